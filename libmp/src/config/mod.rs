@@ -1,0 +1,7 @@
+//! multipath.conf: text → layers → resolved settings with provenance.
+
+pub mod settings;
+
+/// The configuration of the daemon, whole. Swapped as one, never patched in place.
+#[derive(Debug, Clone)]
+pub struct Config {}

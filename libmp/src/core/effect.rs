@@ -1,0 +1,124 @@
+//! What the core orders. Adapters carry it out and report back under the effect's token.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::check::CheckRequest;
+use crate::core::event::RequestId;
+use crate::core::notice::Notice;
+use crate::dm::op::DmOp;
+use crate::types::{DevT, PathName, Token};
+
+/// One thing to do. All but `Reply`, `Notify`, `Forget` and `Exit` are answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Read multipath.conf, conf.d, bindings and wwids → `Event::Config`.
+    LoadConfig {
+        /// To be given back.
+        token: Token,
+    },
+    /// List all disks and all maps → `Event::Enumerated`.
+    Enumerate {
+        /// To be given back.
+        token: Token,
+    },
+    /// Read what sysfs and udev's database know of a path → `Event::Probed`.
+    Probe {
+        /// To be given back.
+        token: Token,
+        /// The path.
+        name: PathName,
+    },
+    /// Check a path (and read its priority) → `Event::Checked`.
+    Check {
+        /// To be given back.
+        token: Token,
+        /// The path.
+        name: PathName,
+        /// Its device number: a node of that name with another number is not the one.
+        devt: DevT,
+        /// What to do.
+        request: CheckRequest,
+    },
+    /// Change or read a map → `Event::DmDone`.
+    Dm {
+        /// To be given back.
+        token: Token,
+        /// What to do.
+        op: DmOp,
+    },
+    /// Write an attribute of a disk, below `/sys/block/NAME/` → `Event::SysfsWritten`.
+    SysfsWrite {
+        /// To be given back.
+        token: Token,
+        /// The disk.
+        name: PathName,
+        /// The attribute (`uevent`, `queue/max_sectors_kb`, `device/delete`).
+        attribute: &'static str,
+        /// The text.
+        value: String,
+    },
+    /// Replace a state file as a whole → `Event::Saved`.
+    Save {
+        /// To be given back.
+        token: Token,
+        /// Which.
+        file: StateFile,
+        /// All of its text.
+        text: String,
+    },
+    /// A path is gone: close what is held open of it.
+    Forget {
+        /// The path.
+        name: PathName,
+    },
+    /// Answer a client: the text, as it goes over the wire (without the final NUL).
+    Reply {
+        /// Whom.
+        id: RequestId,
+        /// What.
+        text: String,
+    },
+    /// Tell the log (and whoever listens) what happened.
+    Notify(Notice),
+    /// Stop the process: everything that had to be said and done has been.
+    Exit,
+}
+
+/// Files that persist below `/etc/multipath`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StateFile {
+    /// `bindings`
+    Bindings,
+    /// `wwids`
+    Wwids,
+}
+
+/// Collects the effects of one `handle`.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    effects: Vec<Effect>,
+}
+
+impl Outbox {
+    /// An empty one.
+    pub const fn new() -> Self {
+        Self { effects: Vec::new() }
+    }
+    /// Adds an effect.
+    pub fn push(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+    /// Adds a notice.
+    pub fn notify(&mut self, notice: Notice) {
+        self.push(Effect::Notify(notice));
+    }
+    /// Takes everything out, in order.
+    pub fn drain(&mut self) -> impl Iterator<Item = Effect> + '_ {
+        self.effects.drain(..)
+    }
+    /// Is there nothing in it?
+    pub fn is_empty(&self) -> bool {
+        self.effects.is_empty()
+    }
+}

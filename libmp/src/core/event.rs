@@ -1,0 +1,165 @@
+//! What the core is told. Adapters turn bytes into these and decide nothing.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::check::RawCheck;
+use crate::config::Config;
+use crate::dm::op::{MapListEntry, RawMap};
+use crate::identify::RawProbe;
+use crate::types::{Errno, PathName, Token};
+
+/// One thing that happened.
+#[derive(Debug, Clone)]
+pub enum Event {
+    /// Answer to `LoadConfig`.
+    Config {
+        /// The effect's token.
+        token: Token,
+        /// What was read.
+        loaded: Box<Loaded>,
+    },
+    /// Answer to `Enumerate`.
+    Enumerated {
+        /// The effect's token.
+        token: Token,
+        /// What there is.
+        found: Box<Enumeration>,
+    },
+    /// udev has processed a change of a block device.
+    Uevent(Uevent),
+    /// Messages of udev were lost: nothing is known for sure until everything is enumerated anew.
+    UeventsLost,
+    /// Answer to `Probe`.
+    Probed {
+        /// The effect's token.
+        token: Token,
+        /// What was read; an error where the device is gone.
+        probe: Result<Box<RawProbe>, Errno>,
+    },
+    /// Answer to `Check`.
+    Checked {
+        /// The effect's token.
+        token: Token,
+        /// What was read.
+        raw: RawCheck,
+    },
+    /// Answer to `Dm`.
+    DmDone {
+        /// The effect's token.
+        token: Token,
+        /// How it went.
+        done: Box<DmDone>,
+    },
+    /// Some map's event counter moved, or maps came or went: all maps there are now.
+    DmChanged(Vec<MapListEntry>),
+    /// Answer to `SysfsWrite`.
+    SysfsWritten {
+        /// The effect's token.
+        token: Token,
+        /// How it went.
+        result: Result<(), Errno>,
+    },
+    /// Answer to `Save`.
+    Saved {
+        /// The effect's token.
+        token: Token,
+        /// How it went.
+        result: Result<(), String>,
+    },
+    /// A client's command. It gets exactly one `Reply`.
+    Request {
+        /// Who waits for the reply.
+        id: RequestId,
+        /// The peer's user, by its credentials.
+        uid: u32,
+        /// The command, without its final NUL or newline.
+        command: String,
+    },
+    /// A signal.
+    Signal(Signal),
+    /// `next_deadline` has come (or not: a spurious one is a no-op).
+    Tick,
+}
+
+/// Names one request of one client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// What a `LoadConfig` reads.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The configuration: what was good of the files.
+    pub config: Arc<Config>,
+    /// What was wrong with them, a rendered diagnostic each.
+    pub diagnostics: Vec<String>,
+    /// Text of `/etc/multipath/bindings`; empty where there is none.
+    pub bindings: String,
+    /// Text of `/etc/multipath/wwids`; empty where there is none.
+    pub wwids: String,
+}
+
+/// What an `Enumerate` finds.
+#[derive(Debug, Clone, Default)]
+pub struct Enumeration {
+    /// Kernel names of all block disks in sysfs (no partitions).
+    pub disks: Vec<PathName>,
+    /// All multipath maps (UUID `mpath-…`), read whole.
+    pub maps: Vec<RawMap>,
+    /// Other device-mapper devices, for names that are taken.
+    pub others: Vec<MapListEntry>,
+}
+
+/// One udev event of a block device, after its rules have run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uevent {
+    /// What happened.
+    pub action: UeventAction,
+    /// Kernel name.
+    pub name: PathName,
+    /// udev's properties (`DEVTYPE`, `MAJOR`, `ID_SERIAL`, `DM_UUID`, `DM_ACTION`, …).
+    pub properties: BTreeMap<String, String>,
+}
+
+/// Actions of udev events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UeventAction {
+    /// It came.
+    Add,
+    /// Something about it changed.
+    Change,
+    /// It went.
+    Remove,
+    /// Any other (`bind`, `move`, `offline`, …).
+    Other,
+}
+
+/// How a device-mapper operation went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DmDone {
+    /// Success, or the step that failed (`load`, `resume`, `message fail_path 8:16`) and why.
+    pub result: Result<(), DmFailure>,
+    /// The map afterwards (of a rename: under its new name); `None` where there is none.
+    pub map: Option<RawMap>,
+}
+
+/// A step of a device-mapper operation that failed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DmFailure {
+    /// Which step.
+    pub step: String,
+    /// Why.
+    pub errno: Errno,
+}
+
+/// Signals that mean something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Signal {
+    /// HUP: read the configuration anew.
+    Reconfigure,
+    /// TERM, INT: stop cleanly.
+    Terminate,
+}

@@ -1,0 +1,1 @@
+//! The control language: grammar and wire framing.

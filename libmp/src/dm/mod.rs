@@ -1,0 +1,3 @@
+//! device-mapper text ↔ types: multipath tables, status lines, names and UUIDs.
+
+pub mod op;

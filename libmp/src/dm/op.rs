@@ -1,0 +1,196 @@
+//! Operations on maps, as the core orders them and `multipathd/src/sys` performs them.
+//!
+//! An operation has no choices left in it. Every one is answered with the map as the kernel has it
+//! afterwards, so that the core compares with what *is*, not with what it asked for.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::types::{DevT, MapName, Wwid};
+
+/// UUID prefix of multipath maps in device-mapper.
+pub const UUID_PREFIX: &str = "mpath-";
+
+/// The device-mapper UUID of the map of this WWID.
+pub fn uuid_of(wwid: &Wwid) -> String {
+    alloc::format!("{UUID_PREFIX}{wwid}")
+}
+
+/// The WWID in a multipath map's UUID; `None` for other maps (`LVM-…`, `part1-mpath-…`).
+pub fn wwid_of(uuid: &str) -> Option<Wwid> {
+    uuid.strip_prefix(UUID_PREFIX).filter(|wwid| !wwid.is_empty()).map(Wwid::new)
+}
+
+/// What udev's rules are told with an operation (`DM_SUBSYSTEM_UDEV_FLAG0..2` and friends).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct UdevFlags {
+    /// FLAG0 (0x100): a reload that changes nothing for upper layers.
+    pub reload: bool,
+    /// FLAG1 (0x200): kpartx makes no partitions.
+    pub skip_kpartx: bool,
+    /// FLAG2 (0x400): no usable path at the moment.
+    pub no_paths: bool,
+}
+
+/// Access rights of the node, where the configuration gives any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct NodeAccess {
+    /// Mode bits.
+    pub mode: Option<u32>,
+    /// Owner.
+    pub uid: Option<u32>,
+    /// Group.
+    pub gid: Option<u32>,
+}
+
+/// A table to load: one multipath target over the whole device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Load {
+    /// Length in 512-byte sectors.
+    pub sectors: u64,
+    /// Parameters of the target, as `dm::table` writes them.
+    pub params: String,
+    /// Load it read-only.
+    pub read_only: bool,
+}
+
+/// One operation on one map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DmOp {
+    /// Create, load, resume, wait (bounded) for udev. A map that can't be loaded is removed again.
+    Create {
+        /// Its name.
+        name: MapName,
+        /// Its UUID (`mpath-WWID`).
+        uuid: String,
+        /// Its table.
+        load: Load,
+        /// For udev.
+        flags: UdevFlags,
+        /// Rights of the node.
+        access: NodeAccess,
+    },
+    /// Load a table into a map that exists, suspend (noflush unless `flush`), resume.
+    /// A load that fails leaves the live table as it is, and the map running.
+    Reload {
+        /// Its name.
+        name: MapName,
+        /// Its new table.
+        load: Load,
+        /// For udev.
+        flags: UdevFlags,
+        /// Wait for outstanding I/O (needed where the size changes); else `noflush`.
+        flush: bool,
+    },
+    /// Give it another name.
+    Rename {
+        /// Its name now.
+        from: MapName,
+        /// Its name to be.
+        to: MapName,
+        /// For udev.
+        flags: UdevFlags,
+    },
+    /// Remove it; with `deferred`, at its last close if it is in use.
+    /// Its partition maps (`part*-mpath-…` on top of it) go first.
+    Remove {
+        /// Its name.
+        name: MapName,
+        /// Carried out at the last close.
+        deferred: bool,
+    },
+    /// Messages to the target, one after another, stopping at the first that fails:
+    /// `fail_path 8:16`, `reinstate_path 8:16`, `switch_group 2`, `queue_if_no_path`, ….
+    Message {
+        /// Its name.
+        name: MapName,
+        /// The messages.
+        messages: Vec<String>,
+    },
+    /// Suspend it (an operator's command).
+    Suspend {
+        /// Its name.
+        name: MapName,
+    },
+    /// Resume it.
+    Resume {
+        /// Its name.
+        name: MapName,
+        /// For udev.
+        flags: UdevFlags,
+    },
+    /// Only read it.
+    Query {
+        /// Its name.
+        name: MapName,
+    },
+}
+
+impl DmOp {
+    /// The map it is about; of a rename, the name now.
+    pub fn name(&self) -> &MapName {
+        match self {
+            Self::Create { name, .. }
+            | Self::Reload { name, .. }
+            | Self::Rename { from: name, .. }
+            | Self::Remove { name, .. }
+            | Self::Message { name, .. }
+            | Self::Suspend { name }
+            | Self::Resume { name, .. }
+            | Self::Query { name } => name,
+        }
+    }
+}
+
+/// A map as the kernel has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawMap {
+    /// Its name.
+    pub name: MapName,
+    /// Its UUID; empty where it has none.
+    pub uuid: String,
+    /// Its device number (minor N is `dm-N`).
+    pub devt: DevT,
+    /// Is it suspended?
+    pub suspended: bool,
+    /// Is it read-only?
+    pub read_only: bool,
+    /// How often it is open.
+    pub open_count: u32,
+    /// Its event counter.
+    pub event_nr: u32,
+    /// A removal waits for its last close.
+    pub deferred_remove: bool,
+    /// A table is loaded and not yet live.
+    pub inactive_table: bool,
+    /// Targets of the live table (`DM_TABLE_STATUS` with `STATUS_TABLE_FLAG`).
+    pub targets: Vec<RawTarget>,
+}
+
+/// One target of a live table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RawTarget {
+    /// First sector.
+    pub start: u64,
+    /// Length in 512-byte sectors.
+    pub sectors: u64,
+    /// Target type (`multipath`, `linear`).
+    pub kind: String,
+    /// Parameters as the kernel prints them.
+    pub table: String,
+    /// Status line as the kernel prints it.
+    pub status: String,
+}
+
+/// One entry of the list of all maps, without its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MapListEntry {
+    /// Its name.
+    pub name: MapName,
+    /// Its UUID; empty where it has none.
+    pub uuid: String,
+    /// Its device number.
+    pub devt: DevT,
+    /// Its event counter.
+    pub event_nr: u32,
+}

@@ -1,0 +1,19 @@
+//! The core of a multipath daemon: everything that is *decided*, nothing that is *done*.
+//!
+//! No I/O, no clock, no threads: bytes, text and the time come in as arguments, decisions go out
+//! as values. Outside tests the crate is `no_std`, so the compiler holds this.
+#![cfg_attr(not(test), no_std)]
+
+extern crate alloc;
+
+pub mod check;
+pub mod config;
+pub mod core;
+pub mod ctl;
+pub mod dm;
+pub mod group;
+pub mod identify;
+pub mod prio;
+pub mod show;
+pub mod state;
+pub mod types;

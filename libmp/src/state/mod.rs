@@ -1,0 +1,1 @@
+//! Files that persist: bindings, wwids. Formats only; writing them is an effect.
