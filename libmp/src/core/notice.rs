@@ -308,7 +308,6 @@ impl fmt::Display for Notice {
                 write!(f, "{map}: queueing disabled ({reason}): I/O without a path fails")
             }
             QueueingRestored { map } => write!(f, "{map}: queueing restored"),
-            Config { text } => f.write_str(text),
             Configured { maps, paths } => write!(f, "configured: {maps} maps, {paths} paths"),
             AliasConflict { alias, wwid, holder } => {
                 write!(f, "{alias}: refused as the name of {wwid}: it belongs to {holder}")
@@ -317,7 +316,7 @@ impl fmt::Display for Notice {
             Command { command, outcome } => write!(f, "operator: {command}: {outcome}"),
             UeventsLost => f.write_str("udev messages were lost: everything is looked at anew"),
             Stopping => f.write_str("stopping"),
-            Other { text, .. } => f.write_str(text),
+            Config { text } | Other { text, .. } => f.write_str(text),
         }
     }
 }
