@@ -5,6 +5,8 @@
 pub mod json;
 pub mod status;
 pub mod table;
+#[cfg(test)]
+mod tests;
 pub mod topology;
 pub mod view;
 pub mod wildcards;
