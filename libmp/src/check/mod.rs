@@ -3,7 +3,7 @@
 mod directio;
 mod readsector0;
 pub mod sense;
-mod sysfs;
+pub mod sysfs;
 mod tur;
 
 use ::core::fmt;
@@ -185,7 +185,8 @@ impl Judged {
     const UP: Self = Self::new(CheckState::Up, "path is up");
     const DOWN: Self = Self::new(CheckState::Down, "path is down");
 
-    const fn new(state: CheckState, message: &'static str) -> Self {
+    /// A verdict that is believed as it is.
+    pub const fn new(state: CheckState, message: &'static str) -> Self {
         Self { state, message, retry: false }
     }
 
