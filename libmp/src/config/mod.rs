@@ -1,5 +1,6 @@
 //! multipath.conf: text → layers → resolved settings with provenance.
 
+pub mod regex;
 pub mod settings;
 
 /// The configuration of the daemon, whole. Swapped as one, never patched in place.
