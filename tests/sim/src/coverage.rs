@@ -66,6 +66,7 @@ impl Coverage {
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
             Effect::Notify(_) => "notify",
+            Effect::Ready => "ready",
             Effect::Exit => "exit",
         };
         *self.effects.entry(name).or_default() += 1;

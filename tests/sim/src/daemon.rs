@@ -14,7 +14,7 @@ pub trait Daemon {
     /// When it wants to be woken.
     fn next_deadline(&self) -> Option<Instant>;
     /// What it knows.
-    fn view(&self) -> View;
+    fn view(&self, now: Instant) -> View;
 }
 
 /// Makes a daemon; the number is its process id.

@@ -130,6 +130,7 @@ pub fn effect(effect: &Effect) -> String {
             format!("reply {}: {:?}", id.0, text.chars().take(60).collect::<String>())
         }
         Effect::Notify(notice) => format!("log: {notice}"),
+        Effect::Ready => "ready".into(),
         Effect::Exit => "exit".into(),
     }
 }

@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use libmp::config::Config;
 use libmp::core::effect::{Effect, Outbox, StateFile};
-use libmp::core::event::{Event, Loaded, RequestId, Signal};
+use libmp::core::event::{Event, Loaded, RequestId};
 use libmp::types::{Errno, Instant, Token};
 
 use crate::conf::Conf;
 use crate::coverage::Coverage;
 use crate::daemon::{Daemon, Factory};
 use crate::fault::Faults;
+use crate::gremlin::Act;
 use crate::invariants::{Violation, Watch};
 use crate::queue::Queue;
 use crate::rng::Rng;
@@ -43,8 +44,12 @@ pub enum Item {
     Gremlin,
     /// The daemon is started.
     Start,
-    /// Nothing; time passes.
-    Mark,
+    /// The host scans a disk.
+    Rescan(String),
+    /// A client's command.
+    Command(String),
+    /// The daemon is told something out of turn.
+    Tell(Event),
 }
 
 /// An effect under way.
@@ -86,13 +91,15 @@ pub struct Sim {
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
-    pub gremlin: fn(&mut Sim),
+    /// Kinds of mischief, by weight.
+    pub acts: Vec<(u32, Act)>,
+    pub hosts: u32,
 }
 
 impl Sim {
     pub fn new(seed: u64, factory: Factory, trace: Trace) -> Self {
         Self {
-            world: World { now: Instant::from_micros(1_000_000), ..World::default() },
+            world: World::at(Instant::from_micros(1_000_000)),
             rng: Rng::new(seed),
             faults: Faults::none(),
             conf: Conf::default(),
@@ -118,7 +125,8 @@ impl Sim {
             wake: None,
             idle_wakes: 0,
             factory,
-            gremlin: |_| {},
+            acts: Vec::new(),
+            hosts: 0,
         }
     }
 
@@ -184,7 +192,13 @@ impl Sim {
     fn happen(&mut self, item: Item) -> Result<(), Violation> {
         match item {
             Item::Deliver { life, event } if life == self.life && self.daemon.is_some() => self.dispatch(*event),
-            Item::Deliver { .. } | Item::Mark => Ok(()),
+            Item::Deliver { .. } => Ok(()),
+            Item::Tell(event) => self.dispatch(event),
+            Item::Command(command) => self.request(&command).map(drop),
+            Item::Rescan(name) => {
+                self.world.rescan(&name);
+                Ok(())
+            }
             Item::Work(job) => {
                 self.work(job);
                 Ok(())
@@ -205,7 +219,10 @@ impl Sim {
             }
             Item::Writers => self.writers(),
             Item::Gremlin => {
-                (self.gremlin)(self);
+                if self.gremlin_every.is_none() {
+                    return Ok(());
+                }
+                self.mischief();
                 self.unpark();
                 if let Some(every) = self.gremlin_every {
                     let most = u64::try_from(every.as_micros()).unwrap_or(u64::MAX) * 2;
@@ -262,11 +279,14 @@ impl Sim {
         self.wake = None;
         let mut out = Outbox::new();
         daemon.handle(now, event, &mut out);
-        let view = daemon.view();
+        let view = daemon.view(now);
         self.daemon = Some(daemon);
         self.carry_out(out)?;
-        self.coverage.view(&view);
         self.watch_outcomes()?;
+        if self.daemon.is_none() {
+            return Ok(());
+        }
+        self.coverage.view(&view);
         self.watch.after(&self.world, &self.conf, &view)
     }
 
@@ -286,7 +306,7 @@ impl Sim {
             self.coverage.effect(&effect);
             self.watch.effect(&self.world, &effect)?;
             let token = match &effect {
-                Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } => continue,
+                Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
                 Effect::Exit => {
                     self.daemon = None;
                     self.jobs.clear();
@@ -451,8 +471,14 @@ impl Sim {
         Ok(id)
     }
 
-    pub fn signal(&mut self, signal: Signal) -> Result<(), Violation> {
-        self.dispatch(Event::Signal(signal))
+    /// Another multipath.conf; it is read when the daemon is told to.
+    pub fn configure(&mut self, conf: Conf) {
+        self.world.files.conf = conf.text();
+        self.conf = conf;
+        let minors: Vec<u32> = self.world.dm.devices.keys().copied().collect();
+        for minor in minors {
+            self.watch.excuse(self.world.now, minor);
+        }
     }
 
     /// Hands what the kernel announced to udev and to the pollers.

@@ -63,7 +63,7 @@ impl Watch {
                 Some(detail) => Err(Violation::new("one-reply", format!("exit with {detail}"))),
                 None => Ok(()),
             },
-            Effect::Forget { .. } | Effect::Notify(_) => Ok(()),
+            Effect::Forget { .. } | Effect::Notify(_) | Effect::Ready => Ok(()),
         }
     }
 

@@ -53,6 +53,11 @@ pub struct Nexus {
 }
 
 impl World {
+    /// An empty machine.
+    pub fn at(now: Instant) -> Self {
+        Self { now, ..Self::default() }
+    }
+
     /// A LUN, mapped nowhere yet.
     pub fn add_lun(&mut self, identity: Identity, groups: usize, alua: bool) -> LunId {
         let groups =
