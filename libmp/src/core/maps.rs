@@ -55,12 +55,40 @@ impl Core {
             self.order(id, Planned { op, reason: "it changed" }, out);
             return;
         }
+        if self.waits_for_leaving(id) {
+            return; // planned again when the kernel has let them go
+        }
         let planned =
             if self.phase == Phase::Stopping { self.plan_stop(id) } else { self.plan_one(now, id, out) };
         match planned {
             Some(planned) => self.order(id, planned, out),
             None => self.at_rest(now, id, out),
         }
+    }
+
+    /// Is a member still in the kernel's table of the map that it was in under another WWID?
+    /// I/O meant for the one LUN must not reach the other.
+    fn waits_for_leaving(&mut self, id: MapId) -> bool {
+        let members: Vec<_> = self.maps[&id].members.iter().copied().collect();
+        let mut waits = false;
+        for member in members {
+            let Some(path) = self.paths.get_mut(&member) else { continue };
+            let Some(from) = path.moved_from else { continue };
+            let devt = path.devt();
+            let still = |m: &Map| m.observed.as_ref().is_some_and(|o| o.path_active(devt).is_some());
+            if from != id && self.maps.get(&from).is_some_and(still) {
+                waits = true;
+            } else {
+                path.moved_from = None;
+            }
+        }
+        waits
+    }
+
+    /// Maps that wait for a path to leave this one are planned again.
+    pub(super) fn dirty_successors(&mut self, id: MapId) {
+        let waiting = self.paths.values().filter(|p| p.moved_from == Some(id)).filter_map(Path::map);
+        self.dirty.extend(waiting);
     }
 
     fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
@@ -145,8 +173,14 @@ impl Core {
                 self.failed(now, id, &inflight, failure, out);
             }
         }
-        if matches!(inflight.op, DmOp::Rename { .. } | DmOp::Remove { .. }) {
-            self.names_freed();
+        match inflight.op {
+            DmOp::Rename { .. } => self.names_freed(),
+            DmOp::Remove { .. } => {
+                self.names_freed();
+                self.dirty_successors(id);
+            }
+            DmOp::Reload { .. } => self.dirty_successors(id),
+            _ => {}
         }
     }
 

@@ -54,7 +54,11 @@ impl Core {
             Standing::Member { wwid: was, .. } => {
                 let (was, name) = (was.clone(), path.name.clone());
                 out.notify(Notice::WwidChanged { path: name, was: was.clone(), is: wwid.clone() });
+                let from = path.map();
                 self.start_over(now, id, Exclusion::WwidChanged { was, is: wwid.clone() }, out);
+                if let Some(path) = self.paths.get_mut(&id) {
+                    path.moved_from = from;
+                }
             }
             _ => {}
         }
@@ -109,7 +113,7 @@ impl Core {
         }
     }
 
-    fn join_with_others(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
+    pub(super) fn join_with_others(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
         let waiting = Standing::Waiting { wwid: wwid.clone() };
         let others: Vec<PathId> =
             self.paths.values().filter(|p| p.standing == waiting && p.id != id).map(|p| p.id).collect();
@@ -125,6 +129,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.insert(id);
         map.orders.stay_away = false;
+        map.backoff.clear();
         let (name, path, devt) = (map.name.clone(), path.name.clone(), path.devt());
         out.notify(Notice::PathAdded { map: name, path, devt });
         map.hold_until = Some(now + HOLD_LIMIT);
@@ -172,6 +177,7 @@ impl Core {
         self.timers.cancel(Timer::Check(id));
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
+        map.backoff.clear();
         out.notify(Notice::PathRemoved { map: Some(map.name.clone()), path: name });
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);

@@ -80,6 +80,8 @@ pub struct Core {
     ready: bool,
     /// The process was told to end.
     exited: bool,
+    /// The configuration is being read.
+    loading: bool,
     /// A reconfigure was asked for while one was under way.
     reconfigure_again: bool,
     config: Arc<Config>,
@@ -107,6 +109,7 @@ impl Core {
             phase: Phase::Loading,
             ready: false,
             exited: false,
+            loading: true,
             reconfigure_again: false,
             config: Arc::new(Config::load(&[]).0),
             paths: BTreeMap::new(),
@@ -155,7 +158,7 @@ impl Core {
     /// Takes in one event, and says what is to be done.
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
         match event {
-            Event::Config { token, loaded } => self.config_loaded(token, *loaded, out),
+            Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
             Event::Enumerated { token, found } => {
                 if self.waiting.take(token).is_some() {
                     self.enumerated(now, *found, out);
@@ -225,11 +228,11 @@ impl Core {
         self.maps.get(self.by_wwid.get(wwid)?)
     }
 
-    /// Asks for the configuration; what follows is `config_loaded`.
+    /// Asks for the configuration; what follows is `config_loaded`. Until then all goes on as before.
     fn reconfigure(&mut self, out: &mut Outbox) {
         match self.phase {
-            Phase::Running => {
-                self.phase = Phase::Loading;
+            Phase::Running if !self.loading => {
+                self.loading = true;
                 let token = self.token(Awaited::Config);
                 out.push(Effect::LoadConfig { token });
             }
@@ -238,7 +241,7 @@ impl Core {
         }
     }
 
-    fn config_loaded(&mut self, token: Token, loaded: Loaded, out: &mut Outbox) {
+    fn config_loaded(&mut self, now: Instant, token: Token, loaded: Loaded, out: &mut Outbox) {
         if self.waiting.take(token).is_none() || self.phase == Phase::Stopping {
             return;
         }
@@ -252,7 +255,9 @@ impl Core {
             out.notify(Notice::Other { level: Level::Warning, text });
         }
         self.wwids = Wwids::parse(&loaded.wwids);
+        self.loading = false;
         self.phase = Phase::Enumerating;
+        self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
         self.enumerate(out);
     }
 
@@ -261,22 +266,28 @@ impl Core {
         out.push(Effect::Enumerate { token });
     }
 
-    /// Goes from `Settling` to `Running` when every probe is answered, or the time is over.
+    /// Goes to `Running` when every probe is answered, or the time is over: whatever holds it up must
+    /// keep neither the machine from booting nor the maps from being looked after.
     fn settle(&mut self, now: Instant, time_over: bool, out: &mut Outbox) {
         let all_probed = || self.paths.values().all(|p| p.probe.is_none());
-        if self.phase != Phase::Settling || !(time_over || all_probed()) {
-            if time_over && !self.ready {
-                // Whatever holds the start up must not keep the machine from booting.
-                self.timers.set(Timer::Settle, now + SETTLE_LIMIT);
-                self.say_ready(out);
+        let settled = match self.phase {
+            Phase::Settling => time_over || all_probed(),
+            Phase::Enumerating => time_over,
+            Phase::Loading | Phase::Running | Phase::Stopping => false,
+        };
+        if settled {
+            self.phase = Phase::Running;
+            self.timers.cancel(Timer::Settle);
+            if !self.ready {
+                self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
             }
-            return;
+            self.settled(out);
+        } else if time_over && !self.ready {
+            self.say_ready(out);
         }
-        self.phase = Phase::Running;
-        self.timers.cancel(Timer::Settle);
-        if !self.ready {
-            self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
-        }
+    }
+
+    fn settled(&mut self, out: &mut Outbox) {
         self.refresh_maps(out);
         out.notify(Notice::Configured {
             maps: self.maps.len(),

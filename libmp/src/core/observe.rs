@@ -130,6 +130,7 @@ impl Core {
         out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: false });
         self.dirty.insert(id);
         self.names_freed();
+        self.dirty_successors(id);
     }
 
     /// A name has become free: maps that wait for one are planned again.

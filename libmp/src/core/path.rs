@@ -35,6 +35,9 @@ pub struct Path {
     pub probe: Option<Token>,
     /// Something changed while the probe was under way: probe again.
     pub probe_again: bool,
+    /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
+    /// other may be given it.
+    pub moved_from: Option<MapId>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
 }
@@ -187,6 +190,7 @@ impl Path {
             stats: PathStats { failures: 0, checks: 0 },
             probe: None,
             probe_again: false,
+            moved_from: None,
             retriggers: 0,
         }
     }

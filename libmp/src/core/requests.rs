@@ -19,7 +19,7 @@ use crate::ctl::{
     self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
 };
 use crate::show;
-use crate::types::{Errno, Instant, PathName};
+use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 /// A request that is answered later.
 #[derive(Debug, Clone)]
@@ -102,7 +102,7 @@ impl Core {
                 OK.into()
             }
             Command::Quit => OK.into(),
-            Command::AddMap(name) => self.add_map(name),
+            Command::AddMap(name) => self.add_map(now, name, out),
             Command::DelMap(name) => {
                 self.on_map(name, |map| map.orders.remove = Some(Removal { by_operator: true }))
             }
@@ -230,14 +230,31 @@ impl Core {
         }
     }
 
-    fn add_map(&mut self, name: &str) -> Answer {
-        let Some(id) = self.find_map(name) else { return FAIL.into() };
+    /// A map that was removed, or one of a LUN that `find_multipaths` leaves alone, is made.
+    fn add_map(&mut self, now: Instant, name: &str, out: &mut Outbox) -> Answer {
+        let found = self.find_map(name).or_else(|| {
+            let wwid = self.wwid_named(name);
+            let waiting = Standing::Waiting { wwid: wwid.clone() };
+            let path = self.paths.values().find(|p| p.standing == waiting).map(|p| p.id)?;
+            self.join_with_others(now, path, &wwid, out);
+            self.by_wwid.get(&wwid).copied()
+        });
+        let Some(id) = found else { return FAIL.into() };
         if let Some(map) = self.maps.get_mut(&id) {
             map.orders.stay_away = false;
             map.backoff.clear();
         }
         self.dirty.insert(id);
         Answer::When(Until::Map(id))
+    }
+
+    /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
+    fn wwid_named(&self, name: &str) -> Wwid {
+        let name = MapName::new(MapRef::new(name).name());
+        let configured =
+            self.config.aliases().into_iter().find(|(_, alias)| *alias == name).map(|(wwid, _)| wwid);
+        let bound = || self.bindings.wwid_of(&name).cloned();
+        configured.or_else(bound).unwrap_or_else(|| Wwid::new(name.as_str()))
     }
 
     fn add_path(&mut self, now: Instant, text: &str, out: &mut Outbox) -> Answer {

@@ -25,7 +25,7 @@ impl Core {
             pid: self.pid,
             daemon: self.daemon_state(),
             busy: self.is_busy(),
-            pending_reconfigure: self.reconfigure_again,
+            pending_reconfigure: self.loading || self.reconfigure_again,
             paths: paths.into_iter().map(|p| self.path_view(now, p)).collect(),
             maps,
             devices: self.devices(),
