@@ -139,6 +139,10 @@ impl Watch {
             ["reinstate", "path", name] => {
                 self.paths.entry(name.to_owned()).or_default().operator_reinstated = Some(now);
             }
+            ["add", "path", name] => {
+                // The client has seen it; so may the daemon look for it.
+                self.paths.entry(name.to_owned()).or_default().gone_since = None;
+            }
             ["disablequeueing", ..] => self.queueing_disabled = true,
             ["del" | "suspend", ..] => self.meddled = true,
             _ => {}
@@ -153,9 +157,10 @@ impl Watch {
             Event::Uevent(uevent) => self.uevent(now, uevent),
             Event::Enumerated { token, found } if self.take(*token).is_some() => {
                 for (name, known) in &mut self.paths {
-                    if !found.disks.iter().any(|d| d.as_str() == name) {
-                        known.gone_since = known.gone_since.or(Some(now));
-                        known.came = self.step;
+                    if found.disks.iter().any(|d| d.as_str() == name) {
+                        known.gone_since = None;
+                    } else {
+                        known.goes(now, self.step);
                     }
                 }
             }
@@ -280,7 +285,7 @@ impl Known {
     }
 
     fn has_evidence(&self) -> bool {
-        self.good.is_some_and(|ordered| ordered > self.came)
+        self.good.is_some_and(|ordered| ordered >= self.came)
     }
 }
 
