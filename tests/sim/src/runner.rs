@@ -176,6 +176,10 @@ fn heal(sim: &mut Sim) -> Result<(), Violation> {
     sim.after(Duration::from_secs(40), Item::Start);
     sim.after(Duration::from_secs(60), Item::Command("restorequeueing maps".into()));
     sim.after(Duration::from_secs(61), Item::Command("reconfigure".into()));
+    let names: Vec<String> = sim.world.disks.keys().cloned().collect();
+    for name in names {
+        sim.after(Duration::from_secs(70), Item::Command(format!("reinstate path {name}")));
+    }
     // The longest late answer is quarter of an hour under way.
     let quiet = now + Duration::from_secs(20 * 60);
     sim.run_until(quiet)
@@ -211,5 +215,5 @@ fn judge(sim: &Sim) -> Result<(), Violation> {
     if let Some(detail) = sim.watch.outstanding() {
         return Err(Violation::new("rest-owes-nothing", detail));
     }
-    at_rest(Rest { world: &sim.world, conf: &sim.conf, meddled: false })
+    at_rest(Rest { world: &sim.world, conf: &sim.conf })
 }

@@ -465,7 +465,7 @@ impl Sim {
         self.next_request += 1;
         let id = RequestId(self.next_request);
         if self.daemon.is_some() {
-            self.watch.requested(self.world.now, id, command);
+            self.watch.requested(&self.world, id, command);
             self.dispatch(Event::Request { id, uid: 0, command: command.into() })?;
         }
         Ok(id)

@@ -40,7 +40,6 @@ impl Watch {
         let Some(device) = world.dm.devices.get(&minor) else { return Ok(()) };
         let may = conf.retry != Retry::Queue
             || self.queueing_disabled
-            || self.meddled
             || self.born == Instant::default()
             || world.now.saturating_since(self.free_since(minor, Instant::default())) < REACTION
             || device.mpath().is_none_or(|t| t.paths().count() == 0)

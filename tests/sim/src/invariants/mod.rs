@@ -110,8 +110,8 @@ pub struct Watch {
     /// Until then a map may be other than configured: the daemon was busy, absent, or told otherwise.
     excused: BTreeMap<u32, Instant>,
     queueing_disabled: bool,
-    /// Maps for which an operator gave an order that a reconfigure takes back.
-    pub meddled: bool,
+    /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
+    away: BTreeSet<String>,
     pub clock_jumped: Option<Instant>,
     /// Orders since the last reset.
     pub orders: u64,
@@ -128,11 +128,13 @@ impl Watch {
         self.paths.clear();
         self.requests.clear();
         self.queueing_disabled = false;
+        self.away.clear();
         self.born = now;
     }
 
     /// A client sent a command.
-    pub fn requested(&mut self, now: Instant, id: RequestId, command: &str) {
+    pub fn requested(&mut self, world: &World, id: RequestId, command: &str) {
+        let now = world.now;
         self.requests.insert(id, (now, command.to_owned()));
         let words: Vec<&str> = command.split_ascii_whitespace().collect();
         match words[..] {
@@ -144,7 +146,9 @@ impl Watch {
                 self.paths.entry(name.to_owned()).or_default().gone_since = None;
             }
             ["disablequeueing", ..] => self.queueing_disabled = true,
-            ["del" | "suspend", ..] => self.meddled = true,
+            ["del", "map", name] => {
+                self.away.extend(world.dm.by_name(name).and_then(|d| d.wwid()).map(str::to_owned));
+            }
             _ => {}
         }
     }
@@ -194,6 +198,7 @@ impl Watch {
             | Event::Saved { token, .. } => {
                 if let Event::Config { .. } = event {
                     self.queueing_disabled = false;
+                    self.away.clear();
                 }
                 self.take(*token);
             }

@@ -15,8 +15,6 @@ use crate::world::scsi::Alua;
 pub struct Rest<'a> {
     pub world: &'a World,
     pub conf: &'a Conf,
-    /// Operators took something away that they did not give back.
-    pub meddled: bool,
 }
 
 /// Everything that must hold at rest.
@@ -36,7 +34,7 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
         let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns));
         match device {
             Some(device) => rest.lun(lun, &disks, device)?,
-            None if healthy && !rest.meddled => {
+            None if healthy => {
                 return Err(Violation::new("rest-maps", format!("{wwid} has healthy paths and no map")));
             }
             None => {}
@@ -49,7 +47,7 @@ impl Rest<'_> {
     /// No map is left half made, whatever it belongs to.
     fn devices(self) -> Result<(), Violation> {
         for device in self.world.dm.devices.values().filter(|d| d.wwid().is_some()) {
-            if device.suspended && !self.meddled {
+            if device.suspended {
                 return Err(Violation::new("rest-maps", format!("{} is suspended", device.name)));
             }
             if device.live.is_none() {
@@ -96,12 +94,12 @@ impl Rest<'_> {
             let Disk { name, devt, generation, .. } = disk;
             let mut here = target.paths().filter(|p| p.disk.devt == *devt);
             match here.next() {
-                None if disk.scanned.sectors != sectors || self.meddled => {}
+                None if disk.scanned.sectors != sectors => {}
                 None => return broken(format!("{name} ({devt}) is healthy and not in it")),
                 Some(path) if path.disk.generation != *generation => {
                     return broken(format!("{devt} in it is a disk that is gone, not {name}"));
                 }
-                Some(path) if !path.active && !self.meddled => {
+                Some(path) if !path.active => {
                     return broken(format!("{name} ({devt}) is healthy and failed"));
                 }
                 Some(_) => {}
@@ -165,7 +163,7 @@ impl Rest<'_> {
     }
 
     fn queueing(self, device: &Device, target: &Mpath) -> Result<(), Violation> {
-        if self.meddled || target.paths().count() == 0 {
+        if target.paths().count() == 0 {
             return Ok(());
         }
         let wanted = match self.conf.retry {

@@ -26,7 +26,8 @@ impl Watch {
                     return Err(Violation::new("up-on-fresh-evidence", detail));
                 }
             }
-            let lost = usable && working && path.map.is_none() && !path.excluded;
+            let away = self.away.contains(path.wwid.as_str());
+            let lost = usable && working && path.map.is_none() && !path.excluded && !away;
             if !lost {
                 known.usable_unmapped_since = None;
                 continue;
