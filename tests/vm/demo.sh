@@ -102,7 +102,7 @@ step_2() {
     [ -z "${VM_REFERENCE:-}" ] || run "multipathctl -a $wwid"
     echo '$ multipathd -d &'
     daemon_start
-    poll 15 is 2 eval 'll | grep -c "active ready running"'
+    poll 15 is 2 ready_paths
     run 'multipathctl -ll'
     want 'name, dm-0, vendor' seen "^$wwid dm-0 Proware,proIPS *\$"
     want 'size, features' seen "^size=1.1T features='0' hwhandler='0' wp=rw\$"

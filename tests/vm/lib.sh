@@ -41,6 +41,12 @@ expect_no_match() { # NAME TEXT REGEX
     if ! grep -qE -- "$3" <<<"$2"; then ok "$1"; else fail "$1" "a line like '$3' in:"$'\n'"$2"; fi
 }
 
+expect_between() { # NAME GOT FROM TO
+    if awk -v a="$2" -v b="$3" -v c="$4" 'BEGIN { exit !(b <= a && a <= c) }'; then ok "$1 ($2)"; else
+        fail "$1" "$2, not in $3 to $4"
+    fi
+}
+
 expect_ok() { # NAME COMMAND...
     local name=$1 out; shift
     if out=$("$@" 2>&1); then ok "$name"; else fail "$name" "status $? of '$*': $out"; fi
@@ -100,6 +106,17 @@ elapsed() { # COMMAND...: prints the seconds it took; its output goes away, its 
 ctl() { "$MPCTL" "$@"; }
 
 ll() { "$MPCTL" -ll "$@"; }
+
+ours() { [ -z "${VM_REFERENCE:-}" ]; } # for what the reference is known not to do
+
+# Columns of -ll are as wide as their widest entry: blanks are squeezed here.
+path_is() { # DISK STATES [MAP]: path_is sdb 'active ready running'
+    ll ${3:+"$3"} 2>/dev/null | tr -s ' ' | grep -qE " $1 [0-9]+:[0-9]+ $2 ?\$"
+}
+
+ready_paths() { # [MAP]: how many paths are in service, as -ll has it
+    ll "$@" 2>/dev/null | grep -cE 'active +ready +running'
+}
 
 conf() { cat >/etc/multipath.conf; }
 
@@ -180,4 +197,72 @@ remove_maps() {
     local map
     for map in $(dmsetup ls | awk '$1 != "No" { print $1 }'); do dmsetup remove "$map" || true; done
     [ "$(dmsetup ls)" = 'No devices found' ]
+}
+
+# --- what scenarios share
+
+# A configuration for scsi_debug and for the iSCSI disk: every disk but sda, checked each second. Arguments: more lines
+# for the defaults section.
+conf_debug() {
+    {
+        printf 'defaults {\n\tpolling_interval 1\n\tmax_polling_interval 2\n\tfind_multipaths greedy\n\tdetect_prio no\n'
+        printf '\tprio const\n\tpath_grouping_policy multibus\n'
+        printf '\t%s\n' "$@"
+        printf '}\nblacklist {\n\tdevnode "^sda$"\n}\nblacklist_exceptions {\n\tproperty ".*"\n}\n'
+    } | conf
+}
+
+dev_t() { # sdX or /dev/mapper/NAME: 8:16
+    local node; node=$(readlink -f "$([ -e "$1" ] && echo "$1" || echo "/dev/$1")")
+    cat "/sys/class/block/${node##*/}/dev"
+}
+
+map_of() { # sdX: the map it belongs to
+    local holder
+    for holder in "/sys/block/$1"/holders/dm-*; do [ -e "$holder" ] && cat "$holder/dm/name" && return; done
+    return 1
+}
+
+map_paths() { # how many paths the kernel's table of the map has
+    local dir slaves=0
+    for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do
+        [ -e "$dir" ] && slaves=$((slaves + 1))
+    done
+    echo $slaves
+}
+
+map_wwids() { # the WWIDs of the map's paths, each once
+    local dir
+    for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do san_wwid "${dir##*/}"; done | sort -u
+}
+
+paths_status() { dmsetup status "$1" | grep -oE '[0-9]+:[0-9]+ [AF] ' | sed 's/^/ /'; }
+
+active_paths() { # in all maps, as the kernel has them
+    dmsetup status --target multipath 2>/dev/null | grep -oE '[0-9]+:[0-9]+ A ' | wc -l
+}
+
+write_once() { # MAP SECONDS: written, failed or waiting. Direct, of one block.
+    local status=0
+    timeout --signal=KILL "$2" dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 oflag=direct conv=notrunc >/dev/null 2>&1 || status=$?
+    case $status in 0) echo written ;; 137) echo waiting ;; *) echo failed ;; esac
+}
+
+# Verified I/O in the background of a scenario; io_stop gives the verdict.
+io_start() {
+    rm -f /run/io.score
+    "$vm/guest/io.py" "$1" /run/io.score >/run/io.log 2>&1 &
+    io_pid=$!
+    poll 20 says 'writes [1-9]' cat /run/io.score || fail 'I/O starts' "$(cat /run/io.log)"
+}
+
+io_stop() {
+    kill -TERM "$io_pid"
+    wait "$io_pid"
+    expect_match 'I/O was never disturbed' "$(cat /run/io.score /run/io.log)" 'errors 0 mismatches 0'
+}
+
+settled() { # nothing is due any more: udev has no events, and a few checks have passed
+    udevadm settle --timeout=30
+    sleep 3
 }

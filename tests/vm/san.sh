@@ -4,11 +4,33 @@
 
 # --- scsi_debug: HOSTS hosts that all show the same LUNS disks
 
+# The ALUA state that a host's paths report is its number modulo 3: optimized, non-optimized, standby (where I/O fails).
+# So the first host gets a number that is a multiple of 3: two hosts are an optimized and a non-optimized one.
 san_scsi_debug() { # HOSTS LUNS [module options]
     local hosts=$1 luns=$2; shift 2
+    hosts_align || return
     modprobe scsi_debug vpd_use_hostno=0 "add_host=$hosts" num_tgts=1 "max_luns=$luns" dev_size_mb=8 "$@" || return
     poll 60 is $((hosts * luns)) debug_disks_count || { fail "scsi_debug" "$(debug_disks_count) disks"; return 1; }
     udevadm settle --timeout=60
+}
+
+# Empty loopback hosts take the numbers up to the next multiple of 3.
+hosts_align() {
+    local loop=$san_config/loopback number=0
+    while :; do
+        while [ -e "/sys/class/scsi_host/host$number" ]; do number=$((number + 1)); done
+        [ $((number % 3)) != 0 ] || return 0
+        [ -d $san_config ] || configfs_up
+        modprobe tcm_loop
+        mkdir -p "$loop/naa.600140500000000$number/tpgt_1"
+        poll 10 test -e "/sys/class/scsi_host/host$number" || return 1
+    done
+}
+
+configfs_up() {
+    modprobe configfs
+    mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
+    modprobe -a target_core_mod target_core_file
 }
 
 debug_disks() { # all of them, by host and LUN: sdb sdc ...
@@ -44,9 +66,8 @@ san_size=$((1100 * 1024 * 1024 * 1024))
 
 san_target_up() {
     local disk=$san_config/core/fileio_0/disk1 tpg=$san_config/iscsi/$san_target/tpgt_1 ip
-    modprobe -a dummy configfs
-    mountpoint -q /sys/kernel/config || mount -t configfs configfs /sys/kernel/config
-    modprobe -qa target_core_mod target_core_file iscsi_target_mod
+    configfs_up
+    modprobe -a dummy iscsi_target_mod
     ip link add san0 type dummy && ip link set san0 up
     mkdir -p /run/san "$disk"
     truncate -s $san_size /run/san/disk1
@@ -127,5 +148,9 @@ san_down() {
     if [ -d /sys/module/scsi_debug ]; then
         poll 20 rmmod scsi_debug || fail "storage goes" "scsi_debug is in use: $(rmmod scsi_debug 2>&1)"
     fi
+    local filler
+    for filler in "$san_config"/loopback/naa.*/; do
+        [ -d "$filler" ] && rmdir "$filler/tpgt_1" "$filler"
+    done
     udevadm settle --timeout=30
 }
