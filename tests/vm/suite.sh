@@ -1,5 +1,5 @@
 #!/bin/bash
-# Runs scenarios in the guest, all in one boot: tests/vm/run tests/vm/suite.sh [--reference] [NAME-PART...]
+# Runs scenarios in the guest, all in one boot: started by tests/vm/suite
 #
 # A scenario is a file scenarios/NN-name.sh that defines one function, scenario. It runs in a shell of its own, gives its
 # verdicts with expect_* and wait_for, and finds no map, no storage and no configuration of an earlier one. Variables it
