@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::diag::{Severity, Sink, Span, did_you_mean};
-use super::kind::{Accounts, Value};
+use super::kind::{Accounts, Kind, NumberKind, Value};
 use super::layers::Setting;
 use super::legacy;
 use super::lexer::{self, Line, Token, TokenKind};
@@ -348,12 +348,19 @@ impl<'t> Parser<'_, '_, 't> {
     ) {
         let reading = row.kind_in(section).read(text, self.accounts);
         let span = self.span(token);
+        let is_error = reading.remark.as_ref().is_some_and(|remark| remark.severity == Severity::Error);
         if let Some(remark) = reading.remark {
-            let ignored = if remark.severity == Severity::Error { ": the line is ignored" } else { "" };
+            let ignored = if is_error { ": the line is ignored" } else { "" };
             let message = format!("`{word}`: {}{ignored}", remark.message);
             self.sink.report(remark.severity, "bad-value", span, message, remark.help);
         }
-        let Some(value) = reading.value else { return };
+        let Some(value) = reading.value else {
+            if matches!(row.kind, Kind::Number(NumberKind { zero_unsets: true, .. })) && !is_error {
+                let block = self.stack.last().expect("a setting stands in a section").block;
+                self.blocks[block].settings.retain(|earlier| earlier.key != row.key);
+            }
+            return;
+        };
         let is_old = word != row.name && !is_quiet_alias(word);
         let setting = Setting { key: row.key, value, span };
         match row.status {
