@@ -1,50 +1,299 @@
 //! multipath.conf: text → layers → resolved settings with provenance.
+//!
+//! - [`options`] is the one table of keywords, [`kind`] what they take
+//! - `lexer` and `parser` make blocks of text, [`diag`] says what is wrong with it
+//! - [`layers`] and [`devices`] hold what each block says, [`resolve`] finds what holds
+//! - [`blacklist`] decides what is left alone
+//! - `dump` writes it all down again
+//!
+//! Nothing here reads a file: the caller passes the text of each.
 
+pub mod blacklist;
+pub mod devices;
+pub mod diag;
+mod dump;
+pub mod kind;
+pub mod layers;
+mod legacy;
+mod lexer;
+pub mod options;
+mod parser;
+pub mod regex;
+pub mod resolve;
 pub mod settings;
 
-/// The configuration of the daemon, whole. Swapped as one, never patched in place.
-#[derive(Debug, Clone)]
-pub struct Config {}
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
-#[allow(missing_docs, unused)]
-mod stub {
-    use super::{Config, settings::*};
-    use crate::types::*;
-    use alloc::{string::String, vec::Vec};
-    pub struct Source<'a> {
-        pub name: &'a str,
-        pub text: &'a str,
+pub use diag::{Diagnostic, Severity};
+pub use resolve::{PathId, Resolved};
+
+use crate::types::{MapName, Wwid};
+use blacklist::Rules;
+use devices::Table;
+use diag::{Sink, Span};
+use kind::{Accounts, RootOnly, Value};
+use layers::{Layer, Origin, Setting};
+use options::{Key, OPTIONS, Section};
+use parser::Block;
+use settings::Globals;
+
+/// The built-in hardware table and blacklists, in the language of multipath.conf.
+const BUILT_IN: &str = include_str!("hwtable.conf");
+/// What messages call it.
+const BUILT_IN_NAME: &str = "built-in";
+/// Longest name of a device-mapper device.
+const MAX_MAP_NAME: usize = 127;
+
+/// A file's name and text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Source<'a> {
+    /// What messages call it (`/etc/multipath.conf`).
+    pub name: &'a str,
+    /// Its content.
+    pub text: &'a str,
+}
+
+/// What the machine decides and no file says.
+#[derive(Clone, Copy)]
+pub struct Environment<'a> {
+    /// Names of users and groups.
+    pub accounts: &'a dyn Accounts,
+    /// The kernel itself does the multipathing of NVMe: such devices are left alone.
+    pub native_nvme_multipath: bool,
+}
+
+impl Default for Environment<'_> {
+    fn default() -> Self {
+        Self { accounts: &RootOnly, native_nvme_multipath: false }
     }
-    impl Config {
-        pub fn load(s: &[Source<'_>]) -> (Config, Vec<String>) {
-            todo!()
+}
+
+/// An entry of `multipaths`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Multipath {
+    /// Which map it is for.
+    pub wwid: Wwid,
+    /// What it sets.
+    pub layer: Layer,
+}
+
+/// The configuration of the daemon, whole. Swapped as one, never patched in place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Names of the sources, the built-in one first.
+    names: Vec<String>,
+    /// What holds if nothing else says so.
+    internal: Layer,
+    defaults: Layer,
+    overrides: Layer,
+    /// By protocol.
+    protocols: Vec<(&'static str, Layer)>,
+    devices: Table,
+    /// In the order of the files; each WWID once.
+    multipaths: Vec<Multipath>,
+    /// WWID → index in `multipaths`.
+    by_wwid: BTreeMap<Wwid, usize>,
+    blacklist: Rules,
+    exceptions: Rules,
+    globals: Globals,
+}
+
+impl Config {
+    /// Reads the sources in order; the built-in table is always below them.
+    ///
+    /// Whatever they hold, there is a configuration: what is wrong is ignored, and said.
+    pub fn load(sources: &[Source<'_>]) -> (Self, Vec<Diagnostic>) {
+        Self::load_in(sources, &Environment::default())
+    }
+
+    /// The same, on a machine that is known better.
+    pub fn load_in(sources: &[Source<'_>], environment: &Environment<'_>) -> (Self, Vec<Diagnostic>) {
+        let mut texts = vec![(BUILT_IN_NAME, BUILT_IN)];
+        texts.extend(sources.iter().map(|source| (source.name, source.text)));
+        let mut sink = Sink::new(texts.clone());
+        let mut built_in = Vec::new();
+        let mut user = Vec::new();
+        for (index, (_, text)) in (0..).zip(&texts) {
+            let blocks = parser::parse(index, text, environment.accounts, &mut sink);
+            if index == 0 { built_in = blocks } else { user.extend(blocks) }
         }
-        pub fn globals(&self) -> &Globals {
-            todo!()
+        if environment.native_nvme_multipath {
+            leave_nvme_to_the_kernel(&mut built_in);
         }
-        pub fn path_settings(&self, device: &DeviceId<'_>) -> PathSettings {
-            todo!()
+        let mut config = Self::empty(texts.iter().map(|(name, _)| (*name).into()).collect());
+        config.add_devices(built_in.iter().chain(&user), &mut sink);
+        config.add_sections(&user, &mut sink);
+        // Below the rules of the files, and not listed twice.
+        config.add_rules(user.iter().chain(&built_in));
+        config.check_aliases(&mut sink);
+        config.globals = config.resolve_globals();
+        (config, sink.finish())
+    }
+
+    fn empty(names: Vec<String>) -> Self {
+        let mut internal = Layer::default();
+        for row in OPTIONS {
+            if let Some(value) = row.default.and_then(|text| row.kind.read(text, &RootOnly).value) {
+                internal.set(Setting { key: row.key, value, span: Span::default() });
+            }
         }
-        pub fn map_settings(&self, device: &DeviceId<'_>, wwid: &Wwid) -> MapSettings {
-            todo!()
+        Self {
+            names,
+            internal,
+            defaults: Layer::default(),
+            overrides: Layer::default(),
+            protocols: Vec::new(),
+            devices: Table::default(),
+            multipaths: Vec::new(),
+            by_wwid: BTreeMap::new(),
+            blacklist: Rules::default(),
+            exceptions: Rules::default(),
+            globals: resolve::globals_of_defaults(),
         }
-        pub fn blacklist(&self, subject: &BlacklistSubject<'_>) -> BlacklistVerdict {
-            todo!()
+    }
+
+    fn add_devices<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>, sink: &mut Sink<'_>) {
+        for block in blocks.filter(|block| block.section == Section::Device) {
+            self.devices.add(block, sink);
         }
-        pub fn has_multipath_entry(&self, wwid: &Wwid) -> bool {
-            todo!()
+    }
+
+    fn add_rules<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>) {
+        for block in blocks {
+            match block.section {
+                Section::Blacklist => self.blacklist.add(block),
+                Section::BlacklistDevice => self.blacklist.add_device(block),
+                Section::Exceptions => self.exceptions.add(block),
+                Section::ExceptionsDevice => self.exceptions.add_device(block),
+                _ => {}
+            }
         }
-        pub fn aliases(&self) -> Vec<(Wwid, MapName)> {
-            todo!()
+        self.blacklist.add_product_blacklists(&self.devices);
+    }
+
+    fn add_sections(&mut self, blocks: &[Block], sink: &mut Sink<'_>) {
+        for block in blocks {
+            let mut layer = Layer::default();
+            if matches!(
+                block.section,
+                Section::Defaults | Section::Overrides | Section::Protocol | Section::Multipath
+            ) {
+                block.settings.iter().for_each(|setting| layer.set(setting.clone()));
+            }
+            match block.section {
+                Section::Defaults => self.defaults.override_with(layer),
+                Section::Overrides => self.overrides.override_with(layer),
+                Section::Protocol => self.add_protocol(layer, block.span, sink),
+                Section::Multipath => self.add_multipath(layer, block.span, sink),
+                _ => {}
+            }
         }
-        pub fn dump(&self) -> String {
-            todo!()
+    }
+
+    fn add_protocol(&mut self, layer: Layer, span: Span, sink: &mut Sink<'_>) {
+        let Some(&Value::Word(protocol)) = layer.value(Key::Type) else {
+            let message = "this `protocol` has no type: the subsection is ignored";
+            sink.report(Severity::Error, "incomplete-protocol", span, message, None);
+            return;
+        };
+        match self.protocols.iter_mut().find(|(known, _)| *known == protocol) {
+            Some((_, known)) => known.override_with(layer),
+            None => self.protocols.push((protocol, layer)),
         }
-        pub fn dump_local(&self, devices: &[(String, String)], maps: &[(Wwid, MapName)]) -> String {
-            todo!()
+    }
+
+    fn add_multipath(&mut self, mut layer: Layer, span: Span, sink: &mut Sink<'_>) {
+        let wwid = layer.value(Key::Wwid).map(Value::as_str).unwrap_or_default();
+        if wwid.is_empty() {
+            let message = "this `multipath` has no WWID: the entry is ignored";
+            sink.report(Severity::Error, "incomplete-multipath", span, message, None);
+            return;
         }
-        pub fn dump_blacklist(&self) -> String {
-            todo!()
+        let wwid = Wwid::new(wwid);
+        let alias = layer.get(Key::Alias);
+        let problem = alias.and_then(|alias| Some((alias.span, check_map_name(alias.value.as_str()).err()?)));
+        if let Some((span, why)) = problem {
+            let message = format!("`alias`: {why}: the line is ignored");
+            sink.report(Severity::Error, "bad-value", span, message, None);
+            layer.unset(Key::Alias);
+        }
+        let Some(&at) = self.by_wwid.get(&wwid) else {
+            self.by_wwid.insert(wwid.clone(), self.multipaths.len());
+            self.multipaths.push(Multipath { wwid, layer });
+            return;
+        };
+        let earlier = &mut self.multipaths[at].layer;
+        let line = earlier.get(Key::Wwid).map_or(0, |setting| setting.span.line);
+        let message = format!("a second entry for this WWID: it is merged over that of line {line}");
+        sink.report(Severity::Warning, "duplicate", span, message, None);
+        let weaker = core::mem::replace(earlier, layer);
+        earlier.fill_from(weaker);
+    }
+
+    /// One name for two maps would mix their data: the first to ask for it gets it.
+    fn check_aliases(&mut self, sink: &mut Sink<'_>) {
+        let mut taken: BTreeSet<String> = BTreeSet::new();
+        for multipath in &mut self.multipaths {
+            let Some(alias) = multipath.layer.get(Key::Alias).cloned() else { continue };
+            if !taken.insert(alias.value.as_str().into()) {
+                let message =
+                    format!("`alias` {} is given to another WWID above: ignored", alias.value.as_str());
+                let help = Some("each map needs a name of its own".into());
+                sink.report(Severity::Warning, "alias-twice", alias.span, message, help);
+                multipath.layer.unset(Key::Alias);
+            }
+        }
+    }
+
+    /// Does `multipaths` have an entry for the map?
+    pub fn has_multipath_entry(&self, wwid: &Wwid) -> bool {
+        self.by_wwid.contains_key(wwid)
+    }
+
+    /// The names that `multipaths` gives, in the order of the files.
+    pub fn aliases(&self) -> Vec<(Wwid, MapName)> {
+        let alias = |entry: &Multipath| {
+            let alias = entry.layer.value(Key::Alias)?;
+            Some((entry.wwid.clone(), MapName::new(alias.as_str())))
+        };
+        self.multipaths.iter().filter_map(alias).collect()
+    }
+
+    /// Where a value comes from, in words: `/etc/multipath.conf:12`, `built-in`, `default`.
+    pub fn origin_text(&self, origin: Origin) -> String {
+        match origin {
+            Origin::Default => "default".into(),
+            Origin::BuiltIn => BUILT_IN_NAME.into(),
+            Origin::File { source, line } => {
+                let name = self.names.get(usize::from(source)).map_or("?", String::as_str);
+                format!("{name}:{line}")
+            }
+            Origin::Implied(by) => format!("implied by {by}"),
         }
     }
 }
+
+fn check_map_name(name: &str) -> Result<(), &'static str> {
+    match name {
+        "" => Err("an empty name"),
+        "." | ".." => Err("not a name for a device node"),
+        _ if name.len() > MAX_MAP_NAME => Err("longer than 127 bytes"),
+        _ if name.chars().any(char::is_control) => Err("a control character in a name"),
+        _ => Ok(()),
+    }
+}
+
+fn leave_nvme_to_the_kernel(blocks: &mut [Block]) {
+    for block in blocks.iter_mut().filter(|block| block.section == Section::Blacklist) {
+        for setting in block.settings.iter_mut().filter(|setting| setting.key == Key::Devnode) {
+            setting.value = Value::Text(setting.value.as_str().replace("|nvme[0-9]", ""));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

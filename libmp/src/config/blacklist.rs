@@ -1,0 +1,181 @@
+//! Which devices are left alone: blacklists, their exceptions, and which rule decided.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::Config;
+use super::devices::Table;
+use super::diag::Span;
+use super::layers::Setting;
+use super::options::Key;
+use super::parser::Block;
+use super::regex::Pattern;
+use super::settings::{BlacklistReason, BlacklistSubject, BlacklistVerdict};
+
+/// A rule on one piece of text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// What it matches; `!` inverts it.
+    pub pattern: Pattern,
+    /// Where it stands; source 0 is built in.
+    pub span: Span,
+}
+
+impl Rule {
+    fn new(setting: &Setting) -> Self {
+        let pattern = Pattern::rule(setting.value.as_str()).expect("checked when it was read");
+        Self { pattern, span: setting.span }
+    }
+}
+
+/// A rule on vendor and product; what is missing matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRule {
+    /// Matches the vendor.
+    pub vendor: Option<Pattern>,
+    /// Matches the product.
+    pub product: Option<Pattern>,
+    /// Where it stands.
+    pub span: Span,
+    /// It follows from the `product_blacklist` of a device entry.
+    pub derived: bool,
+}
+
+impl DeviceRule {
+    fn matches(&self, vendor: &[u8], product: &[u8]) -> bool {
+        self.vendor.as_ref().is_none_or(|pattern| pattern.is_match(vendor))
+            && self.product.as_ref().is_none_or(|pattern| pattern.is_match(product))
+    }
+
+    /// `vendor:product`.
+    pub fn text(&self) -> String {
+        let text = |pattern: &Option<Pattern>| pattern.as_ref().map_or("(null)", Pattern::as_str).to_string();
+        format!("{}:{}", text(&self.vendor), text(&self.product))
+    }
+}
+
+/// The rules of `blacklist` or of `blacklist_exceptions`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// On kernel names.
+    pub devnode: Vec<Rule>,
+    /// On WWIDs.
+    pub wwid: Vec<Rule>,
+    /// On names of udev properties.
+    pub property: Vec<Rule>,
+    /// On protocols.
+    pub protocol: Vec<Rule>,
+    /// On vendor and product.
+    pub device: Vec<DeviceRule>,
+}
+
+impl Rules {
+    /// Adds a `blacklist` or `blacklist_exceptions` block.
+    pub(super) fn add(&mut self, block: &Block) {
+        for setting in &block.settings {
+            let list = match setting.key {
+                Key::Devnode => &mut self.devnode,
+                Key::Wwid => &mut self.wwid,
+                Key::Property => &mut self.property,
+                _ => &mut self.protocol,
+            };
+            let rule = Rule::new(setting);
+            if !list.iter().any(|earlier| earlier.pattern == rule.pattern) {
+                list.push(rule);
+            }
+        }
+    }
+
+    /// Adds a `device` block inside one.
+    pub(super) fn add_device(&mut self, block: &Block) {
+        let pattern = |key| {
+            let setting = block.settings.iter().find(|setting| setting.key == key)?;
+            Some(Pattern::rule(setting.value.as_str()).expect("checked when it was read"))
+        };
+        let (vendor, product) = (pattern(Key::Vendor), pattern(Key::Product));
+        if vendor.is_some() || product.is_some() {
+            self.push_device(DeviceRule { vendor, product, span: block.span, derived: false });
+        }
+    }
+
+    /// Adds what the `product_blacklist`s of the hardware table ask for.
+    pub(super) fn add_product_blacklists(&mut self, table: &Table) {
+        for device in table.iter() {
+            let Some(setting) = device.layer.get(Key::ProductBlacklist) else { continue };
+            // A vendor can be no rule: `!*` is a pattern and no inverted one.
+            let Ok(vendor) = Pattern::rule(device.vendor.as_str()) else { continue };
+            let product = Pattern::rule(setting.value.as_str()).expect("checked when it was read");
+            let (vendor, product) = (Some(vendor), Some(product));
+            self.push_device(DeviceRule { vendor, product, span: setting.span, derived: true });
+        }
+    }
+
+    fn push_device(&mut self, rule: DeviceRule) {
+        let known = |earlier: &DeviceRule| earlier.vendor == rule.vendor && earlier.product == rule.product;
+        if !self.device.iter().any(known) {
+            self.device.push(rule);
+        }
+    }
+}
+
+fn matching<'r>(rules: &'r [Rule], text: &str) -> Option<&'r Rule> {
+    rules.iter().find(|rule| rule.pattern.is_match(text.as_bytes()))
+}
+
+impl Config {
+    /// Is the device left alone, and by which rule?
+    ///
+    /// What is not known yet (properties, device, WWID) excludes nothing.
+    pub fn blacklist(&self, subject: &BlacklistSubject<'_>) -> BlacklistVerdict {
+        let (black, white) = (&self.blacklist, &self.exceptions);
+        let text = |kind, black: &[Rule], white: &[Rule], text: &str| {
+            let rule = if matching(white, text).is_some() { None } else { matching(black, text) };
+            rule.map(|rule| self.reason(kind, rule.pattern.as_str().into(), rule.span))
+        };
+        let reason = self
+            .excluded_by_property(subject)
+            .or_else(|| text("devnode", &black.devnode, &white.devnode, subject.devnode))
+            .or_else(|| self.excluded_by_device(subject))
+            .or_else(|| text("protocol", &black.protocol, &white.protocol, subject.device?.protocol))
+            .or_else(|| text("wwid", &black.wwid, &white.wwid, subject.wwid?.as_str()));
+        reason.map_or(BlacklistVerdict::Allowed, BlacklistVerdict::Excluded)
+    }
+
+    fn reason(&self, kind: &'static str, rule: String, span: Span) -> BlacklistReason {
+        BlacklistReason { kind, rule, origin: self.origin_text(span.into()) }
+    }
+
+    /// The first property, by name, that a rule speaks of decides. If none does, the device is
+    /// excluded too: it is probably not a disk that multipath is for. But only if udev could read
+    /// it at all, that is if the property with the WWID is there.
+    fn excluded_by_property(&self, subject: &BlacklistSubject<'_>) -> Option<BlacklistReason> {
+        let properties = subject.properties?;
+        for name in properties.keys() {
+            if matching(&self.exceptions.property, name).is_some() {
+                return None;
+            }
+            if let Some(rule) = matching(&self.blacklist.property, name) {
+                return Some(self.reason("property", rule.pattern.as_str().into(), rule.span));
+            }
+        }
+        let missing_counts =
+            !subject.uid_attribute.is_empty() && properties.contains_key(subject.uid_attribute);
+        missing_counts.then(|| {
+            let span = self.exceptions.property.first().map_or_else(Span::default, |rule| rule.span);
+            self.reason("property", "(no matching property)".into(), span)
+        })
+    }
+
+    fn excluded_by_device(&self, subject: &BlacklistSubject<'_>) -> Option<BlacklistReason> {
+        let device = subject.device?;
+        let find = |rules: &'_ Rules| -> Option<usize> {
+            rules.device.iter().position(|rule| rule.matches(device.vendor, device.product))
+        };
+        if find(&self.exceptions).is_some() {
+            return None;
+        }
+        let rule = &self.blacklist.device[find(&self.blacklist)?];
+        Some(self.reason("device", rule.text(), rule.span))
+    }
+}

@@ -1,0 +1,149 @@
+//! The hardware table: entries matched by vendor, product and revision.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::diag::{Severity, Sink, Span};
+use super::kind::Value;
+use super::layers::{Layer, Setting};
+use super::options::Key;
+use super::parser::Block;
+use super::regex::Pattern;
+use super::settings::DeviceId;
+
+/// An entry of `devices`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// Matches the INQUIRY vendor.
+    pub vendor: Pattern,
+    /// Matches the INQUIRY product.
+    pub product: Pattern,
+    /// Matches the INQUIRY revision.
+    pub revision: Option<Pattern>,
+    /// What it sets, the patterns included.
+    pub layer: Layer,
+    /// The word `device` that opens it.
+    pub span: Span,
+}
+
+impl Device {
+    /// From a block; `None`, and said why, if it could never match.
+    fn new(block: &Block, sink: &mut Sink<'_>) -> Option<Self> {
+        let mut layer = Layer::default();
+        block.settings.iter().for_each(|setting| layer.set(setting.clone()));
+        let pattern = |key| {
+            let Value::Text(text) = layer.value(key)? else { return None };
+            Some(Pattern::new(text).expect("checked when it was read"))
+        };
+        let (Some(vendor), Some(product)) = (pattern(Key::Vendor), pattern(Key::Product)) else {
+            let missing = if layer.get(Key::Vendor).is_none() { "vendor" } else { "product" };
+            let message = alloc::format!("this `device` has no {missing}: the entry is ignored");
+            sink.report(Severity::Error, "incomplete-device", block.span, message, None);
+            return None;
+        };
+        Some(Self { vendor, product, revision: pattern(Key::Revision), layer, span: block.span })
+    }
+
+    /// `None` for a revision that is not known: it is then not held against the entry.
+    fn matches(&self, vendor: &[u8], product: &[u8], revision: Option<&[u8]>) -> bool {
+        self.vendor.is_match(vendor)
+            && self.product.is_match(product)
+            && match (&self.revision, revision) {
+                (Some(pattern), Some(revision)) => pattern.is_match(revision),
+                _ => true,
+            }
+    }
+
+    fn is_for_the_same(&self, other: &Self) -> bool {
+        self.vendor == other.vendor && self.product == other.product && self.revision == other.revision
+    }
+}
+
+/// All entries, the built-in ones first, each source's after those before it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Table {
+    entries: Vec<Device>,
+}
+
+impl Table {
+    /// Adds an entry. An earlier one for exactly the same devices is merged into it, which moves
+    /// what that one says to the place of the new one.
+    pub(super) fn add(&mut self, block: &Block, sink: &mut Sink<'_>) {
+        let Some(mut new) = Device::new(block, sink) else { return };
+        if let Some(at) = self.entries.iter().position(|entry| entry.is_for_the_same(&new)) {
+            new.layer.fill_from(self.entries.remove(at).layer);
+            reconcile_features(&mut new.layer);
+        }
+        self.entries.push(new);
+    }
+
+    /// The entries in their order.
+    pub fn iter(&self) -> impl Iterator<Item = &Device> {
+        self.entries.iter()
+    }
+
+    /// The entries that match, the strongest first.
+    pub fn matching<'s>(&'s self, device: &DeviceId<'_>) -> impl Iterator<Item = &'s Device> {
+        let DeviceId { vendor, product, revision, .. } = *device;
+        self.entries.iter().rev().filter(move |entry| entry.matches(vendor, product, Some(revision)))
+    }
+
+    /// The entries that match one of some vendors and products, in their order.
+    pub fn used_by<'s>(&'s self, devices: &[(&str, &str)]) -> impl Iterator<Item = &'s Device> {
+        self.entries.iter().filter(move |entry| {
+            devices.iter().any(|(vendor, product)| entry.matches(vendor.as_bytes(), product.as_bytes(), None))
+        })
+    }
+}
+
+/// Features of old that have a keyword of their own: taken out, and the keyword set if it is not.
+pub(super) fn reconcile_features(layer: &mut Layer) {
+    let Some(features) = layer.get(Key::Features).cloned() else { return };
+    let text = features.value.as_str();
+    for (feature, key, value) in FEATURE_KEYWORDS {
+        if has_feature(text, feature) && layer.get(key).is_none() {
+            layer.set(Setting { key, value: Value::Word(value), span: features.span });
+        }
+    }
+    let value = Value::Text(without_features(text));
+    layer.set(Setting { value, ..features });
+}
+
+/// Feature → keyword and value that say the same.
+pub(super) const FEATURE_KEYWORDS: [(&str, Key, &str); 2] = [
+    ("queue_if_no_path", Key::NoPathRetry, "queue"),
+    ("retain_attached_hw_handler", Key::RetainAttachedHwHandler, "yes"),
+];
+
+/// Is `feature` one of the words of `features`?
+pub(super) fn has_feature(features: &str, feature: &str) -> bool {
+    features.split_ascii_whitespace().skip(1).any(|word| word == feature)
+}
+
+/// `features` without those that are keywords of their own, the count put right.
+pub(super) fn without_features(features: &str) -> String {
+    let keep: Vec<&str> = features
+        .split_ascii_whitespace()
+        .skip(1)
+        .filter(|word| !FEATURE_KEYWORDS.iter().any(|(feature, ..)| feature == word))
+        .collect();
+    let mut out = alloc::format!("{}", keep.len());
+    for word in keep {
+        out.push(' ');
+        out.push_str(word);
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn features_with_keywords_are_taken_out() {
+        assert_eq!(without_features("0"), "0");
+        assert_eq!(without_features("1 queue_if_no_path"), "0");
+        assert_eq!(without_features("3 queue_if_no_path pg_init_retries 50"), "2 pg_init_retries 50");
+        assert!(has_feature("2 a b", "b") && !has_feature("0", "0"));
+    }
+}

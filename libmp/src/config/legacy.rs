@@ -1,0 +1,75 @@
+//! Keywords of older versions, back to 0.4.9, and what they mean today.
+
+use super::kind::callout_program;
+use super::options::{Key, OptionRow};
+
+/// The row of a keyword: by its name, an alias, or an old `default_…` spelling of either.
+pub(super) fn find(word: &str) -> Option<&'static OptionRow> {
+    Key::find(word).or_else(|| Key::find(word.strip_prefix("default_")?))
+}
+
+/// Programs that printed priorities, and the prioritizers that took their place.
+const PRIO_PROGRAMS: &[(&str, &str)] = &[
+    ("true", "const"),
+    ("none", "const"),
+    ("mpath_prio_const", "const"),
+    ("mpath_prio_alua", "alua"),
+    ("pp_alua", "alua"),
+    ("mpath_prio_emc", "emc"),
+    ("pp_emc", "emc"),
+    ("mpath_prio_rdac", "rdac"),
+    ("pp_rdac", "rdac"),
+    ("mpath_prio_tpc", "rdac"),
+    ("pp_tpc", "rdac"),
+    ("mpath_prio_hp_sw", "hp_sw"),
+    ("mpath_prio_hds_modular", "hds"),
+    ("mpath_prio_hds", "hds"),
+    ("mpath_prio_netapp", "ontap"),
+    ("mpath_prio_ontap", "ontap"),
+    ("pp_netapp", "ontap"),
+    ("mpath_prio_random", "random"),
+    ("pp_random", "random"),
+    ("mpath_prio_weighted", "weightedpath"),
+    ("mpath_prio_weightedpath", "weightedpath"),
+    ("mpath_prio_datacore", "datacore"),
+    ("mpath_prio_iet", "iet"),
+    ("mpath_prio_sysfs", "sysfs"),
+];
+
+/// The prioritizer in the place of a `prio_callout`.
+pub(super) fn prio_of_callout(command: &str) -> Option<&'static str> {
+    let program = callout_program(command)?;
+    PRIO_PROGRAMS.iter().find(|(name, _)| *name == program).map(|(_, prio)| *prio)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::kind::{RootOnly, Value};
+
+    #[test]
+    fn old_names_are_found() {
+        for (old, key) in [
+            ("selector", Key::PathSelector),
+            ("default_selector", Key::PathSelector),
+            ("default_path_grouping_policy", Key::PathGroupingPolicy),
+            ("default_prio_callout", Key::PrioCallout),
+            ("default_getuid_callout", Key::GetuidCallout),
+            ("checker", Key::PathChecker),
+            ("detect_path_checker", Key::DetectChecker),
+        ] {
+            assert_eq!(find(old).unwrap().key, key, "{old}");
+        }
+        assert!(find("default_default_prio").is_none());
+    }
+
+    #[test]
+    fn every_program_means_a_prioritizer() {
+        for (program, prio) in PRIO_PROGRAMS {
+            let reading = Key::Prio.row().kind.read(prio, &RootOnly);
+            assert_eq!(reading.value, Some(Value::Word(prio)), "{program}");
+        }
+        assert_eq!(prio_of_callout("/sbin/mpath_prio_alua /dev/%n"), Some("alua"));
+        assert_eq!(prio_of_callout("/usr/local/bin/own"), None);
+    }
+}

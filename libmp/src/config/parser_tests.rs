@@ -1,0 +1,124 @@
+//! What is wrong in a file is said at its place, and what is good is kept.
+
+use crate::config::{Config, Severity, Source};
+
+/// `line:column severity code` of each diagnostic, and the dump of what was kept.
+fn check(text: &str) -> (Vec<String>, String) {
+    let (config, diagnostics) = Config::load(&[Source { name: "f", text }]);
+    let found =
+        diagnostics.iter().map(|d| format!("{}:{} {} {}", d.line, d.column, d.severity, d.code)).collect();
+    (found, config.dump())
+}
+
+fn help(text: &str) -> String {
+    let (_, diagnostics) = Config::load(&[Source { name: "f", text }]);
+    diagnostics[0].help.clone().unwrap_or_default()
+}
+
+#[test]
+fn unknown_keywords_are_guessed() {
+    let (found, kept) = check("defaults {\n\tpoling_interval 5\n\tprio alua\n}\n");
+    assert_eq!(found, ["2:2 error unknown-keyword"]);
+    assert!(kept.contains("\tprio \"alua\"\n"));
+    assert_eq!(help("defaults {\n poling_interval 5\n}\n"), "did you mean `polling_interval`?");
+    assert_eq!(help("default {\n prio alua\n}\n"), "did you mean `defaults`?");
+    assert_eq!(help("defaults {\n alias x\n}\n"), "it goes into `multipaths/multipath`");
+    assert_eq!(
+        help("device {\n}\n"),
+        "it goes inside `blacklist { }` or `blacklist_exceptions { }` or `devices { }`"
+    );
+    assert_eq!(
+        help("blacklist {\n devnode !^sd\n}\n"),
+        "`!` begins a comment; in quotes it doesn't: write `devnode \"!^sd\"`"
+    );
+    assert_eq!(help("defaults {\n path_selector round-robin 0\n}\n"), "write `\"round-robin 0\"`");
+}
+
+#[test]
+fn missing_braces_are_made_up_for() {
+    let (found, kept) = check("defaults {\n prio alua\nblacklist {\n devnode ^sda$\n}\n");
+    assert_eq!(found, ["3:1 error missing-brace"]);
+    assert!(kept.contains("\tprio \"alua\"\n") && kept.contains("\tdevnode \"^sda$\"\n"));
+
+    let (found, kept) =
+        check("devices {\n device {\n vendor A\n product B\n device {\n vendor C\n product D\n }\n}\n");
+    assert_eq!(found, ["5:2 error missing-brace"]);
+    assert!(kept.contains("vendor \"A\"") && kept.contains("vendor \"C\""));
+
+    let (found, kept) = check("defaults {\n prio alua\n");
+    assert_eq!(found, ["1:1 error missing-brace"]);
+    assert!(kept.contains("\tprio \"alua\"\n"));
+
+    let (found, kept) = check("defaults\n{\n prio alua\n}\n");
+    assert_eq!(found, [""; 0]);
+    assert!(kept.contains("\tprio \"alua\"\n"));
+
+    assert_eq!(check("}\n").0, ["1:1 error stray-brace"]);
+    assert_eq!(check("{\n prio alua\n}\n").0, ["1:1 error stray-brace"]);
+}
+
+#[test]
+fn one_line_sections_are_read() {
+    let (found, kept) = check("devices { device { vendor A product \"B C\" no_path_retry 3 } }\n");
+    assert_eq!(found, [""; 0]);
+    assert!(kept.contains("\t\tvendor \"A\"\n\t\tproduct \"B C\"\n\t\tno_path_retry 3\n"));
+}
+
+#[test]
+fn unknown_sections_are_skipped_whole() {
+    let (found, kept) = check("bogus {\n prio alua\n device {\n x y\n }\n}\ndefaults {\n prio sysfs\n}\n");
+    assert_eq!(found, ["1:1 error unknown-section"]);
+    assert!(kept.contains("\tprio \"sysfs\"\n"));
+}
+
+#[test]
+fn bad_values_are_ignored_and_said() {
+    let (found, kept) = check("defaults {\n polling_interval 5s\n prio nosuch\n uxsock_timeout 5\n}\n");
+    assert_eq!(found, ["2:19 error bad-value", "3:7 error bad-value", "4:17 warning bad-value"]);
+    assert!(kept.contains("\tpolling_interval 5\n") && kept.contains("uxsock_timeout 4000\n"));
+    let (found, kept) = check("blacklist {\n devnode \"[a\"\n devnode \"b\"\n}\n");
+    assert_eq!(found, ["2:10 error bad-value"]);
+    assert!(kept.contains("\tdevnode \"b\"\n"));
+}
+
+#[test]
+fn leftovers_and_quotes() {
+    let (found, kept) = check("multipaths {\n multipath {\n wwid w\n alias my disk\n }\n}\n");
+    assert_eq!(found, ["4:11 warning extra-words"]);
+    assert!(kept.contains("alias \"my\"\n"));
+    let (found, kept) = check("defaults {\n prio \"alua\n}\n");
+    assert_eq!(found, ["2:7 warning missing-quote"]);
+    assert!(kept.contains("\tprio \"alua\"\n"));
+    assert_eq!(check("defaults {\n \"prio\" alua\n}\n").0, ["2:2 error quoted-keyword"]);
+    assert_eq!(check("prio alua\n").0, ["1:1 error wrong-section"]);
+}
+
+#[test]
+fn duplicates_and_old_names() {
+    let (found, kept) = check("defaults {\n prio alua\n prio sysfs\n}\n");
+    assert_eq!(found, ["3:7 warning duplicate"]);
+    assert!(kept.contains("\tprio \"sysfs\"\n"));
+    // Today's name wins over the old one, wherever it stands.
+    let old_first = "defaults {\n prio_callout /sbin/mpath_prio_emc\n prio alua\n}\n";
+    let new_first = "defaults {\n prio alua\n prio_callout /sbin/mpath_prio_emc\n}\n";
+    for text in [old_first, new_first] {
+        let (found, kept) = check(text);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(kept.contains("\tprio \"alua\"\n"));
+    }
+    let (found, kept) = check("devnode_blacklist {\n devnode ^sdz\n}\n");
+    assert_eq!(found, ["1:1 note old-name"]);
+    assert!(kept.contains("\tdevnode \"^sdz\"\n"));
+    // Repeated sections are one.
+    assert_eq!(check("defaults {\n prio alua\n}\ndefaults {\n prio sysfs\n}\n").0, [""; 0]);
+}
+
+#[test]
+fn a_long_bad_file_costs_linear_time() {
+    let many = "defaults {\n bogus bogus { } x\n".repeat(20_000);
+    let (_, diagnostics) = Config::load(&[Source { name: "f", text: &many }]);
+    assert_eq!(diagnostics.len(), 501);
+    let line = format!("defaults {{ {}", "bogus 1 ".repeat(100_000));
+    assert!(Config::load(&[Source { name: "f", text: &line }]).1.len() > 500);
+    assert!(diagnostics.iter().any(|d| d.severity == Severity::Error));
+}
