@@ -130,6 +130,7 @@ impl Config {
         // Below the rules of the files, and not listed twice.
         config.add_rules(user.iter().chain(&built_in));
         config.check_aliases(&mut sink);
+        config.take_every_disk_if_old(&user, &mut sink);
         config.globals = config.resolve_globals();
         (config, sink.finish())
     }
@@ -154,6 +155,23 @@ impl Config {
             exceptions: Rules::default(),
             globals: resolve::globals_of_defaults(),
         }
+    }
+
+    /// Before version 0.5 every disk that was not excluded was taken; files of that time rely on it.
+    /// Their keywords give them away, and `find_multipaths` did not exist to say otherwise.
+    fn take_every_disk_if_old(&mut self, user: &[Block], sink: &mut Sink<'_>) {
+        const OLD: [Key; 3] = [Key::GetuidCallout, Key::PrioCallout, Key::UdevDir];
+        let mut settings = user.iter().flat_map(|block| &block.settings);
+        let Some(old) = settings.find(|setting| OLD.contains(&setting.key)) else { return };
+        if self.defaults.get(Key::FindMultipaths).is_some() {
+            return;
+        }
+        let greedy = Value::Word("greedy");
+        self.internal.set(Setting { key: Key::FindMultipaths, value: greedy, span: Span::default() });
+        let message = "`find_multipaths` is not set, and this is of a time when every disk was taken that was \
+                       not excluded: that holds";
+        let help = Some("write `find_multipaths greedy`, or another value, into `defaults`".into());
+        sink.report(Severity::Note, "old-file", old.span, message, help);
     }
 
     fn add_devices<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>, sink: &mut Sink<'_>) {

@@ -85,8 +85,20 @@ fn the_walkthrough_works_in_full_with_a_note_each() {
     let mut noted: Vec<String> =
         diagnostics.iter().map(|d| d.message.split('`').nth(1).unwrap().into()).collect();
     noted.sort();
-    assert_eq!(noted, ["getuid_callout", "prio_callout", "rr_min_io", "rr_weight", "selector", "udev_dir"]);
+    assert_eq!(
+        noted,
+        [
+            "find_multipaths",
+            "getuid_callout",
+            "prio_callout",
+            "rr_min_io",
+            "rr_weight",
+            "selector",
+            "udev_dir"
+        ]
+    );
     assert!(diagnostics.iter().all(|d| d.severity == Severity::Note));
+    assert_eq!(config.globals().find_multipaths, FindMultipaths::Greedy);
     let wwid = Wwid::from("32017001378a8a9ff");
     let path = config.path_settings(&OTHER);
     assert_eq!(
@@ -450,4 +462,12 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn an_old_file_that_says_which_disks_to_take_is_obeyed() {
+    let (config, _) =
+        load("defaults {\n getuid_callout \"/lib/udev/scsi_id -g\"\n find_multipaths strict\n}\n");
+    assert_eq!(config.globals().find_multipaths, FindMultipaths::Strict);
+    assert_eq!(load("").0.globals().find_multipaths, FindMultipaths::Strict);
 }
