@@ -1,7 +1,7 @@
 //! The adapters against a real kernel: what `sys/` promises, held by device-mapper, SCSI and udev.
 //!
 //! Needs root, udevd, dm-multipath and two hosts of scsi_debug that show the same LUNs: the guest of
-//! `tests/vm` has them. `adapters --ignored --test-threads=1`
+//! `tests/vm` has them, and runs this by `multipathd/tests/adapters.sh`. `cargo test` leaves it alone.
 
 use std::fs;
 use std::future::Future;
@@ -143,7 +143,6 @@ fn set_state(path: &PathName, state: &str) {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-a", lun.load(2));
@@ -167,7 +166,6 @@ fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn a_map_that_can_not_be_loaded_is_not_left_behind() {
     let (mapper, lun) = (mapper(), lun());
     let load = Load { params: "0 0 1 1 no-such-selector 0 1 1 8:0 1".into(), ..lun.load(1) };
@@ -181,7 +179,6 @@ fn a_map_that_can_not_be_loaded_is_not_left_behind() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-c", lun.load(1));
@@ -202,7 +199,6 @@ fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn messages_stop_at_the_first_that_fails() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-d", lun.load(2));
@@ -217,7 +213,6 @@ fn messages_stop_at_the_first_that_fails() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn suspend_resume_rename() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-e", lun.load(2));
@@ -238,7 +233,6 @@ fn suspend_resume_rename() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn a_map_in_use_stays_or_goes_at_its_last_close() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-h", lun.load(2));
@@ -254,7 +248,6 @@ fn a_map_in_use_stays_or_goes_at_its_last_close() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn partitions_go_before_their_map() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-i", lun.load(2));
@@ -271,7 +264,6 @@ fn partitions_go_before_their_map() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn a_list_has_all_maps_whatever_they_are_called() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-j", lun.load(2));
@@ -294,7 +286,6 @@ fn a_list_has_all_maps_whatever_they_are_called() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn one_poll_tells_of_every_maps_events() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-k", lun.load(2));
@@ -313,7 +304,6 @@ fn one_poll_tells_of_every_maps_events() {
 }
 
 #[test]
-#[ignore = "needs a kernel with device-mapper"]
 fn read_only_maps_and_access_rights() {
     use std::os::unix::fs::MetadataExt;
     let (mapper, lun) = (mapper(), lun());
@@ -331,7 +321,6 @@ fn read_only_maps_and_access_rights() {
 }
 
 #[test]
-#[ignore = "needs SCSI disks"]
 fn a_probe_reads_what_sysfs_and_udev_know() {
     udev_settle();
     let lun = lun();
@@ -346,7 +335,6 @@ fn a_probe_reads_what_sysfs_and_udev_know() {
 }
 
 #[test]
-#[ignore = "needs SCSI disks"]
 fn checks_bring_back_what_the_device_says() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
@@ -374,7 +362,6 @@ fn checks_bring_back_what_the_device_says() {
 }
 
 #[test]
-#[ignore = "needs SCSI disks"]
 fn a_device_that_does_not_run_is_not_asked() {
     let lun = lun();
     let (path, devt) = lun.paths[1].clone();
@@ -392,7 +379,6 @@ fn a_device_that_does_not_run_is_not_asked() {
 }
 
 #[test]
-#[ignore = "needs SCSI disks"]
 fn commands_run_side_by_side_on_one_thread() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
@@ -415,7 +401,6 @@ fn commands_run_side_by_side_on_one_thread() {
 }
 
 #[test]
-#[ignore = "needs SCSI disks"]
 fn the_way_without_a_generic_device_says_the_same() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
@@ -436,7 +421,6 @@ fn the_way_without_a_generic_device_says_the_same() {
 }
 
 #[test]
-#[ignore = "needs SCSI disks"]
 fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
     let lun = lun();
     let (path, devt) = lun.paths[1].clone();
@@ -462,7 +446,6 @@ fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
 }
 
 #[test]
-#[ignore = "needs udevd"]
 fn udev_tells_of_disks_and_of_what_it_lost() {
     let lun = lun();
     let path = &lun.paths[0].0;

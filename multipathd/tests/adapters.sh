@@ -7,4 +7,4 @@ vm=/vm
 . "$vm/lib.sh"
 san_scsi_debug 2 1 || exit 1
 udevadm settle
-exec "$vm"/files/adapters* --ignored --test-threads=1 "$@"
+exec "$vm"/files/adapters* --test-threads=1 "$@"
