@@ -35,6 +35,7 @@ impl Core {
         let timeout = timeout(path);
         let token = self.waiting.token(Awaited::Check(id));
         path.health.inflight = Some(token);
+        path.health.outdated = false;
         let request = CheckRequest {
             io: check::io_for(path.health.checker),
             prio: prio::io_for(path.health.prioritizer),
@@ -69,6 +70,10 @@ impl Core {
             return;
         }
         let judged = check::judge(path.health.checker, raw);
+        if core::mem::take(&mut path.health.outdated) && !judged.state.is_failed() {
+            self.schedule(now, id, false);
+            return;
+        }
         if judged.retry && path.health.tries + 1 < check::TRIES {
             path.health.tries += 1;
             self.start_check(now, id, out);

@@ -137,6 +137,8 @@ pub struct Health {
     pub tries: u32,
     /// The check under way.
     pub inflight: Option<Token>,
+    /// The kernel failed the path after the check under way had begun: its answer does not count.
+    pub outdated: bool,
     /// A check that was given up and still holds its slot: nothing new is asked before it ends.
     pub stuck: Option<Token>,
     /// Time between checks now.
@@ -160,6 +162,7 @@ impl Health {
             offline: false,
             tries: 0,
             inflight: None,
+            outdated: false,
             stuck: None,
             interval,
             next_check: Instant::from_micros(0),
