@@ -1,10 +1,19 @@
 //! Raw answers of a device → the state of its path. One file per checker; none of them does I/O.
 
+mod directio;
+mod readsector0;
+pub mod sense;
+pub mod sysfs;
+mod tur;
+
 use ::core::fmt;
 use ::core::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use self::sysfs::is_offline;
+use crate::config::settings::Checker;
+use crate::identify::Facts;
 use crate::types::Errno;
 
 /// What a checker says of a path.
@@ -138,4 +147,143 @@ pub struct CheckRequest {
     pub prio: Option<crate::prio::PrioIo>,
     /// How long the kernel may take for a SCSI command. The core has its own timer.
     pub timeout: Duration,
+}
+
+/// The I/O that a checker judges.
+pub const fn io_for(checker: Checker) -> CheckIo {
+    match checker {
+        Checker::Tur => CheckIo::TestUnitReady,
+        Checker::DirectIo => CheckIo::DirectRead,
+        Checker::ReadSector0 => CheckIo::ReadSector0,
+        Checker::None => CheckIo::SysfsState,
+    }
+}
+
+/// The checker that fits a device that was asked (`detect_checker`): `tur` where it takes part in
+/// asymmetric access, as a read would fail on a healthy standby path. `None`: the configured one.
+pub const fn detect(facts: &Facts) -> Option<Checker> {
+    if facts.has_alua() { Some(Checker::Tur) } else { None }
+}
+
+/// How often a check whose answer is [`Judged::retry`] is tried in all before its state is believed.
+pub const TRIES: u32 = 5;
+
+/// What a checker makes of an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Judged {
+    /// The path's state. [`CheckState::Pending`]: the answer says nothing, the last state stays.
+    pub state: CheckState,
+    /// Why, for the log, after "NAME checker reports ".
+    pub message: &'static str,
+    /// The answer is of a kind that the next one may well contradict (a unit attention, a transport
+    /// that hiccups): the check should be tried again at once, [`TRIES`] times in all, before the
+    /// path is failed for it.
+    pub retry: bool,
+}
+
+impl Judged {
+    const UP: Self = Self::new(CheckState::Up, "path is up");
+    const DOWN: Self = Self::new(CheckState::Down, "path is down");
+
+    /// A verdict that is believed as it is.
+    pub const fn new(state: CheckState, message: &'static str) -> Self {
+        Self { state, message, retry: false }
+    }
+
+    const fn retried(self) -> Self {
+        Self { retry: true, ..self }
+    }
+}
+
+/// One answer → the state of the path.
+///
+/// The kernel's own state of the device comes first: a device that does not run is down (or, blocked,
+/// pending) whatever its I/O says.
+pub fn judge(checker: Checker, raw: &RawCheck) -> Judged {
+    if let Some(judged) = sysfs::judge(raw.sysfs_state.as_deref()) {
+        return judged;
+    }
+    match (checker, &raw.io) {
+        (Checker::None, _) => Judged::UP,
+        (_, RawIo::None) => Judged::new(CheckState::Pending, "no answer yet"),
+        (_, RawIo::Failed(errno)) => failed(*errno),
+        (Checker::Tur, RawIo::Scsi(reply)) => tur::judge(reply),
+        (Checker::ReadSector0, RawIo::Scsi(reply)) => readsector0::judge(reply),
+        (Checker::DirectIo, RawIo::Read(read)) => directio::judge(*read),
+        (Checker::Tur | Checker::ReadSector0, RawIo::Read(_)) | (Checker::DirectIo, RawIo::Scsi(_)) => {
+            Judged::new(CheckState::Wild, "an answer to another question")
+        }
+    }
+}
+
+/// The I/O, or the opening of the device, failed with this errno. Where this host itself was short
+/// of something, that says nothing of the path.
+fn failed(errno: Errno) -> Judged {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    const ENOTTY: i32 = 25;
+    match errno.0 {
+        ENOMEM | ENFILE | EMFILE => Judged::new(CheckState::Pending, "this host is short of memory or files"),
+        ENOTTY => Judged::new(CheckState::Wild, "the checker doesn't support this device"),
+        _ => Judged::DOWN,
+    }
+}
+
+/// The kernel could not bring a SCSI command to the device and back. What it says of a link that is
+/// known to be gone, or after it has waited for the whole time, is final; the rest may be a hiccup.
+const fn transport(host: u16) -> Judged {
+    use sense::host::{ABORT, BAD_TARGET, NO_CONNECT, TIME_OUT, TRANSPORT_FAILFAST};
+    match host {
+        TIME_OUT => Judged::new(CheckState::Timeout, "no answer in time"),
+        NO_CONNECT | BAD_TARGET | ABORT | TRANSPORT_FAILFAST => Judged::DOWN,
+        _ => Judged::DOWN.retried(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(sysfs_state: Option<&str>, io: RawIo) -> RawCheck {
+        RawCheck { sysfs_state: sysfs_state.map(Into::into), io, prio: None }
+    }
+
+    #[test]
+    fn the_kernels_state_comes_first() {
+        let good = RawIo::Scsi(ScsiReply::default());
+        for (state, expected) in [
+            (Some("running"), CheckState::Up),
+            (None, CheckState::Up),
+            (Some("offline"), CheckState::Down),
+            (Some("blocked"), CheckState::Pending),
+        ] {
+            assert_eq!(judge(Checker::Tur, &raw(state, good.clone())).state, expected, "{state:?}");
+            assert_eq!(judge(Checker::None, &raw(state, RawIo::None)).state, expected, "{state:?}");
+        }
+    }
+
+    #[test]
+    fn each_checker_judges_its_own_io() {
+        use CheckState::*;
+        let scsi = || RawIo::Scsi(ScsiReply::default());
+        for (checker, io, state) in [
+            (Checker::Tur, scsi(), Up),
+            (Checker::ReadSector0, scsi(), Up),
+            (Checker::DirectIo, RawIo::Read(Ok(512)), Up),
+            (Checker::DirectIo, scsi(), Wild),
+            (Checker::Tur, RawIo::Read(Ok(512)), Wild),
+            (Checker::None, RawIo::Failed(Errno::EIO), Up),
+            (Checker::Tur, RawIo::None, Pending),
+            (Checker::Tur, RawIo::Failed(Errno::ENXIO), Down),
+            (Checker::Tur, RawIo::Failed(Errno(25)), Wild),
+            (Checker::DirectIo, RawIo::Failed(Errno(24)), Pending),
+        ] {
+            assert_eq!(judge(checker, &raw(Some("running"), io.clone())).state, state, "{checker:?} {io:?}");
+        }
+        for checker in [Checker::Tur, Checker::DirectIo, Checker::ReadSector0] {
+            assert_ne!(io_for(checker), CheckIo::SysfsState);
+        }
+        assert_eq!(io_for(Checker::None), CheckIo::SysfsState);
+    }
 }

@@ -130,7 +130,7 @@ pub(super) struct Sink<'a> {
     sources: Vec<(&'a str, &'a str)>,
     found: Vec<(Span, Diagnostic)>,
     dropped: usize,
-    once: Vec<&'static str>,
+    once: Vec<(&'static str, Span)>,
     /// Where the last report was, and its column.
     last_column: (Span, usize),
 }
@@ -147,12 +147,17 @@ impl<'a> Sink<'a> {
     }
 
     /// True the first time only.
-    pub(super) fn first_time(&mut self, what: &'static str) -> bool {
-        let first = !self.once.contains(&what);
+    pub(super) fn first_time(&mut self, what: &'static str, place: Span) -> bool {
+        let first = self.first_place(what).is_none();
         if first {
-            self.once.push(what);
+            self.once.push((what, place));
         }
         first
+    }
+
+    /// Where [`Self::first_time`] said yes.
+    pub(super) fn first_place(&self, what: &str) -> Option<Span> {
+        self.once.iter().find(|(once, _)| *once == what).map(|(_, place)| *place)
     }
 
     pub(super) fn report(

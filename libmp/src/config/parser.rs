@@ -220,7 +220,7 @@ impl<'t> Parser<'_, '_, 't> {
     fn open(&mut self, section: Section, tokens: &[Token<'t>], at: usize) -> usize {
         let span = self.span(&tokens[at]);
         let is_old = tokens[at].kind == TokenKind::Word("devnode_blacklist");
-        if is_old && self.sink.first_time("devnode_blacklist") {
+        if is_old && self.sink.first_time("devnode_blacklist", span) {
             let message = "`devnode_blacklist` is an old name of the section `blacklist`";
             self.sink.report(Severity::Note, "old-name", span, message, Some("write `blacklist`".into()));
         }
@@ -403,28 +403,29 @@ impl<'t> Parser<'_, '_, 't> {
             return !is_error;
         };
         let is_old = word != row.name && !is_quiet_alias(word);
+        let place = self.span(name);
         let setting = Setting { key: row.key, value, span };
         match row.status {
             Status::Ignored(why) => {
-                if self.sink.first_time(row.name) {
+                if self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` has no effect: {why}");
-                    self.sink.report(Severity::Note, "no-effect", self.span(name), message, None);
+                    self.sink.report(Severity::Note, "no-effect", place, message, None);
                 }
             }
-            Status::PrioCallout(why) => self.prio_callout(row, &setting, why, self.span(name)),
+            Status::PrioCallout(why) => self.prio_callout(row, &setting, why, place),
             Status::Deprecated(why) => {
                 let says_nothing = row.default == Some(setting.value.as_str());
-                if !says_nothing && self.sink.first_time(row.name) {
+                if !says_nothing && self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` is deprecated: {why}");
-                    self.sink.report(Severity::Note, "deprecated", self.span(name), message, None);
+                    self.sink.report(Severity::Note, "deprecated", place, message, None);
                 }
                 self.store(section, setting, row, false);
             }
             Status::Current => {
-                if is_old && self.sink.first_time(row.name) {
+                if is_old && self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` is an old name of `{}`", row.name);
                     let help = Some(format!("write `{}`", row.name));
-                    self.sink.report(Severity::Note, "old-name", self.span(name), message, help);
+                    self.sink.report(Severity::Note, "old-name", place, message, help);
                 }
                 self.store(section, setting, row, is_old);
             }
@@ -441,7 +442,7 @@ impl<'t> Parser<'_, '_, 't> {
             self.sink.report(Severity::Warning, "unknown-callout", setting.span, message, help);
             return;
         };
-        if self.sink.first_time(row.name) {
+        if self.sink.first_time(row.name, span) {
             let message = format!("`{}` is deprecated: {why}", row.name);
             let help = Some(format!("write `prio {prio}`"));
             self.sink.report(Severity::Note, "deprecated", span, message, help);

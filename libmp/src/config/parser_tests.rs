@@ -123,7 +123,7 @@ fn duplicates_and_old_names() {
     let new_first = "defaults {\n prio alua\n prio_callout /sbin/mpath_prio_sysfs\n}\n";
     for text in [old_first, new_first] {
         let (found, kept) = check(text);
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
         assert!(kept.contains("\tprio \"alua\"\n"));
     }
     let (found, kept) = check("devnode_blacklist {\n devnode ^sdz\n}\n");

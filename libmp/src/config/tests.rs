@@ -87,8 +87,20 @@ fn the_walkthrough_works_in_full_with_a_note_each() {
     let mut noted: Vec<String> =
         diagnostics.iter().map(|d| d.message.split('`').nth(1).unwrap().into()).collect();
     noted.sort();
-    assert_eq!(noted, ["getuid_callout", "prio_callout", "rr_min_io", "rr_weight", "selector", "udev_dir"]);
+    assert_eq!(
+        noted,
+        [
+            "find_multipaths",
+            "getuid_callout",
+            "prio_callout",
+            "rr_min_io",
+            "rr_weight",
+            "selector",
+            "udev_dir"
+        ]
+    );
     assert!(diagnostics.iter().all(|d| d.severity == Severity::Note));
+    assert_eq!(config.globals().find_multipaths, FindMultipaths::Greedy);
     let wwid = Wwid::from("32017001378a8a9ff");
     let path = config.path_settings(&OTHER);
     assert_eq!(
@@ -464,5 +476,18 @@ proptest! {
                 prop_assert_eq!(again.map_settings(device, &wwid), config.map_settings(device, &wwid));
             }
         }
+    }
+}
+
+#[test]
+fn an_old_file_that_says_which_disks_to_take_is_obeyed() {
+    let (config, _) =
+        load("defaults {\n getuid_callout \"/lib/udev/scsi_id -g\"\n find_multipaths strict\n}\n");
+    assert_eq!(config.globals().find_multipaths, FindMultipaths::Strict);
+    assert_eq!(load("").0.globals().find_multipaths, FindMultipaths::Strict);
+    for line in ["udev_dir /dev", "prio_callout /bin/true"] {
+        let (config, diagnostics) = load(&format!("defaults {{\n {line}\n}}\n"));
+        assert_eq!(config.globals().find_multipaths, FindMultipaths::Greedy, "{line}");
+        assert!(diagnostics.iter().any(|d| d.code == "old-file" && d.column == 2), "{line}");
     }
 }

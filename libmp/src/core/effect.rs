@@ -9,7 +9,7 @@ use crate::core::notice::Notice;
 use crate::dm::op::DmOp;
 use crate::types::{DevT, PathName, Token};
 
-/// One thing to do. All but `Reply`, `Notify`, `Forget` and `Exit` are answered.
+/// One thing to do. All but `Reply`, `Notify`, `Forget`, `Ready` and `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Read multipath.conf, conf.d, bindings and wwids → `Event::Config`.
@@ -81,6 +81,8 @@ pub enum Effect {
     },
     /// Tell the log (and whoever listens) what happened.
     Notify(Notice),
+    /// The start is over: tell the service manager.
+    Ready,
     /// Stop the process: everything that had to be said and done has been.
     Exit,
 }

@@ -1,5 +1,330 @@
 //! The state machine: events in, effects out, the time is an argument.
+//!
+//! ```text
+//! Loading ──Config──► Enumerating ──Enumerated──► Settling ──all probed──► Running ──TERM──► Stopping
+//!                          ▲                                                 │
+//!                          └────────────── reconfigure ──────────────────────┘
+//! ```
+//!
+//! At the end of every `handle` each map that something happened to is planned; nothing else
+//! orders device-mapper operations. A map has at most one under way.
 
+pub mod checks;
+pub mod desired;
+pub mod discovery;
 pub mod effect;
 pub mod event;
+pub mod map;
+pub mod maps;
+pub mod membership;
+pub mod names;
 pub mod notice;
+pub mod observe;
+pub mod path;
+pub mod plan;
+pub mod queueing;
+pub mod requests;
+pub mod snapshot;
+pub mod timers;
+pub mod waiting;
+
+use ::core::time::Duration;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use crate::config::Config;
+use crate::core::effect::{Effect, Outbox, StateFile};
+use crate::core::event::{Event, Loaded, RequestId, Signal};
+use crate::core::map::{Map, MapId};
+use crate::core::notice::{Level, Notice};
+use crate::core::path::{Path, PathId};
+use crate::core::requests::Pending;
+use crate::core::timers::{Timer, Timers};
+use crate::core::waiting::{Awaited, Waiting};
+use crate::state::bindings::Bindings;
+use crate::state::wwids::Wwids;
+use crate::types::{Instant, MapName, PathName, Token, Wwid};
+
+/// How long the start waits for probes and first operations before it goes on without them.
+const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// What the core must be told of the process it is in.
+#[derive(Debug, Clone, Copy)]
+pub struct CoreInit {
+    /// Process id, for `show daemon`.
+    pub pid: u32,
+}
+
+/// How far the daemon is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Phase {
+    /// The configuration is being read for the first time.
+    Loading,
+    /// Disks and maps are being listed.
+    Enumerating,
+    /// Disks are being probed; no map is touched.
+    Settling,
+    /// At work.
+    Running,
+    /// No new work; what is under way ends.
+    Stopping,
+}
+
+/// The daemon's mind.
+#[derive(Debug)]
+pub struct Core {
+    pid: u32,
+    phase: Phase,
+    /// The service manager was told that we are ready.
+    ready: bool,
+    /// The process was told to end.
+    exited: bool,
+    /// The configuration is being read.
+    loading: bool,
+    /// A reconfigure was asked for while one was under way.
+    reconfigure_again: bool,
+    config: Arc<Config>,
+    paths: BTreeMap<PathId, Path>,
+    by_name: BTreeMap<PathName, PathId>,
+    maps: BTreeMap<MapId, Map>,
+    by_wwid: BTreeMap<Wwid, MapId>,
+    /// Names of device-mapper devices that are not ours, and their UUIDs.
+    others: BTreeMap<MapName, String>,
+    bindings: Bindings,
+    wwids: Wwids,
+    timers: Timers,
+    waiting: Waiting,
+    dirty: BTreeSet<MapId>,
+    pending: BTreeMap<RequestId, Pending>,
+    next_path: u32,
+    next_map: u32,
+}
+
+impl Core {
+    /// A core that knows nothing yet. `start` sets it going.
+    pub fn new(init: CoreInit) -> Self {
+        Self {
+            pid: init.pid,
+            phase: Phase::Loading,
+            ready: false,
+            exited: false,
+            loading: true,
+            reconfigure_again: false,
+            config: Arc::new(Config::load(&[]).0),
+            paths: BTreeMap::new(),
+            by_name: BTreeMap::new(),
+            maps: BTreeMap::new(),
+            by_wwid: BTreeMap::new(),
+            others: BTreeMap::new(),
+            bindings: Bindings::default(),
+            wwids: Wwids::default(),
+            timers: Timers::default(),
+            waiting: Waiting::default(),
+            dirty: BTreeSet::new(),
+            pending: BTreeMap::new(),
+            next_path: 0,
+            next_map: 0,
+        }
+    }
+
+    /// The first effects.
+    pub fn start(&mut self, now: Instant, out: &mut Outbox) {
+        let token = self.token(Awaited::Config);
+        out.push(Effect::LoadConfig { token });
+        self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
+    }
+
+    /// When `handle` wants an `Event::Tick` at the latest; `None`: nothing is waited for.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+
+    /// How far the daemon is.
+    pub const fn phase(&self) -> Phase {
+        self.phase
+    }
+
+    /// The paths, for inspection.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.values()
+    }
+
+    /// The maps, for inspection.
+    pub fn maps(&self) -> impl Iterator<Item = &Map> {
+        self.maps.values()
+    }
+
+    /// Takes in one event, and says what is to be done.
+    pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
+        match event {
+            Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
+            Event::Enumerated { token, found } => {
+                if self.waiting.take(token).is_some() {
+                    self.enumerated(now, *found, out);
+                }
+            }
+            Event::Uevent(uevent) => self.uevent(now, &uevent, out),
+            Event::UeventsLost => {
+                out.notify(Notice::UeventsLost);
+                self.enumerate(out);
+            }
+            Event::Probed { token, probe } => {
+                if let Some(Awaited::Probe(id)) = self.waiting.take(token) {
+                    self.probed(now, id, probe, out);
+                }
+            }
+            Event::Checked { token, raw } => {
+                if let Some(Awaited::Check(id)) = self.waiting.take(token) {
+                    self.checked(now, id, token, &raw, out);
+                }
+            }
+            Event::DmDone { token, done } => match self.waiting.take(token) {
+                Some(Awaited::Dm(id)) => self.dm_done(now, id, token, *done, out),
+                Some(Awaited::DmStranger) => {
+                    if let Some(raw) = done.map {
+                        self.adopt(now, &raw, out);
+                    }
+                }
+                _ => {}
+            },
+            Event::DmChanged(list) => self.dm_changed(now, &list, out),
+            Event::SysfsWritten { token, .. } => drop(self.waiting.take(token)),
+            Event::Saved { token, result } => self.saved(token, result, out),
+            Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
+            Event::Signal(Signal::Reconfigure) => self.reconfigure(out),
+            Event::Signal(Signal::Terminate) => self.stop(now, out),
+            Event::Tick => {}
+        }
+        self.due(now, out);
+        self.settle(now, false, out);
+        self.plan_dirty(now, out);
+        self.answer_removals(out);
+        self.announce(out);
+    }
+
+    fn due(&mut self, now: Instant, out: &mut Outbox) {
+        while let Some(timer) = self.timers.pop_due(now) {
+            match timer {
+                Timer::Check(id) => self.start_check(now, id, out),
+                Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
+                Timer::Retrigger(id) => self.retrigger(id, out),
+                Timer::Hold(id) => self.hold_over(id),
+                Timer::Retry(id) => self.retry(id),
+                Timer::Queueing(id) => self.queueing_over(now, id, out),
+                Timer::Failback(id) => self.failback_due(id),
+                Timer::Request(id) => self.request_timed_out(id, out),
+                Timer::Settle if self.phase == Phase::Stopping => self.exit(out),
+                Timer::Settle => self.settle(now, true, out),
+            }
+        }
+    }
+
+    fn token(&mut self, awaited: Awaited) -> Token {
+        self.waiting.token(awaited)
+    }
+
+    fn map_by_wwid(&self, wwid: &Wwid) -> Option<&Map> {
+        self.maps.get(self.by_wwid.get(wwid)?)
+    }
+
+    /// Asks for the configuration; what follows is `config_loaded`. Until then all goes on as before.
+    fn reconfigure(&mut self, out: &mut Outbox) {
+        match self.phase {
+            Phase::Running if !self.loading => {
+                self.loading = true;
+                let token = self.token(Awaited::Config);
+                out.push(Effect::LoadConfig { token });
+            }
+            Phase::Stopping => {}
+            _ => self.reconfigure_again = true,
+        }
+    }
+
+    fn config_loaded(&mut self, now: Instant, token: Token, loaded: Loaded, out: &mut Outbox) {
+        if self.waiting.take(token).is_none() || self.phase == Phase::Stopping {
+            return;
+        }
+        for text in loaded.diagnostics {
+            out.notify(Notice::Config { text });
+        }
+        self.config = loaded.config;
+        let (bindings, complaints) = Bindings::parse(&loaded.bindings);
+        self.bindings = bindings;
+        for text in complaints {
+            out.notify(Notice::Other { level: Level::Warning, text });
+        }
+        self.wwids = Wwids::parse(&loaded.wwids);
+        self.loading = false;
+        self.phase = Phase::Enumerating;
+        self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
+        self.enumerate(out);
+    }
+
+    fn enumerate(&mut self, out: &mut Outbox) {
+        let token = self.token(Awaited::Enumeration);
+        out.push(Effect::Enumerate { token });
+    }
+
+    /// Goes to `Running` when every probe is answered, or the time is over: whatever holds it up must
+    /// keep neither the machine from booting nor the maps from being looked after.
+    fn settle(&mut self, now: Instant, time_over: bool, out: &mut Outbox) {
+        let all_probed = || self.paths.values().all(|p| p.probe.is_none());
+        let settled = match self.phase {
+            Phase::Settling => time_over || all_probed(),
+            Phase::Enumerating => time_over,
+            Phase::Loading | Phase::Running | Phase::Stopping => false,
+        };
+        if settled {
+            self.phase = Phase::Running;
+            self.timers.cancel(Timer::Settle);
+            if !self.ready {
+                self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
+            }
+            self.settled(out);
+        } else if time_over && !self.ready {
+            self.say_ready(out);
+        }
+    }
+
+    fn settled(&mut self, out: &mut Outbox) {
+        self.refresh_maps(out);
+        out.notify(Notice::Configured {
+            maps: self.maps.len(),
+            paths: self.paths.values().filter(|p| p.map().is_some()).count(),
+        });
+        if core::mem::take(&mut self.reconfigure_again) {
+            self.reconfigure(out);
+        }
+    }
+
+    /// Says once that the start is over: every map has what it should have, as far as it can.
+    fn announce(&mut self, out: &mut Outbox) {
+        let at_rest = |m: &Map| m.inflight.is_none() && m.hold_until.is_none();
+        if !self.ready && self.phase == Phase::Running && self.maps.values().all(at_rest) {
+            self.timers.cancel(Timer::Settle);
+            self.say_ready(out);
+        }
+        if self.phase == Phase::Stopping
+            && self.maps.values().all(|m| m.inflight.is_none())
+            && self.pending.is_empty()
+        {
+            self.exit(out);
+        }
+    }
+
+    fn say_ready(&mut self, out: &mut Outbox) {
+        self.ready = true;
+        out.push(Effect::Ready);
+    }
+
+    fn saved(&mut self, token: Token, result: Result<(), String>, out: &mut Outbox) {
+        if let (Some(Awaited::Save(file)), Err(error)) = (self.waiting.take(token), result) {
+            let file = match file {
+                StateFile::Bindings => "bindings",
+                StateFile::Wwids => "wwids",
+            };
+            out.notify(Notice::SaveFailed { file, error });
+        }
+    }
+}

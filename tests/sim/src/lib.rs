@@ -1,1 +1,23 @@
-//! Not built yet.
+//! A simulated machine with storage, faults included, that drives the real core of the daemon.
+//!
+//! The *kernel* is simulated, never the daemon: the code under test is the code that ships. A run
+//! is a function of its seed; whatever goes wrong is seen again with `--seed N --trace`.
+
+mod cli;
+mod conf;
+mod coverage;
+mod daemon;
+mod fault;
+mod gremlin;
+mod invariants;
+mod queue;
+mod real;
+mod render;
+mod rng;
+mod runner;
+mod sim;
+mod trace;
+mod udev;
+mod world;
+
+pub use cli::main;

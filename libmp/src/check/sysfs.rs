@@ -1,0 +1,51 @@
+//! What the kernel itself says of a device: `device/state` (`scsi_device_state` of SCSI,
+//! `nvme_ctrl_state` of NVMe). It comes before every checker; for `none` it is the checker.
+
+use super::{CheckState, Judged};
+
+/// `None`: the device runs (or its kind has no such state), the checker's I/O decides.
+pub(super) fn judge(state: Option<&str>) -> Option<Judged> {
+    let judged = match state?.trim() {
+        "running" | "live" => return None,
+        "blocked" | "quiesce" => Judged::new(CheckState::Pending, "device is blocked"),
+        "new" => Judged::new(CheckState::Pending, "device is starting"),
+        "deleting" | "deleting (no IO)" => Judged::new(CheckState::Pending, "device is going away"),
+        "offline" => Judged::new(CheckState::Down, "device is offline"),
+        "transport-offline" => Judged::new(CheckState::Down, "device's transport is offline"),
+        _ => Judged::new(CheckState::Down, "device is not running"),
+    };
+    Some(judged)
+}
+
+/// Is the device's state one that `%o` shows as `offline`?
+pub fn is_offline(state: Option<&str>) -> bool {
+    judge(state).is_some_and(|judged| judged.state == CheckState::Down)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn states() {
+        for (state, expected) in [
+            (Some("running"), None),
+            (Some("live\n"), None),
+            (None, None),
+            (Some("blocked"), Some(CheckState::Pending)),
+            (Some("quiesce"), Some(CheckState::Pending)),
+            (Some("deleting (no IO)"), Some(CheckState::Pending)),
+            (Some("offline"), Some(CheckState::Down)),
+            (Some("transport-offline"), Some(CheckState::Down)),
+            (Some("created-blocked"), Some(CheckState::Down)),
+            (Some("cancel"), Some(CheckState::Down)),
+            (Some("deleted"), Some(CheckState::Down)),
+            (Some("dead"), Some(CheckState::Down)),
+            (Some("connecting"), Some(CheckState::Down)),
+            (Some(""), Some(CheckState::Down)),
+        ] {
+            assert_eq!(judge(state).map(|judged| judged.state), expected, "{state:?}");
+            assert_eq!(is_offline(state), expected == Some(CheckState::Down), "{state:?}");
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The `tur` checker: TEST UNIT READY (SPC-4 6.47).
+
+use super::sense::{Ending, key};
+use super::{CheckState, Judged, ScsiReply};
+
+pub(super) const TRANSITIONING: &str = "path is in transition to another access state";
+
+pub(super) fn judge(reply: &ScsiReply) -> Judged {
+    match Ending::of(reply) {
+        // An array may answer so to a host that holds no reservation: it answers.
+        Ending::Good | Ending::ReservationConflict => Judged::UP,
+        Ending::Transport(host) => super::transport(host),
+        Ending::Refused(sense) => match (sense.key, sense.asc, sense.ascq) {
+            (key::UNIT_ATTENTION, ..) => Judged::DOWN.retried(),
+            (key::NOT_READY, 0x04, 0x0a) => Judged::new(CheckState::Pending, TRANSITIONING),
+            (key::NOT_READY, 0x04, 0x0b) => Judged::new(CheckState::Ghost, "path is in standby"),
+            (key::ILLEGAL_REQUEST, 0x25, 0x00) => {
+                Judged::new(CheckState::Disconnected, "no LUN is mapped here")
+            }
+            (key::NOT_READY, 0x04, 0x0c) => Judged::new(CheckState::Down, "path is unavailable"),
+            _ => Judged::DOWN,
+        },
+        Ending::Failed => Judged::DOWN,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::identify::hex;
+
+    #[test]
+    fn sense_data() {
+        use CheckState::*;
+        for (sense, state, retry) in [
+            ("70 00 02 00000000 0a 00000000 04 0b", Ghost, false),
+            ("72 02 04 0b", Ghost, false),
+            ("72 02 04 0a", Pending, false),
+            ("72 02 04 0c", Down, false),
+            ("72 02 04 01", Down, false), // becoming ready
+            ("72 02 3a 00", Down, false), // no medium
+            ("72 06 29 00", Down, true),  // power on
+            ("72 06 3f 0e", Down, true),  // reported LUNs changed
+            ("72 05 25 00", Disconnected, false),
+            ("72 05 20 00", Down, false),
+            ("72 03 11 00", Down, false),
+            ("72 01 17 00", Up, false), // recovered
+            ("72 0b 00 00", Down, false),
+            ("", Down, false),
+        ] {
+            let judged = judge(&ScsiReply { status: 2, sense: hex(sense), ..ScsiReply::default() });
+            assert_eq!((judged.state, judged.retry), (state, retry), "{sense}");
+        }
+    }
+
+    #[test]
+    fn status_and_host() {
+        use CheckState::*;
+        for (status, host_status, state, retry) in [
+            (0, 0, Up, false),
+            (0x18, 0, Up, false),
+            (0x08, 0, Down, false),
+            (0x28, 0, Down, false),
+            (0, 0x01, Down, false),
+            (0, 0x03, Timeout, false),
+            (0, 0x07, Down, true),
+            (0, 0x0b, Down, true),
+            (0, 0x0e, Down, true),
+            (0, 0x0f, Down, false),
+        ] {
+            let judged = judge(&ScsiReply { status, host_status, ..ScsiReply::default() });
+            assert_eq!((judged.state, judged.retry), (state, retry), "{status:#x} {host_status:#x}");
+        }
+    }
+}

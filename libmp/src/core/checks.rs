@@ -1,0 +1,212 @@
+//! When paths are checked, and what becomes of the answers.
+
+use ::core::time::Duration;
+
+use crate::check::{self, CheckRequest, CheckState, Judged, RawCheck};
+use crate::config::settings::Prioritizer;
+use crate::core::Core;
+use crate::core::effect::{Effect, Outbox};
+use crate::core::notice::{Level, Notice};
+use crate::core::path::{Path, PathId};
+use crate::core::timers::Timer;
+use crate::core::waiting::Awaited;
+use crate::prio;
+use crate::types::{Instant, Priority, Token};
+
+/// A check that neither the configuration nor the device gives a time is given up after so long.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a check of this path may take.
+fn timeout(path: &Path) -> Duration {
+    let configured = path.settings.as_ref().and_then(|s| s.checker_timeout);
+    let of_device =
+        || path.facts.as_ref().and_then(|f| f.timeout_s).filter(|s| *s > 0).map(Duration::from_secs);
+    configured.filter(|t| !t.is_zero()).or_else(of_device).unwrap_or(DEFAULT_TIMEOUT)
+}
+
+impl Core {
+    /// Orders a check, unless one is under way, holds its slot, or none is wanted.
+    pub(super) fn start_check(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let health = &path.health;
+        if path.map().is_none() || health.inflight.is_some() || health.stuck.is_some() || health.held_down {
+            return;
+        }
+        let timeout = timeout(path);
+        let token = self.waiting.token(Awaited::Check(id));
+        path.health.inflight = Some(token);
+        let request = CheckRequest {
+            io: check::io_for(path.health.checker),
+            prio: prio::io_for(path.health.prioritizer),
+            timeout,
+        };
+        out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
+        self.timers.cancel(Timer::Check(id));
+        self.timers.set(Timer::CheckTimeout(id), now + timeout);
+    }
+
+    /// A check was answered, in time or late.
+    pub(super) fn checked(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        token: Token,
+        raw: &RawCheck,
+        out: &mut Outbox,
+    ) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        if path.health.stuck == Some(token) {
+            // Too late to mean anything; but its slot is free again.
+            path.health.stuck = None;
+            self.start_check(now, id, out);
+            return;
+        }
+        path.health.inflight = None;
+        self.timers.cancel(Timer::CheckTimeout(id));
+        path.stats.checks += 1;
+        path.health.offline = check::sysfs::is_offline(raw.sysfs_state.as_deref());
+        if path.health.held_down {
+            return;
+        }
+        let judged = check::judge(path.health.checker, raw);
+        if judged.retry && path.health.tries + 1 < check::TRIES {
+            path.health.tries += 1;
+            self.start_check(now, id, out);
+            return;
+        }
+        path.health.tries = 0;
+        self.rate(id, judged.state, raw, out);
+        self.new_state(now, id, &judged, out);
+    }
+
+    /// No answer in its time. The call goes on holding its slot; nothing more is asked before it ends.
+    pub(super) fn check_timed_out(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.health.stuck = path.health.inflight.take();
+        path.health.tries = 0;
+        let judged = Judged::new(CheckState::Timeout, "no answer in its time");
+        self.new_state(now, id, &judged, out);
+    }
+
+    fn rate(&mut self, id: PathId, state: CheckState, raw: &RawCheck, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let (Some(settings), Some(facts)) = (&path.settings, &path.facts) else { return };
+        if !state.is_usable() && path.health.priority.is_known() {
+            return; // what a path that is down says of its priority is not worth having
+        }
+        match prio::rate(path.health.prioritizer, &settings.prio_args, raw.prio.as_ref(), facts) {
+            Ok(priority) => {
+                path.health.priority_complained = false;
+                if path.health.priority != priority {
+                    path.health.priority = priority;
+                    self.dirty.extend(path.map());
+                }
+            }
+            Err(prio::PrioError::NotSupported) => {
+                // It looked like ALUA and is not: every path of it is as good as the others.
+                path.health.prioritizer = Prioritizer::Const;
+                path.health.priority = Priority(1);
+                self.dirty.extend(path.map());
+            }
+            Err(error) if !path.health.priority_complained => {
+                path.health.priority_complained = true;
+                let text = alloc::format!(
+                    "{}: its priority can't be read: {error}; it keeps its last one",
+                    path.name
+                );
+                out.notify(Notice::Other { level: Level::Warning, text });
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// What a checker, or an operator in its place, says of a path.
+    pub(super) fn new_state(&mut self, now: Instant, id: PathId, judged: &Judged, out: &mut Outbox) {
+        let globals = self.config.globals();
+        let (min, max) = (globals.polling_interval, globals.max_polling_interval);
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let was = path.health.state;
+        // "Pending" says nothing: what was known before goes on.
+        let says_nothing = judged.state == CheckState::Pending && was != CheckState::Unchecked;
+        let is = if says_nothing { was } else { judged.state };
+        path.health.state = is;
+        path.health.message = judged.message;
+        let steady = was == is && is.is_usable() && !says_nothing;
+        path.health.interval =
+            if steady { path.health.interval.saturating_mul(2).clamp(min, max.max(min)) } else { min };
+        let Some(map_id) = path.map() else { return };
+        if was.is_usable() && is.is_failed() {
+            path.stats.failures += 1;
+            if let Some(map) = self.maps.get_mut(&map_id) {
+                map.stats.path_faults += 1;
+            }
+        }
+        if was != is {
+            let first_good = was == CheckState::Unchecked && is.is_usable();
+            if !first_good {
+                out.notify(Notice::PathState {
+                    map: self.maps.get(&map_id).map(|m| m.name.clone()),
+                    path: path.name.clone(),
+                    checker: path.health.checker.as_str(),
+                    state: is,
+                });
+            }
+            self.dirty.insert(map_id);
+        } else if self.kernel_disagrees(id) {
+            self.dirty.insert(map_id);
+        }
+        self.schedule(now, id, was == CheckState::Unchecked);
+        self.end_hold_if_checked(map_id);
+        if was != is {
+            self.count_usable(now, map_id, out);
+        }
+    }
+
+    /// Does the kernel use a path that is not usable, or not use one that is?
+    fn kernel_disagrees(&self, id: PathId) -> bool {
+        let Some(path) = self.paths.get(&id) else { return false };
+        let observed = path.map().and_then(|m| self.maps.get(&m)).and_then(|m| m.observed.as_ref());
+        match observed.and_then(|o| o.path_active(path.devt())) {
+            Some(active) => active != path.is_usable() && path.health.state != CheckState::Pending,
+            None => false,
+        }
+    }
+
+    /// Sets the next check on a whole second, so that those of one second cost one wake-up. The
+    /// first interval of a path is cut short by its number, which spreads paths over the seconds.
+    pub(super) fn schedule(&mut self, now: Instant, id: PathId, first: bool) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        if path.health.stuck.is_some() || path.health.held_down || path.map().is_none() {
+            self.timers.cancel(Timer::Check(id));
+            return;
+        }
+        let interval = path.health.interval;
+        let wait = if first && path.is_usable() {
+            Duration::from_secs(1 + u64::from(id.0) % interval.as_secs().max(1))
+        } else {
+            interval
+        };
+        let at = whole_second(now + wait);
+        path.health.next_check = at;
+        self.timers.set(Timer::Check(id), at);
+    }
+
+    /// Something happened to a path: its next check comes after the shortest interval.
+    pub(super) fn check_soon(&mut self, now: Instant, id: PathId) {
+        let min = self.config.globals().polling_interval;
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.health.interval = min;
+        let at = whole_second(now + min);
+        let set = self.timers.get(Timer::Check(id));
+        if path.map().is_some() && set.is_some_and(|set| set > at) {
+            path.health.next_check = at;
+            self.timers.set(Timer::Check(id), at);
+        }
+    }
+}
+
+/// The whole second that is nearest, and not past by more than half of one.
+fn whole_second(at: Instant) -> Instant {
+    const SECOND: u64 = 1_000_000;
+    Instant::from_micros((at.as_micros().saturating_add(SECOND / 2)) / SECOND * SECOND)
+}

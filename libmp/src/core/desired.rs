@@ -1,0 +1,176 @@
+//! Settings and the states of paths → the table that the kernel should have.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::config::settings::{GroupingPolicy, Prioritizer};
+use crate::core::map::{Map, Observed};
+use crate::core::path::Path;
+use crate::dm::op::{Load, NodeAccess, UdevFlags};
+use crate::dm::status::GroupStatus;
+use crate::dm::table::{Selector, Table, TableGroup, TablePath};
+use crate::group::{self, Group, Member};
+use crate::types::Priority;
+
+/// What the kernel should have of a map.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Desired {
+    /// Length in 512-byte sectors.
+    pub sectors: u64,
+    /// A path is read-only.
+    pub read_only: bool,
+    /// The table; its groups best first.
+    pub table: Table,
+    /// Is any path usable?
+    pub usable: bool,
+}
+
+impl Desired {
+    /// As the ioctl takes it.
+    pub fn load(&self) -> Load {
+        Load { sectors: self.sectors, params: self.table.to_string(), read_only: self.read_only }
+    }
+
+    /// What udev is told with it.
+    pub fn flags(&self, map: &Map, reload: bool) -> UdevFlags {
+        UdevFlags { reload, skip_kpartx: map.settings.skip_kpartx, no_paths: !self.usable }
+    }
+}
+
+/// Rights of a map's node.
+pub const fn access(map: &Map) -> NodeAccess {
+    NodeAccess { mode: map.settings.mode, uid: map.settings.uid, gid: map.settings.gid }
+}
+
+/// The desired table of a map with these members; `None` where there is nothing to build from.
+pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
+    let observed = map.observed.as_ref();
+    let mut members: Vec<&Path> = members.iter().copied().filter(|p| p.facts.is_some()).collect();
+    members.sort_by_key(|p| p.order());
+    let sectors = size(map, observed, &members)?;
+    let groups = groups(map, &members);
+    let selector: Selector = map.settings.selector.parse().unwrap_or_else(|_| default_selector());
+    let queueing = map
+        .queue
+        .wish(&map.settings)
+        .or_else(|| observed.and_then(Observed::table).map(Table::queues))
+        .unwrap_or(false);
+    let table = Table {
+        features: features(&map.settings.features, queueing),
+        handler: handler(map, &members),
+        init_group: u32::try_from(group::best(&groups)).unwrap_or(1),
+        groups: groups.iter().map(|g| table_group(&selector, g, &members)).collect(),
+    };
+    Some(Desired {
+        sectors,
+        read_only: members.iter().any(|p| p.facts.as_ref().is_some_and(|f| f.read_only)),
+        table,
+        usable: groups.iter().any(|g| g.usable > 0),
+    })
+}
+
+/// A map keeps its size until an operator has it resized; a new one has that of its paths.
+fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64> {
+    let of_paths = members.iter().filter_map(|p| p.facts.as_ref()).map(|f| f.sectors).find(|s| *s > 0);
+    let of_kernel = observed.and_then(Observed::sectors);
+    if map.orders.resize { of_paths.or(of_kernel) } else { of_kernel.or(of_paths) }
+}
+
+/// The policy in force: that of the configuration, or the one that ALUA's priorities call for.
+pub fn policy(map: &Map, members: &[&Path]) -> GroupingPolicy {
+    let alua = |p: &&&Path| matches!(p.health.prioritizer, Prioritizer::Alua | Prioritizer::Sysfs);
+    let detected = map.settings.detect_pgpolicy
+        && !members.is_empty()
+        && members.iter().filter(alua).count() == members.len();
+    match (detected, map.settings.detect_pgpolicy_use_tpg) {
+        (true, true) => GroupingPolicy::ByTpg,
+        (true, false) => GroupingPolicy::ByPrio,
+        (false, _) => map.settings.grouping,
+    }
+}
+
+/// The members' groups, best first. A member's key is its place in `members`.
+pub fn groups(map: &Map, members: &[&Path]) -> Vec<Group> {
+    let rows: Vec<Member> = members
+        .iter()
+        .enumerate()
+        .map(|(key, path)| {
+            let facts = path.facts.as_ref();
+            Member {
+                key,
+                serial: facts.map(|f| f.serial.clone()).unwrap_or_default(),
+                node_name: facts.map(|f| f.node_name.clone()).unwrap_or_default(),
+                tpg: facts.and_then(|f| f.tpg),
+                priority: path.health.priority,
+                usable: path.is_usable(),
+                marginal: false,
+                order: key as u64,
+            }
+        })
+        .collect();
+    group::group(policy(map, members), &rows)
+}
+
+fn table_group(selector: &Selector, group: &Group, members: &[&Path]) -> TableGroup {
+    // One argument a path: the repeat count, which kernels since 4.6 take for 1 whatever it is.
+    let path = |key: &usize| TablePath { devt: members[*key].devt(), args: ["1".into()].into() };
+    TableGroup { selector: selector.clone(), paths: group.members.iter().map(path).collect() }
+}
+
+fn default_selector() -> Selector {
+    Selector { name: "service-time".into(), args: Vec::new() }
+}
+
+/// `features` of multipath.conf, with `queue_if_no_path` as queueing stands.
+fn features(configured: &str, queueing: bool) -> Vec<String> {
+    const OURS: [&str; 2] = ["queue_if_no_path", "retain_attached_hw_handler"];
+    let words = configured.split_ascii_whitespace().skip(1).filter(|w| !OURS.contains(w));
+    let queue = queueing.then_some("queue_if_no_path");
+    queue.into_iter().chain(words).map(String::from).collect()
+}
+
+/// The handler that the kernel has attached to every path, else the configured one.
+///
+/// Kernels since 4.3 keep an attached handler whatever the table says, so asking for another only
+/// makes the load fail.
+fn handler(map: &Map, members: &[&Path]) -> Vec<String> {
+    let attached = |p: &&Path| {
+        p.facts.as_ref().and_then(|f| f.dh_state.clone()).filter(|h| !h.is_empty() && h != "detached")
+    };
+    let mut handlers: Vec<Option<String>> = members.iter().map(attached).collect();
+    handlers.dedup();
+    if let ([Some(one)], true) = (handlers.as_slice(), map.settings.retain_attached_hw_handler) {
+        return [one.clone()].into();
+    }
+    let none =
+        members.is_empty().then(|| map.observed.as_ref()?.table().map(|t| t.handler.clone())).flatten();
+    none.unwrap_or_else(|| {
+        map.settings.hardware_handler.split_ascii_whitespace().skip(1).map(String::from).collect()
+    })
+}
+
+/// Priority of each observed group, and how many paths of it are usable and active in the kernel.
+pub fn rate_observed(observed: &Observed, members: &[&Path]) -> Vec<(Priority, usize)> {
+    let groups = observed.status().map(|s| s.groups.as_slice()).unwrap_or_default();
+    let rate = |group: &GroupStatus| {
+        let rows = group.paths.iter().filter_map(|p| {
+            let member = members.iter().find(|m| m.devt() == p.devt)?;
+            Some((member.health.priority, p.active && member.is_usable()))
+        });
+        group::rate(rows)
+    };
+    groups.iter().map(rate).collect()
+}
+
+/// The group (from 1) of an observed table that should get the I/O; `None` where none can.
+///
+/// Of equals the first: a later group must be better to win.
+pub fn best_observed_group(observed: &Observed, members: &[&Path]) -> Option<u32> {
+    let rated = rate_observed(observed, members);
+    let (index, _) = rated
+        .iter()
+        .enumerate()
+        .filter(|(_, (_, usable))| *usable > 0)
+        .max_by(|(i, a), (j, b)| a.cmp(b).then(j.cmp(i)))?;
+    u32::try_from(index + 1).ok()
+}

@@ -1,0 +1,265 @@
+//! Disks come, change and go; each is probed and identified.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
+use crate::core::effect::{Effect, Outbox};
+use crate::core::event::{Enumeration, Uevent, UeventAction};
+use crate::core::notice::Notice;
+use crate::core::path::{Exclusion, Path, PathId, Standing};
+use crate::core::timers::Timer;
+use crate::core::waiting::Awaited;
+use crate::core::{Core, Phase, SETTLE_LIMIT};
+use crate::dm::op::{UUID_PREFIX, wwid_of};
+use crate::identify::{self, RawProbe};
+use crate::types::{Errno, Instant, MapName, PathName};
+
+impl Core {
+    /// Everything there is: maps of an earlier run are taken over, disks are probed.
+    pub(super) fn enumerated(&mut self, now: Instant, found: Enumeration, out: &mut Outbox) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        self.others = found.others.into_iter().map(|o| (o.name, o.uuid)).collect();
+        let there: BTreeSet<_> = found.maps.iter().filter_map(|m| wwid_of(&m.uuid)).collect();
+        for raw in &found.maps {
+            self.adopt(now, raw, out);
+        }
+        let gone: Vec<_> = self
+            .maps
+            .values()
+            .filter(|m| !there.contains(&m.wwid) && m.inflight.is_none())
+            .map(|m| m.id)
+            .collect();
+        for id in gone {
+            self.map_gone(id, out);
+        }
+        let disks: BTreeSet<PathName> = found.disks.into_iter().collect();
+        let gone: Vec<PathId> =
+            self.paths.values().filter(|p| !disks.contains(&p.name)).map(|p| p.id).collect();
+        for id in gone {
+            self.path_gone(now, id, out);
+        }
+        for name in disks {
+            self.disk_seen(now, &name, Seen::Again, out);
+        }
+        if self.phase == Phase::Enumerating {
+            self.phase = Phase::Settling;
+            self.timers.set(Timer::Settle, now + SETTLE_LIMIT);
+        }
+    }
+
+    /// A message of udev.
+    pub(super) fn uevent(&mut self, now: Instant, uevent: &Uevent, out: &mut Outbox) {
+        let property = |key: &str| uevent.properties.get(key).map(String::as_str);
+        if uevent.name.as_str().starts_with("dm-") {
+            let (uuid, name) = (property("DM_UUID").unwrap_or(""), property("DM_NAME").unwrap_or(""));
+            let of_path = property("DM_ACTION").is_some_and(|a| a.starts_with("PATH_"));
+            if uuid.starts_with(UUID_PREFIX) && !name.is_empty() && !of_path {
+                self.map_uevent(uuid, &MapName::new(name), out);
+            }
+            return;
+        }
+        if matches!(self.phase, Phase::Loading | Phase::Enumerating) && self.paths.is_empty() {
+            return; // the enumeration to come sees it
+        }
+        match uevent.action {
+            UeventAction::Add => self.disk_seen(now, &uevent.name, Seen::Arrived, out),
+            UeventAction::Change => self.disk_seen(now, &uevent.name, Seen::Again, out),
+            UeventAction::Remove => {
+                if let Some(id) = self.by_name.get(&uevent.name).copied() {
+                    self.path_gone(now, id, out);
+                }
+            }
+            UeventAction::Other => {}
+        }
+    }
+
+    /// A disk is there: probe it, unless its name alone says that it is not for us.
+    pub(super) fn disk_seen(&mut self, now: Instant, name: &PathName, seen: Seen, out: &mut Outbox) {
+        let subject = BlacklistSubject {
+            devnode: name.as_str(),
+            properties: None,
+            device: None,
+            wwid: None,
+            uid_attribute: "",
+        };
+        let verdict = self.config.blacklist(&subject);
+        let known = self.by_name.get(name).copied();
+        let id = known.unwrap_or_else(|| self.new_path(name));
+        if let BlacklistVerdict::Excluded(reason) = verdict {
+            self.exclude(now, id, Exclusion::Blacklisted(reason), out);
+            return;
+        }
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let deleted = path.standing == Standing::Excluded(Exclusion::Deleted);
+        if deleted && seen == Seen::Again && self.phase == Phase::Running {
+            return;
+        }
+        if seen == Seen::Arrived {
+            path.retriggers = 0;
+        }
+        self.start_probe(id, out);
+    }
+
+    fn new_path(&mut self, name: &PathName) -> PathId {
+        self.next_path += 1;
+        let id = PathId(self.next_path);
+        self.paths.insert(id, Path::new(id, name.clone()));
+        self.by_name.insert(name.clone(), id);
+        id
+    }
+
+    pub(super) fn start_probe(&mut self, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        if path.probe.is_some() {
+            path.probe_again = true;
+            return;
+        }
+        let token = self.waiting.token(Awaited::Probe(id));
+        path.probe = Some(token);
+        out.push(Effect::Probe { token, name: path.name.clone() });
+    }
+
+    /// A probe was answered: who is it, and is it for us?
+    pub(super) fn probed(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        probe: Result<Box<RawProbe>, Errno>,
+        out: &mut Outbox,
+    ) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.probe = None;
+        if core::mem::take(&mut path.probe_again) {
+            self.start_probe(id, out);
+            return;
+        }
+        match probe {
+            Err(_) => self.path_gone(now, id, out),
+            Ok(raw) => {
+                let id = self.same_or_new(now, id, &raw, out);
+                self.identify(now, id, &raw, out);
+            }
+        }
+        self.answer_probed(id, out);
+    }
+
+    /// Another device number under the same name is another disk, even if nobody said so.
+    fn same_or_new(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) -> PathId {
+        let path = &self.paths[&id];
+        if path.facts.as_ref().is_none_or(|f| f.devt == raw.devt && f.hctl == raw.hctl) {
+            return id;
+        }
+        let name = path.name.clone();
+        self.path_gone(now, id, out);
+        self.new_path(&name)
+    }
+
+    fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.facts = Some(identify::identify(&path.name, raw));
+        let settings = self.config.path_settings(&path.device_id());
+        let wwid = identify::wwid(raw, &settings.uid);
+        let uid_attribute = match &settings.uid {
+            UidSource::Udev(attribute) => attribute.as_str(),
+            UidSource::ScsiId => "",
+        };
+        let subject = BlacklistSubject {
+            devnode: path.name.as_str(),
+            properties: raw.udev_initialized.then_some(&raw.properties),
+            device: Some(path.device_id()),
+            wwid: wwid.as_ref().ok(),
+            uid_attribute,
+        };
+        let verdict = self.config.blacklist(&subject);
+        let usb = path.facts.as_ref().is_some_and(|f| f.protocol == "scsi:usb");
+        let refused = match verdict {
+            BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
+            BlacklistVerdict::Allowed if raw.sectors == 0 => Some(Exclusion::NoSize),
+            BlacklistVerdict::Allowed if usb && !self.config.globals().allow_usb_devices => {
+                Some(Exclusion::Usb)
+            }
+            BlacklistVerdict::Allowed => None,
+        };
+        let member = path.map();
+        self.use_settings(id, settings);
+        match (refused, wwid) {
+            // Not being told now does not undo what was known: after a switch of the root file
+            // system udev's database is empty for a while.
+            (Some(Exclusion::NoSize), _) | (None, Err(_)) if member.is_some() => self.dirty.extend(member),
+            (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
+            (None, Ok(wwid)) => self.place(now, id, wwid, out),
+            (None, Err(why)) => {
+                self.await_udev(now, id, raw);
+                self.exclude(now, id, Exclusion::NoWwid(why.to_string()), out);
+            }
+        }
+    }
+
+    /// udev is done with it and has not said who it is: have it look again, a few times.
+    fn await_udev(&mut self, now: Instant, id: PathId, raw: &RawProbe) {
+        let globals = self.config.globals();
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        if raw.udev_initialized && path.retriggers < globals.retrigger_tries {
+            path.retriggers += 1;
+            self.timers.set(Timer::Retrigger(id), now + globals.retrigger_delay);
+        }
+    }
+
+    pub(super) fn retrigger(&mut self, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id) else { return };
+        if matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_))) {
+            let name = path.name.clone();
+            let token = self.token(Awaited::Sysfs(id));
+            out.push(Effect::SysfsWrite { token, name, attribute: "uevent", value: "change".into() });
+        }
+    }
+
+    /// A disk is gone. Whatever it was asked, its answers no longer matter.
+    pub(super) fn path_gone(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        self.leave_map(now, id, out);
+        let Some(path) = self.paths.remove(&id) else { return };
+        self.by_name.remove(&path.name);
+        for token in [path.probe, path.health.inflight, path.health.stuck].into_iter().flatten() {
+            self.waiting.forget(token);
+        }
+        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id)] {
+            self.timers.cancel(timer);
+        }
+        out.push(Effect::Forget { name: path.name });
+    }
+
+    /// A disk is not for us: it leaves its map, and why is kept for who asks.
+    pub(super) fn exclude(&mut self, now: Instant, id: PathId, exclusion: Exclusion, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id) else { return };
+        if path.standing == Standing::Excluded(exclusion.clone()) {
+            return;
+        }
+        if path.facts.is_some() {
+            let (path, reason) = (path.name.clone(), exclusion.to_string());
+            out.notify(match &exclusion {
+                Exclusion::Contradicts { wwid, .. } => {
+                    Notice::PathRefused { path, wwid: wwid.clone(), reason }
+                }
+                _ => Notice::PathIgnored { path, reason },
+            });
+        }
+        self.leave_map(now, id, out);
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.standing = Standing::Excluded(exclusion);
+        }
+    }
+}
+
+/// How a disk came to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// The kernel says that it came, or an operator wants it.
+    Arrived,
+    /// It was there already.
+    Again,
+}

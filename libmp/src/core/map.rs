@@ -1,0 +1,296 @@
+//! A map: what is wanted of it, what the kernel has, what is under way.
+
+use ::core::time::Duration;
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::config::settings::MapSettings;
+use crate::core::path::PathId;
+use crate::core::queueing::Queue;
+use crate::dm::op::{DmOp, RawMap};
+use crate::dm::status::Status;
+use crate::dm::table::Table;
+use crate::show::view::MapAction;
+use crate::types::{DevT, Instant, MapName, Token, Wwid};
+
+/// Names one map of the core.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MapId(pub u32);
+
+/// A LUN's map.
+///
+/// ```text
+///          members come                       last member goes, unused
+/// (none) ───────────────► wanted, not in kernel ─Create─► in kernel ─Remove─► (none)
+///                                                  │ ▲
+///                                     differs ─► one operation ─► read back
+/// ```
+#[derive(Debug)]
+pub struct Map {
+    /// This map.
+    pub id: MapId,
+    /// WWID of its LUN.
+    pub wwid: Wwid,
+    /// The name it is to have.
+    pub name: MapName,
+    /// What is configured for it.
+    pub settings: MapSettings,
+    /// Its paths.
+    pub members: BTreeSet<PathId>,
+    /// As the kernel has it; `None`: it is not there.
+    pub observed: Option<Observed>,
+    /// The operation under way.
+    pub inflight: Option<Inflight>,
+    /// Something changed in the kernel while it was under way: read it again.
+    pub requery: bool,
+    /// Operations that failed in a row, and when to try again.
+    pub backoff: Backoff,
+    /// The first checks of new members are awaited until then.
+    pub hold_until: Option<Instant>,
+    /// Queueing without a path.
+    pub queue: Queue,
+    /// Group switching.
+    pub switch: Switch,
+    /// Wishes of operators.
+    pub orders: Orders,
+    /// The last thing done to it.
+    pub action: MapAction,
+    /// What has happened to it.
+    pub stats: MapStats,
+    /// Number of usable paths that was last said.
+    pub said_active: Option<usize>,
+    /// The last name conflict that was said.
+    pub said_conflict: Option<MapName>,
+}
+
+/// What operators asked of a map, until it is done or taken back.
+#[derive(Debug, Clone, Default)]
+pub struct Orders {
+    /// Remove it.
+    pub remove: Option<Removal>,
+    /// It was removed on purpose (an operator, another tool): don't make it again by yourself.
+    pub stay_away: bool,
+    /// Load the table even if it is the same.
+    pub reload: bool,
+    /// Take the size of its paths.
+    pub resize: bool,
+    /// Suspended by an operator: leave it so.
+    pub suspended: bool,
+    /// Suspend or resume it now.
+    pub suspend_or_resume: Option<SuspendOrder>,
+    /// Switch to this group (from 1) now.
+    pub switch_to: Option<u32>,
+}
+
+/// An operator's suspend or resume.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SuspendOrder {
+    /// Suspend.
+    Suspend,
+    /// Resume.
+    Resume,
+}
+
+/// How it is to be removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// Who wants it: an operator's failed removal is not tried again.
+    pub by_operator: bool,
+}
+
+/// Group switching.
+#[derive(Debug, Clone, Default)]
+pub struct Switch {
+    /// A deferred failback has come due.
+    pub due: bool,
+    /// Not before then again: a kernel that keeps leaving a group is not pushed back all the time.
+    pub not_before: Option<Instant>,
+}
+
+/// Failed operations in a row.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Backoff {
+    /// That many.
+    pub failures: u32,
+    /// Nothing is tried before.
+    pub until: Option<Instant>,
+}
+
+impl Backoff {
+    /// One more failure: 1 s, 2 s, 4 s, … 60 s from now.
+    pub fn failed(&mut self, now: Instant) -> Instant {
+        let wait = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_mins(1));
+        self.failures = self.failures.saturating_add(1);
+        let until = now + wait;
+        self.until = Some(until);
+        until
+    }
+    /// It went well.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// An operation under way.
+#[derive(Debug, Clone)]
+pub struct Inflight {
+    /// Its token.
+    pub token: Token,
+    /// What it is.
+    pub op: DmOp,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// What has happened to a map.
+#[derive(Debug, Clone, Default)]
+pub struct MapStats {
+    /// Paths that failed.
+    pub path_faults: u64,
+    /// Group switches.
+    pub switch_group: u64,
+    /// Tables loaded.
+    pub map_loads: u64,
+    /// Time spent queueing, up to the last time it ended.
+    pub queue_time: Duration,
+    /// Times that queueing ran out.
+    pub queue_timeouts: u64,
+    /// Losses of the last path.
+    pub map_failures: u64,
+}
+
+/// A map as the kernel has it, parsed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observed {
+    /// Its name.
+    pub name: MapName,
+    /// Its device number.
+    pub devt: DevT,
+    /// Is it suspended?
+    pub suspended: bool,
+    /// Is it read-only?
+    pub read_only: bool,
+    /// How often it is open.
+    pub open_count: u32,
+    /// Its event counter.
+    pub event_nr: u32,
+    /// A removal waits for its last close.
+    pub deferred_remove: bool,
+    /// A table is loaded that is not live.
+    pub inactive_table: bool,
+    /// Its live table.
+    pub live: Live,
+}
+
+/// A live table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Live {
+    /// There is none: created and never loaded.
+    Empty,
+    /// One multipath target.
+    Multipath {
+        /// Length in 512-byte sectors.
+        sectors: u64,
+        /// Its parameters.
+        table: Table,
+        /// Its status.
+        status: Status,
+    },
+    /// Something else, and what: not ours to touch.
+    Foreign(String),
+}
+
+impl Observed {
+    /// Reads what the kernel printed. Text that can't be read makes it foreign.
+    pub fn parse(raw: &RawMap) -> Self {
+        let live = match raw.targets.as_slice() {
+            [] => Live::Empty,
+            [only] if only.kind == "multipath" && only.start == 0 => {
+                match (only.table.parse(), only.status.parse()) {
+                    (Ok(table), Ok(status)) => Live::Multipath { sectors: only.sectors, table, status },
+                    _ => Live::Foreign(alloc::format!("a multipath table of unknown form: {}", only.table)),
+                }
+            }
+            targets => {
+                let kinds: Vec<&str> = targets.iter().map(|t| t.kind.as_str()).collect();
+                Live::Foreign(alloc::format!("targets: {}", kinds.join(" ")))
+            }
+        };
+        Self {
+            name: raw.name.clone(),
+            devt: raw.devt,
+            suspended: raw.suspended,
+            read_only: raw.read_only,
+            open_count: raw.open_count,
+            event_nr: raw.event_nr,
+            deferred_remove: raw.deferred_remove,
+            inactive_table: raw.inactive_table,
+            live,
+        }
+    }
+
+    /// Its table, where it is one of ours.
+    pub const fn table(&self) -> Option<&Table> {
+        match &self.live {
+            Live::Multipath { table, .. } => Some(table),
+            _ => None,
+        }
+    }
+
+    /// Its status, where it is one of ours.
+    pub const fn status(&self) -> Option<&Status> {
+        match &self.live {
+            Live::Multipath { status, .. } => Some(status),
+            _ => None,
+        }
+    }
+
+    /// Its size, where it has a table of ours.
+    pub const fn sectors(&self) -> Option<u64> {
+        match &self.live {
+            Live::Multipath { sectors, .. } => Some(*sectors),
+            _ => None,
+        }
+    }
+
+    /// Does the kernel use this path? `None`: it is not in the table.
+    pub fn path_active(&self, devt: DevT) -> Option<bool> {
+        self.status()?.path(devt).map(|p| p.active)
+    }
+
+    /// Group (from 1) that the kernel uses or will use next; 0: it has none.
+    pub fn current_group(&self) -> u32 {
+        self.status().map_or(0, |s| s.next_group)
+    }
+}
+
+impl Map {
+    /// A map that nothing is known of yet.
+    pub fn new(id: MapId, wwid: Wwid, name: MapName, settings: MapSettings) -> Self {
+        Self {
+            id,
+            wwid,
+            name,
+            settings,
+            members: BTreeSet::new(),
+            observed: None,
+            inflight: None,
+            requery: false,
+            backoff: Backoff::default(),
+            hold_until: None,
+            queue: Queue::default(),
+            switch: Switch::default(),
+            orders: Orders::default(),
+            action: MapAction::None,
+            stats: MapStats::default(),
+            said_active: None,
+            said_conflict: None,
+        }
+    }
+
+    /// The name that the kernel knows it by, or is to know it by.
+    pub fn kernel_name(&self) -> &MapName {
+        self.observed.as_ref().map_or(&self.name, |o| &o.name)
+    }
+}

@@ -1,0 +1,435 @@
+//! Drives maps: plans what is dirty, takes in how operations went, counts paths, ends queues.
+
+use ::core::time::Duration;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::check::CheckState;
+use crate::config::settings::{Failback, FlushOnLastDel, NoPathRetry};
+use crate::core::desired::{self, Desired};
+use crate::core::effect::{Effect, Outbox};
+use crate::core::event::DmDone;
+use crate::core::map::{Inflight, Map, MapId, Observed};
+use crate::core::notice::{Level, Notice};
+use crate::core::path::Path;
+use crate::core::plan::{self, Planned, Situation};
+use crate::core::queueing::{Change, Phase as QueuePhase};
+use crate::core::timers::Timer;
+use crate::core::waiting::Awaited;
+use crate::core::{Core, Phase};
+use crate::dm::op::DmOp;
+use crate::show::view::MapAction;
+use crate::types::{Instant, Token};
+
+/// A stop waits so long for operations under way.
+const STOP_LIMIT: Duration = Duration::from_secs(5);
+
+/// A map without paths that somebody holds open is looked at again after so long.
+const IDLE_RECHECK: Duration = Duration::from_secs(30);
+
+impl Core {
+    /// Plans each map that something happened to.
+    pub(super) fn plan_dirty(&mut self, now: Instant, out: &mut Outbox) {
+        if !matches!(self.phase, Phase::Running | Phase::Stopping) {
+            return;
+        }
+        while let Some(id) = self.dirty.pop_first() {
+            self.plan_map(now, id, out);
+        }
+    }
+
+    fn members(&self, map: &Map) -> Vec<&Path> {
+        map.members.iter().filter_map(|p| self.paths.get(p)).collect()
+    }
+
+    fn plan_map(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        if map.inflight.is_some() {
+            return; // planned again when it ends
+        }
+        if map.backoff.until.is_some_and(|until| until > now) && !map.requery {
+            return;
+        }
+        if map.requery {
+            let op = DmOp::Query { name: map.kernel_name().clone() };
+            self.order(id, Planned { op, reason: "it changed" }, out);
+            return;
+        }
+        if self.waits_for_leaving(id) {
+            return; // planned again when the kernel has let them go
+        }
+        let planned =
+            if self.phase == Phase::Stopping { self.plan_stop(id) } else { self.plan_one(now, id, out) };
+        match planned {
+            Some(planned) => self.order(id, planned, out),
+            None => self.at_rest(now, id, out),
+        }
+    }
+
+    /// Is a member still in the kernel's table of the map that it was in under another WWID?
+    /// I/O meant for the one LUN must not reach the other.
+    fn waits_for_leaving(&mut self, id: MapId) -> bool {
+        let members: Vec<_> = self.maps[&id].members.iter().copied().collect();
+        let mut waits = false;
+        for member in members {
+            let Some(path) = self.paths.get_mut(&member) else { continue };
+            let Some(from) = path.moved_from else { continue };
+            let devt = path.devt();
+            let still = |m: &Map| m.observed.as_ref().is_some_and(|o| o.path_active(devt).is_some());
+            if from != id && self.maps.get(&from).is_some_and(still) {
+                waits = true;
+            } else {
+                path.moved_from = None;
+            }
+        }
+        waits
+    }
+
+    /// Maps that wait for a path to leave this one are planned again.
+    pub(super) fn dirty_successors(&mut self, id: MapId) {
+        let waiting = self.paths.values().filter(|p| p.moved_from == Some(id)).filter_map(Path::map);
+        self.dirty.extend(waiting);
+    }
+
+    fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
+        let name = self.free_name(id, out);
+        let map = &self.maps[&id];
+        let members = self.members(map);
+        let desired: Option<Desired> = desired::desired(map, &members);
+        let may_switch = may_switch(map, now);
+        plan::plan(&Situation { map, members: &members, desired: desired.as_ref(), name: &name, may_switch })
+    }
+
+    /// At the end queues end, so that no shutdown hangs in one; the maps stay.
+    fn plan_stop(&self, id: MapId) -> Option<Planned> {
+        let observed = self.maps[&id].observed.as_ref()?;
+        let queues = observed.table().is_some_and(crate::dm::table::Table::queues);
+        (queues && !self.config.globals().queue_without_daemon).then(|| Planned {
+            op: DmOp::Message { name: observed.name.clone(), messages: ["fail_if_no_path".into()].into() },
+            reason: "the daemon stops",
+        })
+    }
+
+    fn order(&mut self, id: MapId, planned: Planned, out: &mut Outbox) {
+        let token = self.waiting.token(Awaited::Dm(id));
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.requery = false;
+        map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason });
+        out.push(Effect::Dm { token, op: planned.op });
+    }
+
+    /// Nothing is to be done for a map.
+    fn at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.switch.due = false;
+        if map.members.is_empty() && map.observed.is_none() {
+            for timer in [Timer::Hold(id), Timer::Retry(id), Timer::Queueing(id), Timer::Failback(id)] {
+                self.timers.cancel(timer);
+            }
+            if let Some(map) = self.maps.remove(&id) {
+                self.by_wwid.remove(&map.wwid);
+            }
+        } else if map.members.is_empty() && self.timers.get(Timer::Retry(id)).is_none() {
+            self.timers.set(Timer::Retry(id), now + IDLE_RECHECK);
+        }
+        if self.maps.contains_key(&id) {
+            self.plan_failback(now, id);
+        }
+        self.answer_map(id, Ok(()), out);
+    }
+
+    pub(super) fn retry(&mut self, id: MapId) {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.backoff.until = None;
+            map.requery |= map.observed.is_some();
+            self.dirty.insert(id);
+        }
+    }
+
+    /// An operation was answered.
+    pub(super) fn dm_done(&mut self, now: Instant, id: MapId, token: Token, done: DmDone, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        if map.inflight.as_ref().is_none_or(|i| i.token != token) {
+            return;
+        }
+        let Some(inflight) = map.inflight.take() else { return };
+        let was = map.observed.clone();
+        let is = done.map.as_ref().map(Observed::parse);
+        let lost = is.is_none() && was.is_some() && !matches!(inflight.op, DmOp::Remove { .. });
+        if lost {
+            self.map_gone(id, out);
+            let gone =
+                crate::core::event::DmFailure { step: "read".into(), errno: crate::types::Errno::ENXIO };
+            self.answer_map(id, done.result.and(Err(gone)), out);
+            return;
+        }
+        match done.result {
+            Ok(()) => {
+                self.succeeded(now, id, &inflight, was.as_ref(), out);
+                self.set_observed(now, id, is, out);
+            }
+            Err(failure) => {
+                self.set_observed(now, id, is, out);
+                self.failed(now, id, &inflight, failure, out);
+            }
+        }
+        match inflight.op {
+            DmOp::Rename { .. } => self.names_freed(),
+            DmOp::Remove { .. } => {
+                self.names_freed();
+                self.dirty_successors(id);
+            }
+            DmOp::Reload { .. } => self.dirty_successors(id),
+            _ => {}
+        }
+    }
+
+    fn succeeded(
+        &mut self,
+        now: Instant,
+        id: MapId,
+        done: &Inflight,
+        was: Option<&Observed>,
+        out: &mut Outbox,
+    ) {
+        let wwid = self.maps[&id].wwid.clone();
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.backoff.clear();
+        self.timers.cancel(Timer::Retry(id));
+        let name = map.name.clone();
+        match &done.op {
+            DmOp::Create { name, load, .. } => {
+                map.action = MapAction::Create;
+                map.stats.map_loads += 1;
+                map.orders.reload = false;
+                out.notify(Notice::MapCreated { map: name.clone(), table: load.params.clone() });
+                self.remember_wwid(&wwid, out);
+            }
+            DmOp::Reload { load, .. } => {
+                map.action = if map.orders.resize { MapAction::Resize } else { MapAction::Reload };
+                map.stats.map_loads += 1;
+                map.orders.reload = false;
+                map.orders.resize = false;
+                out.notify(Notice::MapReloaded {
+                    map: name,
+                    table: load.params.clone(),
+                    reason: done.reason,
+                });
+            }
+            DmOp::Rename { from, to, .. } => {
+                map.action = MapAction::Rename;
+                out.notify(Notice::MapRenamed { from: from.clone(), to: to.clone() });
+            }
+            DmOp::Remove { .. } => {
+                map.orders.stay_away |= map.orders.remove.take().is_some();
+                out.notify(Notice::MapRemoved { map: name, by_us: true });
+            }
+            DmOp::Suspend { .. } => {
+                map.orders.suspended = true;
+                map.orders.suspend_or_resume = None;
+            }
+            DmOp::Resume { .. } => {
+                map.orders.suspended = false;
+                map.orders.suspend_or_resume = None;
+            }
+            DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
+            DmOp::Query { .. } => {}
+        }
+    }
+
+    fn messages_done(
+        &mut self,
+        now: Instant,
+        id: MapId,
+        messages: &[String],
+        was: Option<&Observed>,
+        out: &mut Outbox,
+    ) {
+        let interval = self.config.globals().polling_interval;
+        for message in messages {
+            let (verb, arg) = message.split_once(' ').unwrap_or((message, ""));
+            let Some(map) = self.maps.get_mut(&id) else { return };
+            let name = map.name.clone();
+            let member = arg.parse().ok().and_then(|devt| {
+                map.members.iter().filter_map(|p| self.paths.get(p)).find(|p| p.devt() == devt)
+            });
+            match (verb, member) {
+                ("fail_path", Some(p)) => {
+                    out.notify(Notice::Failed { map: name, path: p.name.clone(), devt: p.devt() });
+                }
+                ("reinstate_path", Some(p)) => {
+                    out.notify(Notice::Reinstated { map: name, path: p.name.clone(), devt: p.devt() });
+                }
+                ("switch_group", _) => {
+                    let ordered = map.orders.switch_to.take().is_some();
+                    map.stats.switch_group += 1;
+                    map.switch.not_before = Some(now + interval);
+                    map.action = MapAction::SwitchPg;
+                    let reason = if ordered { "operator" } else { "failback" };
+                    out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
+                }
+                ("queue_if_no_path", _) if was.is_some() => {
+                    out.notify(Notice::QueueingRestored { map: name });
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn failed(
+        &mut self,
+        now: Instant,
+        id: MapId,
+        done: &Inflight,
+        failure: crate::core::event::DmFailure,
+        out: &mut Outbox,
+    ) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        // An operator's order that can't be carried out is answered, not tried again.
+        let ordered = map.orders.remove.take().is_some()
+            | map.orders.suspend_or_resume.take().is_some()
+            | map.orders.switch_to.take().is_some()
+            | core::mem::take(&mut map.orders.reload)
+            | core::mem::take(&mut map.orders.resize);
+        let until = map.backoff.failed(now);
+        let removal = matches!(done.op, DmOp::Remove { .. });
+        if !(removal && failure.errno == crate::types::Errno::EBUSY) {
+            let (step, error) = (failure.step.clone(), failure.errno.to_string());
+            let said = if map.backoff.failures < 4 { Some(map.name.clone()) } else { None };
+            if let Some(map) = said {
+                out.notify(Notice::MapOpFailed { map, step, error });
+            }
+        }
+        self.timers.set(Timer::Retry(id), until);
+        if ordered || map.backoff.failures > 1 {
+            self.answer_map(id, Err(failure), out);
+        }
+    }
+
+    /// Counts the usable paths of a map, and starts or ends its queueing.
+    pub(super) fn count_usable(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        if map.observed.is_none() {
+            return;
+        }
+        let usable = self.members(map).iter().filter(|p| counts(map, p)).count();
+        let interval = self.config.globals().polling_interval;
+        let empty = map.members.is_empty();
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        if map.said_active.is_some_and(|said| said != usable) {
+            out.notify(Notice::ActivePaths { map: map.name.clone(), active: usable });
+        }
+        map.said_active = Some(usable);
+        let open = map.observed.as_ref().is_some_and(|o| o.open_count > 0);
+        map.queue.ended = empty
+            && match map.settings.flush_on_last_del {
+                FlushOnLastDel::Always => true,
+                FlushOnLastDel::Unused => !open,
+                FlushOnLastDel::Never => false,
+            };
+        match map.queue.observe(now, usable, &map.settings, interval) {
+            Change::None => return,
+            Change::Lost { until } => {
+                map.stats.map_failures += 1;
+                let name = map.name.clone();
+                if let Some(until) = until {
+                    self.timers.set(Timer::Queueing(id), until);
+                }
+                if map.queue.wish(&map.settings) == Some(true) {
+                    let seconds = until.map(|u| u.saturating_since(now).as_secs());
+                    out.notify(Notice::QueueingStarted { map: name, seconds });
+                }
+            }
+            Change::Back { after, .. } => {
+                map.stats.queue_time += after;
+                self.timers.cancel(Timer::Queueing(id));
+            }
+        }
+        self.dirty.insert(id);
+    }
+
+    pub(super) fn queueing_over(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        if let Some(lasted) = map.queue.expire(now) {
+            map.stats.queue_time += lasted;
+            map.stats.queue_timeouts += 1;
+            out.notify(Notice::QueueingStopped { map: map.name.clone(), reason: "no_path_retry is over" });
+            self.dirty.insert(id);
+        }
+    }
+
+    /// I/O is not in the best group: when may it go back?
+    fn plan_failback(&mut self, now: Instant, id: MapId) {
+        let map = &self.maps[&id];
+        let better = map.observed.as_ref().is_some_and(|observed| {
+            let best = desired::best_observed_group(observed, &self.members(map));
+            best.is_some_and(|best| best != observed.current_group())
+        });
+        let timer = Timer::Failback(id);
+        match (better, map.settings.failback) {
+            (true, Failback::Deferred(after)) if self.timers.get(timer).is_none() => {
+                self.timers.set(timer, now + after);
+            }
+            (true, Failback::Immediate) => {
+                if let Some(at) = map.switch.not_before.filter(|at| *at > now) {
+                    self.timers.set(timer, at);
+                }
+            }
+            (true, _) => {}
+            (false, _) => self.timers.cancel(timer),
+        }
+    }
+
+    pub(super) fn failback_due(&mut self, id: MapId) {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.switch.due = true;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// Begins to stop: queues end, clients get their answers, nothing new is begun.
+    pub(super) fn stop(&mut self, now: Instant, out: &mut Outbox) {
+        if self.phase == Phase::Stopping {
+            return;
+        }
+        out.notify(Notice::Stopping);
+        self.phase = Phase::Stopping;
+        self.timers.set(Timer::Settle, now + STOP_LIMIT);
+        for id in self.maps.keys() {
+            self.dirty.insert(*id);
+        }
+        if self.maps.values().any(|m| m.settings.no_path_retry == NoPathRetry::Queue)
+            && self.config.globals().queue_without_daemon
+        {
+            let text = "queue_without_daemon is set: maps go on queueing without a daemon".into();
+            out.notify(Notice::Other { level: Level::Warning, text });
+        }
+    }
+
+    pub(super) fn exit(&mut self, out: &mut Outbox) {
+        if !self.exited {
+            self.exited = true;
+            out.push(Effect::Exit);
+        }
+    }
+}
+
+/// Does a path count as one that the map can use? One whose answer is awaited counts as it last did.
+fn counts(map: &Map, path: &Path) -> bool {
+    let active = || map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
+    match path.health.state {
+        CheckState::Pending | CheckState::Unchecked => active() == Some(true),
+        state => state.is_usable(),
+    }
+}
+
+fn may_switch(map: &Map, now: Instant) -> bool {
+    if map.switch.not_before.is_some_and(|until| until > now) || map.queue.phase != QueuePhase::Normal {
+        return false;
+    }
+    match map.settings.failback {
+        Failback::Immediate => true,
+        Failback::Manual | Failback::Followover => false,
+        Failback::Deferred(_) => map.switch.due,
+    }
+}

@@ -1,0 +1,226 @@
+//! Which map a path belongs to, and whether it is taken at all.
+
+use ::core::time::Duration;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::check;
+use crate::config::settings::{FindMultipaths, PathSettings};
+use crate::core::Core;
+use crate::core::effect::{Effect, Outbox};
+use crate::core::map::{Map, MapId, Observed};
+use crate::core::notice::Notice;
+use crate::core::path::{Exclusion, Health, PathId, Standing};
+use crate::core::timers::Timer;
+use crate::prio;
+use crate::types::{Instant, Wwid};
+
+/// A map waits so long for the first checks of paths that came, so that they come in one table.
+const HOLD_LIMIT: Duration = Duration::from_secs(2);
+
+impl Core {
+    /// Settings for a path, and the checker and prioritizer that come of them and of the device.
+    pub(super) fn use_settings(&mut self, id: PathId, settings: PathSettings) {
+        let interval = self.config.globals().polling_interval;
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let Some(facts) = &path.facts else { return };
+        let checker =
+            settings.detect_checker.then(|| check::detect(facts)).flatten().unwrap_or(settings.checker);
+        let prioritizer =
+            settings.detect_prio.then(|| prio::detect(facts)).flatten().unwrap_or(settings.prio);
+        let first = path.settings.is_none();
+        if first {
+            path.health = Health::new(checker, prioritizer, interval);
+        } else {
+            let max = self.config.globals().max_polling_interval;
+            path.health.interval = path.health.interval.clamp(interval, max.max(interval));
+            path.health.checker = checker;
+            path.health.prioritizer = prioritizer;
+        }
+        path.health.offline = check::sysfs::is_offline(facts.state.as_deref());
+        path.settings = Some(settings);
+    }
+
+    /// A path shows this WWID: it stays where it is, joins a map, or waits for a second path.
+    pub(super) fn place(&mut self, now: Instant, id: PathId, wwid: Wwid, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id) else { return };
+        match &path.standing {
+            Standing::Member { wwid: was, map } if *was == wwid => {
+                // Its facts may have changed (size, read-only).
+                self.dirty.insert(*map);
+                return;
+            }
+            Standing::Member { wwid: was, .. } => {
+                let (was, name) = (was.clone(), path.name.clone());
+                out.notify(Notice::WwidChanged { path: name, was: was.clone(), is: wwid.clone() });
+                let from = path.map();
+                self.start_over(now, id, Exclusion::WwidChanged { was, is: wwid.clone() }, out);
+                if let Some(path) = self.paths.get_mut(&id) {
+                    path.moved_from = from;
+                }
+            }
+            _ => {}
+        }
+        if let Some(reason) = self.contradiction(id, &wwid) {
+            self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
+        } else if self.is_wanted(id, &wwid) {
+            self.join_with_others(now, id, &wwid, out);
+        } else if let Some(path) = self.paths.get_mut(&id) {
+            let waiting = Standing::Waiting { wwid };
+            if path.standing != waiting {
+                path.standing = waiting;
+                let reason = "find_multipaths: no second path, and its WWID is not known".into();
+                out.notify(Notice::PathIgnored { path: path.name.clone(), reason });
+            }
+        }
+    }
+
+    /// A path that is somebody else now: nothing known of the old one holds for the new.
+    fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
+        self.exclude(now, id, why, out);
+        let interval = self.config.globals().polling_interval;
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        for token in [path.health.inflight, path.health.stuck].into_iter().flatten() {
+            self.waiting.forget(token);
+        }
+        self.timers.cancel(Timer::CheckTimeout(id));
+        path.health = Health::new(path.health.checker, path.health.prioritizer, interval);
+        out.push(Effect::Forget { name: path.name.clone() });
+    }
+
+    /// What speaks against a path being one of this WWID's.
+    fn contradiction(&self, id: PathId, wwid: &Wwid) -> Option<String> {
+        let mine = self.paths[&id].facts.as_ref()?.sectors;
+        let map = self.map_by_wwid(wwid)?;
+        let kernel = map.observed.as_ref().and_then(Observed::sectors);
+        let of_members =
+            || map.members.iter().filter_map(|m| self.paths.get(m)?.facts.as_ref()).map(|f| f.sectors).next();
+        let size = kernel.or_else(of_members)?;
+        (size != mine).then(|| format!("its size is {mine} sectors, not {size}"))
+    }
+
+    /// Is this WWID to be multipathed (`find_multipaths`)?
+    pub(super) fn is_wanted(&self, id: PathId, wwid: &Wwid) -> bool {
+        let in_kernel =
+            || self.map_by_wwid(wwid).is_some_and(|m| m.observed.is_some() || !m.members.is_empty());
+        let known = || in_kernel() || self.wwids.contains(wwid);
+        let second = || self.paths.values().any(|p| p.id != id && p.wwid() == Some(wwid));
+        match self.config.globals().find_multipaths {
+            FindMultipaths::Greedy | FindMultipaths::Off => true,
+            FindMultipaths::On | FindMultipaths::Smart => known() || second(),
+            FindMultipaths::Strict => known(),
+        }
+    }
+
+    pub(super) fn join_with_others(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
+        let waiting = Standing::Waiting { wwid: wwid.clone() };
+        let others: Vec<PathId> =
+            self.paths.values().filter(|p| p.standing == waiting && p.id != id).map(|p| p.id).collect();
+        for id in others.into_iter().chain([id]) {
+            self.join(now, id, wwid, out);
+        }
+    }
+
+    fn join(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
+        let map_id = self.map_for(id, wwid, out);
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.standing = Standing::Member { wwid: wwid.clone(), map: map_id };
+        let Some(map) = self.maps.get_mut(&map_id) else { return };
+        map.members.insert(id);
+        map.orders.stay_away = false;
+        map.backoff.clear();
+        let (name, path, devt) = (map.name.clone(), path.name.clone(), path.devt());
+        out.notify(Notice::PathAdded { map: name, path, devt });
+        map.hold_until = Some(now + HOLD_LIMIT);
+        self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
+        self.dirty.insert(map_id);
+        self.start_check(now, id, out);
+    }
+
+    /// The map of a WWID, new if there is none; its settings are those of this path's device.
+    fn map_for(&mut self, id: PathId, wwid: &Wwid, out: &mut Outbox) -> MapId {
+        let settings = self.config.map_settings(&self.paths[&id].device_id(), wwid);
+        if let Some(map) = self.by_wwid.get(wwid).copied() {
+            if self.maps[&map].members.is_empty() {
+                let name = self.choose_name(wwid, &settings, out);
+                if let Some(map) = self.maps.get_mut(&map) {
+                    map.name = name;
+                    map.settings = settings;
+                }
+            }
+            return map;
+        }
+        let name = self.choose_name(wwid, &settings, out);
+        self.new_map(wwid, name, settings)
+    }
+
+    pub(super) fn new_map(
+        &mut self,
+        wwid: &Wwid,
+        name: crate::types::MapName,
+        settings: crate::config::settings::MapSettings,
+    ) -> MapId {
+        self.next_map += 1;
+        let id = MapId(self.next_map);
+        self.maps.insert(id, Map::new(id, wwid.clone(), name, settings));
+        self.by_wwid.insert(wwid.clone(), id);
+        id
+    }
+
+    /// A path is no longer its map's.
+    pub(super) fn leave_map(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let Standing::Member { map: map_id, .. } = path.standing else { return };
+        path.standing = Standing::New;
+        let name = path.name.clone();
+        self.timers.cancel(Timer::Check(id));
+        let Some(map) = self.maps.get_mut(&map_id) else { return };
+        map.members.remove(&id);
+        map.backoff.clear();
+        out.notify(Notice::PathRemoved { map: Some(map.name.clone()), path: name });
+        self.dirty.insert(map_id);
+        self.count_usable(now, map_id, out);
+        self.end_hold_if_checked(map_id);
+    }
+
+    /// The first checks took too long: the map is made of what is known.
+    pub(super) fn hold_over(&mut self, id: MapId) {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.hold_until = None;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// All members have been checked once: nothing to wait for.
+    pub(super) fn end_hold_if_checked(&mut self, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let unchecked =
+            |p: &PathId| self.paths.get(p).is_some_and(|p| p.health.state == check::CheckState::Unchecked);
+        if map.hold_until.is_some() && !map.members.iter().any(unchecked) {
+            map.hold_until = None;
+            self.timers.cancel(Timer::Hold(id));
+            self.dirty.insert(id);
+        }
+    }
+
+    /// After a new configuration: settings and names of all maps, anew.
+    pub(super) fn refresh_maps(&mut self, out: &mut Outbox) {
+        let ids: Vec<MapId> = self.maps.keys().copied().collect();
+        for id in ids {
+            let Some(first) = self.maps[&id].members.first().and_then(|p| self.paths.get(p)) else {
+                self.dirty.insert(id);
+                continue;
+            };
+            let wwid = self.maps[&id].wwid.clone();
+            let settings = self.config.map_settings(&first.device_id(), &wwid);
+            let name = self.choose_name(&wwid, &settings, out);
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.settings = settings;
+                map.name = name;
+                map.orders.stay_away = false;
+            }
+            self.dirty.insert(id);
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! What the kernel has: maps found, read back, changed by others, gone.
+
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+use crate::core::Core;
+use crate::core::effect::{Effect, Outbox};
+use crate::core::map::{Live, MapId, Observed};
+use crate::core::notice::{Level, Notice};
+use crate::core::path::PathId;
+use crate::core::waiting::Awaited;
+use crate::dm::op::{DmOp, MapListEntry, RawMap, UUID_PREFIX, wwid_of};
+use crate::types::{Instant, MapName};
+
+impl Core {
+    /// A multipath map that is there: ours from before, or somebody's who made it for this WWID.
+    pub(super) fn adopt(&mut self, now: Instant, raw: &RawMap, out: &mut Outbox) {
+        let Some(wwid) = wwid_of(&raw.uuid) else { return };
+        let id = self.by_wwid.get(&wwid).copied().unwrap_or_else(|| {
+            let device =
+                crate::config::settings::DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" };
+            let settings = self.config.map_settings(&device, &wwid);
+            // Its name stays until its paths say what is configured for it.
+            self.new_map(&wwid, raw.name.clone(), settings)
+        });
+        if self.maps[&id].inflight.is_some() {
+            return; // its answer says more than this
+        }
+        self.set_observed(now, id, Some(Observed::parse(raw)), out);
+    }
+
+    /// Takes in how the kernel has a map now.
+    pub(super) fn set_observed(&mut self, now: Instant, id: MapId, new: Option<Observed>, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let old = core::mem::replace(&mut map.observed, new);
+        self.dirty.insert(id);
+        let map = &self.maps[&id];
+        let Some(new) = &map.observed else { return };
+        if let (Live::Foreign(what), true) = (&new.live, old.as_ref().is_none_or(|o| o.live != new.live)) {
+            let text = alloc::format!("{}: has our UUID and is not ours to touch: {what}", new.name);
+            out.notify(Notice::Other { level: Level::Warning, text });
+        }
+        let failed: Vec<PathId> = map
+            .members
+            .iter()
+            .copied()
+            .filter(|p| {
+                let Some(path) = self.paths.get(p) else { return false };
+                let before = old.as_ref().and_then(|o| o.path_active(path.devt()));
+                before == Some(true) && new.path_active(path.devt()) == Some(false) && path.is_usable()
+            })
+            .collect();
+        let name = map.name.clone();
+        for path_id in failed {
+            let path = &self.paths[&path_id];
+            out.notify(Notice::KernelFailed {
+                map: name.clone(),
+                path: path.name.clone(),
+                devt: path.devt(),
+            });
+            self.check_soon(now, path_id);
+        }
+        self.count_usable(now, id, out);
+    }
+
+    /// Some map's event counter moved, or maps came or went.
+    pub(super) fn dm_changed(&mut self, now: Instant, list: &[MapListEntry], out: &mut Outbox) {
+        if self.maps.is_empty() && !list.iter().any(|e| e.uuid.starts_with(UUID_PREFIX)) {
+            return;
+        }
+        self.others = list
+            .iter()
+            .filter(|e| wwid_of(&e.uuid).is_none())
+            .map(|e| (e.name.clone(), e.uuid.clone()))
+            .collect();
+        let mut there = BTreeSet::new();
+        for entry in list {
+            let Some(wwid) = wwid_of(&entry.uuid) else { continue };
+            there.insert(wwid.clone());
+            match self.by_wwid.get(&wwid).copied() {
+                None => self.query_stranger(&entry.name, out),
+                Some(id) => {
+                    let same = |o: &Observed| o.event_nr == entry.event_nr && o.name == entry.name;
+                    if !self.maps[&id].observed.as_ref().is_some_and(same) {
+                        self.requery(id);
+                    }
+                }
+            }
+        }
+        let gone: Vec<MapId> = self
+            .maps
+            .values()
+            .filter(|m| m.observed.is_some() && m.inflight.is_none() && !there.contains(&m.wwid))
+            .map(|m| m.id)
+            .collect();
+        for id in gone {
+            self.map_gone(id, out);
+        }
+        let _ = now;
+    }
+
+    /// udev speaks of a map.
+    pub(super) fn map_uevent(&mut self, uuid: &str, name: &MapName, out: &mut Outbox) {
+        match wwid_of(uuid).and_then(|wwid| self.by_wwid.get(&wwid).copied()) {
+            Some(id) => self.requery(id),
+            None => self.query_stranger(name, out),
+        }
+    }
+
+    fn query_stranger(&mut self, name: &MapName, out: &mut Outbox) {
+        let token = self.token(Awaited::DmStranger);
+        out.push(Effect::Dm { token, op: DmOp::Query { name: name.clone() } });
+    }
+
+    /// Have a map read again, as soon as nothing is under way.
+    pub(super) fn requery(&mut self, id: MapId) {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.requery = true;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// A map is gone, and not by us: somebody wanted it so, and it stays away until something new comes.
+    pub(super) fn map_gone(&mut self, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        if map.observed.take().is_none() {
+            return;
+        }
+        map.orders = crate::core::map::Orders { stay_away: true, ..Default::default() };
+        out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: false });
+        self.dirty.insert(id);
+        self.names_freed();
+        self.dirty_successors(id);
+    }
+
+    /// A name has become free: maps that wait for one are planned again.
+    pub(super) fn names_freed(&mut self) {
+        let waiting = self.maps.values().filter(|m| *m.kernel_name() != m.name).map(|m| m.id);
+        let waiting: Vec<MapId> = waiting.collect();
+        self.dirty.extend(waiting);
+    }
+}

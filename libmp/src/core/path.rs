@@ -1,0 +1,242 @@
+//! A path: who it is, what is configured for it, how it is, what has happened to it. Kept apart.
+
+use ::core::fmt;
+use ::core::time::Duration;
+use alloc::string::String;
+
+use crate::check::CheckState;
+use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
+use crate::core::map::MapId;
+use crate::identify::Facts;
+use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
+
+/// Names one arrival of one disk: a disk that comes back is another path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PathId(pub u32);
+
+/// A disk that may be a path of a map.
+#[derive(Debug)]
+pub struct Path {
+    /// This arrival.
+    pub id: PathId,
+    /// Kernel name.
+    pub name: PathName,
+    /// Who it is; nothing before its first probe was answered.
+    pub facts: Option<Facts>,
+    /// What is configured for it.
+    pub settings: Option<PathSettings>,
+    /// What the core makes of it.
+    pub standing: Standing,
+    /// How it is.
+    pub health: Health,
+    /// What has happened to it.
+    pub stats: PathStats,
+    /// The probe under way.
+    pub probe: Option<Token>,
+    /// Something changed while the probe was under way: probe again.
+    pub probe_again: bool,
+    /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
+    /// other may be given it.
+    pub moved_from: Option<MapId>,
+    /// How often udev was asked again for what it had not said.
+    pub retriggers: u32,
+}
+
+/// What the core makes of a disk.
+///
+/// ```text
+/// New ──probe──► Excluded ◄─── configuration, udev ───┐
+///  │                                                  │
+///  ├──────────► Waiting ──second path, wwids file──► Member
+///  └────────────────────────────────────────────────►─┘
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Standing {
+    /// Not identified yet.
+    New,
+    /// Not taken, and why.
+    Excluded(Exclusion),
+    /// Would be taken, were it not alone (`find_multipaths`).
+    Waiting {
+        /// Its WWID.
+        wwid: Wwid,
+    },
+    /// In a map.
+    Member {
+        /// Its WWID.
+        wwid: Wwid,
+        /// Its map.
+        map: MapId,
+    },
+}
+
+/// Why a disk is not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Exclusion {
+    /// A rule of the blacklist.
+    Blacklisted(BlacklistReason),
+    /// It could not be read: it is going away.
+    Gone,
+    /// It has no WWID (yet).
+    NoWwid(String),
+    /// It has no size (removable medium, offline at discovery).
+    NoSize,
+    /// It shows a WWID of a map and contradicts it.
+    Contradicts {
+        /// Its WWID.
+        wwid: Wwid,
+        /// What contradicts.
+        reason: String,
+    },
+    /// Its WWID changed while it was a member.
+    WwidChanged {
+        /// The WWID it joined with.
+        was: Wwid,
+        /// The WWID it shows now.
+        is: Wwid,
+    },
+    /// An operator took it out (`del path`).
+    Deleted,
+    /// It is a path of a USB device and those are not taken.
+    Usb,
+}
+
+impl fmt::Display for Exclusion {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blacklisted(r) => write!(f, "blacklisted by {} \"{}\" ({})", r.kind, r.rule, r.origin),
+            Self::Gone => f.write_str("it could not be read"),
+            Self::NoWwid(why) => write!(f, "it has no WWID: {why}"),
+            Self::NoSize => f.write_str("its size is 0"),
+            Self::Contradicts { wwid, reason } => write!(f, "it shows the WWID {wwid}, but {reason}"),
+            Self::WwidChanged { was, is } => write!(f, "its WWID changed from {was} to {is}"),
+            Self::Deleted => f.write_str("an operator took it out"),
+            Self::Usb => f.write_str("it is a USB device (allow_usb_devices no)"),
+        }
+    }
+}
+
+/// How a path is.
+#[derive(Debug, Clone)]
+pub struct Health {
+    /// The checker in use, after detection.
+    pub checker: Checker,
+    /// The prioritizer in use, after detection.
+    pub prioritizer: Prioritizer,
+    /// What the checker said last.
+    pub state: CheckState,
+    /// Its message.
+    pub message: &'static str,
+    /// Priority; keeps its last value while it can't be read.
+    pub priority: Priority,
+    /// An unreadable priority was said.
+    pub priority_complained: bool,
+    /// sysfs says that the device is offline.
+    pub offline: bool,
+    /// Answers in a row that asked for another try.
+    pub tries: u32,
+    /// The check under way.
+    pub inflight: Option<Token>,
+    /// A check that was given up and still holds its slot: nothing new is asked before it ends.
+    pub stuck: Option<Token>,
+    /// Time between checks now.
+    pub interval: Duration,
+    /// When the next check is due.
+    pub next_check: Instant,
+    /// An operator failed it: no check changes that (`fail path` … `reinstate path`).
+    pub held_down: bool,
+}
+
+impl Health {
+    /// Of a path never checked.
+    pub const fn new(checker: Checker, prioritizer: Prioritizer, interval: Duration) -> Self {
+        Self {
+            checker,
+            prioritizer,
+            state: CheckState::Unchecked,
+            message: "",
+            priority: Priority::UNDEF,
+            priority_complained: false,
+            offline: false,
+            tries: 0,
+            inflight: None,
+            stuck: None,
+            interval,
+            next_check: Instant::from_micros(0),
+            held_down: false,
+        }
+    }
+}
+
+/// What has happened to a path.
+#[derive(Debug, Clone, Default)]
+pub struct PathStats {
+    /// Times it went from usable to failed.
+    pub failures: u64,
+    /// Checks answered.
+    pub checks: u64,
+}
+
+impl Path {
+    /// A disk that came just now.
+    pub const fn new(id: PathId, name: PathName) -> Self {
+        Self {
+            id,
+            name,
+            facts: None,
+            settings: None,
+            standing: Standing::New,
+            health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),
+            stats: PathStats { failures: 0, checks: 0 },
+            probe: None,
+            probe_again: false,
+            moved_from: None,
+            retriggers: 0,
+        }
+    }
+
+    /// Its map.
+    pub const fn map(&self) -> Option<MapId> {
+        match self.standing {
+            Standing::Member { map, .. } => Some(map),
+            _ => None,
+        }
+    }
+
+    /// Its WWID, as far as it is known and holds.
+    pub const fn wwid(&self) -> Option<&Wwid> {
+        match &self.standing {
+            Standing::Member { wwid, .. } | Standing::Waiting { wwid } => Some(wwid),
+            _ => None,
+        }
+    }
+
+    /// Its device number; 0:0 before its first probe.
+    pub fn devt(&self) -> DevT {
+        self.facts.as_ref().map_or_else(DevT::default, |f| f.devt)
+    }
+
+    /// May the kernel be told to use it?
+    pub const fn is_usable(&self) -> bool {
+        self.health.state.is_usable()
+    }
+
+    /// What `devices` entries are matched against.
+    pub fn device_id(&self) -> DeviceId<'_> {
+        self.facts.as_ref().map_or(DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" }, |f| {
+            DeviceId {
+                vendor: f.vendor.as_bytes(),
+                product: f.product.as_bytes(),
+                revision: f.revision.as_bytes(),
+                protocol: &f.protocol,
+            }
+        })
+    }
+
+    /// Where it stands among its like: SCSI address, then device number.
+    pub fn order(&self) -> (Hctl, DevT) {
+        const LAST: u32 = u32::MAX;
+        let none = Hctl { host: LAST, channel: LAST, target: LAST, lun: u64::MAX };
+        (self.facts.as_ref().and_then(|f| f.hctl).unwrap_or(none), self.devt())
+    }
+}

@@ -1,0 +1,197 @@
+//! `plan(desired, observed)` → nothing, or the one operation that comes next.
+//!
+//! Compares types, never text, and has no memory: the same input gives the same plan.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::core::desired::{self, Desired};
+use crate::core::map::{Live, Map, Observed, SuspendOrder};
+use crate::core::path::Path;
+use crate::dm::op::{DmOp, UdevFlags, uuid_of};
+use crate::dm::table::Difference;
+use crate::types::MapName;
+
+/// The next operation on a map, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Planned {
+    /// What to do.
+    pub op: DmOp,
+    /// Why.
+    pub reason: &'static str,
+}
+
+/// What the plan is made from.
+#[derive(Debug, Clone, Copy)]
+pub struct Situation<'a> {
+    /// The map, with what the kernel has of it.
+    pub map: &'a Map,
+    /// Its paths.
+    pub members: &'a [&'a Path],
+    /// What the kernel should have; `None` where it can't be built.
+    pub desired: Option<&'a Desired>,
+    /// The name it may take now (its own where another device has the one it is to have).
+    pub name: &'a MapName,
+    /// May I/O be moved to a better group now?
+    pub may_switch: bool,
+}
+
+const fn planned(op: DmOp, reason: &'static str) -> Planned {
+    Planned { op, reason }
+}
+
+/// The next operation; `None` where the kernel has what is wanted.
+pub fn plan(s: &Situation<'_>) -> Option<Planned> {
+    let Some(observed) = &s.map.observed else { return create(s) };
+    if let Live::Foreign(_) = observed.live {
+        return None;
+    }
+    if let Some(order) = s.map.orders.suspend_or_resume {
+        return Some(suspend_or_resume(s, observed, order));
+    }
+    if s.map.orders.suspended {
+        return None;
+    }
+    remove(s, observed)
+        .or_else(|| wake(s, observed))
+        .or_else(|| rename(s, observed))
+        .or_else(|| reload(s, observed))
+        .or_else(|| messages(s, observed))
+}
+
+fn create(s: &Situation<'_>) -> Option<Planned> {
+    if s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
+        return None;
+    }
+    let desired = s.desired?;
+    let op = DmOp::Create {
+        name: s.name.clone(),
+        uuid: uuid_of(&s.map.wwid),
+        load: desired.load(),
+        flags: desired.flags(s.map, false),
+        access: desired::access(s.map),
+    };
+    Some(planned(op, "new LUN"))
+}
+
+fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let name = observed.name.clone();
+    let op = DmOp::Remove { name, deferred: s.map.settings.deferred_remove };
+    if s.map.orders.remove.is_some() {
+        return Some(planned(op, "removal ordered"));
+    }
+    let idle = observed.open_count == 0 && !observed.deferred_remove;
+    (s.members.is_empty() && idle).then(|| planned(op, "no path left"))
+}
+
+fn suspend_or_resume(s: &Situation<'_>, observed: &Observed, order: SuspendOrder) -> Planned {
+    let name = observed.name.clone();
+    match order {
+        SuspendOrder::Suspend => planned(DmOp::Suspend { name }, "operator"),
+        SuspendOrder::Resume => {
+            let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
+            planned(DmOp::Resume { name, flags }, "operator")
+        }
+    }
+}
+
+/// A map found suspended (its daemon died half-way) is resumed. An empty one needs a table first.
+fn wake(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    if !observed.suspended || matches!(observed.live, Live::Empty) {
+        return None;
+    }
+    if observed.inactive_table {
+        // Whose table that is, nobody knows: loading ours takes its place.
+        return s.desired.map(|d| reload_op(s, observed, d, "left suspended with another table"));
+    }
+    let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
+    Some(planned(DmOp::Resume { name: observed.name.clone(), flags }, "left suspended"))
+}
+
+fn rename(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    (observed.name != *s.name).then(|| {
+        let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
+        let op = DmOp::Rename { from: observed.name.clone(), to: s.name.clone(), flags };
+        planned(op, "its name in the configuration")
+    })
+}
+
+fn reload_op(s: &Situation<'_>, observed: &Observed, desired: &Desired, reason: &'static str) -> Planned {
+    let resized = observed.sectors().is_some_and(|now| now != desired.sectors);
+    let op = DmOp::Reload {
+        name: observed.name.clone(),
+        load: desired.load(),
+        flags: desired.flags(s.map, !resized && !matches!(observed.live, Live::Empty)),
+        flush: resized,
+    };
+    planned(op, reason)
+}
+
+fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let desired = s.desired?;
+    let Live::Multipath { sectors, table, .. } = &observed.live else {
+        return Some(reload_op(s, observed, desired, "it had no table"));
+    };
+    let reason = if s.map.orders.reload {
+        "ordered"
+    } else if *sectors != desired.sectors {
+        "another size"
+    } else if observed.read_only != desired.read_only {
+        "read-only or not"
+    } else {
+        match desired.table.difference(table) {
+            // Messages mend these two.
+            None | Some(Difference::Queueing | Difference::GroupOrder) => {
+                return reorder(s, observed, desired);
+            }
+            Some(difference) => difference.as_str(),
+        }
+    };
+    Some(reload_op(s, observed, desired, reason))
+}
+
+/// The groups stand in another order than their priorities: a switch alone would leave the kernel
+/// to fail over to the wrong one later.
+fn reorder(s: &Situation<'_>, observed: &Observed, desired: &Desired) -> Option<Planned> {
+    if !wants_switch(s, observed) {
+        return None;
+    }
+    let rated = desired::rate_observed(observed, s.members);
+    let priorities: Vec<i32> = rated.iter().filter(|(_, usable)| *usable > 0).map(|(p, _)| p.0).collect();
+    let descending = priorities.windows(2).all(|w| w[0] >= w[1]);
+    (!descending).then(|| reload_op(s, observed, desired, "priorities changed their order"))
+}
+
+fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
+    let best = desired::best_observed_group(observed, s.members);
+    s.may_switch && best.is_some_and(|best| best != observed.current_group())
+}
+
+/// Everything that messages can mend, in one operation.
+fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let table = observed.table()?;
+    let mut messages = Vec::new();
+    match s.map.queue.wish(&s.map.settings) {
+        Some(true) if !table.queues() => messages.push("queue_if_no_path".to_string()),
+        Some(false) if table.queues() => messages.push("fail_if_no_path".to_string()),
+        _ => {}
+    }
+    for path in s.members {
+        let devt = path.devt();
+        match observed.path_active(devt) {
+            Some(true) if path.health.state.is_failed() => messages.push(format!("fail_path {devt}")),
+            Some(false) if path.is_usable() => messages.push(format!("reinstate_path {devt}")),
+            _ => {}
+        }
+    }
+    if let Some(group) = s.map.orders.switch_to {
+        messages.push(format!("switch_group {group}"));
+    } else if messages.is_empty() && wants_switch(s, observed) {
+        // Only with the path states settled: the best group is judged by them.
+        let best = desired::best_observed_group(observed, s.members)?;
+        messages.push(format!("switch_group {best}"));
+    }
+    let name = observed.name.clone();
+    (!messages.is_empty()).then(|| planned(DmOp::Message { name, messages }, "states of its paths"))
+}

@@ -1,0 +1,108 @@
+//! `no_path_retry`: what happens to I/O while a map has no usable path.
+
+use ::core::time::Duration;
+
+use crate::config::settings::{MapSettings, NoPathRetry};
+use crate::types::Instant;
+
+/// Where a map stands with its queueing.
+///
+/// ```text
+///            last usable path lost                    N intervals over
+/// Normal ───────────────────────────► Recovery ─────────────────────────► Expired
+///    ▲                                    │                                  │
+///    └────────── a usable path is back ───┴──────────────────────────────────┘
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Phase {
+    /// There are usable paths.
+    #[default]
+    Normal,
+    /// There are none.
+    Recovery {
+        /// Since then.
+        since: Instant,
+        /// Until then; `None`: no limit.
+        until: Option<Instant>,
+    },
+    /// There are none, and the time is over.
+    Expired,
+}
+
+/// Queueing of one map.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Queue {
+    /// Where it stands.
+    pub phase: Phase,
+    /// An operator switched it off (`disablequeueing`).
+    pub disabled: bool,
+    /// The last path was deleted, and `flush_on_last_del` ends it.
+    pub ended: bool,
+}
+
+/// What changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change {
+    /// Nothing.
+    None,
+    /// The last usable path was lost.
+    Lost {
+        /// When queueing ends by itself.
+        until: Option<Instant>,
+    },
+    /// A usable path is back after so long.
+    Back {
+        /// How long there was none.
+        after: Duration,
+        /// It had run out.
+        expired: bool,
+    },
+}
+
+impl Queue {
+    /// Takes in how many usable paths there are now.
+    pub fn observe(
+        &mut self,
+        now: Instant,
+        usable: usize,
+        settings: &MapSettings,
+        interval: Duration,
+    ) -> Change {
+        match (self.phase, usable) {
+            (Phase::Normal, 0) => {
+                let until = match settings.no_path_retry {
+                    NoPathRetry::Checks(n) => Some(now + interval.saturating_mul(n)),
+                    _ => None,
+                };
+                self.phase = Phase::Recovery { since: now, until };
+                Change::Lost { until }
+            }
+            (Phase::Normal, _) | (Phase::Recovery { .. } | Phase::Expired, 0) => Change::None,
+            (Phase::Recovery { since, .. }, _) => {
+                self.phase = Phase::Normal;
+                Change::Back { after: now.saturating_since(since), expired: false }
+            }
+            (Phase::Expired, _) => {
+                self.phase = Phase::Normal;
+                Change::Back { after: Duration::ZERO, expired: true }
+            }
+        }
+    }
+
+    /// The time is over. Says how long it had lasted.
+    pub fn expire(&mut self, now: Instant) -> Option<Duration> {
+        let Phase::Recovery { since, .. } = self.phase else { return None };
+        self.phase = Phase::Expired;
+        Some(now.saturating_since(since))
+    }
+
+    /// Should the kernel queue without a path? `None`: as it is.
+    pub fn wish(&self, settings: &MapSettings) -> Option<bool> {
+        match settings.no_path_retry {
+            NoPathRetry::Undef => (self.disabled || self.ended).then_some(false),
+            _ if self.disabled || self.ended || self.phase == Phase::Expired => Some(false),
+            NoPathRetry::Fail => Some(false),
+            NoPathRetry::Queue | NoPathRetry::Checks(_) => Some(true),
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! What clients ask. `show` is answered from memory at once; what changes something is answered
+//! when it is done, or when the client has waited long enough. Each request gets exactly one reply.
+
+use ::core::time::Duration;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::check::{CheckState, Judged};
+use crate::core::discovery::Seen;
+use crate::core::effect::{Effect, Outbox};
+use crate::core::event::{DmFailure, RequestId};
+use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
+use crate::core::notice::Notice;
+use crate::core::path::{Exclusion, Path, PathId, Standing};
+use crate::core::timers::Timer;
+use crate::core::{Core, Phase};
+use crate::ctl::device::{MapRef, PathRef};
+use crate::ctl::{
+    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
+};
+use crate::show;
+use crate::types::{Errno, Instant, MapName, PathName, Wwid};
+
+/// A request that is answered later.
+#[derive(Debug, Clone)]
+pub struct Pending {
+    command: String,
+    until: Until,
+}
+
+/// What it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Until {
+    /// The map is as it is wanted.
+    Map(MapId),
+    /// The path is probed.
+    Probed(PathId),
+    /// No removal is under way.
+    Removals,
+}
+
+/// An answer now, or later.
+enum Answer {
+    Now(String),
+    When(Until),
+}
+
+impl From<&str> for Answer {
+    fn from(text: &str) -> Self {
+        Self::Now(text.into())
+    }
+}
+
+impl Core {
+    /// A client's command.
+    pub(super) fn request(&mut self, now: Instant, id: RequestId, uid: u32, line: &str, out: &mut Outbox) {
+        let command = match ctl::parse(line) {
+            Ok(command) => command,
+            Err(error) => return reply(id, error.reply(), out),
+        };
+        if uid != 0 && command.needs_root() {
+            return reply(id, PERMISSION_DENIED.into(), out);
+        }
+        if let Command::Show(what) = &command {
+            return reply(id, self.show(now, what), out);
+        }
+        if self.phase == Phase::Stopping && command != Command::Shutdown {
+            return reply(id, FAIL.into(), out);
+        }
+        match self.carry_out(now, &command, out) {
+            Answer::Now(text) => {
+                Self::say_command(line, &text, out);
+                reply(id, text, out);
+            }
+            Answer::When(until) => {
+                self.pending.insert(id, Pending { command: line.into(), until });
+                // Before the client itself gives up.
+                let limit = self.config.globals().uxsock_timeout.max(Duration::from_secs(1));
+                self.timers.set(Timer::Request(id), now + limit.mul_f32(0.9));
+            }
+        }
+    }
+
+    fn say_command(line: &str, outcome: &str, out: &mut Outbox) {
+        let outcome = outcome.trim_end().replace('\n', ": ");
+        out.notify(Notice::Command { command: line.trim_end().into(), outcome });
+    }
+
+    fn carry_out(&mut self, now: Instant, command: &Command, out: &mut Outbox) -> Answer {
+        match command {
+            Command::Show(_) => FAIL.into(),
+            Command::AddPath(name) => self.add_path(now, name, out),
+            Command::DelPath(name) => self.on_path(name, |core, id| core.del_path(now, id, out)),
+            Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),
+            Command::ReinstatePath(name) => self.on_path(name, |core, id| core.reinstate_path(now, id, out)),
+            Command::Reconfigure { .. } => {
+                self.reconfigure(out);
+                OK.into()
+            }
+            Command::Shutdown => {
+                self.stop(now, out);
+                OK.into()
+            }
+            Command::Quit => OK.into(),
+            Command::AddMap(name) => self.add_map(now, name, out),
+            Command::DelMap(name) => {
+                self.on_map(name, |map| map.orders.remove = Some(Removal { by_operator: true }))
+            }
+            Command::DelMaps => self.del_maps(),
+            Command::Suspend(name) => {
+                self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Suspend))
+            }
+            Command::Resume(name) => {
+                self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Resume))
+            }
+            Command::Reload(name) => self.on_map(name, |map| map.orders.reload = true),
+            Command::SwitchGroup { map, group } => self.switch_group(map, *group),
+            Command::ResetStats(name) => {
+                self.each_map(name.as_deref(), |map| map.stats = MapStats::default())
+            }
+            Command::DisableQueueing(name) => self.each_map(name.as_deref(), |map| map.queue.disabled = true),
+            Command::RestoreQueueing(name) => {
+                self.each_map(name.as_deref(), |map| map.queue.disabled = false)
+            }
+            _ => "fail\nthis command is not supported yet\n".into(),
+        }
+    }
+
+    fn show(&self, now: Instant, what: &Show) -> String {
+        match what {
+            Show::Config => self.config.dump(),
+            Show::ConfigLocal => {
+                let devices: Vec<(String, String)> = self
+                    .paths
+                    .values()
+                    .filter(|p| p.map().is_some())
+                    .filter_map(|p| p.facts.as_ref())
+                    .map(|f| (f.vendor.clone(), f.product.clone()))
+                    .collect();
+                let maps: Vec<_> = self
+                    .maps
+                    .values()
+                    .filter(|m| m.observed.is_some())
+                    .map(|m| (m.wwid.clone(), m.kernel_name().clone()))
+                    .collect();
+                self.config.dump_local(&devices, &maps)
+            }
+            Show::Blacklist => self.config.dump_blacklist(),
+            _ => show::show(&self.view(now), what).unwrap_or_else(|why| why.reply().into()),
+        }
+    }
+
+    fn find_path(&self, text: &str) -> Option<PathId> {
+        let wanted = PathRef::new(text);
+        self.paths.values().find(|p| wanted.matches(&p.name, p.devt())).map(|p| p.id)
+    }
+
+    fn find_map(&self, text: &str) -> Option<MapId> {
+        let wanted = MapRef::new(text);
+        let fit = |m: &Map| wanted.fit(m.kernel_name(), &m.wwid, m.observed.as_ref().map(|o| o.devt.minor));
+        self.maps.values().filter_map(|m| Some((fit(m)?, m.id))).min().map(|(_, id)| id)
+    }
+
+    fn on_path(&mut self, name: &str, act: impl FnOnce(&mut Self, PathId) -> Answer) -> Answer {
+        match self.find_path(name) {
+            Some(id)
+                if !matches!(self.paths[&id].standing, Standing::Excluded(Exclusion::Blacklisted(_))) =>
+            {
+                act(self, id)
+            }
+            _ => DEVICE_NOT_FOUND.into(),
+        }
+    }
+
+    /// Changes what is wanted of a map; the answer comes when the kernel has it.
+    fn on_map(&mut self, name: &str, act: impl FnOnce(&mut Map)) -> Answer {
+        let found = self.find_map(name).filter(|id| self.maps[id].observed.is_some());
+        let Some(id) = found else { return DEVICE_NOT_FOUND.into() };
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.backoff.clear();
+            act(map);
+        }
+        self.dirty.insert(id);
+        Answer::When(Until::Map(id))
+    }
+
+    /// Changes one map, or all of them, without waiting for anything.
+    fn each_map(&mut self, name: Option<&str>, mut act: impl FnMut(&mut Map)) -> Answer {
+        let Some(name) = name else {
+            for map in self.maps.values_mut() {
+                act(map);
+                self.dirty.insert(map.id);
+            }
+            return OK.into();
+        };
+        self.on_map(name, act)
+    }
+
+    fn del_maps(&mut self) -> Answer {
+        for map in self.maps.values_mut().filter(|m| m.observed.is_some()) {
+            map.orders.remove = Some(Removal { by_operator: true });
+            map.backoff.clear();
+            self.dirty.insert(map.id);
+        }
+        Answer::When(Until::Removals)
+    }
+
+    /// All maps that were to go have gone, or could not.
+    pub(super) fn answer_removals(&mut self, out: &mut Outbox) {
+        if self.pending.is_empty() || self.maps.values().any(|m| m.orders.remove.is_some()) {
+            return;
+        }
+        let left = self.maps.values().any(|m| m.observed.is_some());
+        for request in self.waiting_for(Until::Removals) {
+            self.finish(request, if left { IN_USE } else { OK }, out);
+        }
+    }
+
+    fn switch_group(&mut self, name: &str, group: u32) -> Answer {
+        let groups = self.find_map(name).and_then(|id| {
+            let observed = self.maps[&id].observed.as_ref()?;
+            Some(observed.status()?.groups.len())
+        });
+        match groups {
+            None => DEVICE_NOT_FOUND.into(),
+            Some(n) if group == 0 || group as usize > n => {
+                Answer::Now(alloc::format!("fail\ninvalid group {group}: the map has {n}\n"))
+            }
+            Some(_) => self.on_map(name, |map| map.orders.switch_to = Some(group)),
+        }
+    }
+
+    /// A map that was removed, or one of a LUN that `find_multipaths` leaves alone, is made.
+    fn add_map(&mut self, now: Instant, name: &str, out: &mut Outbox) -> Answer {
+        let found = self.find_map(name).or_else(|| {
+            let wwid = self.wwid_named(name);
+            let waiting = Standing::Waiting { wwid: wwid.clone() };
+            let path = self.paths.values().find(|p| p.standing == waiting).map(|p| p.id)?;
+            self.join_with_others(now, path, &wwid, out);
+            self.by_wwid.get(&wwid).copied()
+        });
+        let Some(id) = found else { return FAIL.into() };
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.orders.stay_away = false;
+            map.backoff.clear();
+        }
+        self.dirty.insert(id);
+        Answer::When(Until::Map(id))
+    }
+
+    /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
+    fn wwid_named(&self, name: &str) -> Wwid {
+        let name = MapName::new(MapRef::new(name).name());
+        let configured =
+            self.config.aliases().into_iter().find(|(_, alias)| *alias == name).map(|(wwid, _)| wwid);
+        let bound = || self.bindings.wwid_of(&name).cloned();
+        configured.or_else(bound).unwrap_or_else(|| Wwid::new(name.as_str()))
+    }
+
+    fn add_path(&mut self, now: Instant, text: &str, out: &mut Outbox) -> Answer {
+        let name = text.strip_prefix("/dev/").unwrap_or(text);
+        let known = self.find_path(text);
+        let name = known.map_or_else(|| PathName::new(name), |id| self.paths[&id].name.clone());
+        self.disk_seen(now, &name, Seen::Arrived, out);
+        let Some(id) = self.by_name.get(name.as_str()).copied() else { return FAIL.into() };
+        if self.paths[&id].probe.is_some() { Answer::When(Until::Probed(id)) } else { self.probed_answer(id) }
+    }
+
+    fn probed_answer(&self, id: PathId) -> Answer {
+        match self.paths.get(&id).map(|p| &p.standing) {
+            None | Some(Standing::Excluded(Exclusion::Blacklisted(_))) => BLACKLISTED.into(),
+            Some(Standing::Excluded(why)) => Answer::Now(alloc::format!("fail\n{why}\n")),
+            Some(Standing::Member { map, .. }) => Answer::When(Until::Map(*map)),
+            Some(_) => OK.into(),
+        }
+    }
+
+    fn del_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
+        let map = self.paths.get(&id).and_then(Path::map);
+        self.exclude(now, id, Exclusion::Deleted, out);
+        map.map_or_else(|| OK.into(), |map| Answer::When(Until::Map(map)))
+    }
+
+    /// The path stays failed, whatever its checker would say, until it is reinstated.
+    fn fail_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
+        let Some(map) = self.paths.get(&id).and_then(Path::map) else { return FAIL.into() };
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.health.held_down = true;
+        }
+        let judged = Judged::new(CheckState::Down, "failed by an operator");
+        self.new_state(now, id, &judged, out);
+        self.dirty.insert(map);
+        Answer::When(Until::Map(map))
+    }
+
+    fn reinstate_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
+        let Some(map) = self.paths.get(&id).and_then(Path::map) else { return FAIL.into() };
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.health.held_down = false;
+        }
+        self.start_check(now, id, out);
+        // Before its check is answered, the operator's word holds.
+        let judged = Judged::new(CheckState::Up, "reinstated by an operator");
+        self.new_state(now, id, &judged, out);
+        self.dirty.insert(map);
+        Answer::When(Until::Map(map))
+    }
+
+    /// A probe was answered: who waited for it is told, or waits for the map.
+    pub(super) fn answer_probed(&mut self, id: PathId, out: &mut Outbox) {
+        for request in self.waiting_for(Until::Probed(id)) {
+            match self.probed_answer(id) {
+                Answer::Now(text) => self.finish(request, &text, out),
+                Answer::When(until) => {
+                    if let Some(pending) = self.pending.get_mut(&request) {
+                        pending.until = until;
+                    }
+                }
+            }
+        }
+    }
+
+    /// A map is as it is wanted, or can't be made so.
+    pub(super) fn answer_map(&mut self, id: MapId, result: Result<(), DmFailure>, out: &mut Outbox) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let held = self.maps.get(&id).is_some_and(|m| m.hold_until.is_some());
+        if held && result.is_ok() {
+            return;
+        }
+        let text = match result {
+            Ok(()) => OK.to_string(),
+            Err(e) if e.errno == Errno::EBUSY => IN_USE.to_string(),
+            Err(e) => alloc::format!("fail\n{}: {}\n", e.step, e.errno),
+        };
+        for request in self.waiting_for(Until::Map(id)) {
+            self.finish(request, &text, out);
+        }
+    }
+
+    fn waiting_for(&self, until: Until) -> Vec<RequestId> {
+        self.pending.iter().filter(|(_, p)| p.until == until).map(|(id, _)| *id).collect()
+    }
+
+    fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
+        self.timers.cancel(Timer::Request(id));
+        if let Some(pending) = self.pending.remove(&id) {
+            Self::say_command(&pending.command, text, out);
+            reply(id, text.into(), out);
+        }
+    }
+
+    pub(super) fn request_timed_out(&mut self, id: RequestId, out: &mut Outbox) {
+        self.finish(id, TIMEOUT, out);
+    }
+}
+
+fn reply(id: RequestId, text: String, out: &mut Outbox) {
+    out.push(Effect::Reply { id, text });
+}

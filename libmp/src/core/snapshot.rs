@@ -1,0 +1,213 @@
+//! The core's memory → a [`View`]. Nothing is asked of anybody.
+
+use alloc::collections::BTreeMap;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::core::map::{Map, Observed};
+use crate::core::path::{Exclusion, Path, Standing};
+use crate::core::queueing::Phase as QueuePhase;
+use crate::core::{Core, Phase, desired};
+use crate::identify::{self, RawProbe};
+use crate::show::view::{
+    DaemonState, DeviceView, DmPathState, GroupView, InitState, MapView, PathView, Queueing, View,
+};
+use crate::types::{DevT, Instant, PathName, Wwid};
+
+impl Core {
+    /// Everything, as it stands.
+    pub fn view(&self, now: Instant) -> View {
+        let mut paths: Vec<&Path> = self.paths.values().filter(|p| is_shown(p)).collect();
+        paths.sort_by_key(|p| p.order());
+        let mut maps: Vec<MapView> =
+            self.maps.values().filter(|m| m.observed.is_some()).map(|m| self.map_view(now, m)).collect();
+        maps.sort_by_key(|m| m.minor);
+        View {
+            pid: self.pid,
+            daemon: self.daemon_state(),
+            busy: self.is_busy(),
+            pending_reconfigure: self.loading || self.reconfigure_again,
+            paths: paths.into_iter().map(|p| self.path_view(now, p)).collect(),
+            maps,
+            devices: self.devices(),
+        }
+    }
+
+    fn daemon_state(&self) -> DaemonState {
+        match self.phase {
+            Phase::Loading | Phase::Enumerating | Phase::Settling => DaemonState::Configure,
+            Phase::Stopping => DaemonState::Shutdown,
+            Phase::Running if self.paths.values().any(|p| p.health.inflight.is_some()) => {
+                DaemonState::Running
+            }
+            Phase::Running => DaemonState::Idle,
+        }
+    }
+
+    /// Are uevents being worked on?
+    fn is_busy(&self) -> bool {
+        self.phase != Phase::Running
+            || self.paths.values().any(|p| p.probe.is_some())
+            || self.maps.values().any(|m| m.hold_until.is_some() || m.inflight.is_some())
+    }
+
+    fn devices(&self) -> Vec<DeviceView> {
+        let view = |p: &Path| DeviceView {
+            name: p.name.clone(),
+            blacklisted: matches!(&p.standing, Standing::Excluded(Exclusion::Blacklisted(r)) if r.kind == "devnode"),
+            monitored: is_shown(p),
+        };
+        let maps = self.maps.values().filter_map(|m| m.observed.as_ref()).map(|o| DeviceView {
+            name: PathName::new(alloc::format!("dm-{}", o.devt.minor)),
+            blacklisted: true,
+            monitored: false,
+        });
+        self.paths.values().map(view).chain(maps).collect()
+    }
+
+    fn path_view(&self, now: Instant, path: &Path) -> PathView {
+        let map = path.map().and_then(|id| self.maps.get(&id)).filter(|m| m.observed.is_some());
+        let observed = map.and_then(|m| m.observed.as_ref());
+        let unknown = || identify::identify(&path.name, &RawProbe::default());
+        let facts = path.facts.clone().unwrap_or_else(unknown);
+        let dm_state = match observed.and_then(|o| o.path_active(path.devt())) {
+            None => DmPathState::Undef,
+            Some(true) => DmPathState::Active,
+            Some(false) => DmPathState::Failed,
+        };
+        PathView {
+            name: path.name.clone(),
+            devt: facts.devt,
+            hctl: facts.hctl,
+            wwid: path.wwid().cloned().unwrap_or_else(|| Wwid::new("")),
+            vendor: facts.vendor,
+            product: facts.product,
+            revision: facts.revision,
+            serial: facts.serial,
+            sectors: facts.sectors,
+            dm_state,
+            offline: path.health.offline,
+            check_state: path.health.state,
+            checker: path.settings.is_some().then_some(path.health.checker.as_str()),
+            next_check: map.map(|_| next_check(now, path)),
+            priority: path.health.priority,
+            marginal: false,
+            map: map.map(|m| m.name.clone()),
+            init: init_state(path),
+            failures: path.stats.failures,
+            protocol: facts.protocol,
+            tpg: facts.tpg,
+            max_sectors_kb: facts.max_sectors_kb,
+            ids: facts.ids,
+            vpd_data: None,
+            excluded: false,
+        }
+    }
+
+    fn map_view(&self, now: Instant, map: &Map) -> MapView {
+        let mut members: Vec<&Path> = map.members.iter().filter_map(|p| self.paths.get(p)).collect();
+        members.sort_by_key(|p| p.order());
+        let observed = map.observed.as_ref();
+        let first = members.first().and_then(|p| p.facts.as_ref());
+        let text = |get: fn(&identify::Facts) -> &str| first.map(get).unwrap_or_default().into();
+        let table = observed.and_then(Observed::table);
+        MapView {
+            name: map.kernel_name().clone(),
+            wwid: map.wwid.clone(),
+            minor: observed.map(|o| o.devt.minor),
+            sectors: observed.and_then(Observed::sectors).unwrap_or(0),
+            read_only: observed.map(|o| o.read_only),
+            vendor: text(|f| &f.vendor),
+            product: text(|f| &f.product),
+            revision: text(|f| &f.revision),
+            features: table.map_or_else(|| "0".into(), crate::dm::table::Table::features_text),
+            handler: table.map_or_else(|| "0".into(), crate::dm::table::Table::handler_text),
+            suspended: observed.is_some_and(|o| o.suspended),
+            failback: map.settings.failback,
+            failback_in_s: self
+                .timers
+                .get(crate::core::timers::Timer::Failback(map.id))
+                .map(|at| at.saturating_since(now).as_secs()),
+            queueing: queueing(now, map),
+            action: map.action,
+            path_faults: map.stats.path_faults,
+            switch_group: map.stats.switch_group,
+            map_loads: map.stats.map_loads,
+            total_queue_time_s: queue_time(now, map),
+            queue_timeouts: map.stats.queue_timeouts,
+            failures: map.stats.map_failures,
+            max_sectors_kb: first.and_then(|f| f.max_sectors_kb),
+            groups: observed.map(|o| self.group_views(now, o, &members)).unwrap_or_default(),
+            vpd_data: None,
+        }
+    }
+
+    fn group_views(&self, now: Instant, observed: &Observed, members: &[&Path]) -> Vec<GroupView> {
+        let by_devt: BTreeMap<DevT, &&Path> = members.iter().map(|p| (p.devt(), p)).collect();
+        let rated = desired::rate_observed(observed, members);
+        let (Some(table), Some(status)) = (observed.table(), observed.status()) else { return Vec::new() };
+        let rows = table.groups.iter().zip(&status.groups).zip(rated);
+        rows.map(|((group, status), (priority, _))| GroupView {
+            selector: group.selector.to_string(),
+            priority,
+            dm_state: status.state,
+            marginal: false,
+            paths: group
+                .paths
+                .iter()
+                .filter_map(|p| by_devt.get(&p.devt))
+                .map(|p| self.path_view(now, p))
+                .collect(),
+        })
+        .collect()
+    }
+}
+
+/// Is it in `show paths`? What the blacklist excludes is not.
+const fn is_shown(path: &Path) -> bool {
+    path.facts.is_some()
+        && !matches!(
+            &path.standing,
+            Standing::Excluded(
+                Exclusion::Blacklisted(_) | Exclusion::Deleted | Exclusion::Gone | Exclusion::Usb
+            )
+        )
+}
+
+/// Whole seconds that have passed of the interval, and the interval.
+fn next_check(now: Instant, path: &Path) -> (u64, u64) {
+    let interval = path.health.interval.as_secs();
+    (path.health.next_check.saturating_since(now).as_secs().min(interval), interval)
+}
+
+const fn init_state(path: &Path) -> InitState {
+    match &path.standing {
+        Standing::New => InitState::New,
+        Standing::Excluded(Exclusion::NoWwid(_)) if path.retriggers > 0 => InitState::RequestedUdev,
+        Standing::Excluded(Exclusion::NoWwid(_)) => InitState::MissingUdev,
+        Standing::Excluded(_) => InitState::Failed,
+        Standing::Waiting { .. } | Standing::Member { .. } => InitState::Ok,
+    }
+}
+
+fn queueing(now: Instant, map: &Map) -> Queueing {
+    if map.queue.wish(&map.settings) == Some(false)
+        && map.settings.no_path_retry != crate::config::settings::NoPathRetry::Fail
+    {
+        return Queueing::Off;
+    }
+    match map.queue.phase {
+        QueuePhase::Recovery { until: Some(until), .. } => {
+            Queueing::CountDown(until.saturating_since(now).as_secs())
+        }
+        _ => Queueing::Configured(map.settings.no_path_retry),
+    }
+}
+
+fn queue_time(now: Instant, map: &Map) -> u64 {
+    let running = match map.queue.phase {
+        QueuePhase::Recovery { since, .. } => now.saturating_since(since),
+        _ => core::time::Duration::ZERO,
+    };
+    (map.stats.queue_time + running).as_secs()
+}

@@ -1,0 +1,66 @@
+//! Tokens: which answers are awaited. An answer whose token is not here changes nothing.
+
+use alloc::collections::BTreeMap;
+
+use crate::core::effect::StateFile;
+use crate::core::map::MapId;
+use crate::core::path::PathId;
+use crate::types::Token;
+
+/// What an awaited answer is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// The configuration.
+    Config,
+    /// All disks and maps.
+    Enumeration,
+    /// A path's probe.
+    Probe(PathId),
+    /// A path's check.
+    Check(PathId),
+    /// A map's operation.
+    Dm(MapId),
+    /// A read of a map that is not known yet.
+    DmStranger,
+    /// A write to sysfs.
+    Sysfs(PathId),
+    /// A state file.
+    Save(StateFile),
+}
+
+/// All awaited answers.
+#[derive(Debug, Default)]
+pub struct Waiting {
+    next: u64,
+    open: BTreeMap<Token, Awaited>,
+}
+
+impl Waiting {
+    /// A new token.
+    pub fn token(&mut self, awaited: Awaited) -> Token {
+        self.next += 1;
+        let token = Token(self.next);
+        self.open.insert(token, awaited);
+        token
+    }
+
+    /// The answer has come: nothing more is awaited under this token.
+    pub fn take(&mut self, token: Token) -> Option<Awaited> {
+        self.open.remove(&token)
+    }
+
+    /// The answer no longer matters.
+    pub fn forget(&mut self, token: Token) {
+        self.open.remove(&token);
+    }
+
+    /// How many answers are awaited.
+    pub fn len(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Is none awaited?
+    pub fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+}

@@ -1,0 +1,540 @@
+//! One line of the control language → a [`Command`], or the reply that says what was wrong.
+//!
+//! A line is words separated by blanks; `"…"` makes one word of several (`""` inside is a quote).
+//! A keyword may be shortened to any prefix that no other keyword has. `path`, `map`, `group`,
+//! `format`, `key` and `pathlist` take the word after them as their argument, whatever it is.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::{Command, FAIL, MapForm, REFERENCE_VERSION, Show};
+
+/// Keywords by meaning: aliases are one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Word {
+    Add,
+    All,
+    Blacklist,
+    Config,
+    Daemon,
+    Del,
+    Devices,
+    DisableQueueing,
+    Fail,
+    ForceQueueing,
+    Format,
+    GetPrHold,
+    GetPrKey,
+    GetPrStatus,
+    Group,
+    Json,
+    Key,
+    Local,
+    Map,
+    Maps,
+    Path,
+    PathList,
+    Paths,
+    Quit,
+    Raw,
+    Reconfigure,
+    Reinstate,
+    Reload,
+    Reset,
+    Resize,
+    RestoreQueueing,
+    Resume,
+    SetMarginal,
+    SetPrHold,
+    SetPrKey,
+    SetPrStatus,
+    Show,
+    Shutdown,
+    Stats,
+    Status,
+    Suspend,
+    Switch,
+    Topology,
+    UnsetMarginal,
+    UnsetPrHold,
+    UnsetPrKey,
+    UnsetPrStatus,
+    Wildcards,
+}
+
+impl Word {
+    /// Is the next word its argument?
+    const fn takes_argument(self) -> bool {
+        matches!(self, Self::Path | Self::Map | Self::Group | Self::Format | Self::Key | Self::PathList)
+    }
+}
+
+const KEYWORDS: &[(&str, Word)] = &[
+    ("list", Word::Show),
+    ("show", Word::Show),
+    ("add", Word::Add),
+    ("remove", Word::Del),
+    ("del", Word::Del),
+    ("switch", Word::Switch),
+    ("switchgroup", Word::Switch),
+    ("suspend", Word::Suspend),
+    ("resume", Word::Resume),
+    ("reinstate", Word::Reinstate),
+    ("fail", Word::Fail),
+    ("resize", Word::Resize),
+    ("reset", Word::Reset),
+    ("reload", Word::Reload),
+    ("forcequeueing", Word::ForceQueueing),
+    ("disablequeueing", Word::DisableQueueing),
+    ("restorequeueing", Word::RestoreQueueing),
+    ("reconfigure", Word::Reconfigure),
+    ("quit", Word::Quit),
+    ("exit", Word::Quit),
+    ("shutdown", Word::Shutdown),
+    ("getprstatus", Word::GetPrStatus),
+    ("setprstatus", Word::SetPrStatus),
+    ("unsetprstatus", Word::UnsetPrStatus),
+    ("getprkey", Word::GetPrKey),
+    ("setprkey", Word::SetPrKey),
+    ("unsetprkey", Word::UnsetPrKey),
+    ("getprhold", Word::GetPrHold),
+    ("setprhold", Word::SetPrHold),
+    ("unsetprhold", Word::UnsetPrHold),
+    ("setmarginal", Word::SetMarginal),
+    ("unsetmarginal", Word::UnsetMarginal),
+    ("paths", Word::Paths),
+    ("path", Word::Path),
+    ("maps", Word::Maps),
+    ("multipaths", Word::Maps),
+    ("map", Word::Map),
+    ("multipath", Word::Map),
+    ("group", Word::Group),
+    ("daemon", Word::Daemon),
+    ("status", Word::Status),
+    ("stats", Word::Stats),
+    ("topology", Word::Topology),
+    ("config", Word::Config),
+    ("blacklist", Word::Blacklist),
+    ("devices", Word::Devices),
+    ("raw", Word::Raw),
+    ("wildcards", Word::Wildcards),
+    ("format", Word::Format),
+    ("json", Word::Json),
+    ("key", Word::Key),
+    ("local", Word::Local),
+    ("all", Word::All),
+    ("pathlist", Word::PathList),
+];
+
+/// The grammar as operators are told it, a command a line.
+const USAGE: &[&str] = &[
+    "list|show paths",
+    "list|show paths format $format",
+    "list|show paths raw format $format",
+    "list|show path $path",
+    "list|show maps|multipaths",
+    "list|show status",
+    "list|show daemon",
+    "list|show maps|multipaths status",
+    "list|show maps|multipaths stats",
+    "list|show maps|multipaths format $format",
+    "list|show maps|multipaths raw format $format",
+    "list|show maps|multipaths topology",
+    "list|show topology",
+    "list|show maps|multipaths json",
+    "list|show map|multipath $map topology",
+    "list|show map|multipath $map format $format",
+    "list|show map|multipath $map raw format $format",
+    "list|show map|multipath $map json",
+    "list|show config local",
+    "list|show config",
+    "list|show blacklist",
+    "list|show devices",
+    "list|show wildcards",
+    "reset maps|multipaths stats",
+    "reset map|multipath $map stats",
+    "add path $path",
+    "remove|del path $path",
+    "add map|multipath $map",
+    "remove|del map|multipath $map",
+    "remove|del maps|multipaths",
+    "switch|switchgroup map|multipath $map group $group",
+    "reconfigure",
+    "reconfigure all",
+    "suspend map|multipath $map",
+    "resume map|multipath $map",
+    "resize map|multipath $map",
+    "reload map|multipath $map",
+    "reset map|multipath $map",
+    "reinstate path $path",
+    "fail path $path",
+    "disablequeueing map|multipath $map",
+    "restorequeueing map|multipath $map",
+    "disablequeueing maps|multipaths",
+    "restorequeueing maps|multipaths",
+    "quit|exit",
+    "shutdown",
+    "getprstatus map|multipath $map",
+    "setprstatus map|multipath $map",
+    "setprstatus map|multipath $map pathlist $pathlist",
+    "unsetprstatus map|multipath $map",
+    "forcequeueing daemon",
+    "restorequeueing daemon",
+    "getprkey map|multipath $map",
+    "setprkey map|multipath $map key $key",
+    "unsetprkey map|multipath $map",
+    "setmarginal path $path",
+    "unsetmarginal path $path",
+    "unsetmarginal map|multipath $map",
+    "getprhold map|multipath $map",
+    "setprhold map|multipath $map",
+    "unsetprhold map|multipath $map",
+];
+
+/// Date of the release whose answers these are, as it stands in the help text.
+const REFERENCE_DATE: &str = "07/13, 2026";
+
+/// Why a line is not a command.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum GrammarError {
+    /// The last word is no keyword. Holds the line as it came.
+    #[error("the last word is not a keyword, or not a whole one: {0:?}")]
+    NotFound(String),
+    /// Keywords, and together no command; or an argument is missing. Holds the line as it came.
+    #[error("not a whole command: {0:?}")]
+    MissingArgument(String),
+    /// A word before the last is no keyword, or an argument can't be what it should be.
+    #[error("malformed")]
+    Malformed,
+}
+
+impl GrammarError {
+    /// The reply, as it goes over the wire. The client cuts the first line and prints the rest,
+    /// if there is any.
+    pub fn reply(&self) -> String {
+        let head = match self {
+            Self::NotFound(line) => format!("{line}: not found"),
+            Self::MissingArgument(line) => format!("{line}: Missing argument"),
+            Self::Malformed => return FAIL.to_string(),
+        };
+        format!("{FAIL}{head}\n{}", help())
+    }
+}
+
+/// The help text: a line that names the release, and the grammar.
+pub fn help() -> String {
+    let mut text =
+        format!("multipath-tools v{REFERENCE_VERSION} ({REFERENCE_DATE})\nCLI commands reference:\n");
+    for usage in USAGE {
+        text.push(' ');
+        text.push_str(usage);
+        text.push('\n');
+    }
+    text
+}
+
+/// Reads one line, as it came over the wire (a newline at its end is kept for the echo in errors).
+pub fn parse(line: &str) -> Result<Command, GrammarError> {
+    let words = split(line);
+    let mut items: Vec<(Word, &str)> = Vec::new();
+    let mut rest = words.iter().map(String::as_str);
+    while let Some(text) = rest.next() {
+        let Some(word) = keyword(text) else {
+            return Err(match rest.next() {
+                None => GrammarError::NotFound(line.to_owned()),
+                Some(_) => GrammarError::Malformed,
+            });
+        };
+        let argument = if word.takes_argument() {
+            rest.next().ok_or_else(|| GrammarError::MissingArgument(line.to_owned()))?
+        } else {
+            ""
+        };
+        items.push((word, argument));
+    }
+    match items.as_slice() {
+        [(Word::Show, _), what @ ..] => show(what).map(Command::Show),
+        [(Word::Switch, _), (Word::Map, map), (Word::Group, group)] => {
+            let group = group.parse().map_err(|_| GrammarError::Malformed)?;
+            Some(Command::SwitchGroup { map: (*map).to_owned(), group })
+        }
+        items => verb(items),
+    }
+    .ok_or_else(|| GrammarError::MissingArgument(line.to_owned()))
+}
+
+/// What follows `show`.
+fn show(what: &[(Word, &str)]) -> Option<Show> {
+    let format = |text: &str| Some(text.to_owned());
+    let form = |text: &str, raw| MapForm::Format { format: text.to_owned(), raw };
+    Some(match *what {
+        [(Word::Paths, _)] => Show::Paths { format: None, raw: false },
+        [(Word::Paths, _), (Word::Format, text)] => Show::Paths { format: format(text), raw: false },
+        [(Word::Paths, _), (Word::Raw, _), (Word::Format, text)] => {
+            Show::Paths { format: format(text), raw: true }
+        }
+        [(Word::Path, name)] => Show::Path(name.to_owned()),
+        [(Word::Maps, _)] => Show::Maps { format: None, raw: false },
+        [(Word::Maps, _), (Word::Format, text)] => Show::Maps { format: format(text), raw: false },
+        [(Word::Maps, _), (Word::Raw, _), (Word::Format, text)] => {
+            Show::Maps { format: format(text), raw: true }
+        }
+        [(Word::Maps, _), (Word::Status, _)] => Show::MapsStatus,
+        [(Word::Maps, _), (Word::Stats, _)] => Show::MapsStats,
+        [(Word::Maps, _), (Word::Topology, _)] | [(Word::Topology, _)] => Show::MapsTopology,
+        [(Word::Maps, _), (Word::Json, _)] => Show::MapsJson,
+        [(Word::Map, name), ref form_of @ ..] => Show::Map {
+            name: name.to_owned(),
+            what: match *form_of {
+                [(Word::Topology, _)] => MapForm::Topology,
+                [(Word::Json, _)] => MapForm::Json,
+                [(Word::Format, text)] => form(text, false),
+                [(Word::Raw, _), (Word::Format, text)] => form(text, true),
+                _ => return None,
+            },
+        },
+        [(Word::Status, _)] => Show::Status,
+        [(Word::Daemon, _)] => Show::Daemon,
+        [(Word::Config, _)] => Show::Config,
+        [(Word::Config, _), (Word::Local, _)] => Show::ConfigLocal,
+        [(Word::Blacklist, _)] => Show::Blacklist,
+        [(Word::Devices, _)] => Show::Devices,
+        [(Word::Wildcards, _)] => Show::Wildcards,
+        _ => return None,
+    })
+}
+
+/// Every other command.
+fn verb(items: &[(Word, &str)]) -> Option<Command> {
+    Some(match *items {
+        [(verb, _), (Word::Path, name)] => on_path(verb)?(name.to_owned()),
+        [(verb, _), (Word::Map, name)] => on_map(verb, name.to_owned())?,
+        [(Word::Del, _), (Word::Maps, _)] => Command::DelMaps,
+        [(Word::Reset, _), (Word::Map, name), (Word::Stats, _)] => Command::ResetStats(Some(name.to_owned())),
+        [(Word::Reset, _), (Word::Maps, _), (Word::Stats, _)] => Command::ResetStats(None),
+        [(Word::DisableQueueing, _), (Word::Maps, _)] => Command::DisableQueueing(None),
+        [(Word::RestoreQueueing, _), (Word::Maps, _)] => Command::RestoreQueueing(None),
+        [(Word::ForceQueueing, _), (Word::Daemon, _)] => Command::ForceQueueingDaemon,
+        [(Word::RestoreQueueing, _), (Word::Daemon, _)] => Command::RestoreQueueingDaemon,
+        [(Word::SetPrStatus, _), (Word::Map, map), (Word::PathList, paths)] => {
+            Command::SetPrStatus { map: map.to_owned(), paths: Some(paths.to_owned()) }
+        }
+        [(Word::SetPrKey, _), (Word::Map, map), (Word::Key, key)] => {
+            Command::SetPrKey { map: map.to_owned(), key: key.to_owned() }
+        }
+        [(Word::Reconfigure, _)] => Command::Reconfigure { all: false },
+        [(Word::Reconfigure, _), (Word::All, _)] => Command::Reconfigure { all: true },
+        [(Word::Quit, _)] => Command::Quit,
+        [(Word::Shutdown, _)] => Command::Shutdown,
+        _ => return None,
+    })
+}
+
+/// `VERB path NAME`.
+const fn on_path(verb: Word) -> Option<fn(String) -> Command> {
+    Some(match verb {
+        Word::Add => Command::AddPath,
+        Word::Del => Command::DelPath,
+        Word::Fail => Command::FailPath,
+        Word::Reinstate => Command::ReinstatePath,
+        Word::SetMarginal => Command::SetMarginal,
+        Word::UnsetMarginal => Command::UnsetMarginal,
+        _ => return None,
+    })
+}
+
+/// `VERB map NAME`.
+fn on_map(verb: Word, name: String) -> Option<Command> {
+    Some(match verb {
+        Word::Add => Command::AddMap(name),
+        Word::Del => Command::DelMap(name),
+        Word::Suspend => Command::Suspend(name),
+        Word::Resume => Command::Resume(name),
+        Word::Resize => Command::Resize(name),
+        Word::Reload => Command::Reload(name),
+        Word::Reset => Command::Reset(name),
+        Word::DisableQueueing => Command::DisableQueueing(Some(name)),
+        Word::RestoreQueueing => Command::RestoreQueueing(Some(name)),
+        Word::GetPrStatus => Command::GetPrStatus(name),
+        Word::SetPrStatus => Command::SetPrStatus { map: name, paths: None },
+        Word::UnsetPrStatus => Command::UnsetPrStatus(name),
+        Word::GetPrKey => Command::GetPrKey(name),
+        Word::UnsetPrKey => Command::UnsetPrKey(name),
+        Word::GetPrHold => Command::GetPrHold(name),
+        Word::SetPrHold => Command::SetPrHold(name),
+        Word::UnsetPrHold => Command::UnsetPrHold(name),
+        Word::UnsetMarginal => Command::UnsetMarginalMap(name),
+        _ => return None,
+    })
+}
+
+/// The keyword that `text` is, or is the beginning of; none where several begin so.
+fn keyword(text: &str) -> Option<Word> {
+    if text.is_empty() {
+        return None;
+    }
+    let mut found = None;
+    for &(name, word) in KEYWORDS {
+        if name == text {
+            return Some(word);
+        }
+        if name.starts_with(text) {
+            if found.is_some() {
+                found = Some(None);
+            } else {
+                found = Some(Some(word));
+            }
+        }
+    }
+    found.flatten()
+}
+
+/// Words of a line. A quote that is never closed ends with the line.
+fn split(line: &str) -> Vec<String> {
+    let mut words = Vec::new();
+    let mut chars = line.trim_end_matches(['\n', '\r', '\0']).chars().peekable();
+    loop {
+        while chars.next_if(char::is_ascii_whitespace).is_some() {}
+        let Some(&first) = chars.peek() else { return words };
+        let mut word = String::new();
+        if first == '"' {
+            chars.next();
+            while let Some(c) = chars.next() {
+                if c == '"' && chars.next_if_eq(&'"').is_none() {
+                    break;
+                }
+                word.push(c);
+            }
+        } else {
+            while let Some(c) = chars.next_if(|c| !c.is_ascii_whitespace() && *c != '"') {
+                word.push(c);
+            }
+        }
+        words.push(word);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(format: &str, raw: bool) -> Command {
+        Command::Show(Show::Paths { format: Some(format.into()), raw })
+    }
+    fn maps(format: &str, raw: bool) -> Command {
+        Command::Show(Show::Maps { format: Some(format.into()), raw })
+    }
+
+    #[test]
+    fn every_line_of_the_help_is_a_command() {
+        for usage in USAGE {
+            for pick in [0, 1] {
+                let line: Vec<&str> = usage
+                    .split(' ')
+                    .map(|word| match word {
+                        "$group" => "2",
+                        word => word.split('|').nth(pick).or(word.split('|').next()).unwrap(),
+                    })
+                    .collect();
+                let command = parse(&line.join(" ")).unwrap_or_else(|e| panic!("{line:?}: {e}"));
+                let shows = usage.starts_with("list|show");
+                assert_eq!(command.needs_root(), !shows, "{usage}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_clients_send() {
+        let map = |name: &str, what| Command::Show(Show::Map { name: name.into(), what });
+        for (line, command) in [
+            ("show paths \n", Command::Show(Show::Paths { format: None, raw: false })),
+            ("  list\tpaths", Command::Show(Show::Paths { format: None, raw: false })),
+            ("show conf", Command::Show(Show::Config)),
+            ("show topo", Command::Show(Show::MapsTopology)),
+            ("show multipaths json \n", Command::Show(Show::MapsJson)),
+            ("show paths raw format %d,%z,%m \n", paths("%d,%z,%m", true)),
+            ("show paths format \"%w %d\" \n", paths("%w %d", false)),
+            ("show maps raw format \" %w,%d \" \n", maps(" %w,%d ", true)),
+            ("show maps raw format \"name='%n' multipath='%w'\" \n", maps("name='%n' multipath='%w'", true)),
+            ("show maps format \"say \"\"%n\"\"\"", maps("say \"%n\"", false)),
+            ("show maps format \"%n never closed\n", maps("%n never closed", false)),
+            ("show maps format \"\"", maps("", false)),
+            ("show map data raw form %n", map("data", MapForm::Format { format: "%n".into(), raw: true })),
+            ("reconfig", Command::Reconfigure { all: false }),
+            ("reconfigure all \n", Command::Reconfigure { all: true }),
+            ("resize map /dev/dm-3 \n", Command::Resize("/dev/dm-3".into())),
+            ("remove path sda", Command::DelPath("sda".into())),
+            ("del multipath paths", Command::DelMap("paths".into())),
+            ("switch map a group 2", Command::SwitchGroup { map: "a".into(), group: 2 }),
+            ("exit", Command::Quit),
+            (
+                "setprstatus map a pathlist \"sda 8:16\"",
+                Command::SetPrStatus { map: "a".into(), paths: Some("sda 8:16".into()) },
+            ),
+        ] {
+            assert_eq!(parse(line), Ok(command), "{line}");
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_commands() {
+        let not_found = |line: &str| GrammarError::NotFound(line.into());
+        let missing = |line: &str| GrammarError::MissingArgument(line.into());
+        for (line, error) in [
+            ("help \n", not_found("help \n")),
+            ("?", not_found("?")),
+            ("show bogus", not_found("show bogus")),
+            ("bogus command", GrammarError::Malformed),
+            ("show \n", missing("show \n")),
+            ("", missing("")),
+            ("show path", missing("show path")),
+            ("show map data", missing("show map data")),
+            ("status show", missing("status show")),
+            ("show paths raw", missing("show paths raw")),
+            ("re", not_found("re")),
+            ("show ma", not_found("show ma")),
+            ("del path sda sdb", not_found("del path sda sdb")),
+            ("del path sda sdb sdc", GrammarError::Malformed),
+            ("switch map a group two", GrammarError::Malformed),
+            ("switch map a group -1", GrammarError::Malformed),
+        ] {
+            assert_eq!(parse(line), Err(error), "{line}");
+        }
+    }
+
+    #[test]
+    fn replies_to_them_are_the_reference_s() {
+        assert_eq!(parse("bogus command \n").unwrap_err().reply(), "fail\n");
+        let reply = parse("help \n").unwrap_err().reply();
+        assert!(
+            reply.starts_with(
+                "fail\nhelp \n: not found\nmultipath-tools v0.15.0 (07/13, 2026)\n\
+                 CLI commands reference:\n list|show paths\n list|show paths format $format\n"
+            ),
+            "{reply}"
+        );
+        assert!(
+            reply.ends_with("\n setprhold map|multipath $map\n unsetprhold map|multipath $map\n"),
+            "{reply}"
+        );
+        let reply = parse("show \n").unwrap_err().reply();
+        assert!(reply.starts_with("fail\nshow \n: Missing argument\nmultipath-tools v"), "{reply}");
+        // Size of the reference's output for `help`, less the lines around it.
+        assert_eq!(help().len(), 1_858 - "$ multipathd help\nhelp \n: not found\n[exit 1]\n".len());
+    }
+
+    #[test]
+    fn no_prefix_of_two_keywords_is_taken_for_one() {
+        for (name, word) in KEYWORDS {
+            assert_eq!(keyword(name), Some(*word));
+            for end in 1..name.len() {
+                let prefix = &name[..end];
+                let whole = KEYWORDS.iter().any(|(other, _)| *other == prefix);
+                let begun = KEYWORDS.iter().filter(|(other, _)| other.starts_with(prefix)).count();
+                assert_eq!(keyword(prefix).is_some(), whole || begun == 1, "{prefix}");
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `/etc/multipath/wwids`: the LUNs that once had a map. `find_multipaths` goes by it, and LVM.
+//!
+//! `/WWID/` a line; `#` begins a comment.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::{Line, with_header};
+use crate::types::Wwid;
+
+/// The comment at the top of a new file.
+const HEADER: &str = "\
+# Multipath wwids, Version : 1.0
+# NOTE: This file is automatically maintained by multipath and multipathd.
+# You should not need to edit this file in normal circumstances.
+#
+# Valid WWIDs:
+";
+
+/// The wwids file in memory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wwids {
+    lines: Vec<Line<Wwid>>,
+    known: BTreeSet<Wwid>,
+}
+
+impl Wwids {
+    /// Reads the file's text. Lines that are no `/WWID/` stay as they are and mean nothing.
+    pub fn parse(text: &str) -> Self {
+        let mut wwids = Self::default();
+        for line in text.lines() {
+            let wwid = line.strip_prefix('/').and_then(|rest| rest.split('/').next());
+            match wwid.filter(|wwid| is_writable(wwid)) {
+                Some(wwid) => {
+                    wwids.insert(wwid.into());
+                }
+                None => wwids.lines.push(Line::Text(line.into())),
+            }
+        }
+        wwids
+    }
+
+    /// Is it in the file?
+    pub fn contains(&self, wwid: &Wwid) -> bool {
+        self.known.contains(wwid)
+    }
+
+    /// All of them, in the order of the file.
+    pub fn iter(&self) -> impl Iterator<Item = &Wwid> {
+        self.lines.iter().filter_map(|line| match line {
+            Line::Entry(wwid) => Some(wwid),
+            Line::Text(_) => None,
+        })
+    }
+
+    /// Takes one in; `true` if the file changes. One with a slash or control characters, which no
+    /// line can hold, is refused.
+    pub fn insert(&mut self, wwid: Wwid) -> bool {
+        if !is_writable(wwid.as_str()) || !self.known.insert(wwid.clone()) {
+            return false;
+        }
+        self.lines.push(Line::Entry(wwid));
+        true
+    }
+
+    /// Takes one out; `true` if the file changes.
+    pub fn remove(&mut self, wwid: &Wwid) -> bool {
+        let known = self.known.remove(wwid);
+        if known {
+            self.lines.retain(|line| !matches!(line, Line::Entry(other) if other == wwid));
+        }
+        known
+    }
+
+    /// The file's text.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        for line in with_header(&self.lines, HEADER) {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        for line in &self.lines {
+            match line {
+                Line::Text(other) => text.push_str(other),
+                Line::Entry(wwid) => {
+                    text.push('/');
+                    text.push_str(wwid.as_str());
+                    text.push('/');
+                }
+            }
+            text.push('\n');
+        }
+        text
+    }
+}
+
+fn is_writable(wwid: &str) -> bool {
+    !wwid.is_empty() && !wwid.chars().any(|c| c == '/' || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FILE: &str = "\
+# Multipath wwids, Version : 1.0
+# NOTE: This file is automatically maintained by multipath and multipathd.
+# You should not need to edit this file in normal circumstances.
+#
+# Valid WWIDs:
+/333333330000007d1/
+/333333330000007d0/
+";
+
+    #[test]
+    fn a_new_file_is_the_reference_s() {
+        let mut wwids = Wwids::default();
+        assert!(wwids.insert("333333330000007d1".into()));
+        assert!(wwids.insert("333333330000007d0".into()));
+        assert!(!wwids.insert("333333330000007d0".into()));
+        assert_eq!(wwids.to_text(), FILE);
+        assert_eq!(Wwids::parse(FILE), {
+            let mut same = Wwids::parse("");
+            for line in FILE.lines().take(5) {
+                same.lines.push(Line::Text(line.into()));
+            }
+            same.insert("333333330000007d1".into());
+            same.insert("333333330000007d0".into());
+            same
+        });
+        assert_eq!(Wwids::parse(FILE).to_text(), FILE);
+    }
+
+    #[test]
+    fn comments_and_removed_entries_stay_and_mean_nothing() {
+        let text = "# array in rack 3\n#3600a/\n/3600b/\nnonsense\n//\n\n/3600c\n";
+        let mut wwids = Wwids::parse(text);
+        assert!(!wwids.contains(&"3600a".into()));
+        assert!(wwids.contains(&"3600b".into()));
+        assert!(wwids.contains(&"3600c".into()), "the last slash may be missing");
+        assert!(wwids.remove(&"3600b".into()));
+        assert!(!wwids.remove(&"3600b".into()));
+        assert_eq!(wwids.to_text(), "# array in rack 3\n#3600a/\nnonsense\n//\n\n/3600c/\n");
+        assert_eq!(wwids.iter().count(), 1);
+    }
+
+    #[test]
+    fn hostile_wwids_are_refused() {
+        let mut wwids = Wwids::default();
+        for wwid in ["", "../../etc", "a\nb", "a\0"] {
+            assert!(!wwids.insert(wwid.into()), "{wwid:?}");
+        }
+    }
+}

@@ -1,0 +1,322 @@
+//! The command line → one [`Task`].
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::error::ErrorKind;
+use clap::{ArgAction, CommandFactory as _, Parser};
+use libmp::ctl::{self, Command, Show};
+
+const EXAMPLES: &str = "\
+Examples:
+  multipathctl -ll                      all maps, their groups and paths, as the daemon knows them
+  multipathctl -ll data                 one map: alias, WWID, /dev/mapper/data, dm-3, 254:3, or the
+                                        node of one of its paths (/dev/sdc)
+  multipathctl -v1 -ll                  names only
+  multipathctl --json -ll               the same for programs
+  multipathctl show paths               a table; `show` alone prints the whole language
+  multipathctl show paths raw format '%d %m %T'
+                                        columns of your choice (`show wildcards` lists them)
+  multipathctl show paths --json
+  multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
+  multipathctl resize map data          take over the new size of a LUN
+  multipathctl reconfigure              read /etc/multipath.conf anew
+  multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
+  multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
+  multipathctl -ll --watch --interval 0.01 --for 30
+
+How to read -ll:
+  data (3600508b4…) dm-1 VENDOR,PRODUCT        name, WWID where it is not the name, device, array
+  size=40G features='1 queue_if_no_path' …     queue_if_no_path: I/O waits when no path is left
+  |-+- policy='service-time 0' prio=50 status=active     the group that I/O goes to
+  | |- 1:0:0:1 sdc 8:32 active ready  running  kernel uses it, checker is content, device runs
+  | `- 2:0:0:1 sdd 8:48 failed faulty running  kernel does not use it, the checker says why
+  `-+- policy='service-time 0' prio=10 status=enabled    the next one to be used
+
+Exit status: 0, or 1 if the daemon says `fail`, does not answer in time, or is not there.
+MULTIPATH_SOCKET_NAME in the environment names another socket (@NAME for an abstract one).";
+
+/// Shows what the multipath daemon knows, and tells it what to do.
+#[derive(Debug, Parser)]
+#[command(
+    name = "multipathctl",
+    version = concat!(env!("CARGO_PKG_VERSION"), "\nanswers as multipath-tools v0.15.0"),
+    after_help = "Try --help for examples and how to read what is printed.",
+    after_long_help = EXAMPLES,
+    disable_help_subcommand = true
+)]
+struct Args {
+    /// List maps: -ll with priorities and checker states, -l without
+    #[arg(short = 'l', action = ArgAction::Count)]
+    list: u8,
+
+    /// What to list: 0 nothing, 1 names, 2 everything
+    #[arg(short = 'v', value_name = "LEVEL", default_value_t = 2, hide_default_value = true)]
+    verbosity: u8,
+
+    /// JSON, with maps and paths
+    #[arg(long)]
+    json: bool,
+
+    /// Print the maps each time they change, until Ctrl-C
+    #[arg(long)]
+    watch: bool,
+
+    /// With --watch: how often the daemon is asked
+    #[arg(long, value_name = "SECONDS", default_value = "1", value_parser = seconds, requires = "watch")]
+    interval: Duration,
+
+    /// With --watch: stop after so long
+    #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, requires = "watch")]
+    for_long: Option<Duration>,
+
+    /// How long to wait for an answer
+    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
+    timeout: Duration,
+
+    /// Send this line as it is (also -k'LINE')
+    #[arg(long, value_name = "LINE", conflicts_with_all = ["list", "words", "watch"])]
+    command: Option<String>,
+
+    /// Read lines from standard input and send each (also -k)
+    #[arg(long, conflicts_with_all = ["list", "words", "watch", "command"])]
+    shell: bool,
+
+    /// A map to list, or the words of a command
+    #[arg(value_name = "MAP | COMMAND…")]
+    words: Vec<String>,
+}
+
+/// What is to be done, and how long an answer may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cli {
+    /// What.
+    pub task: Task,
+    /// How long.
+    pub time_limit: Duration,
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Task {
+    /// Send a line, print the reply.
+    Command(String),
+    /// The table of paths as JSON.
+    PathsJson,
+    /// List maps.
+    List(Listing),
+    /// List them each time they change.
+    Watch(Listing, Pace),
+    /// Send each line of standard input.
+    Shell,
+}
+
+/// Which maps, and how much of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing {
+    /// One map, or all.
+    pub map: Option<String>,
+    /// In which form.
+    pub form: Form,
+}
+
+/// How much of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Nothing.
+    Silent,
+    /// Its name.
+    Name,
+    /// Its tree without what checkers and prioritizers say (`-l`).
+    Static,
+    /// Its tree (`-ll`).
+    Full,
+    /// JSON.
+    Json,
+}
+
+/// How often to look, and until when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    /// Time between two looks.
+    pub interval: Duration,
+    /// Time between the first and the last; `None`: until killed.
+    pub for_long: Option<Duration>,
+}
+
+/// Reads the command line. The first argument is the program's name.
+pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
+    let mut args: Vec<OsString> = args.into_iter().map(spell_out_k).collect();
+    if args.len() < 2 {
+        args.push("--help".into());
+    }
+    let args = Args::try_parse_from(args)?;
+    Ok(Cli { time_limit: args.timeout, task: task(args)? })
+}
+
+/// Tells what is wrong with a command line, or prints the help or version that it asks for.
+pub fn explain(usage: &clap::Error) -> ExitCode {
+    // Where it can't be printed, nobody reads it.
+    let _ = usage.print();
+    match usage.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => ExitCode::SUCCESS,
+        _ => ExitCode::FAILURE,
+    }
+}
+
+/// `-k` has its value attached or has none, which clap can't say.
+fn spell_out_k(arg: OsString) -> OsString {
+    match arg.to_str().and_then(|arg| arg.strip_prefix("-k")) {
+        None => arg,
+        Some("") => "--shell".into(),
+        Some(line) => format!("--command={line}").into(),
+    }
+}
+
+fn task(args: Args) -> Result<Task, clap::Error> {
+    if let Some(line) = args.command {
+        return command(line, args.json);
+    }
+    if args.shell {
+        return Ok(Task::Shell);
+    }
+    if args.list == 0 && !args.watch {
+        return command(join(&args.words), args.json);
+    }
+    if args.words.len() > 1 {
+        return Err(usage(format!("one map to list, not {}: {}", args.words.len(), args.words.join(" "))));
+    }
+    let form = match (args.json, args.verbosity, args.list) {
+        (true, ..) => Form::Json,
+        (_, 0, _) => Form::Silent,
+        (_, 1, _) => Form::Name,
+        (_, _, 1) => Form::Static,
+        _ => Form::Full,
+    };
+    let listing = Listing { map: args.words.into_iter().next(), form };
+    Ok(if args.watch {
+        Task::Watch(listing, Pace { interval: args.interval, for_long: args.for_long })
+    } else {
+        Task::List(listing)
+    })
+}
+
+fn command(line: String, json: bool) -> Result<Task, clap::Error> {
+    if !json {
+        return Ok(Task::Command(line));
+    }
+    let listing = |map| Task::List(Listing { map, form: Form::Json });
+    match ctl::parse(&line) {
+        Ok(Command::Show(
+            Show::Maps { .. } | Show::MapsJson | Show::MapsStats | Show::MapsStatus | Show::MapsTopology,
+        )) => Ok(listing(None)),
+        Ok(Command::Show(Show::Map { name, .. })) => Ok(listing(Some(name))),
+        Ok(Command::Show(Show::Paths { .. })) => Ok(Task::PathsJson),
+        Ok(_) => Err(usage(format!("there is JSON of maps and paths only, not of: {}", line.trim()))),
+        // The daemon tells what is wrong with it.
+        Err(_) => Ok(Task::Command(line)),
+    }
+}
+
+fn usage(message: String) -> clap::Error {
+    Args::command().error(ErrorKind::ValueValidation, message)
+}
+
+/// Words → a line, as the reference's client does it: each followed by a blank, those with blanks
+/// in them between quotes, a newline at the end.
+fn join(words: &[String]) -> String {
+    let mut line = String::new();
+    for word in words {
+        let quote = if word.contains(' ') { "\"" } else { "" };
+        line.extend([quote, word, quote, " "]);
+    }
+    line.push('\n');
+    line
+}
+
+/// A number of seconds, at least a millisecond and at most a day.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_string())?;
+    if (0.001..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("not between 0.001 and 86400 seconds".to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &[&str]) -> Result<Task, String> {
+        let args = std::iter::once("multipathctl").chain(line.iter().copied()).map(OsString::from);
+        parse(args).map(|cli| cli.task).map_err(|error| error.to_string())
+    }
+
+    fn list(map: Option<&str>, form: Form) -> Task {
+        Task::List(Listing { map: map.map(Into::into), form })
+    }
+
+    #[test]
+    fn clap_finds_no_fault_with_it() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn command_lines() {
+        let send = |line: &str| Task::Command(line.into());
+        let cases: &[(&[&str], Task)] = &[
+            (&["-ll"], list(None, Form::Full)),
+            (&["-l"], list(None, Form::Static)),
+            (&["-ll", "data"], list(Some("data"), Form::Full)),
+            (&["data", "-l"], list(Some("data"), Form::Static)),
+            (&["-v1", "-ll"], list(None, Form::Name)),
+            (&["-l", "-v", "1", "/dev/sda"], list(Some("/dev/sda"), Form::Name)),
+            (&["-v3", "-ll"], list(None, Form::Full)),
+            (&["-v0", "-l"], list(None, Form::Silent)),
+            (&["--json", "-ll"], list(None, Form::Json)),
+            (&["show", "paths"], send("show paths \n")),
+            (&["show", "paths", "format", "%d %m"], send("show paths format \"%d %m\" \n")),
+            (
+                &["show", "maps", "raw", "format", "\"", "%w,%d", "\""],
+                send("show maps raw format \" %w,%d \" \n"),
+            ),
+            (&["-kshow paths"], send("show paths")),
+            (&["-k"], Task::Shell),
+            (&["help"], send("help \n")),
+            (&["show", "paths", "--json"], Task::PathsJson),
+            (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),
+            (&["show", "map", "data", "topology", "--json"], list(Some("data"), Form::Json)),
+            (&["show", "bogus", "--json"], send("show bogus \n")),
+            (
+                &["-ll", "--watch", "--interval", "0.005", "--for", "2"],
+                Task::Watch(
+                    Listing { map: None, form: Form::Full },
+                    Pace { interval: Duration::from_millis(5), for_long: Some(Duration::from_secs(2)) },
+                ),
+            ),
+        ];
+        for (line, task) in cases {
+            assert_eq!(read(line).as_ref(), Ok(task), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn command_lines_that_are_refused() {
+        let cases: &[(&[&str], &str)] = &[
+            (&["-ll", "a", "b"], "one map to list, not 2: a b"),
+            (&["--json", "show", "daemon"], "JSON of maps and paths only, not of: show daemon"),
+            (&["--interval", "0", "--watch"], "not between 0.001 and 86400"),
+            (&["--for", "x", "--watch"], "not a number of seconds"),
+            (&["--interval", "1", "-ll"], "--watch"),
+            (&["-kshow paths", "-ll"], "cannot be used with"),
+            (&["--bogus"], "--bogus"),
+        ];
+        for (line, said) in cases {
+            let error = read(line).unwrap_err();
+            assert!(error.contains(said), "{line:?}: {error}");
+        }
+        assert!(read(&[]).unwrap_err().contains("Examples:"));
+    }
+}

@@ -1,0 +1,103 @@
+//! One connection to the daemon, with a limit on every wait.
+
+use std::io::{self, ErrorKind, Read as _, Write as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
+
+use libmp::ctl::wire::{self, Decoder};
+use nix::errno::Errno;
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
+use nix::sys::time::TimeVal;
+
+/// The socket in the file system, tried first.
+const PATH: &str = "/run/multipathd.socket";
+/// The abstract socket, which older daemons have alone.
+const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
+/// Names another one.
+const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Not in time.
+    #[error("timeout receiving packet")]
+    TimedOut,
+    /// The connection failed.
+    #[error("error {} receiving packet", -.0)]
+    Failed(i32),
+}
+
+impl From<io::Error> for AskError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            ErrorKind::WouldBlock | ErrorKind::TimedOut => Self::TimedOut,
+            _ => Self::Failed(error.raw_os_error().unwrap_or(Errno::EIO as i32)),
+        }
+    }
+}
+
+/// A connection.
+#[derive(Debug)]
+pub struct Client {
+    stream: UnixStream,
+    decoder: Decoder,
+    limit: Duration,
+}
+
+impl Client {
+    /// Connects; each answer may then take as long as `limit`.
+    pub fn connect(limit: Duration) -> io::Result<Self> {
+        let stream = match std::env::var(ENVIRONMENT) {
+            Ok(name) if !name.is_empty() => connect(&name, limit)?,
+            _ => connect(PATH, limit).or_else(|_| connect(ABSTRACT, limit))?,
+        };
+        Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), limit })
+    }
+
+    /// Leaves this connection for a new one.
+    pub fn reconnect(&mut self) -> io::Result<()> {
+        *self = Self::connect(self.limit)?;
+        Ok(())
+    }
+
+    /// Sends a line and waits for its reply. After an error the connection is of no use any more.
+    pub fn ask(&mut self, line: &str) -> Result<String, AskError> {
+        let deadline = Instant::now() + self.limit;
+        self.stream.set_write_timeout(Some(self.limit))?;
+        self.stream.write_all(&wire::encode(line))?;
+        let mut piece = vec![0; 64 << 10];
+        loop {
+            match self.decoder.next_message() {
+                Ok(Some(reply)) => return Ok(reply),
+                Ok(None) => {}
+                Err(_) => return Err(AskError::Failed(Errno::EIO as i32)),
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Err(AskError::TimedOut);
+            }
+            self.stream.set_read_timeout(Some(left))?;
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Err(AskError::Failed(Errno::EIO as i32)),
+                Ok(bytes) => self.decoder.push(&piece[..bytes]),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+/// Connects to a socket by its name, `@…` for an abstract one. Where the daemon's queue of
+/// connections is full, this waits no longer than `limit`.
+fn connect(name: &str, limit: Duration) -> io::Result<UnixStream> {
+    let address = match name.strip_prefix('@') {
+        Some(name) => UnixAddr::new_abstract(name.as_bytes())?,
+        None => UnixAddr::new(name)?,
+    };
+    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let limit = TimeVal::new(limit.as_secs().try_into().unwrap_or(i64::MAX), limit.subsec_micros().into());
+    socket::setsockopt(&socket, sockopt::SendTimeout, &limit)?;
+    socket::connect(socket.as_raw_fd(), &address)?;
+    Ok(UnixStream::from(socket))
+}

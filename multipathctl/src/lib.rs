@@ -1,0 +1,45 @@
+//! The operator's command: sends lines of the control language to the daemon and prints what comes
+//! back. It decides nothing and touches no device; all it shows is the daemon's memory.
+//!
+//! Exit status: 0, or 1 where the daemon says `fail`, does not answer in time, or is not there.
+//! Nothing goes to standard error on success.
+#![forbid(unsafe_code)]
+
+pub mod cli;
+pub mod client;
+pub mod json;
+pub mod listing;
+pub mod output;
+pub mod shell;
+pub mod topology;
+pub mod watch;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use cli::Task;
+use client::{AskError, Client};
+use output::Reply;
+
+/// Does what the command line says. The first argument is the program's name.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match cli::parse(args) {
+        Ok(cli) => cli,
+        Err(usage) => return cli::explain(&usage),
+    };
+    let Ok(mut client) = Client::connect(cli.time_limit) else { return output::failed_to_connect() };
+    match perform(&cli.task, &mut client) {
+        Ok(code) => code,
+        Err(error) => output::not_received(&error),
+    }
+}
+
+fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
+    match task {
+        Task::Command(line) => Ok(output::reply(&Reply::new(client.ask(line)?))),
+        Task::PathsJson => json::paths(client),
+        Task::List(listing) => listing::list(listing, client),
+        Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
+        Task::Shell => shell::run(client),
+    }
+}

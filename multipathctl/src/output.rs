@@ -1,0 +1,95 @@
+//! Where text goes: standard output, whose reader may have gone, and the exit status with it.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use libmp::ctl::{FAIL, TIMEOUT};
+
+use crate::client::AskError;
+
+/// A reply, without the line that says how it went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// What to print.
+    pub text: String,
+    /// Did the daemon say `fail`, or that it took too long?
+    pub failed: bool,
+}
+
+impl Reply {
+    /// From the text as it came. `fail` is cut off where something follows it.
+    pub fn new(text: String) -> Self {
+        match text.strip_prefix(FAIL) {
+            Some("") => Self { text, failed: true },
+            Some(rest) => Self { text: rest.to_string(), failed: true },
+            // Daemons before 0.9.8 say `timeout` alone.
+            None => Self { failed: text == TIMEOUT.trim_start_matches(FAIL), text },
+        }
+    }
+}
+
+/// Prints a reply as it is.
+pub fn reply(reply: &Reply) -> ExitCode {
+    let code = if reply.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
+    print(&reply.text).map_or_else(|error| unprinted(&error), |()| code)
+}
+
+/// Prints text as it is.
+pub fn print(text: &str) -> io::Result<()> {
+    let mut stdout = io::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Prints text with styles in it; they are kept on a terminal only, and not under `NO_COLOR`.
+pub fn print_styled(text: &str) -> io::Result<()> {
+    let mut stdout = anstream::stdout().lock();
+    stdout.write_all(text.as_bytes())?;
+    stdout.flush()
+}
+
+/// Ends after text could not be printed. A reader that has gone is no failure; a full disk is.
+pub fn unprinted(error: &io::Error) -> ExitCode {
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        return ExitCode::SUCCESS;
+    }
+    complain(&format!("can't write: {error}"));
+    ExitCode::FAILURE
+}
+
+/// Says that there is no daemon, in the words that scripts look for.
+pub fn failed_to_connect() -> ExitCode {
+    complain("ERROR: failed to connect to multipathd");
+    ExitCode::FAILURE
+}
+
+/// Says that there is no answer. Scripts look for it on standard output.
+pub fn not_received(error: &AskError) -> ExitCode {
+    reply(&Reply { text: format!("{error}\n"), failed: true })
+}
+
+/// Says something on standard error.
+pub fn complain(text: &str) {
+    // Where it can't be written, nobody reads it.
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies() {
+        for (came, printed, failed) in [
+            ("ok\n", "ok\n", false),
+            ("fail\n", "fail\n", true),
+            ("fail\ndevice not found\n", "device not found\n", true),
+            ("fail\ntimeout\n", "timeout\n", true),
+            ("timeout\n", "timeout\n", true),
+            ("failover\n", "failover\n", false),
+            ("", "", false),
+        ] {
+            assert_eq!(Reply::new(came.into()), Reply { text: printed.into(), failed }, "{came}");
+        }
+    }
+}

@@ -1,0 +1,256 @@
+//! The command against a daemon that says what it is told to say.
+
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use libmp::ctl::wire::{Decoder, MAX_COMMAND_BYTES, encode};
+use tempfile::TempDir;
+
+/// What a daemon does with a line.
+enum Does {
+    Say(String),
+    Nothing,
+    Hang,
+    HangUp,
+}
+
+/// A daemon on a socket of its own.
+struct Daemon {
+    folder: TempDir,
+    asked: Arc<Mutex<Vec<String>>>,
+    connections: Arc<AtomicUsize>,
+}
+
+impl Daemon {
+    fn new(answer: impl Fn(&str) -> Does + Send + Sync + 'static) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let listener = UnixListener::bind(folder.path().join("socket")).unwrap();
+        let daemon = Self { folder, asked: Arc::default(), connections: Arc::default() };
+        let (asked, connections) = (daemon.asked.clone(), daemon.connections.clone());
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                connections.fetch_add(1, Ordering::Relaxed);
+                let (asked, answer) = (asked.clone(), answer.clone());
+                thread::spawn(move || serve(stream.unwrap(), &asked, &*answer));
+            }
+        });
+        daemon
+    }
+
+    fn saying(reply: &str) -> Self {
+        let reply = reply.to_string();
+        Self::new(move |_| Does::Say(reply.clone()))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        command(self.folder.path().join("socket").to_str().unwrap(), args)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn asked(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+fn serve(mut stream: UnixStream, asked: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Does) {
+    let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
+    let mut piece = [0; 256];
+    while let Ok(bytes @ 1..) = stream.read(&mut piece) {
+        decoder.push(&piece[..bytes]);
+        while let Some(line) = decoder.next_message().unwrap() {
+            asked.lock().unwrap().push(line.clone());
+            match answer(&line) {
+                Does::Say(text) => stream.write_all(&encode(&text)).unwrap(),
+                Does::Nothing => {}
+                Does::Hang => thread::sleep(Duration::from_mins(1)),
+                Does::HangUp => return,
+            }
+        }
+    }
+}
+
+fn command(socket: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_multipathctl"));
+    command.args(args).env("MULTIPATH_SOCKET_NAME", socket).stdin(Stdio::null());
+    command
+}
+
+#[track_caller]
+fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    assert_eq!(
+        (output.status.code(), text(&output.stdout).as_str(), text(&output.stderr).as_str()),
+        (Some(code), stdout, stderr)
+    );
+}
+
+const MPATHA: &str = "\
+mpatha (333333330000007d0) dm-0 Linux,scsi_debug
+size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=rw
+|-+- policy='service-time 0' prio=50 status=active
+| `- 0:0:0:0 sda 8:0  active ready running
+`-+- policy='service-time 0' prio=10 status=enabled
+  `- 1:0:0:0 sdb 8:16 active ready running
+";
+const DATA: &str = "\
+data (333333330000007d1) dm-1 Linux,scsi_debug
+size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=rw
+|-+- policy='service-time 0' prio=50 status=active
+| `- 0:0:0:1 sdc 8:32 active ready running
+`-+- policy='service-time 0' prio=10 status=enabled
+  `- 1:0:0:1 sdd 8:48 active ready running
+";
+
+/// Two maps, and nothing else.
+fn two_maps(line: &str) -> Does {
+    Does::Say(match line.trim() {
+        "show maps topology" => format!("create: {MPATHA}create: {DATA}"),
+        "show map \"data\" topology" => format!("create: {DATA}"),
+        _ => "fail\ndevice not found\n".into(),
+    })
+}
+
+#[test]
+fn replies_are_printed_as_they_are() {
+    let table = "hcil    dev \n0:0:0:0 sda \n";
+    let daemon = Daemon::saying(table);
+    check(&daemon.run(&["show", "paths", "format", "%i %d"]), 0, table, "");
+    check(&daemon.run(&["-kshow paths"]), 0, table, "");
+    assert_eq!(daemon.asked(), ["show paths format \"%i %d\" \n", "show paths"]);
+    check(&Daemon::saying("ok\n").run(&["fail", "path", "sda"]), 0, "ok\n", "");
+    check(&Daemon::saying("fail\n").run(&["bogus", "command"]), 1, "fail\n", "");
+    let daemon = Daemon::saying("fail\ndevice not found\n");
+    check(&daemon.run(&["fail", "path", "nosuch"]), 1, "device not found\n", "");
+}
+
+#[test]
+fn maps_sorted_by_name_without_what_was_done_to_them() {
+    let daemon = Daemon::new(two_maps);
+    check(&daemon.run(&["-ll"]), 0, &format!("{DATA}{MPATHA}"), "");
+    check(&daemon.run(&["-ll", "data"]), 0, DATA, "");
+    check(&daemon.run(&["-ll", "/dev/sda"]), 0, MPATHA, "");
+    check(&daemon.run(&["-ll", "8:16"]), 0, MPATHA, "");
+    check(&daemon.run(&["-ll", "sda"]), 0, "", "");
+    check(&daemon.run(&["-ll", "nosuch"]), 0, "", "");
+    check(&daemon.run(&["-v1", "-ll"]), 0, "data\nmpatha\n", "");
+    let undef =
+        |text: &str| text.replace("prio=50", "prio=0").replace("prio=10", "prio=0").replace("ready", "undef");
+    check(&daemon.run(&["-l"]), 0, &undef(&format!("{DATA}{MPATHA}")), "");
+    check(&Daemon::saying("ok\n").run(&["-ll"]), 0, "", "");
+    check(&Daemon::saying("fail\ntimeout\n").run(&["-ll"]), 1, "timeout\n", "");
+}
+
+#[test]
+fn json_of_maps_and_paths() {
+    let daemon = Daemon::new(|line| {
+        Does::Say(if line.starts_with("show paths raw format") { "sda\x1f8:0\n" } else { "{}\n" }.into())
+    });
+    check(&daemon.run(&["-ll", "--json"]), 0, "{}\n", "");
+    check(&daemon.run(&["show", "map", "a b", "json", "--json"]), 0, "{}\n", "");
+    let paths =
+        "{\n  \"paths\": [\n    {\n      \"dev\": \"sda\",\n      \"dev_t\": \"8:0\"\n    }\n  ]\n}\n";
+    check(&daemon.run(&["show", "paths", "--json"]), 0, paths, "");
+    assert_eq!(daemon.asked()[..2], ["show maps json", "show map \"a b\" json"]);
+}
+
+#[test]
+fn no_daemon() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let said = "ERROR: failed to connect to multipathd\n";
+    check(&command(socket.to_str().unwrap(), &["show", "status"]).output().unwrap(), 1, "", said);
+    check(&command("@multipathctl/no/such/socket", &["-ll"]).output().unwrap(), 1, "", said);
+}
+
+#[test]
+fn a_daemon_that_does_not_answer_in_time() {
+    let daemon = Daemon::new(|_| Does::Hang);
+    let start = Instant::now();
+    check(&daemon.run(&["show", "paths", "--timeout", "0.2"]), 1, "timeout receiving packet\n", "");
+    assert!(start.elapsed() < Duration::from_secs(3));
+    // One that never takes the connection: its queue is full.
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let _listener = UnixListener::bind(&socket).unwrap();
+    let output = command(socket.to_str().unwrap(), &["--timeout", "0.2", "-ll"]).output().unwrap();
+    check(&output, 1, "timeout receiving packet\n", "");
+}
+
+#[test]
+fn a_daemon_that_hangs_up() {
+    let daemon = Daemon::new(|_| Does::HangUp);
+    check(&daemon.run(&["show", "paths"]), 1, "error -5 receiving packet\n", "");
+}
+
+#[test]
+fn lines_from_standard_input() {
+    let daemon = Daemon::new(|line| match line {
+        "show maps" => Does::Say("name sysfs uuid\n".into()),
+        "fail path x" => Does::Say("fail\ndevice not found\n".into()),
+        _ => Does::Nothing,
+    });
+    let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"show maps\n\nfail path x\nquit\nshow maps\n").unwrap();
+    check(&child.wait_with_output().unwrap(), 0, "name sysfs uuid\ndevice not found\n", "");
+}
+
+#[test]
+fn watching_prints_changes_only_over_one_connection() {
+    let looks = AtomicUsize::new(0);
+    let daemon = Daemon::new(move |_| {
+        let failed = looks.fetch_add(1, Ordering::Relaxed) > 9;
+        let tree = format!("create: {DATA}");
+        Does::Say(if failed { tree.replacen("active ready", "failed faulty", 1) } else { tree })
+    });
+    let output = daemon.run(&["-ll", "--watch", "--interval", "0.005", "--for", "0.5"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{text}");
+    assert_eq!(text.matches("\n\n").count(), 0, "{text}");
+    assert_eq!(text.lines().filter(|line| line.starts_with("# +")).count(), 2, "{text}");
+    assert_eq!(text.matches("sdc 8:32 failed faulty running").count(), 1, "{text}");
+    assert_eq!(daemon.connections.load(Ordering::Relaxed), 1);
+    assert!(daemon.asked().len() > 20, "{}", daemon.asked().len());
+}
+
+#[test]
+fn watching_outlives_the_daemon() {
+    let looks = AtomicUsize::new(0);
+    let daemon = Daemon::new(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
+        3 => Does::HangUp,
+        _ => Does::Say(DATA.into()),
+    });
+    let output = daemon.run(&["--watch", "--interval", "0.01", "--for", "0.2"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(text.lines().filter(|line| line.starts_with("# +")).count(), 1, "{text}");
+    assert_eq!(daemon.connections.load(Ordering::Relaxed), 2);
+}
+
+#[test]
+fn a_reader_that_goes_ends_it_quietly() {
+    let daemon = Daemon::saying(&"x\n".repeat(1 << 20));
+    let mut child =
+        daemon.command(&["show", "config"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    check(&child.wait_with_output().unwrap(), 0, "", "");
+}
+
+#[test]
+fn help_and_version() {
+    let run = |args: &[&str]| command("@nobody", args).output().unwrap();
+    let output = run(&["--help"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.success() && text.contains("How to read -ll:"), "{text}");
+    let output = run(&["--version"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with("multipathctl ") && text.contains("multipath-tools v0.15.0"), "{text}");
+    assert_eq!(run(&["--bogus"]).status.code(), Some(1));
+}

@@ -1,0 +1,290 @@
+//! The daemon's life: start, loop, stop.
+
+use std::convert::Infallible;
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use libmp::core::effect::{Effect, Outbox};
+use libmp::core::event::Event;
+use libmp::core::notice::Notice;
+use libmp::core::{Core, CoreInit};
+use libmp::types::Instant;
+use sd_notify::NotifyState;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant as TokioInstant, sleep, sleep_until};
+use tracing::{info, warn};
+
+use crate::args::{Foreground, Options};
+use crate::checks::Checks;
+use crate::executor::Executor;
+use crate::log::{self, Sink};
+use crate::sys::dm::{Mapper, Poller};
+use crate::sys::files::Paths;
+use crate::sys::lane::Lane;
+use crate::sys::pidfile::{PID_FILE, PidFile};
+use crate::sys::poll::readable;
+use crate::sys::signals::{self, Signals};
+use crate::sys::socket::{Address, Listening, Server};
+use crate::sys::udev::{Monitor, RECEIVE_BUFFER};
+use crate::sys::{errno_of, now, process};
+
+/// Events that are handled before effects are carried out.
+const BATCH: usize = 256;
+/// Threads of the pool: as many as calls may be stuck. Each takes a few pages.
+const THREADS_MAX: usize = 4096;
+const THREAD_STACK: usize = 128 << 10;
+const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Maps are listed at most so often, however many of their events there are.
+const LIST_PAUSE: Duration = Duration::from_millis(100);
+/// When the daemon stops, clients get so long to take their last reply, and the log to be written.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// A source of events that failed is tried again after that.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Runs the daemon until it is told to stop. The error is a line: why it could not start.
+pub fn run(options: Options) -> Result<Infallible, String> {
+    if !process::is_root() {
+        return Err("multipathd must be run by root".into());
+    }
+    signals::block().map_err(|errno| format!("signals can't be blocked: {errno}"))?;
+    let mut pid_file = PidFile::take(Path::new(PID_FILE))?;
+    let mapper = Mapper::open()?;
+    let listening = Listening::open(&Address::from_env())?;
+    let sink = match options.foreground {
+        Foreground::Yes => Sink::foreground(options.timestamps),
+        Foreground::No => {
+            process::daemonise().map_err(|errno| format!("can't go into the background: {errno}"))?;
+            Sink::Syslog
+        }
+    };
+    pid_file.write()?;
+    log::set_verbosity(options.verbosity.unwrap_or(2));
+    process::prepare();
+    log::start(sink);
+    if let Err(errno) = process::lock_memory() {
+        warn!("the program can't be held in memory: {errno}");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .thread_stack_size(THREAD_STACK)
+        .max_blocking_threads(THREADS_MAX)
+        .thread_keep_alive(THREAD_KEEP_ALIVE)
+        .build()
+        .map_err(|error| format!("the event loop can't be made: {error}"))?;
+    let ours = listening.ours().to_vec();
+    let core = Core::new(CoreInit { pid: std::process::id() });
+    let result = runtime.block_on(serve(core, mapper, listening, options));
+    Listening::remove(&ours);
+    pid_file.remove();
+    log::flush(LAST_WORDS);
+    // Threads that are stuck in a call are not waited for.
+    runtime.shutdown_background();
+    result.map(|()| std::process::exit(0))
+}
+
+async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Options) -> Result<(), String> {
+    let (events, received) = unbounded_channel();
+    let server = listening.serve(events.clone()).map_err(|error| format!("control sockets: {error}"))?;
+    let mapper = Arc::new(mapper);
+    let work = Lane::new();
+    tokio::spawn(forward_signals(events.clone()));
+    tokio::spawn(forward_uevents(events.clone()));
+    tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));
+    let executor = Executor {
+        events,
+        mapper,
+        server: server.clone(),
+        paths: Arc::new(Paths::default()),
+        bindings: options.bindings,
+        checks: Checks::new(),
+        maps: Lane::new(),
+        work: work.clone(),
+    };
+    let supervisor = Supervisor { lane: work };
+    Loop { core, executor, supervisor, out: Outbox::new() }.run(received).await;
+    last_replies(&server).await;
+    Ok(())
+}
+
+/// The loop: events in, effects out, sleep.
+struct Loop {
+    core: Core,
+    executor: Executor,
+    supervisor: Supervisor,
+    out: Outbox,
+}
+
+impl Loop {
+    async fn run(mut self, mut received: UnboundedReceiver<Event>) {
+        let mut watchdog = Watchdog::new();
+        let mut timer = pin!(sleep_until(TokioInstant::now()));
+        let mut armed = None;
+        self.core.start(now(), &mut self.out);
+        while self.carry_out().is_continue() {
+            let deadline = self.core.next_deadline();
+            if deadline != armed {
+                armed = deadline;
+                if let Some(deadline) = deadline {
+                    timer.as_mut().reset(TokioInstant::now() + (deadline - now()));
+                }
+            }
+            tokio::select! {
+                Some(event) = received.recv() => {
+                    self.core.handle(now(), event, &mut self.out);
+                    for _ in 1..BATCH {
+                        let Ok(event) = received.try_recv() else { break };
+                        self.core.handle(now(), event, &mut self.out);
+                    }
+                    if armed.is_some_and(|deadline| deadline <= now()) {
+                        self.tick(&mut armed);
+                    }
+                }
+                () = &mut timer, if armed.is_some() => self.tick(&mut armed),
+                () = watchdog.due() => watchdog.ping(&self.supervisor),
+            }
+        }
+    }
+
+    fn tick(&mut self, armed: &mut Option<Instant>) {
+        *armed = None;
+        self.core.handle(now(), Event::Tick, &mut self.out);
+    }
+
+    fn carry_out(&mut self) -> ControlFlow<()> {
+        for effect in self.out.drain() {
+            match &effect {
+                Effect::Ready => self.supervisor.send(NotifyState::Ready),
+                Effect::Notify(notice) => self.supervisor.tell(notice),
+                _ => {}
+            }
+            self.executor.run(effect)?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// systemd, told how the daemon is. Its socket may block: on a lane.
+struct Supervisor {
+    lane: Lane,
+}
+
+impl Supervisor {
+    fn tell(&self, notice: &Notice) {
+        match notice {
+            Notice::Configured { .. } => {
+                let status = notice.to_string();
+                self.lane.push(Box::new(move || drop(sd_notify::notify(&[NotifyState::Status(&status)]))));
+            }
+            Notice::Stopping => self.send(NotifyState::Stopping),
+            _ => {}
+        }
+    }
+
+    fn send(&self, state: NotifyState<'static>) {
+        self.lane.push(Box::new(move || drop(sd_notify::notify(&[state]))));
+    }
+}
+
+/// Says to systemd that the loop turns, where it wants to know.
+struct Watchdog {
+    interval: Option<Duration>,
+    next: TokioInstant,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        let interval = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        Self { interval, next: TokioInstant::now() }
+    }
+
+    async fn due(&self) {
+        match self.interval {
+            Some(_) => sleep_until(self.next).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn ping(&mut self, supervisor: &Supervisor) {
+        self.next = TokioInstant::now() + self.interval.unwrap_or(Duration::MAX / 2);
+        supervisor.send(NotifyState::Watchdog);
+    }
+}
+
+async fn last_replies(server: &Server) {
+    const STEP: Duration = Duration::from_millis(2);
+    let mut waited = Duration::ZERO;
+    while !server.is_idle() && waited < LAST_WORDS {
+        sleep(STEP).await;
+        waited += STEP;
+    }
+}
+
+async fn forward_signals(events: UnboundedSender<Event>) {
+    let signals = match Signals::new() {
+        Ok(signals) => signals,
+        Err(errno) => return warn!("signals are not received: {errno}"),
+    };
+    while let Ok(signal) = signals.next().await {
+        if events.send(Event::Signal(signal)).is_err() {
+            return;
+        }
+    }
+}
+
+async fn forward_uevents(events: UnboundedSender<Event>) {
+    loop {
+        match Monitor::new(RECEIVE_BUFFER) {
+            Ok(monitor) => {
+                let why = forward_from(&monitor, &events).await;
+                warn!("udev's messages: {why}");
+            }
+            Err(errno) => warn!("udev's messages are not received: {errno}"),
+        }
+        sleep(RETRY).await;
+        if events.send(Event::UeventsLost).is_err() {
+            return;
+        }
+    }
+}
+
+async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> libmp::types::Errno {
+    loop {
+        match monitor.receive().await {
+            Ok(batch) => {
+                for uevent in batch.uevents {
+                    let _ = events.send(Event::Uevent(uevent));
+                }
+                if batch.lost {
+                    let _ = events.send(Event::UeventsLost);
+                }
+            }
+            Err(errno) => return errno,
+        }
+    }
+}
+
+async fn forward_map_events(events: UnboundedSender<Event>, mapper: Arc<Mapper>, lane: Lane) {
+    let poller = Poller::open().and_then(|poller| readable(poller).map_err(|error| errno_of(&error)));
+    let poller = match poller {
+        Ok(poller) => poller,
+        Err(errno) => return info!("events of maps are not received ({errno}): Linux before 4.14?"),
+    };
+    while let Ok(mut ready) = poller.readable().await {
+        // In this order: what happens after the list is made wakes again.
+        ready.clear_ready();
+        drop(ready);
+        if let Err(errno) = poller.get_ref().arm() {
+            return warn!("events of maps are not received any more: {errno}");
+        }
+        let mapper = mapper.clone();
+        match lane.run(move || mapper.list()).await {
+            Ok(list) => drop(events.send(Event::DmChanged(list))),
+            Err(errno) => warn!("maps can't be listed: {errno}"),
+        }
+        sleep(LIST_PAUSE).await;
+    }
+}

@@ -1,0 +1,12 @@
+//! The daemon: adapters (`sys/`, every system call), the executor (effects → calls), the loop.
+//!
+//! Nothing here decides: `libmp::core` does. A library, so that the adapters can be tested against
+//! a real kernel.
+
+pub mod args;
+pub mod checks;
+pub mod client;
+pub mod daemon;
+pub mod executor;
+pub mod log;
+pub mod sys;

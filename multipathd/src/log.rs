@@ -1,0 +1,216 @@
+//! The log: lines go to a thread of their own, and are dropped (and counted) when it can't keep up.
+//!
+//! Whoever reads the log may sit on the disk that is gone: no write of a line may block the daemon.
+
+use std::fmt::{self, Write as _};
+use std::io::Write as _;
+use std::os::unix::fs::MetadataExt;
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, OnceLock};
+use std::thread;
+use std::time::Duration;
+
+use libmp::core::notice::{self, Notice};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Metadata, Subscriber, debug, error, info, span, subscriber::Interest, warn};
+
+use crate::sys::{self, process};
+
+/// Lines that may wait for the thread.
+const LINES_MAX: usize = 1024;
+const STACK: usize = 128 << 10;
+
+/// Where the lines go.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sink {
+    /// A terminal or a file: `82.877398 | text`.
+    Stderr,
+    /// The same without the time.
+    Plain,
+    /// The journal behind stderr: `<5>text`.
+    Journal,
+    /// The system's log; stderr is closed.
+    Syslog,
+}
+
+impl Sink {
+    /// The right one for a daemon in the foreground.
+    pub fn foreground(timestamps: Timestamps) -> Self {
+        if stderr_is_the_journal() {
+            Self::Journal
+        } else if timestamps == Timestamps::Suppressed {
+            Self::Plain
+        } else {
+            Self::Stderr
+        }
+    }
+}
+
+/// `-s`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Timestamps {
+    /// Each line begins with its time.
+    #[default]
+    Shown,
+    /// None does.
+    Suppressed,
+}
+
+/// systemd says by device and inode which stream leads to its journal.
+fn stderr_is_the_journal() -> bool {
+    let Ok(stream) = std::env::var("JOURNAL_STREAM") else { return false };
+    std::fs::metadata("/proc/self/fd/2").is_ok_and(|it| stream == format!("{}:{}", it.dev(), it.ino()))
+}
+
+/// 0: errors, 1: warnings, 2: what changes, 3: how, 4 and more: everything.
+static VERBOSITY: AtomicU8 = AtomicU8::new(2);
+static LOG: OnceLock<Log> = OnceLock::new();
+
+#[derive(Debug, Clone)]
+struct Log {
+    lines: SyncSender<Line>,
+    lost: Arc<AtomicUsize>,
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Debug)]
+struct Line {
+    priority: libc::c_int,
+    micros: u64,
+    text: String,
+}
+
+/// Starts the log's thread. To be called once, after going into the background.
+pub fn start(sink: Sink) {
+    let (lines, receiver) = sync_channel(LINES_MAX);
+    let log = Log { lines, lost: Arc::default(), waiting: Arc::default() };
+    let thread_log = log.clone();
+    let started = thread::Builder::new()
+        .name("log".into())
+        .stack_size(STACK)
+        .spawn(move || write_lines(&receiver, sink, &thread_log));
+    if started.is_ok() && LOG.set(log).is_ok() {
+        let _ = tracing::subscriber::set_global_default(Lines);
+    }
+}
+
+/// How much is said.
+pub fn set_verbosity(verbosity: u8) {
+    VERBOSITY.store(verbosity, Ordering::Relaxed);
+}
+
+/// Waits until all lines are written, for a moment at the most.
+pub fn flush(limit: Duration) {
+    const STEP: Duration = Duration::from_millis(2);
+    let Some(log) = LOG.get() else { return };
+    let mut waited = Duration::ZERO;
+    while log.waiting.load(Ordering::Acquire) > 0 && waited < limit {
+        thread::sleep(STEP);
+        waited += STEP;
+    }
+}
+
+/// Says what happened.
+pub fn say(notice: &Notice) {
+    match notice.level() {
+        notice::Level::Error => error!("{notice}"),
+        notice::Level::Warning => warn!("{notice}"),
+        notice::Level::Notice => info!("{notice}"),
+        notice::Level::Info => debug!("{notice}"),
+    }
+}
+
+fn write_lines(lines: &Receiver<Line>, sink: Sink, log: &Log) {
+    if sink == Sink::Syslog {
+        process::open_syslog();
+    }
+    while let Ok(line) = lines.recv() {
+        write_line(sink, &line);
+        let lost = log.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let text = format!("{lost} lines of the log were lost: it is read too slowly");
+            write_line(sink, &Line { priority: libc::LOG_WARNING, text, ..line });
+        }
+        log.waiting.fetch_sub(1, Ordering::Release);
+    }
+}
+
+fn write_line(sink: Sink, line: &Line) {
+    let Line { priority, micros, text } = line;
+    // Nobody is left to be told that the log can't be written.
+    let _ = match sink {
+        Sink::Stderr => {
+            let (s, us) = (micros / 1_000_000, micros % 1_000_000);
+            writeln!(std::io::stderr(), "{s}.{us:06} | {text}")
+        }
+        Sink::Plain => writeln!(std::io::stderr(), "{text}"),
+        Sink::Journal => writeln!(std::io::stderr(), "<{priority}>{}", text.replace('\n', "\n  ")),
+        Sink::Syslog => {
+            process::syslog(*priority, text);
+            Ok(())
+        }
+    };
+}
+
+/// Turns events into lines.
+struct Lines;
+
+impl Subscriber for Lines {
+    /// The verbosity may change: nothing is decided once and for all.
+    fn register_callsite(&self, _: &'static Metadata<'static>) -> Interest {
+        Interest::sometimes()
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        let needed = match *metadata.level() {
+            Level::ERROR => 0,
+            Level::WARN => 1,
+            Level::INFO => 2,
+            Level::DEBUG => 3,
+            Level::TRACE => 4,
+        };
+        VERBOSITY.load(Ordering::Relaxed) >= needed
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let Some(log) = LOG.get() else { return };
+        let mut text = Text(String::new());
+        event.record(&mut text);
+        let priority = match *event.metadata().level() {
+            Level::ERROR => libc::LOG_ERR,
+            Level::WARN => libc::LOG_WARNING,
+            Level::INFO => libc::LOG_NOTICE,
+            Level::DEBUG => libc::LOG_INFO,
+            Level::TRACE => libc::LOG_DEBUG,
+        };
+        let line = Line { priority, micros: sys::now().as_micros(), text: text.0 };
+        log.waiting.fetch_add(1, Ordering::AcqRel);
+        if log.lines.try_send(line).is_err() {
+            log.waiting.fetch_sub(1, Ordering::AcqRel);
+            log.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    // Spans are not used.
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+    fn enter(&self, _: &span::Id) {}
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// The message, then the other fields.
+struct Text(String);
+
+impl Visit for Text {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        let _ = if field.name() == "message" {
+            write!(self.0, "{value:?}")
+        } else {
+            write!(self.0, " {}={value:?}", field.name())
+        };
+    }
+}

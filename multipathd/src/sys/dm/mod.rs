@@ -1,0 +1,60 @@
+//! Device-mapper: operations on maps through `/dev/mapper/control`.
+//!
+//! Calls may block (a suspend that flushes, a wait for udev): never on the loop's thread, but for
+//! [`Poller`].
+
+mod abi;
+mod cookie;
+mod node;
+mod ops;
+mod poll;
+mod read;
+
+use std::fs::{File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+
+use libmp::types::Errno;
+
+pub use self::ops::Mapper;
+pub use self::poll::Poller;
+
+use self::abi::{Answer, BUFFER_FULL, Command, Question};
+use super::{errno_of, last_errno};
+
+const CONTROL: &str = "/dev/mapper/control";
+/// Room for an answer at first; it grows while the kernel says that it doesn't fit.
+const ROOM: usize = 16 << 10;
+const ROOM_MAX: usize = 64 << 20;
+
+/// The open control device.
+#[derive(Debug)]
+struct Control {
+    file: File,
+}
+
+impl Control {
+    fn open() -> Result<Self, Errno> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).custom_flags(libc::O_CLOEXEC);
+        options.open(CONTROL).map(|file| Self { file }).map_err(|error| errno_of(&error))
+    }
+
+    fn call(&self, command: Command, question: &Question<'_>) -> Result<Answer, Errno> {
+        let mut room = question.room;
+        loop {
+            let mut buffer = question.encode(room)?;
+            // SAFETY: the buffer starts with a header that says how long it is, is aligned to
+            // eight bytes, and outlives the call; the kernel writes nowhere else.
+            let rc = unsafe { libc::ioctl(self.file.as_raw_fd(), command.request(), buffer.as_mut_ptr()) };
+            if rc < 0 {
+                return Err(last_errno());
+            }
+            let answer = Answer::decode(&buffer);
+            if !answer.has(BUFFER_FULL) || room == 0 || room >= ROOM_MAX {
+                return Ok(answer);
+            }
+            room *= 4;
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! `/dev/mapper/NAME`: udev's to make; ours where udev isn't there or doesn't come in time.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
+use std::path::{Path, PathBuf};
+
+use libmp::dm::op::NodeAccess;
+use libmp::types::DevT;
+use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+const NODES: &str = "/dev/mapper";
+const RULE: &str = "rules.d/95-dm-notify.rules";
+
+/// Will udev's rules complete a cookie? udevd runs, and device-mapper's rules are installed.
+pub(super) fn udev_answers() -> bool {
+    Path::new("/run/udev/control").exists()
+        && ["/etc/udev", "/run/udev", "/usr/lib/udev", "/lib/udev"]
+            .iter()
+            .any(|dir| Path::new(dir).join(RULE).exists())
+}
+
+fn path_of(name: &str) -> PathBuf {
+    Path::new(NODES).join(name)
+}
+
+/// A name that stays inside its directory.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains('/')
+}
+
+fn leads_to(path: &Path, devt: DevT) -> bool {
+    fs::metadata(path).is_ok_and(|node| {
+        node.file_type().is_block_device() && node.rdev() == makedev(devt.major.into(), devt.minor.into())
+    })
+}
+
+/// Makes the node where udev has not.
+pub(super) fn ensure(name: &str, devt: DevT) -> io::Result<()> {
+    let path = path_of(name);
+    if !is_plain(name) || leads_to(&path, devt) {
+        return Ok(());
+    }
+    let _ = fs::remove_file(&path);
+    let target = format!("dm-{}", devt.minor);
+    if leads_to(&Path::new("/dev").join(&target), devt) {
+        return symlink(Path::new("..").join(target), path);
+    }
+    let rdev = makedev(devt.major.into(), devt.minor.into());
+    mknod(&path, SFlag::S_IFBLK, Mode::from_bits_truncate(0o600), rdev).map_err(io::Error::from)
+}
+
+/// Removes a node that udev has left.
+pub(super) fn remove(name: &str) {
+    if is_plain(name) && fs::symlink_metadata(path_of(name)).is_ok() {
+        let _ = fs::remove_file(path_of(name));
+    }
+}
+
+/// Gives the node the rights that the configuration asks for.
+pub(super) fn set_access(name: &str, access: NodeAccess) -> io::Result<()> {
+    let path = path_of(name);
+    if !is_plain(name) {
+        return Ok(());
+    }
+    if access.uid.is_some() || access.gid.is_some() {
+        chown(&path, access.uid, access.gid)?;
+    }
+    match access.mode {
+        Some(mode) => fs::set_permissions(&path, fs::Permissions::from_mode(mode & 0o777)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_not_leave_the_directory() {
+        assert!(is_plain("mpatha") && is_plain("a..b"));
+        for bad in ["", ".", "..", "../sda", "a/b"] {
+            assert!(!is_plain(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! The operations of [`DmOp`], step by step. Each ends with the map read back.
+
+use std::process::Command as Process;
+use std::time::Duration;
+
+use libmp::core::event::{DmDone, DmFailure};
+use libmp::dm::op::{DmOp, Load, MapListEntry, NodeAccess, RawMap, UUID_PREFIX, UdevFlags};
+use libmp::types::Errno;
+use tracing::{debug, warn};
+
+use super::abi::{
+    Answer, Command, DEFERRED_REMOVE, NOFLUSH, Question, READONLY, SKIP_LOCKFS, SUSPEND, UEVENT_GENERATED,
+    encode_target,
+};
+use super::cookie::Cookie;
+use super::read::by_name;
+use super::{Control, node};
+
+/// udev gets so long for one operation; then its link is made in its place.
+const UDEV_LIMIT: Duration = Duration::from_secs(10);
+
+/// Flags to udev's rules, in the high half of the event number.
+const DISABLE_LIBRARY_FALLBACK: u32 = 0x20;
+const PRIMARY_SOURCE: u32 = 0x40;
+const SUBSYSTEM_FLAG0: u32 = 0x100;
+const SUBSYSTEM_FLAG1: u32 = 0x200;
+const SUBSYSTEM_FLAG2: u32 = 0x400;
+
+/// Whether a caller waits until udev has seen the operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wait {
+    ForUdev,
+    No,
+}
+
+/// Performs operations on maps. Its calls may block.
+#[derive(Debug)]
+pub struct Mapper {
+    control: Control,
+}
+
+impl Mapper {
+    /// Opens the control device and sees to it that the multipath target is there.
+    /// The error is a line for the operator.
+    pub fn open() -> Result<Self, String> {
+        let control = Control::open().or_else(|_| {
+            modprobe("dm-mod");
+            Control::open()
+        });
+        let control = control.map_err(|errno| {
+            format!("device-mapper is not available (/dev/mapper/control: {errno}): load it with `modprobe dm-mod`")
+        })?;
+        let version = control
+            .call(Command::Version, &Question::default())
+            .map_err(|errno| format!("device-mapper does not answer: {errno}"))?;
+        debug!(?version.flags, "device-mapper is there");
+        let mapper = Self { control };
+        if !mapper.has_multipath() {
+            modprobe("dm-multipath");
+            if !mapper.has_multipath() {
+                return Err(
+                    "device-mapper has no multipath target: load it with `modprobe dm-multipath`".into()
+                );
+            }
+        }
+        Ok(mapper)
+    }
+
+    /// Asking for the target's version loads its module.
+    fn has_multipath(&self) -> bool {
+        let question = Question { name: "multipath", room: 256, ..Question::default() };
+        match self.control.call(Command::TargetVersion, &question) {
+            Ok(_) => true,
+            // A kernel before 5.0 can't be asked; the first load will tell.
+            Err(errno) => errno.0 == libc::ENOTTY,
+        }
+    }
+
+    /// All devices of device-mapper.
+    pub fn list(&self) -> Result<Vec<MapListEntry>, Errno> {
+        self.control.list()
+    }
+
+    /// One map, whole.
+    pub fn read(&self, name: &str) -> Result<Option<RawMap>, Errno> {
+        self.control.read(name)
+    }
+
+    /// Performs one operation.
+    pub fn perform(&self, op: &DmOp) -> DmDone {
+        let result = self.steps(op);
+        let name = match op {
+            DmOp::Rename { to, .. } if result.is_ok() => to,
+            other => other.name(),
+        };
+        match self.read(name.as_str()) {
+            Ok(map) => DmDone { result, map },
+            Err(errno) => DmDone { result: result.and(Err(failure("read", errno))), map: None },
+        }
+    }
+
+    fn steps(&self, op: &DmOp) -> Result<(), DmFailure> {
+        match op {
+            DmOp::Create { name, uuid, load, flags, access } => {
+                self.create(name.as_str(), uuid, load, *flags, *access)
+            }
+            DmOp::Reload { name, load, flags, flush } => {
+                // What a new table has to wait for, if anything.
+                let suspend = if *flush { 0 } else { NOFLUSH };
+                self.reload(name.as_str(), load, *flags, suspend | SKIP_LOCKFS)
+            }
+            DmOp::Rename { from, to, flags } => self.rename(from.as_str(), to.as_str(), *flags),
+            DmOp::Remove { name, deferred } => {
+                self.remove_with_partitions(name.as_str(), if *deferred { DEFERRED_REMOVE } else { 0 })
+            }
+            DmOp::Message { name, messages } => {
+                messages.iter().try_for_each(|message| self.message(name.as_str(), message))
+            }
+            DmOp::Suspend { name } => {
+                let flags = SUSPEND | NOFLUSH | SKIP_LOCKFS;
+                let question = Question { flags, ..by_name(name.as_str()) };
+                self.step("suspend", Command::Suspend, &question).map(drop)
+            }
+            DmOp::Resume { name, flags } => self.resume(name.as_str(), *flags, 0, Wait::No),
+            DmOp::Query { .. } => Ok(()),
+        }
+    }
+
+    fn step(&self, step: &str, command: Command, question: &Question<'_>) -> Result<Answer, DmFailure> {
+        self.control.call(command, question).map_err(|errno| failure(step, errno))
+    }
+
+    fn create(
+        &self,
+        name: &str,
+        uuid: &str,
+        load: &Load,
+        flags: UdevFlags,
+        access: NodeAccess,
+    ) -> Result<(), DmFailure> {
+        let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name) })?;
+        let live = self.load(name, load).and_then(|()| self.resume(name, flags, 0, Wait::ForUdev));
+        if let Err(why) = live {
+            // Nobody has seen it yet: without a table it is only in the way.
+            if let Err(errno) = self.control.call(Command::Remove, &by_name(name)) {
+                warn!("{name}: a map without a table could not be removed: {errno}");
+            }
+            return Err(why);
+        }
+        if let Err(error) = node::ensure(name, made.devt) {
+            warn!("{name}: its node in /dev/mapper could not be made: {error}");
+        }
+        if access != NodeAccess::default()
+            && let Err(error) = node::set_access(name, access)
+        {
+            warn!("{name}: the access rights of its node could not be set: {error}");
+        }
+        Ok(())
+    }
+
+    fn load(&self, name: &str, load: &Load) -> Result<(), DmFailure> {
+        let payload = encode_target(0, load.sectors, "multipath", &load.params);
+        let flags = if load.read_only { READONLY } else { 0 };
+        let question = Question { flags, target_count: 1, payload: &payload, ..by_name(name) };
+        self.step("load", Command::Load, &question).map(drop)
+    }
+
+    /// The kernel suspends, swaps the tables and resumes in *one* call when a resume finds a table
+    /// loaded: a daemon that is killed in between leaves no map suspended.
+    fn reload(&self, name: &str, load: &Load, flags: UdevFlags, suspend: u32) -> Result<(), DmFailure> {
+        self.load(name, load)?;
+        let swapped = self.resume(name, flags, suspend, Wait::No);
+        if swapped.is_err() {
+            // The kernel gives up in the middle and leaves the map suspended, its old table live.
+            let _ = self.control.call(Command::Clear, &by_name(name));
+            if let Err(why) = self.resume(name, flags, 0, Wait::No) {
+                warn!("{name}: it could not be resumed: {}", why.errno);
+            }
+        }
+        swapped
+    }
+
+    fn resume(&self, name: &str, flags: UdevFlags, suspend: u32, wait: Wait) -> Result<(), DmFailure> {
+        let question = Question { flags: suspend, ..by_name(name) };
+        self.announced("resume", Command::Suspend, &question, udev_bits(flags), wait)
+    }
+
+    fn rename(&self, from: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
+        let mut payload = to.as_bytes().to_vec();
+        payload.push(0);
+        let question = Question { payload: &payload, ..by_name(from) };
+        self.announced("rename", Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
+        node::remove(from);
+        if let Ok(Some(map)) = self.read(to)
+            && let Err(error) = node::ensure(to, map.devt)
+        {
+            warn!("{to}: its node in /dev/mapper could not be made: {error}");
+        }
+        Ok(())
+    }
+
+    fn remove_with_partitions(&self, name: &str, flags: u32) -> Result<(), DmFailure> {
+        let map = self.step("look up", Command::Status, &by_name(name))?;
+        if map.uuid.starts_with(UUID_PREFIX) {
+            let all = self.list().map_err(|errno| failure("list", errno))?;
+            for partition in all.iter().filter(|entry| is_partition_of(&entry.uuid, &map.uuid)) {
+                self.remove(partition.name.as_str(), flags).map_err(|why| DmFailure {
+                    step: format!("{} partition {}", why.step, partition.name),
+                    ..why
+                })?;
+            }
+        }
+        self.remove(name, flags)
+    }
+
+    fn remove(&self, name: &str, flags: u32) -> Result<(), DmFailure> {
+        let question = Question { flags, ..by_name(name) };
+        self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev)?;
+        if matches!(self.control.call(Command::Status, &by_name(name)), Err(Errno::ENXIO)) {
+            node::remove(name);
+        }
+        Ok(())
+    }
+
+    fn message(&self, name: &str, message: &str) -> Result<(), DmFailure> {
+        let mut payload = 0_u64.to_ne_bytes().to_vec();
+        payload.extend_from_slice(message.as_bytes());
+        payload.push(0);
+        let question = Question { payload: &payload, ..by_name(name) };
+        let step = format!("message {message}");
+        self.step(&step, Command::Message, &question).map(drop)
+    }
+
+    /// A call that udev hears of.
+    fn announced(
+        &self,
+        step: &str,
+        command: Command,
+        question: &Question<'_>,
+        bits: u32,
+        wait: Wait,
+    ) -> Result<(), DmFailure> {
+        let cookie = (wait == Wait::ForUdev && node::udev_answers()).then(Cookie::new).and_then(|made| {
+            made.inspect_err(|errno| debug!("no semaphore to wait for udev with: {errno}")).ok()
+        });
+        let event_nr = (bits | PRIMARY_SOURCE | DISABLE_LIBRARY_FALLBACK) << 16
+            | cookie.as_ref().map_or(0, Cookie::base);
+        let answer = self.step(step, command, &Question { event_nr, ..*question })?;
+        if let Some(cookie) = cookie.filter(|_| answer.has(UEVENT_GENERATED))
+            && let Err(errno) = cookie.wait(UDEV_LIMIT)
+        {
+            warn!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", answer.name);
+        }
+        Ok(())
+    }
+}
+
+fn failure(step: &str, errno: Errno) -> DmFailure {
+    DmFailure { step: step.into(), errno }
+}
+
+const fn udev_bits(flags: UdevFlags) -> u32 {
+    (if flags.reload { SUBSYSTEM_FLAG0 } else { 0 })
+        | (if flags.skip_kpartx { SUBSYSTEM_FLAG1 } else { 0 })
+        | (if flags.no_paths { SUBSYSTEM_FLAG2 } else { 0 })
+}
+
+/// `part3-mpath-WWID` is a partition of `mpath-WWID`.
+fn is_partition_of(uuid: &str, parent: &str) -> bool {
+    uuid.strip_prefix("part")
+        .and_then(|rest| rest.split_once('-'))
+        .is_some_and(|(number, rest)| number.bytes().all(|b| b.is_ascii_digit()) && rest == parent)
+}
+
+fn modprobe(module: &str) {
+    match Process::new("modprobe").arg(module).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => debug!("modprobe {module}: {}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) => debug!("modprobe {module}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn partitions_are_those_of_the_map_and_no_other() {
+        assert!(is_partition_of("part1-mpath-3600", "mpath-3600"));
+        assert!(is_partition_of("part12-mpath-3600", "mpath-3600"));
+        for other in ["part1-mpath-36001", "mpath-3600", "partx-mpath-3600", "LVM-mpath-3600", "part1-3600"] {
+            assert!(!is_partition_of(other, "mpath-3600"), "{other}");
+        }
+    }
+
+    #[test]
+    fn udev_flags_have_their_bits() {
+        let flags = UdevFlags { reload: true, skip_kpartx: false, no_paths: true };
+        assert_eq!(udev_bits(flags), 0x500);
+    }
+}

@@ -1,0 +1,83 @@
+//! Reading maps: one whole, or the list of all.
+
+use libmp::dm::op::{MapListEntry, RawMap, RawTarget};
+use libmp::types::{Errno, MapName};
+
+use super::abi::{
+    self, Command, DEFERRED_REMOVE, INACTIVE_PRESENT, NOFLUSH, Question, READONLY, STATUS_TABLE, SUSPEND,
+    UUID,
+};
+use super::{Control, ROOM};
+
+/// Tables change while they are read; so often it is tried again.
+const TRIES: usize = 3;
+
+impl Control {
+    /// A map with its table and status; `None` where there is none of that name.
+    pub(super) fn read(&self, name: &str) -> Result<Option<RawMap>, Errno> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            let ask = |flags| {
+                let question = Question { name, flags, room: ROOM, ..Question::default() };
+                self.call(Command::TableStatus, &question)
+            };
+            // NOFLUSH: a status must not wait for I/O.
+            let table = match ask(STATUS_TABLE | NOFLUSH) {
+                Err(Errno::ENXIO) => return Ok(None),
+                other => other?,
+            };
+            let status = match ask(NOFLUSH) {
+                Err(Errno::ENXIO) => return Ok(None),
+                other => other?,
+            };
+            let tables = abi::decode_targets(&table.payload, table.target_count);
+            let statuses = abi::decode_targets(&status.payload, status.target_count);
+            let consistent = tables.len() == statuses.len()
+                && tables.iter().zip(&statuses).all(|(a, b)| a.kind == b.kind && a.sectors == b.sectors);
+            let targets = tables.into_iter().zip(statuses).map(|(table, status)| RawTarget {
+                start: table.start,
+                sectors: table.sectors,
+                kind: table.kind,
+                table: table.text,
+                status: status.text,
+            });
+            last = Some(RawMap {
+                name: MapName::new(status.name.as_str()),
+                suspended: status.has(SUSPEND),
+                read_only: status.has(READONLY),
+                deferred_remove: status.has(DEFERRED_REMOVE),
+                inactive_table: status.has(INACTIVE_PRESENT),
+                open_count: status.open_count,
+                event_nr: status.event_nr,
+                devt: status.devt,
+                uuid: status.uuid,
+                targets: targets.collect(),
+            });
+            if consistent {
+                break;
+            }
+        }
+        Ok(last)
+    }
+
+    /// All devices of device-mapper, whatever made them.
+    pub(super) fn list(&self) -> Result<Vec<MapListEntry>, Errno> {
+        let question = Question { flags: UUID, room: ROOM, ..Question::default() };
+        let answer = self.call(Command::ListDevices, &question)?;
+        let devices = abi::decode_list(&answer.payload).into_iter().filter_map(|device| {
+            let uuid = match device.uuid {
+                Some(uuid) => uuid,
+                // A kernel that doesn't list UUIDs; a device that went meanwhile is left out.
+                None => self.call(Command::Status, &by_name(&device.name)).ok()?.uuid,
+            };
+            let (devt, event_nr) = (device.devt, device.event_nr);
+            Some(MapListEntry { name: MapName::new(device.name), uuid, devt, event_nr })
+        });
+        Ok(devices.collect())
+    }
+}
+
+/// A question about a device and nothing else.
+pub(super) fn by_name(name: &str) -> Question<'_> {
+    Question { name, ..Question::default() }
+}

@@ -1,0 +1,167 @@
+//! Calls that may block, one thread for all of them as long as none does.
+//!
+//! A lane is a queue with one worker on the runtime's blocking pool. When a call takes longer than
+//! [`STUCK_AFTER`] while others wait, another worker takes over the queue, and the stuck one leaves
+//! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use libmp::types::Errno;
+use tokio::sync::oneshot;
+
+/// A call that takes longer is given up as stuck, if others wait behind it.
+const STUCK_AFTER: Duration = Duration::from_millis(10);
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// A queue of calls that may block.
+#[derive(Clone, Default)]
+pub struct Lane {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Default)]
+struct State {
+    jobs: VecDeque<Job>,
+    /// Which worker owns the queue; a worker of another generation was given up as stuck.
+    generation: u64,
+    /// There is a worker of this generation.
+    served: bool,
+    /// Somebody looks whether it gets on.
+    watched: bool,
+    /// Jobs taken so far.
+    taken: u64,
+}
+
+impl Lane {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Runs a call and gives its result; `EIO` of one that panicked. To be used inside the runtime.
+    pub async fn run<T, F>(&self, call: F) -> Result<T, Errno>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> Result<T, Errno> + Send + 'static,
+    {
+        let (done, result) = oneshot::channel();
+        self.push(Box::new(move || drop(done.send(call()))));
+        result.await.unwrap_or(Err(Errno::EIO))
+    }
+
+    /// Runs a call that nobody waits for. To be used inside the runtime.
+    pub fn push(&self, job: Box<dyn FnOnce() + Send>) {
+        let mut state = self.lock();
+        state.jobs.push_back(job);
+        if !state.served {
+            state.served = true;
+            self.spawn_worker(state.generation);
+        } else if !state.watched {
+            state.watched = true;
+            tokio::spawn(self.clone().watch());
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn spawn_worker(&self, generation: u64) {
+        let lane = self.clone();
+        tokio::task::spawn_blocking(move || lane.work(generation));
+    }
+
+    fn work(&self, generation: u64) {
+        loop {
+            let job = {
+                let mut state = self.lock();
+                if state.generation != generation {
+                    return;
+                }
+                let Some(job) = state.jobs.pop_front() else {
+                    state.served = false;
+                    return;
+                };
+                state.taken += 1;
+                job
+            };
+            // A panic ends one job, not the worker: the queue would stay without one.
+            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+                tracing::error!("a blocking call panicked");
+            }
+        }
+    }
+
+    async fn watch(self) {
+        let mut seen = self.lock().taken;
+        loop {
+            tokio::time::sleep(STUCK_AFTER).await;
+            let mut state = self.lock();
+            if state.jobs.is_empty() {
+                state.watched = false;
+                return;
+            }
+            if state.taken == seen {
+                state.generation += 1;
+                state.served = true;
+                self.spawn_worker(state.generation);
+            }
+            seen = state.taken;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::sync::mpsc;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime")
+    }
+
+    #[test]
+    fn a_stuck_call_delays_the_others_for_a_moment_only() {
+        let (release, wait) = mpsc::channel::<()>();
+        runtime().block_on(async {
+            let lane = Lane::new();
+            lane.push(Box::new(move || {
+                let _ = wait.recv();
+            }));
+            let answers = (0..50).map(|n| lane.run(move || Ok(n))).collect::<Vec<_>>();
+            let mut sum = 0;
+            for answer in answers {
+                sum += tokio::time::timeout(Duration::from_secs(5), answer)
+                    .await
+                    .expect("not stuck")
+                    .expect("no error");
+            }
+            assert_eq!(sum, 49 * 50 / 2);
+            drop(release);
+        });
+    }
+
+    #[test]
+    fn quick_calls_share_one_thread() {
+        let threads = Arc::new(Mutex::new(std::collections::HashSet::new()));
+        let ran = Arc::new(AtomicUsize::new(0));
+        runtime().block_on(async {
+            let lane = Lane::new();
+            for _ in 0..200 {
+                let (threads, ran) = (threads.clone(), ran.clone());
+                lane.push(Box::new(move || {
+                    threads.lock().expect("lock").insert(std::thread::current().id());
+                    ran.fetch_add(1, Ordering::SeqCst);
+                }));
+            }
+            while ran.load(Ordering::SeqCst) < 200 {
+                lane.run(|| Ok(())).await.expect("no error");
+            }
+        });
+        assert!(threads.lock().expect("lock").len() < 5);
+    }
+}

@@ -1,0 +1,64 @@
+//! System calls, and all `unsafe` of the workspace.
+//!
+//! What is in here moves bytes and reports errnos. It never judges them: no path is good or bad,
+//! no answer right or wrong at this level.
+
+pub mod block;
+pub mod buffer;
+pub mod dm;
+pub mod files;
+pub mod lane;
+pub mod pidfile;
+pub mod poll;
+pub mod process;
+pub mod scsi;
+pub mod signals;
+pub mod socket;
+pub mod sysfs;
+pub mod udev;
+pub mod uring;
+
+use std::io;
+
+use libmp::types::Errno;
+
+/// The errno in an I/O error; `EIO` where it has none.
+pub fn errno_of(error: &io::Error) -> Errno {
+    error.raw_os_error().map_or(Errno::EIO, Errno)
+}
+
+/// The errno of the call that just failed.
+fn last_errno() -> Errno {
+    errno_of(&io::Error::last_os_error())
+}
+
+impl From<Failure> for Errno {
+    fn from(failure: Failure) -> Self {
+        failure.0
+    }
+}
+
+/// An errno from either of the two worlds below: nix's and std's.
+#[derive(Debug, Clone, Copy)]
+struct Failure(Errno);
+
+impl From<nix::errno::Errno> for Failure {
+    fn from(errno: nix::errno::Errno) -> Self {
+        Self(Errno(errno as i32))
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Self(errno_of(&error))
+    }
+}
+
+/// Microseconds of the system's monotonic clock, as the core's time.
+pub fn now() -> libmp::types::Instant {
+    // It can't fail: Linux always has this clock.
+    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
+    let time = time.unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
+    let micros = time.tv_sec() * 1_000_000 + time.tv_nsec() / 1_000;
+    libmp::types::Instant::from_micros(u64::try_from(micros).unwrap_or_default())
+}

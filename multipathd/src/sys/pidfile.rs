@@ -1,0 +1,76 @@
+//! One daemon a machine: the pid file and its lock.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{ErrorKind, Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::files::{is_in_place, try_lock};
+
+/// Where the pid file is, as scripts expect it.
+pub const PID_FILE: &str = "/run/multipathd.pid";
+
+/// The held pid file. The lock goes with the last process that has it open: it survives a fork.
+#[derive(Debug)]
+pub struct PidFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl PidFile {
+    /// Takes the lock; the error is a line for the operator that names who has it.
+    pub fn take(path: &Path) -> Result<Self, String> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false).mode(0o644);
+        let opened = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path);
+        let mut file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
+        match try_lock(&file) {
+            // A daemon that stops removes its file: the lock may be on one that nobody sees.
+            Ok(()) if !is_in_place(&file, path) => {
+                Err(format!("{} was replaced: start again", path.display()))
+            }
+            Ok(()) => Ok(Self { file, path: path.into() }),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                let mut text = String::new();
+                let _ = file.read_to_string(&mut text);
+                let pid = text.trim();
+                let pid = if pid.is_empty() { "not known" } else { pid };
+                Err(format!("another multipathd is running already (pid {pid})"))
+            }
+            Err(error) => Err(format!("{}: {error}", path.display())),
+        }
+    }
+
+    /// Writes this process's pid into it.
+    pub fn write(&mut self) -> Result<(), String> {
+        let pid = std::process::id();
+        let mut write = || {
+            self.file.set_len(0)?;
+            self.file.rewind()?;
+            writeln!(self.file, "{pid}")
+        };
+        write().map_err(|error| format!("{}: {error}", self.path.display()))
+    }
+
+    /// Removes it: the daemon stops.
+    pub fn remove(self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_daemon_learns_the_pid_of_the_first() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("multipathd.pid");
+        let mut first = PidFile::take(&path).expect("free");
+        first.write().expect("written");
+        let refused = PidFile::take(&path).expect_err("taken");
+        assert_eq!(refused, format!("another multipathd is running already (pid {})", std::process::id()));
+        first.remove();
+        assert!(PidFile::take(&path).is_ok());
+    }
+}

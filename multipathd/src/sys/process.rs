@@ -1,0 +1,134 @@
+//! What a storage daemon asks for itself: to run when memory is short, when files are many, and
+//! when the disk with its own program is the one that is gone.
+
+use std::fs;
+use std::os::fd::AsRawFd;
+
+use libmp::types::Errno;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tracing::debug;
+
+use super::{Failure, last_errno};
+
+/// `PR_SET_IO_FLUSHER` of linux/prctl.h: memory it needs while it helps I/O on doesn't wait for I/O.
+const PR_SET_IO_FLUSHER: libc::c_int = 57;
+/// More files than that no machine's paths need.
+const FILES_MAX: u64 = 1 << 20;
+/// The reference's unit grants so much; nothing above it is asked for.
+const REALTIME_MAX: u64 = 10;
+/// Where no realtime priority is granted.
+const NICE: libc::c_int = -10;
+
+/// Is this root?
+pub fn is_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+/// Asks for everything. What is refused is noted and done without. To be called before threads
+/// are made: priorities are inherited by them.
+pub fn prepare() {
+    note(
+        "oom_score_adj",
+        fs::write("/proc/self/oom_score_adj", "-1000").map_err(|e| Failure::from(e).into()),
+    );
+    note("limit of open files", raise_files());
+    note("arenas of malloc", cap_arenas());
+    note("PR_SET_IO_FLUSHER", io_flusher());
+    note("priority", priority());
+}
+
+fn note(what: &str, result: Result<(), Errno>) {
+    if let Err(errno) = result {
+        debug!("{what}: {errno}");
+    }
+}
+
+fn raise_files() -> Result<(), Errno> {
+    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Failure::from)?;
+    let wanted = hard.max(FILES_MAX);
+    if setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() {
+        return Ok(());
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|errno| Failure::from(errno).into())
+}
+
+/// One arena for all threads: each other would be locked into memory.
+fn cap_arenas() -> Result<(), Errno> {
+    // SAFETY: mallopt takes two ints.
+    if unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 1 { Ok(()) } else { Err(Errno::EINVAL) }
+}
+
+fn io_flusher() -> Result<(), Errno> {
+    // SAFETY: the option takes an int and nothing else.
+    let rc = unsafe { libc::prctl(PR_SET_IO_FLUSHER, 1, 0, 0, 0) };
+    if rc < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Round robin at a low realtime priority where the unit grants one (`LimitRTPRIO`), for checks
+/// must not come late on a busy machine; else a better nice value.
+fn priority() -> Result<(), Errno> {
+    let (granted, _) = getrlimit(Resource::RLIMIT_RTPRIO).map_err(Failure::from)?;
+    if granted > 0 {
+        let priority = libc::c_int::try_from(granted.min(REALTIME_MAX)).unwrap_or(1);
+        let parameter = libc::sched_param { sched_priority: priority };
+        // SAFETY: the structure lives until the call returns.
+        if unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameter) } == 0 {
+            return Ok(());
+        }
+    }
+    // SAFETY: no pointers.
+    let rc = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
+    if rc < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Keeps the program in memory: it must go on when the disk it was read from does not.
+///
+/// Everything there is now, the program's text above all, is read in and held; what comes later
+/// (stacks of threads) is held page by page as it is used, not whole in advance.
+pub fn lock_memory() -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    let rc = unsafe { libc::mlockall(libc::MCL_CURRENT) };
+    if rc < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: no pointers.
+    let rc = unsafe { libc::mlockall(libc::MCL_FUTURE | libc::MCL_ONFAULT) };
+    if rc < 0 { Err(last_errno()) } else { Ok(()) }
+}
+
+/// Goes into the background: only the child returns. To be called before there is a second thread.
+pub fn daemonise() -> Result<(), Errno> {
+    for _ in 0..2 {
+        // SAFETY: there is one thread; the child goes on as the parent would.
+        match unsafe { libc::fork() } {
+            -1 => return Err(last_errno()),
+            0 => {}
+            // SAFETY: ends the parent without running what the child will run.
+            _ => unsafe { libc::_exit(0) },
+        }
+        let _ = nix::unistd::setsid();
+    }
+    nix::unistd::chdir("/").map_err(Failure::from)?;
+    let null = fs::OpenOptions::new().read(true).write(true).open("/dev/null").map_err(Failure::from)?;
+    for standard in 0..3 {
+        // SAFETY: both descriptors are open, and nobody owns the standard ones.
+        if unsafe { libc::dup2(null.as_raw_fd(), standard) } < 0 {
+            return Err(last_errno());
+        }
+    }
+    Ok(())
+}
+
+/// Sends a line to the system's log. May block.
+pub fn syslog(priority: libc::c_int, text: &str) {
+    if let Ok(text) = std::ffi::CString::new(text.replace('\0', " ")) {
+        // SAFETY: the format takes one string, which lives until the call returns.
+        unsafe { libc::syslog(libc::LOG_DAEMON | priority, c"%s".as_ptr(), text.as_ptr()) };
+    }
+}
+
+/// Opens the system's log under the daemon's name.
+pub fn open_syslog() {
+    // SAFETY: the name is static; openlog keeps the pointer.
+    unsafe { libc::openlog(c"multipathd".as_ptr(), libc::LOG_PID, libc::LOG_DAEMON) };
+}

@@ -1,0 +1,144 @@
+//! `/dev/sgN`: a command is written, its answer read when the descriptor is readable.
+//!
+//! The write runs on a lane: the kernel waits in it for a free request of the host, and a host whose
+//! paths hang has none. The reads never block. So hundreds of commands take one thread, and that
+//! one only while they are handed over.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use libmp::check::ScsiReply;
+use libmp::types::{DevT, Errno};
+use nix::sys::stat::makedev;
+use tokio::sync::oneshot;
+
+use super::abi::SgIoHdr;
+use super::{Command, Transfer};
+use crate::sys::lane::Lane;
+use crate::sys::poll::{Readable, readable};
+use crate::sys::{errno_of, last_errno};
+
+/// Opens the generic device of a disk; `None` where it has none. May block.
+pub fn open_generic(devt: DevT) -> Option<File> {
+    let device = PathBuf::from(format!("/sys/dev/block/{devt}/device/scsi_generic"));
+    let entry = fs::read_dir(device).ok()?.next()?.ok()?;
+    let number: DevT = fs::read_to_string(entry.path().join("dev")).ok()?.trim().parse().ok()?;
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let file = options.open(PathBuf::from("/dev").join(entry.file_name())).ok()?;
+    let node = file.metadata().ok()?;
+    let right =
+        node.file_type().is_char_device() && node.rdev() == makedev(number.major.into(), number.minor.into());
+    right.then_some(file)
+}
+
+/// An open generic device and the commands under way on it.
+pub struct Generic {
+    file: Readable<File>,
+    pending: Mutex<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    transfers: HashMap<i32, (Transfer, oneshot::Sender<Result<ScsiReply, Errno>>)>,
+    next: i32,
+}
+
+impl Generic {
+    /// Takes an open generic device into the runtime.
+    pub fn new(file: File) -> io::Result<Self> {
+        Ok(Self { file: readable(file)?, pending: Mutex::default() })
+    }
+
+    /// Runs a command. Ends when the command does; the kernel holds it to its time limit.
+    pub async fn execute(self: &Arc<Self>, command: &Command, lane: &Lane) -> Result<ScsiReply, Errno> {
+        let (done, mut answer) = oneshot::channel();
+        let pack_id = self.enqueue(Transfer::new(command), done);
+        let device = self.clone();
+        lane.push(Box::new(move || device.submit(pack_id)));
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut answer => return answer.unwrap_or(Err(Errno::EIO)),
+                ready = self.file.readable() => {
+                    let mut ready = ready.map_err(|error| errno_of(&error))?;
+                    if self.read_answers() {
+                        ready.clear_ready();
+                    }
+                }
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn enqueue(&self, transfer: Transfer, done: oneshot::Sender<Result<ScsiReply, Errno>>) -> i32 {
+        let mut pending = self.lock();
+        let pack_id = pending.next;
+        pending.next = pending.next.wrapping_add(1);
+        pending.transfers.insert(pack_id, (transfer, done));
+        pack_id
+    }
+
+    /// Hands a command to the kernel. May block.
+    fn submit(&self, pack_id: i32) {
+        let header = match self.lock().transfers.get(&pack_id) {
+            Some((transfer, _)) => transfer.header(pack_id),
+            None => return,
+        };
+        // SAFETY: the header is valid, and what it points to stays in `transfers` until the answer
+        // is read. Should this descriptor be closed before, the kernel drops the answer.
+        let written =
+            unsafe { libc::write(self.file.as_raw_fd(), (&raw const header).cast(), size_of::<SgIoHdr>()) };
+        if written < 0 {
+            let errno = last_errno();
+            let refused = self.lock().transfers.remove(&pack_id);
+            if let Some((_, done)) = refused {
+                let _ = done.send(Err(errno));
+            }
+        }
+    }
+
+    /// Reads answers until there are no more: true. No call is spent to find that out where nothing
+    /// is under way.
+    fn read_answers(&self) -> bool {
+        loop {
+            if self.lock().transfers.is_empty() {
+                return true;
+            }
+            let mut header = SgIoHdr::EMPTY;
+            // SAFETY: the kernel writes one header, and sense and data to the memory of a transfer
+            // that is still in `transfers`. O_NONBLOCK: it doesn't wait.
+            let got =
+                unsafe { libc::read(self.file.as_raw_fd(), (&raw mut header).cast(), size_of::<SgIoHdr>()) };
+            if got < 0 {
+                let errno = last_errno();
+                if errno.0 == libc::EINTR {
+                    continue;
+                }
+                if errno.0 != libc::EAGAIN {
+                    self.fail_all(errno);
+                }
+                return true;
+            }
+            let ended = self.lock().transfers.remove(&header.pack_id);
+            if let Some((transfer, done)) = ended {
+                let _ = done.send(Ok(transfer.reply(&header)));
+            }
+        }
+    }
+
+    /// The device is gone: no answer will come. (The kernel has dropped what was under way.)
+    fn fail_all(&self, errno: Errno) {
+        for (_, (_, done)) in self.lock().transfers.drain() {
+            let _ = done.send(Err(errno));
+        }
+    }
+}

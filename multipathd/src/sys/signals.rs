@@ -1,0 +1,49 @@
+//! Signals, as something to read.
+//!
+//! They are blocked in every thread: no system call of any thread is interrupted by one.
+
+use libmp::core::event::Signal;
+use libmp::types::Errno;
+use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Raw, signal, sigprocmask};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+
+use super::poll::{Readable, readable};
+use super::{Failure, errno_of};
+
+fn ours() -> SigSet {
+    [Raw::SIGHUP, Raw::SIGTERM, Raw::SIGINT].into_iter().collect()
+}
+
+/// Blocks them. To be called before there is a second thread.
+pub fn block() -> Result<(), Errno> {
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&ours()), None).map_err(Failure::from)?;
+    for ignored in [Raw::SIGUSR1, Raw::SIGUSR2, Raw::SIGPIPE] {
+        // SAFETY: no handler of ours is installed or replaced.
+        unsafe { signal(ignored, SigHandler::SigIgn) }.map_err(Failure::from)?;
+    }
+    Ok(())
+}
+
+/// Where they are read.
+pub struct Signals(Readable<SignalFd>);
+
+impl Signals {
+    /// To be called inside the runtime, after [`block`].
+    pub fn new() -> Result<Self, Errno> {
+        let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+        let fd = SignalFd::with_flags(&ours(), flags).map_err(Failure::from)?;
+        readable(fd).map(Self).map_err(|error| errno_of(&error))
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&self) -> Result<Signal, Errno> {
+        loop {
+            let mut ready = self.0.readable().await.map_err(|error| errno_of(&error))?;
+            match self.0.get_ref().read_signal().map_err(Failure::from)? {
+                Some(info) if info.ssi_signo == libc::SIGHUP as u32 => return Ok(Signal::Reconfigure),
+                Some(_) => return Ok(Signal::Terminate),
+                None => ready.clear_ready(),
+            }
+        }
+    }
+}

@@ -1,0 +1,409 @@
+//! The control sockets.
+//!
+//! A message, both ways: its length as a native 64-bit number, then that many bytes, the last of
+//! them NUL (some clients end a request with a newline instead). Many requests may follow each other
+//! on a connection; each is answered before the next is read.
+//!
+//! No client can hinder another one: there is a limit on connections, of each user and of all, on
+//! the size of a request, and on the time that half a message or an unread reply may take.
+
+use std::collections::HashMap;
+use std::io;
+use std::os::fd::FromRawFd;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use libmp::core::event::{Event, RequestId};
+use libmp::ctl::wire::{self, Decoder, MAX_COMMAND_BYTES};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::sync::oneshot;
+use tokio::time::{Instant, timeout, timeout_at};
+use tracing::{debug, warn};
+
+/// The environment variable that names another socket (`@` first: an abstract one).
+pub const SOCKET_ENV: &str = "MULTIPATH_SOCKET_NAME";
+const PATHNAME: &str = "/run/multipathd.socket";
+const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
+
+/// From the first byte of a request to its last.
+const REQUEST_LIMIT: Duration = Duration::from_secs(5);
+/// A reader that takes nothing for so long is given up.
+const STALL_LIMIT: Duration = Duration::from_secs(5);
+/// A reader that has not taken all of a reply after so long, too.
+const REPLY_LIMIT: Duration = Duration::from_mins(1);
+const CONNECTIONS_MAX: usize = 256;
+const CONNECTIONS_OF_OTHERS_MAX: usize = 128;
+const CONNECTIONS_OF_A_USER_MAX: usize = 32;
+const ROOT: u32 = 0;
+
+/// Where a socket is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// In the file system.
+    Path(PathBuf),
+    /// In the network namespace.
+    Abstract(Vec<u8>),
+}
+
+impl Address {
+    /// From its written form: an abstract one begins with `@`.
+    pub fn parse(text: &str) -> Self {
+        match text.strip_prefix('@') {
+            Some(name) => Self::Abstract(name.into()),
+            None => Self::Path(text.into()),
+        }
+    }
+
+    /// The one that the environment names, else the two that are known everywhere.
+    pub fn from_env() -> Vec<Self> {
+        match std::env::var(SOCKET_ENV) {
+            Ok(name) if !name.is_empty() => vec![Self::parse(&name)],
+            _ => vec![Self::parse(PATHNAME), Self::parse(ABSTRACT)],
+        }
+    }
+
+    fn to_socket_addr(&self) -> io::Result<SocketAddr> {
+        match self {
+            Self::Path(path) => SocketAddr::from_pathname(path),
+            Self::Abstract(name) => SocketAddr::from_abstract_name(name),
+        }
+    }
+
+    /// Connects to it. Blocks.
+    pub fn connect(&self) -> io::Result<StdStream> {
+        StdStream::connect_addr(&self.to_socket_addr()?)
+    }
+
+    fn bind(&self) -> io::Result<StdListener> {
+        if let Self::Path(path) = self {
+            // What an earlier run left: the pid file's lock says that nobody is behind it.
+            let _ = std::fs::remove_file(path);
+        }
+        let listener = StdListener::bind_addr(&self.to_socket_addr()?)?;
+        if let Self::Path(path) = self {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o666))?;
+        }
+        Ok(listener)
+    }
+}
+
+/// The sockets, bound and listening.
+#[derive(Debug)]
+pub struct Listening {
+    listeners: Vec<StdListener>,
+    ours: Vec<Address>,
+}
+
+impl Listening {
+    /// Takes the sockets that systemd passed; without any, binds them. The error is a line.
+    pub fn open(addresses: &[Address]) -> Result<Self, String> {
+        let passed: Vec<StdListener> = sd_notify::listen_fds()
+            .into_iter()
+            .flatten()
+            // SAFETY: systemd passed these descriptors to this process, and nobody else takes them.
+            .map(|fd| unsafe { StdListener::from_raw_fd(fd) })
+            .filter(|listener| listener.local_addr().is_ok())
+            .collect();
+        if !passed.is_empty() {
+            return Ok(Self { listeners: passed, ours: Vec::new() });
+        }
+        let mut listeners = Vec::new();
+        for address in addresses {
+            let bound = address.bind().map_err(|error| format!("socket {address:?}: {error}"))?;
+            listeners.push(bound);
+        }
+        Ok(Self { listeners, ours: addresses.to_vec() })
+    }
+
+    /// Removes what was bound in the file system.
+    pub fn remove(ours: &[Address]) {
+        for address in ours {
+            if let Address::Path(path) = address {
+                let _ = std::fs::remove_file(path);
+            }
+        }
+    }
+
+    /// The addresses that were bound by this process.
+    pub fn ours(&self) -> &[Address] {
+        &self.ours
+    }
+
+    /// Serves them. To be called inside the runtime.
+    pub fn serve(self, events: UnboundedSender<Event>) -> io::Result<Server> {
+        let server = Server(Arc::new(Shared { events, next: AtomicU64::new(1), state: Mutex::default() }));
+        for listener in self.listeners {
+            listener.set_nonblocking(true)?;
+            let listener = UnixListener::from_std(listener)?;
+            tokio::spawn(accept(listener, server.clone()));
+        }
+        Ok(server)
+    }
+}
+
+/// Where replies go.
+#[derive(Debug, Clone)]
+pub struct Server(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    events: UnboundedSender<Event>,
+    next: AtomicU64,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    waiting: HashMap<RequestId, oneshot::Sender<String>>,
+    users: HashMap<u32, usize>,
+}
+
+impl State {
+    fn has_room_for(&self, uid: u32) -> bool {
+        let all: usize = self.users.values().sum();
+        let root = self.users.get(&ROOT).copied().unwrap_or_default();
+        let of_user = self.users.get(&uid).copied().unwrap_or_default();
+        let theirs =
+            uid == ROOT || (of_user < CONNECTIONS_OF_A_USER_MAX && all - root < CONNECTIONS_OF_OTHERS_MAX);
+        theirs && all < CONNECTIONS_MAX
+    }
+}
+
+impl Server {
+    /// Sends a reply to the client that waits for it, if it still does.
+    pub fn reply(&self, id: RequestId, text: String) {
+        if let Some(client) = self.lock().waiting.remove(&id) {
+            let _ = client.send(text);
+        }
+    }
+
+    /// Have all requests been replied to, and are all replies gone?
+    pub fn is_idle(&self) -> bool {
+        self.lock().waiting.is_empty()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A place for a connection of this user; it is free again when dropped.
+    fn admit(&self, uid: u32) -> Option<Place> {
+        let mut state = self.lock();
+        if !state.has_room_for(uid) {
+            return None;
+        }
+        *state.users.entry(uid).or_default() += 1;
+        Some(Place { server: self.clone(), uid })
+    }
+
+    async fn ask(&self, uid: u32, command: String) -> Option<String> {
+        let id = RequestId(self.0.next.fetch_add(1, Ordering::Relaxed));
+        let (client, reply) = oneshot::channel();
+        self.lock().waiting.insert(id, client);
+        self.0.events.send(Event::Request { id, uid, command }).ok()?;
+        reply.await.ok()
+    }
+}
+
+struct Place {
+    server: Server,
+    uid: u32,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.server.lock();
+        if let Some(count) = state.users.get_mut(&self.uid) {
+            *count -= 1;
+            if *count == 0 {
+                state.users.remove(&self.uid);
+            }
+        }
+    }
+}
+
+async fn accept(listener: UnixListener, server: Server) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let Ok(peer) = stream.peer_cred() else { continue };
+                if let Some(place) = server.admit(peer.uid()) {
+                    tokio::spawn(serve(stream, place));
+                } else {
+                    warn!("a connection of user {} is refused: there are too many", peer.uid());
+                }
+            }
+            Err(error) => {
+                warn!("control socket: {error}");
+                tokio::time::sleep(Duration::from_millis(200)).await;
+            }
+        }
+    }
+}
+
+async fn serve(mut stream: UnixStream, place: Place) {
+    let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
+    while let Some(command) = read_request(&mut stream, &mut decoder).await {
+        let Some(reply) = place.server.ask(place.uid, command).await else { return };
+        if let Err(error) = write_reply(&mut stream, &reply).await {
+            debug!("a client did not take its reply: {error}");
+            return;
+        }
+    }
+}
+
+/// The next command; `None` when the client has gone or is not to be listened to any longer.
+async fn read_request(stream: &mut UnixStream, decoder: &mut Decoder) -> Option<String> {
+    match next_message(stream, decoder).await {
+        Ok(command) => Some(command.trim_end_matches(['\n', '\r']).into()),
+        Err(error) => {
+            if error.kind() != io::ErrorKind::UnexpectedEof {
+                debug!("a client is dropped: {error}");
+            }
+            None
+        }
+    }
+}
+
+/// Between requests a client may take its time; a request that has begun has to end.
+async fn next_message(stream: &mut UnixStream, decoder: &mut Decoder) -> io::Result<String> {
+    let mut piece = [0; 512];
+    let mut deadline = None;
+    loop {
+        if let Some(message) = decoder.next_message().map_err(io::Error::other)? {
+            return Ok(message);
+        }
+        if decoder.is_midway() && deadline.is_none() {
+            deadline = Some(Instant::now() + REQUEST_LIMIT);
+        }
+        let count = match deadline {
+            None => stream.read(&mut piece).await?,
+            Some(deadline) => timeout_at(deadline, stream.read(&mut piece)).await??,
+        };
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        decoder.push(&piece[..count]);
+    }
+}
+
+async fn write_reply(stream: &mut UnixStream, reply: &str) -> io::Result<()> {
+    let message = wire::encode(reply);
+    let write = async {
+        let mut rest = &message[..];
+        while !rest.is_empty() {
+            let count = timeout(STALL_LIMIT, stream.write(rest)).await??;
+            rest = &rest[count..];
+        }
+        Ok(())
+    };
+    timeout(REPLY_LIMIT, write).await?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use tokio::sync::mpsc;
+
+    /// Answers each request with its own text; `big` with ten megabytes.
+    async fn echo(server: Server, mut requests: mpsc::UnboundedReceiver<Event>) {
+        while let Some(event) = requests.recv().await {
+            if let Event::Request { id, uid, command } = event {
+                assert_eq!(uid, nix::unistd::getuid().as_raw());
+                let text = if command == "big" { "x".repeat(10_000_000) } else { command };
+                server.reply(id, text);
+            }
+        }
+    }
+
+    fn with_server(client: impl FnOnce(&Address) + Send + 'static) {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let address = Address::Path(dir.path().join("socket"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        runtime.block_on(async {
+            let (events, requests) = mpsc::unbounded_channel();
+            let listening = Listening::open(std::slice::from_ref(&address)).expect("bound");
+            let server = listening.serve(events).expect("served");
+            tokio::spawn(echo(server, requests));
+            tokio::task::spawn_blocking(move || client(&address)).await.expect("client");
+        });
+    }
+
+    fn send(stream: &mut StdStream, length: u64, bytes: &[u8]) {
+        stream.write_all(&length.to_ne_bytes()).expect("sent");
+        stream.write_all(bytes).expect("sent");
+    }
+
+    fn receive(stream: &mut StdStream) -> Vec<u8> {
+        let mut length = [0; 8];
+        stream.read_exact(&mut length).expect("a length");
+        let mut bytes = vec![0; usize::try_from(u64::from_ne_bytes(length)).expect("small")];
+        stream.read_exact(&mut bytes).expect("a reply");
+        bytes
+    }
+
+    #[test]
+    fn requests_end_in_nul_or_newline_and_follow_each_other() {
+        with_server(|address| {
+            let mut stream = address.connect().expect("connected");
+            send(&mut stream, 11, b"show paths\0");
+            send(&mut stream, 11, b"show paths\n");
+            send(&mut stream, 10, b"show paths");
+            for _ in 0..3 {
+                assert_eq!(receive(&mut stream), b"show paths\0");
+            }
+        });
+    }
+
+    #[test]
+    fn garbage_drops_its_client_and_no_other() {
+        with_server(|address| {
+            let mut good = address.connect().expect("connected");
+            for length in [0, MAX_COMMAND_BYTES as u64 + 1, 1 << 63, u64::MAX] {
+                let mut bad = address.connect().expect("connected");
+                send(&mut bad, length, b"");
+                assert_eq!(bad.read(&mut [0; 8]).expect("closed"), 0);
+            }
+            let mut half = address.connect().expect("connected");
+            send(&mut half, 100, b"show");
+            drop(half);
+            send(&mut good, 5, b"help\0");
+            assert_eq!(receive(&mut good), b"help\0");
+        });
+    }
+
+    #[test]
+    fn a_slow_reader_hinders_nobody_and_gets_all() {
+        with_server(|address| {
+            let mut slow = address.connect().expect("connected");
+            send(&mut slow, 4, b"big\0");
+            let mut quick = address.connect().expect("connected");
+            send(&mut quick, 3, b"ok\0");
+            assert_eq!(receive(&mut quick), b"ok\0");
+            assert_eq!(receive(&mut slow).len(), 10_000_001);
+        });
+    }
+
+    #[test]
+    fn a_user_gets_so_many_connections_and_root_always_has_some() {
+        let mut state = State::default();
+        state.users.insert(1000, CONNECTIONS_OF_A_USER_MAX);
+        assert!(!state.has_room_for(1000) && state.has_room_for(1001) && state.has_room_for(ROOT));
+        state.users = (1000..1004).map(|uid| (uid, CONNECTIONS_OF_A_USER_MAX)).collect();
+        assert!(!state.has_room_for(2000) && state.has_room_for(ROOT));
+    }
+
+    #[test]
+    fn names_are_abstract_with_an_at_sign() {
+        assert_eq!(Address::parse("@x"), Address::Abstract(b"x".to_vec()));
+        assert_eq!(Address::parse("/run/x"), Address::Path("/run/x".into()));
+    }
+}

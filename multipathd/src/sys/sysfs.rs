@@ -1,0 +1,223 @@
+//! What sysfs and udev's database know of disks. Attributes only: no I/O on a device.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+
+use libmp::identify::RawProbe;
+use libmp::identify::protocol::attr;
+use libmp::types::{DevT, Errno, Hctl, PathName};
+
+use super::errno_of;
+
+const BLOCK: &str = "/sys/block";
+/// More than any attribute: they are a page, binary ones may be longer.
+const ATTRIBUTE_MAX: usize = 64 << 10;
+
+/// Kernel names of all block disks, sorted.
+pub fn disks() -> Result<Vec<PathName>, Errno> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(BLOCK).map_err(|error| errno_of(&error))? {
+        let entry = entry.map_err(|error| errno_of(&error))?;
+        names.push(PathName::new(entry.file_name().to_string_lossy()));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Everything of a path that can be had without asking it.
+pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
+    let real = fs::canonicalize(block_dir(name)?).map_err(|error| errno_of(&error))?;
+    let block = Dir(real.clone());
+    let device = Dir(real.join("device"));
+    let devt = block.text("dev").and_then(|dev| dev.parse::<DevT>().ok()).ok_or(Errno::ENXIO)?;
+    let mut probe = RawProbe {
+        devt,
+        sectors: block.number("size").unwrap_or_default(),
+        read_only: block.text("ro").is_some_and(|ro| ro != "0"),
+        syspath: real.strip_prefix("/sys").map_or_else(|_| lossy(&real), |path| format!("/{}", lossy(path))),
+        hctl: hctl_of(&device.0),
+        state: device.text("state"),
+        vendor: device.line("vendor"),
+        model: device.line("model"),
+        revision: or_else(device.line("rev"), || device.line("firmware_rev")),
+        vpd80: device.bytes("vpd_pg80"),
+        vpd83: device.bytes("vpd_pg83"),
+        inquiry: device.bytes("inquiry"),
+        wwid_attr: block.text("wwid").or_else(|| device.text("wwid")),
+        dh_state: device.text("dh_state"),
+        access_state: device.text("access_state"),
+        preferred_path: device.text("preferred_path"),
+        timeout_s: device.number("timeout"),
+        max_sectors_kb: block.number("queue/max_sectors_kb"),
+        transport: transport(&block, &device),
+        ..RawProbe::default()
+    };
+    if let Ok(udev) = udev::Device::from_syspath(&real) {
+        probe.udev_initialized = udev.is_initialized();
+        probe.properties = owned(udev.properties());
+    }
+    Ok(probe)
+}
+
+/// Properties as owned text.
+pub(super) fn owned(properties: udev::Properties<'_>) -> BTreeMap<String, String> {
+    let text = |text: &OsStr| text.to_string_lossy().into_owned();
+    properties.map(|entry| (text(entry.name()), text(entry.value()))).collect()
+}
+
+/// Writes an attribute below `/sys/block/NAME/`, as `echo` would: some (`device/state`) want the
+/// newline. May block (`device/delete` does).
+pub fn write(name: &PathName, attribute: &str, value: &str) -> Result<(), Errno> {
+    let path = block_dir(name)?.join(attribute);
+    let write = || -> io::Result<()> {
+        fs::OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
+    };
+    write().map_err(|error| errno_of(&error))
+}
+
+/// An attribute of a path, trimmed; `None` where it can't be read.
+pub fn attribute(name: &PathName, attribute: &str) -> Option<String> {
+    Dir(block_dir(name).ok()?).text(attribute)
+}
+
+/// An attribute that is read again and again: kept open, so that a read is one call.
+#[derive(Debug)]
+pub struct Attribute(fs::File);
+
+impl Attribute {
+    /// Opens it; `None` where it can't be.
+    pub fn open(name: &PathName, attribute: &str) -> Option<Self> {
+        fs::File::open(block_dir(name).ok()?.join(attribute)).ok().map(Self)
+    }
+
+    /// Its value now, trimmed; an error where its device is gone.
+    pub fn read(&self) -> Result<String, Errno> {
+        let mut bytes = [0; 256];
+        let count = self.0.read_at(&mut bytes, 0).map_err(|error| errno_of(&error))?;
+        Ok(String::from_utf8_lossy(&bytes[..count]).trim().into())
+    }
+}
+
+/// `/sys/block/NAME`, for a name that stays inside.
+fn block_dir(name: &PathName) -> Result<PathBuf, Errno> {
+    let name = name.as_str();
+    if name.is_empty() || name.contains('/') || name == "." || name == ".." {
+        return Err(Errno::EINVAL);
+    }
+    Ok(Path::new(BLOCK).join(name))
+}
+
+fn lossy(path: &Path) -> String {
+    String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+}
+
+fn or_else(bytes: Vec<u8>, other: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
+    if bytes.is_empty() { other() } else { bytes }
+}
+
+/// `…/1:0:0:0` behind the link `device` is a SCSI device's name.
+fn hctl_of(device: &Path) -> Option<Hctl> {
+    fs::canonicalize(device).ok()?.file_name()?.to_str()?.parse().ok()
+}
+
+/// A directory of attributes.
+struct Dir(PathBuf);
+
+impl Dir {
+    fn bytes(&self, attribute: &str) -> Vec<u8> {
+        let mut bytes = fs::read(self.0.join(attribute)).unwrap_or_default();
+        bytes.truncate(ATTRIBUTE_MAX);
+        bytes
+    }
+
+    /// Without its newline, blanks kept.
+    fn line(&self, attribute: &str) -> Vec<u8> {
+        let mut bytes = self.bytes(attribute);
+        if bytes.last() == Some(&b'\n') {
+            bytes.pop();
+        }
+        bytes
+    }
+
+    fn text(&self, attribute: &str) -> Option<String> {
+        let bytes = fs::read(self.0.join(attribute)).ok()?;
+        Some(String::from_utf8_lossy(&bytes).trim().into())
+    }
+
+    fn number(&self, attribute: &str) -> Option<u64> {
+        self.text(attribute)?.parse().ok()
+    }
+}
+
+/// Transport classes, the component of the path that names an instance, and what is read of it.
+const CLASSES: &[(&str, &str, &[&str])] = &[
+    ("fc_host", "host", &["node_name", "port_name"]),
+    ("fc_remote_ports", "rport-", &["node_name", "port_name"]),
+    ("iscsi_host", "host", &["ipaddress"]),
+    ("iscsi_session", "session", &["targetname"]),
+    ("srp_remote_ports", "port-", &["port_id"]),
+];
+
+/// Attributes of the device itself: a SCSI disk, an NVMe controller, a DASD.
+const DEVICE: &[&str] =
+    &[attr::SAS_ADDRESS, attr::TRANSPORT, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
+
+/// What the layers below a disk say, by `CLASS/ATTRIBUTE`.
+fn transport(block: &Dir, device: &Dir) -> BTreeMap<String, String> {
+    let mut found = BTreeMap::new();
+    let components: Vec<&str> = block.0.iter().filter_map(OsStr::to_str).collect();
+    for (class, prefix, attributes) in CLASSES {
+        let instances = components.iter().filter(|name| is_instance(name, prefix));
+        for instance in instances {
+            let dir = Dir(Path::new("/sys/class").join(class).join(instance));
+            for attribute in *attributes {
+                if let Some(value) = dir.text(attribute) {
+                    found.insert(format!("{class}/{attribute}"), value);
+                }
+            }
+        }
+    }
+    let own = DEVICE.iter().map(|attribute| (device, *attribute));
+    for (dir, attribute) in own.chain([(block, attr::NSID)]) {
+        if let Some(value) = dir.text(attribute) {
+            found.insert(attribute.into(), value);
+        }
+    }
+    found
+}
+
+/// `host3`, `rport-3:0-1`, `session12`: the prefix, then a number.
+fn is_instance(component: &str, prefix: &str) -> bool {
+    component.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn instances_are_told_apart() {
+        assert!(is_instance("host3", "host"));
+        assert!(is_instance("rport-3:0-1", "rport-"));
+        assert!(!is_instance("hosts", "host"));
+    }
+
+    #[test]
+    fn a_disk_that_is_not_there_is_an_errno() {
+        assert_eq!(probe(&PathName::new("no-such-disk")), Err(Errno::ENOENT));
+        assert_eq!(probe(&PathName::new("../class")), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn every_disk_of_this_machine_can_be_probed() {
+        for name in disks().unwrap_or_default() {
+            let probe = probe(&name).expect("it is listed");
+            assert!(probe.syspath.starts_with("/devices/"), "{}", probe.syspath);
+        }
+    }
+}

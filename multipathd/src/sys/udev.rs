@@ -1,0 +1,98 @@
+//! udev's messages about disks.
+//!
+//! All of libudev is used on the loop's thread, and every message is turned into an owned value
+//! before the next is read.
+
+use std::os::fd::AsFd;
+
+use libmp::core::event::{Uevent, UeventAction};
+use libmp::types::{Errno, PathName};
+use nix::errno::Errno as Raw;
+use nix::sys::socket::{setsockopt, sockopt};
+use udev::{MonitorBuilder, MonitorSocket};
+
+use super::poll::{Readable, readable};
+use super::{errno_of, sysfs};
+
+/// Room for the messages of a storm: memory is taken only when they come.
+pub const RECEIVE_BUFFER: usize = 128 << 20;
+/// So many messages are read before the loop gets its turn.
+const BATCH: usize = 256;
+
+/// What was received.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// The messages, in order.
+    pub uevents: Vec<Uevent>,
+    /// Some messages did not fit into the kernel's buffer and are lost.
+    pub lost: bool,
+}
+
+/// An open subscription.
+pub struct Monitor {
+    socket: Readable<MonitorSocket>,
+}
+
+impl Monitor {
+    /// Subscribes to what udev says of disks (no partitions), with room for so many bytes of it. To
+    /// be called inside the runtime.
+    pub fn new(receive_buffer: usize) -> Result<Self, Errno> {
+        let open = || -> std::io::Result<Self> {
+            let socket = MonitorBuilder::new()?.match_subsystem_devtype("block", "disk")?.listen()?;
+            // The kernel doubles it; without the privilege the default stays.
+            let _ = setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
+            Ok(Self { socket: readable(socket)? })
+        };
+        open().map_err(|error| errno_of(&error))
+    }
+
+    /// Waits for messages and takes them.
+    pub async fn receive(&self) -> Result<Batch, Errno> {
+        let mut ready = self.socket.readable().await.map_err(|error| errno_of(&error))?;
+        let mut batch = Batch::default();
+        if self.drain(&mut batch) {
+            ready.clear_ready();
+        }
+        Ok(batch)
+    }
+
+    /// Reads until there is nothing left (true) or a batch is full.
+    ///
+    /// libudev answers "nothing" to an empty socket, to an overflow and to a message that it can't
+    /// read alike; errno tells them apart.
+    fn drain(&self, batch: &mut Batch) -> bool {
+        let socket: &MonitorSocket = self.socket.get_ref();
+        for _ in 0..BATCH {
+            Raw::clear();
+            match socket.iter().next() {
+                Some(event) => batch.uevents.push(convert(&event)),
+                None => match Raw::last() {
+                    Raw::ENOBUFS => batch.lost = true,
+                    Raw::EAGAIN => return true,
+                    Raw::UnknownErrno if !self.has_more() => return true,
+                    _ => {}
+                },
+            }
+        }
+        false
+    }
+
+    fn has_more(&self) -> bool {
+        use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+        let socket: &MonitorSocket = self.socket.get_ref();
+        poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|n| n > 0)
+    }
+}
+
+fn convert(event: &udev::Event) -> Uevent {
+    let action = match event.event_type() {
+        udev::EventType::Add => UeventAction::Add,
+        udev::EventType::Change => UeventAction::Change,
+        udev::EventType::Remove => UeventAction::Remove,
+        _ => UeventAction::Other,
+    };
+    let properties = sysfs::owned(event.properties());
+    // libudev writes `/` where sysfs writes `!`.
+    let name = PathName::new(event.sysname().to_string_lossy().replace('/', "!"));
+    Uevent { action, name, properties }
+}

@@ -1,0 +1,207 @@
+//! Direct reads through io_uring: no thread a read, and a read that hangs harms nobody.
+//!
+//! A submission never blocks: where the device has no room the kernel hands the read to a worker of
+//! its own. Buffer and descriptor are kept until the read ends, however late.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use io_uring::{IoUring, opcode, types};
+use libmp::types::Errno;
+use tokio::sync::{Notify, oneshot};
+
+use super::buffer::Buffer;
+use super::poll::{Readable, readable};
+use super::{errno_of, last_errno};
+
+/// Reads handed over in one call; more of them take more calls.
+const ENTRIES: u32 = 64;
+
+/// A ring, and the reads that are under way in it.
+pub struct Ring {
+    inner: Mutex<Inner>,
+    /// Something was queued and is to be submitted, with what else comes in this turn of the loop.
+    queued: Notify,
+    event: Readable<OwnedFd>,
+}
+
+struct Inner {
+    ring: IoUring,
+    reads: HashMap<u64, Read>,
+    next: u64,
+}
+
+struct Read {
+    /// Held open for the kernel.
+    _file: Arc<File>,
+    /// Held for the kernel.
+    _buffer: Buffer,
+    done: oneshot::Sender<Result<usize, Errno>>,
+}
+
+impl Ring {
+    /// Sets one up, or tells why the kernel doesn't (`ENOSYS`; `EPERM` where it is forbidden).
+    pub fn new() -> Result<Arc<Self>, Errno> {
+        let ring = IoUring::builder().dontfork().build(ENTRIES).map_err(|error| errno_of(&error))?;
+        // SAFETY: no pointers.
+        let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
+        if fd < 0 {
+            return Err(last_errno());
+        }
+        // SAFETY: just opened, owned by nobody else.
+        let event = unsafe { OwnedFd::from_raw_fd(fd) };
+        ring.submitter().register_eventfd(event.as_raw_fd()).map_err(|error| errno_of(&error))?;
+        let event = readable(event).map_err(|error| errno_of(&error))?;
+        let inner = Mutex::new(Inner { ring, reads: HashMap::new(), next: 0 });
+        let ring = Arc::new(Self { inner, queued: Notify::new(), event });
+        tokio::spawn(ring.clone().submit_queued());
+        tokio::spawn(ring.clone().reap());
+        Ok(ring)
+    }
+
+    /// Reads `size` bytes at offset 0: bytes read, or the read's errno. Ends when the read does.
+    pub async fn read_start(&self, file: Arc<File>, size: usize) -> Result<usize, Errno> {
+        let (done, ended) = oneshot::channel();
+        self.queue(file, Buffer::for_direct_io(size), done)?;
+        self.queued.notify_one();
+        ended.await.unwrap_or(Err(Errno::EIO))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn queue(
+        &self,
+        file: Arc<File>,
+        buffer: Buffer,
+        done: oneshot::Sender<Result<usize, Errno>>,
+    ) -> Result<(), Errno> {
+        let mut inner = self.lock();
+        let id = inner.next;
+        inner.next += 1;
+        let length = u32::try_from(buffer.len()).map_err(|_| Errno::EINVAL)?;
+        let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), buffer.as_ptr(), length)
+            .offset(0)
+            .build()
+            .user_data(id);
+        if inner.ring.submission().is_full() {
+            inner.submit()?;
+        }
+        // SAFETY: buffer and descriptor go into `reads` and stay there until the read has ended.
+        if unsafe { inner.ring.submission().push(&entry) }.is_err() {
+            return Err(Errno(libc::EAGAIN));
+        }
+        inner.reads.insert(id, Read { _file: file, _buffer: buffer, done });
+        Ok(())
+    }
+
+    async fn submit_queued(self: Arc<Self>) {
+        loop {
+            self.queued.notified().await;
+            let result = self.lock().submit();
+            if let Err(errno) = result {
+                tracing::warn!("io_uring takes no reads at the moment: {errno}");
+                self.reap_now();
+                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                self.queued.notify_one();
+            }
+        }
+    }
+
+    async fn reap(self: Arc<Self>) {
+        loop {
+            let Ok(mut ready) = self.event.readable().await else { return };
+            let mut count = 0_u64;
+            // SAFETY: an eventfd gives eight bytes.
+            unsafe { libc::read(self.event.as_raw_fd(), (&raw mut count).cast(), 8) };
+            ready.clear_ready();
+            drop(ready);
+            self.reap_now();
+        }
+    }
+
+    fn reap_now(&self) {
+        let mut inner = self.lock();
+        let Inner { ring, reads, .. } = &mut *inner;
+        for entry in ring.completion() {
+            if let Some(read) = reads.remove(&entry.user_data()) {
+                let result = usize::try_from(entry.result()).map_err(|_| Errno(-entry.result()));
+                let _ = read.done.send(result);
+            }
+        }
+    }
+}
+
+impl Inner {
+    fn submit(&mut self) -> Result<(), Errno> {
+        loop {
+            match self.ring.submit() {
+                Ok(_) if self.ring.submission().is_empty() => return Ok(()),
+                Ok(0) => return Err(Errno(libc::EAGAIN)),
+                Ok(_) => {}
+                Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
+                Err(error) => return Err(errno_of(&error)),
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
+    }
+
+    #[test]
+    fn direct_reads_come_back_all_of_them() {
+        let mut file = tempfile::NamedTempFile::new_in(".").expect("temporary file");
+        file.write_all(&[7; 8192]).expect("written");
+        let direct = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(file.path());
+        let Ok(direct) = direct else { return }; // a filesystem without O_DIRECT
+        let direct = Arc::new(direct);
+        runtime().block_on(async {
+            let Ok(ring) = Ring::new() else { return }; // a kernel without io_uring
+            let reads: Vec<_> = (0..200)
+                .map(|_| {
+                    let (ring, direct) = (ring.clone(), direct.clone());
+                    tokio::spawn(async move { ring.read_start(direct, 4096).await })
+                })
+                .collect();
+            for read in reads {
+                assert_eq!(read.await.expect("no panic"), Ok(4096));
+            }
+            assert!(ring.lock().reads.is_empty());
+        });
+    }
+
+    #[test]
+    fn a_read_that_hangs_hinders_nobody() {
+        runtime().block_on(async {
+            let Ok(ring) = Ring::new() else { return };
+            let (hung, _writer) = nix::unistd::pipe().expect("pipe");
+            let hung = Arc::new(File::from(hung));
+            let other = Arc::new(File::open("/dev/zero").expect("there"));
+            let mut never = Box::pin(ring.read_start(hung, 512));
+            let late = tokio::time::timeout(std::time::Duration::from_millis(50), &mut never).await;
+            assert!(late.is_err());
+            assert_eq!(ring.read_start(other, 512).await, Ok(512));
+            assert_eq!(ring.lock().reads.len(), 1);
+        });
+    }
+
+    #[test]
+    fn an_error_is_its_errno() {
+        runtime().block_on(async {
+            let Ok(ring) = Ring::new() else { return };
+            let directory = Arc::new(File::open("/").expect("there"));
+            assert_eq!(ring.read_start(directory, 512).await, Err(Errno(libc::EISDIR)));
+        });
+    }
+}

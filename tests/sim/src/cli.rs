@@ -1,0 +1,142 @@
+//! The command line: one seed, a range of seeds, or the run that CI makes.
+
+use std::process::ExitCode;
+
+use crate::invariants::CATALOGUE;
+use crate::real;
+use crate::runner::{Options, Outcome, run, run_many};
+
+const USAGE: &str = "\
+usage: sim --seed N [--events K] [--trace]     replay one run
+       sim --seeds A..B [--events K]           run many
+       sim --ci                                at least a million events, and every script
+       sim --script FILE [--trace]             one scenario
+       sim --invariants                        what must hold
+";
+
+/// Events of chaos in a run, unless told otherwise.
+const EVENTS: u64 = 4000;
+
+struct Arguments {
+    seed: Option<u64>,
+    seeds: Option<std::ops::Range<u64>>,
+    events: u64,
+    trace: bool,
+    ci: bool,
+    script: Option<String>,
+    invariants: bool,
+}
+
+fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
+    let mut all = Arguments {
+        seed: None,
+        seeds: None,
+        events: EVENTS,
+        trace: false,
+        ci: false,
+        script: None,
+        invariants: false,
+    };
+    let mut words = words;
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--seed" => all.seed = Some(words.next()?.parse().ok()?),
+            "--seeds" => {
+                let range = words.next()?;
+                let (from, to) = range.split_once("..")?;
+                all.seeds = Some(from.parse().ok()?..to.parse().ok()?);
+            }
+            "--events" => all.events = words.next()?.parse().ok()?,
+            "--trace" => all.trace = true,
+            "--ci" => all.ci = true,
+            "--script" => all.script = Some(words.next()?),
+            "--invariants" => all.invariants = true,
+            _ => return None,
+        }
+    }
+    Some(all)
+}
+
+/// What the program does.
+pub fn main() -> ExitCode {
+    let Some(arguments) = parse(std::env::args().skip(1)) else {
+        eprint!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let options = Options { events: arguments.events, trace: arguments.trace, tail: 200 };
+    if arguments.invariants {
+        for (name, doc) in CATALOGUE {
+            println!("{name}: {doc}");
+        }
+        return ExitCode::SUCCESS;
+    }
+    if let Some(seed) = arguments.seed {
+        let outcome = run(seed, options, real::core());
+        print!("{}", outcome.coverage.report());
+        return verdict(&[outcome], options);
+    }
+    if arguments.ci {
+        return many(0..250, options, true);
+    }
+    match arguments.seeds {
+        Some(seeds) => many(seeds, options, false),
+        None => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn verdict(failed_or_not: &[Outcome], options: Options) -> ExitCode {
+    let mut code = ExitCode::SUCCESS;
+    for outcome in failed_or_not {
+        let Some(violation) = &outcome.violation else { continue };
+        print!("{}", outcome.tail);
+        println!("FAIL seed {}: {violation}", outcome.seed);
+        println!("replay: {}", replay(outcome.seed, options));
+        code = ExitCode::FAILURE;
+    }
+    code
+}
+
+fn replay(seed: u64, options: Options) -> String {
+    format!("cargo run --release -p sim -- --seed {seed} --events {} --trace", options.events)
+}
+
+fn many(seeds: std::ops::Range<u64>, options: Options, ci: bool) -> ExitCode {
+    let (mut passed, mut failed) = (0_u32, Vec::new());
+    let mut virtual_s = 0;
+    let (coverage, events, took) = run_many(seeds, options, real::core, |outcome| {
+        virtual_s += outcome.virtual_time.as_secs();
+        match &outcome.violation {
+            None => passed += 1,
+            Some(violation) => {
+                println!("FAIL seed {}: {violation}", outcome.seed);
+                if failed.is_empty() {
+                    print!("{}", outcome.tail);
+                }
+                println!("replay: {}", replay(outcome.seed, options));
+                failed.push(violation.name);
+            }
+        }
+    });
+    print!("{}", coverage.report());
+    let rate = events.checked_div(took.as_millis().try_into().unwrap_or(1)).unwrap_or(events);
+    println!(
+        "{events} events, {} hours of virtual time, in {:.1} s: {rate} thousand events a second",
+        virtual_s / 3600,
+        took.as_secs_f32()
+    );
+    let mut names = failed.clone();
+    names.sort_unstable();
+    names.dedup();
+    for name in names {
+        println!("  {} x {name}", failed.iter().filter(|n| **n == name).count());
+    }
+    if ci && events < 1_000_000 {
+        println!("FAIL: fewer than a million events");
+        failed.push("events");
+    }
+    println!("{passed} passed, {} failed", failed.len());
+    if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,169 @@
+//! A configuration as a value: what the daemon reads as text, the simulator knows by construction.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use crate::rng::Rng;
+
+/// `no_path_retry`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Retry {
+    Fail,
+    Queue,
+    Checks(u32),
+}
+
+/// `path_grouping_policy`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Grouping {
+    Failover,
+    Multibus,
+    ByPrio,
+}
+
+/// The settings that the simulator varies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Conf {
+    pub polling_s: u64,
+    pub max_polling_s: u64,
+    pub retry: Retry,
+    pub grouping: Grouping,
+    pub failback: &'static str,
+    pub checker: &'static str,
+    pub prio: &'static str,
+    pub detect_prio: bool,
+    pub friendly_names: bool,
+    pub flush_on_last_del: &'static str,
+    pub deferred_remove: bool,
+    pub queue_without_daemon: bool,
+    /// WWID → alias
+    pub aliases: BTreeMap<String, String>,
+    /// WWIDs that are excluded.
+    pub blacklist: BTreeSet<String>,
+    /// Lines added to `defaults` by scripts.
+    pub extra: Vec<String>,
+}
+
+impl Default for Conf {
+    fn default() -> Self {
+        Self {
+            polling_s: 5,
+            max_polling_s: 20,
+            retry: Retry::Fail,
+            grouping: Grouping::Multibus,
+            failback: "immediate",
+            checker: "tur",
+            prio: "const",
+            detect_prio: false,
+            friendly_names: true,
+            flush_on_last_del: "unused",
+            deferred_remove: false,
+            queue_without_daemon: false,
+            aliases: BTreeMap::new(),
+            blacklist: BTreeSet::new(),
+            extra: Vec::new(),
+        }
+    }
+}
+
+const fn yes(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+impl Conf {
+    /// Any valid configuration.
+    pub fn random(rng: &mut Rng, wwids: &[String]) -> Self {
+        let polling_s = rng.within(1..=10);
+        let retry = rng.weighted(&[(3, Retry::Fail), (3, Retry::Queue), (3, Retry::Checks(0))]);
+        let retry = match retry {
+            Retry::Checks(_) => Retry::Checks(u32::try_from(rng.within(1..=12)).expect("small")),
+            other => other,
+        };
+        let mut conf = Self {
+            polling_s,
+            max_polling_s: polling_s * rng.within(1..=4),
+            retry,
+            grouping: rng.weighted(&[
+                (1, Grouping::Failover),
+                (2, Grouping::Multibus),
+                (2, Grouping::ByPrio),
+            ]),
+            failback: rng.weighted(&[(3, "immediate"), (1, "manual"), (1, "followover"), (1, "10")]),
+            checker: rng.weighted(&[(3, "tur"), (2, "directio"), (1, "readsector0")]),
+            prio: rng.weighted(&[(1, "const"), (1, "alua"), (1, "sysfs")]),
+            detect_prio: rng.per_mille(500),
+            friendly_names: rng.per_mille(600),
+            flush_on_last_del: rng.weighted(&[(2, "unused"), (1, "never"), (1, "always")]),
+            deferred_remove: rng.per_mille(200),
+            queue_without_daemon: rng.per_mille(300),
+            ..Self::default()
+        };
+        for (number, wwid) in wwids.iter().enumerate() {
+            if rng.per_mille(250) {
+                // Aliases move between WWIDs from one configuration to the next.
+                let alias = format!("vol{}", (number + rng.below(3)) % wwids.len());
+                if !conf.aliases.values().any(|a| *a == alias) {
+                    conf.aliases.insert(wwid.clone(), alias);
+                }
+            } else if rng.per_mille(40) {
+                conf.blacklist.insert(wwid.clone());
+            }
+        }
+        conf
+    }
+
+    /// The text of multipath.conf.
+    pub fn text(&self) -> String {
+        let retry = match self.retry {
+            Retry::Fail => "fail".to_owned(),
+            Retry::Queue => "queue".to_owned(),
+            Retry::Checks(n) => n.to_string(),
+        };
+        let grouping = match self.grouping {
+            Grouping::Failover => "failover",
+            Grouping::Multibus => "multibus",
+            Grouping::ByPrio => "group_by_prio",
+        };
+        let mut out =
+            String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n\tdetect_pgpolicy no\n");
+        for (key, value) in [
+            ("polling_interval", self.polling_s.to_string().as_str()),
+            ("max_polling_interval", self.max_polling_s.to_string().as_str()),
+            ("no_path_retry", &retry),
+            ("path_grouping_policy", grouping),
+            ("failback", self.failback),
+            ("path_checker", self.checker),
+            ("prio", self.prio),
+            ("detect_prio", yes(self.detect_prio)),
+            ("user_friendly_names", yes(self.friendly_names)),
+            ("flush_on_last_del", self.flush_on_last_del),
+            ("deferred_remove", yes(self.deferred_remove)),
+            ("queue_without_daemon", yes(self.queue_without_daemon)),
+        ] {
+            let _ = writeln!(out, "\t{key} {value}");
+        }
+        for line in &self.extra {
+            let _ = writeln!(out, "\t{line}");
+        }
+        out.push_str("}\nmultipaths {\n");
+        for (wwid, alias) in &self.aliases {
+            let _ = writeln!(out, "\tmultipath {{\n\t\twwid {wwid}\n\t\talias {alias}\n\t}}");
+        }
+        out.push_str("}\nblacklist {\n");
+        for wwid in &self.blacklist {
+            let _ = writeln!(out, "\twwid {wwid}");
+        }
+        out.push_str("}\n");
+        out
+    }
+
+    /// For how long a map without paths may queue; `None`: for ever.
+    pub fn queues_for(&self) -> Option<Duration> {
+        match self.retry {
+            Retry::Fail => Some(Duration::ZERO),
+            Retry::Queue => None,
+            Retry::Checks(n) => Some(Duration::from_secs(u64::from(n) * self.polling_s)),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! Reads and writes that went through maps, and maps that hold them.
+
+use std::time::Duration;
+
+use libmp::types::Instant;
+
+use super::{Violation, Watch};
+use crate::conf::{Conf, Retry};
+use crate::world::World;
+use crate::world::io::Outcome;
+
+/// The daemon has so long to act on what it was told.
+const REACTION: Duration = Duration::from_secs(30);
+
+impl Watch {
+    /// One read or write ended.
+    pub fn outcome(&mut self, world: &World, conf: &Conf, outcome: &Outcome) -> Result<(), Violation> {
+        let minor = outcome.bio.minor;
+        let Some((lun, via)) = &outcome.reached else { return self.error(world, conf, minor) };
+        let (meant, is) = (&*outcome.bio.wwid, &world.luns[*lun].identity.wwid);
+        if meant == is {
+            return Ok(());
+        }
+        // Before the daemon could know, nobody could help it.
+        let told = self.paths.get(via).and_then(|known| known.wwid.as_ref()).filter(|(wwid, _)| wwid == is);
+        let Some((_, told)) = told else { return Ok(()) };
+        if world.now.saturating_since(self.free_since(minor, *told)) > REACTION {
+            let detail =
+                format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - *told);
+            return Err(Violation::new("io-reaches-its-lun", detail));
+        }
+        Ok(())
+    }
+
+    fn free_since(&self, minor: u32, since: Instant) -> Instant {
+        let excused = self.excused.get(&minor).copied().unwrap_or(self.born);
+        since.max(excused).max(self.born)
+    }
+
+    fn error(&self, world: &World, conf: &Conf, minor: u32) -> Result<(), Violation> {
+        let Some(device) = world.dm.devices.get(&minor) else { return Ok(()) };
+        let may = conf.retry != Retry::Queue
+            || self.queueing_disabled
+            || self.born == Instant::default()
+            || world.now.saturating_since(self.free_since(minor, Instant::default())) < REACTION
+            || device.mpath().is_none_or(|t| t.paths().count() == 0)
+            || conf.flush_on_last_del != "never";
+        if may {
+            return Ok(());
+        }
+        Err(Violation::new("no-error-while-queueing", format!("{}: I/O failed", device.name)))
+    }
+
+    /// Somebody else did something to a map: the daemon has time to notice.
+    pub fn excuse(&mut self, now: Instant, minor: u32) {
+        self.excused.insert(minor, now);
+    }
+
+    pub(super) fn queues(&mut self, world: &World, conf: &Conf) -> Result<(), Violation> {
+        let settling = self.is_settling();
+        for device in world.dm.devices.values().filter(|d| d.wwid().is_some()) {
+            if settling || self.is_operated(&device.name) {
+                self.excused.insert(device.minor, world.now);
+                continue;
+            }
+            let (Some(since), Some(target)) = (device.no_path_since, device.mpath()) else { continue };
+            let Some(limit) = conf.queues_for().filter(|_| target.queue_if_no_path) else { continue };
+            let free = self.free_since(device.minor, since);
+            if world.now.saturating_since(free) > limit + REACTION {
+                let detail = format!("{} queues without a path for {:?}", device.name, world.now - since);
+                return Err(Violation::new("queueing-ends", detail));
+            }
+        }
+        Ok(())
+    }
+}

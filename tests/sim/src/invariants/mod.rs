@@ -1,0 +1,323 @@
+//! What must hold after every event, and what must hold at rest.
+//!
+//! The watch keeps its own books of what the daemon was told and what it ordered; it never asks
+//! the daemon why.
+
+mod effects;
+mod io;
+mod rest;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::time::Duration;
+
+use libmp::check::{RawCheck, RawIo};
+use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
+use libmp::show::view::View;
+use libmp::types::{DevT, Instant, Token};
+
+use crate::conf::Conf;
+use crate::world::World;
+
+pub use rest::{Rest, at_rest};
+
+/// Name and meaning of every invariant.
+pub const CATALOGUE: &[(&str, &str)] = &[
+    ("tokens-are-unique", "No token is given twice in one life."),
+    ("one-dm-operation-a-map", "At most one device-mapper operation is under way for a map."),
+    ("one-check-a-path", "At most one check is under way for one device: memory and threads stay bounded."),
+    ("no-wwids-mixed", "A table that is ordered holds only paths whose last known WWID is the map's."),
+    ("no-reinstate-of-a-stranger", "A path last known with another WWID than its map's is never reinstated."),
+    (
+        "no-reinstate-without-evidence",
+        "A path is reinstated only on a good check since it came, or by an operator.",
+    ),
+    ("up-on-fresh-evidence", "A path is up only on a good, awaited check that was ordered since it came."),
+    (
+        "no-effect-for-the-gone",
+        "No path is checked or probed a second after the daemon learnt that it is gone.",
+    ),
+    ("a-resize-flushes", "A table of another size is loaded with a flushing suspend."),
+    ("one-reply", "Each request gets exactly one reply, and none is outstanding at exit."),
+    ("a-reply-in-time", "A reply comes within 4 s, whatever hangs."),
+    ("names-are-unique", "No two maps have one name, and no two one WWID."),
+    ("a-path-in-one-map", "No path is in two groups or maps at once."),
+    ("usable-means-mapped", "A path that is up and not excluded is in a map within two minutes."),
+    ("io-reaches-its-lun", "I/O for one LUN never reaches another once the daemon could know."),
+    ("no-error-while-queueing", "With `no_path_retry queue`, I/O without a path waits."),
+    (
+        "queueing-ends",
+        "With `no_path_retry N`, a map without paths stops queueing in time, whoever switches it on.",
+    ),
+    ("timers-move-on", "A deadline that was served is not asked for again at once."),
+    (
+        "rest-maps",
+        "At rest: one running multipath map for each LUN with a healthy path, under its name, of its size.",
+    ),
+    ("rest-paths", "At rest: every healthy path is in its map and active; no failed or foreign one is."),
+    ("rest-groups", "At rest: the groups are what the policy says, and I/O goes to the best one."),
+    ("rest-queueing", "At rest: queueing is what the configuration says."),
+    ("rest-orders-nothing", "At rest: no table is loaded, no message sent, nothing saved."),
+    ("rest-wakes-little", "At rest: the daemon wakes for its checks; without paths, never."),
+    ("rest-owes-nothing", "At rest: every request is answered, every answer taken."),
+];
+
+/// An invariant that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    pub name: &'static str,
+    pub detail: String,
+}
+
+impl Violation {
+    pub fn new(name: &'static str, detail: impl Into<String>) -> Self {
+        debug_assert!(CATALOGUE.iter().any(|(known, _)| *known == name), "{name} is not in the catalogue");
+        Self { name, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.detail)
+    }
+}
+
+/// What the daemon of this life was told of a path.
+#[derive(Debug, Clone, Default)]
+struct Known {
+    devt: DevT,
+    /// The WWID it last showed, and since when.
+    wwid: Option<(String, Instant)>,
+    /// The event after which it is another device, or none.
+    came: u64,
+    gone_since: Option<Instant>,
+    /// When the newest good check that was taken had been ordered.
+    good: Option<u64>,
+    operator_reinstated: Option<Instant>,
+    usable_unmapped_since: Option<Instant>,
+}
+
+/// What a token was given for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Asked {
+    Check { name: String, devt: DevT },
+    Probe { name: String },
+    Dm { names: Vec<String> },
+    Enumerate,
+    Config,
+    Other,
+}
+
+/// The books.
+#[derive(Debug, Default)]
+pub struct Watch {
+    /// Number of the event; orders what was asked and what was told.
+    step: u64,
+    born: Instant,
+    given: BTreeSet<Token>,
+    asked: BTreeMap<Token, (u64, Asked)>,
+    paths: BTreeMap<String, Known>,
+    requests: BTreeMap<RequestId, (Instant, String)>,
+    /// Until then a map may be other than configured: the daemon was busy, absent, or told otherwise.
+    excused: BTreeMap<u32, Instant>,
+    queueing_disabled: bool,
+    /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
+    away: BTreeSet<String>,
+    pub clock_jumped: Option<Instant>,
+    /// Orders since the last reset.
+    pub orders: u64,
+    pub last_order: String,
+    pub ticks: u64,
+    pub checks: u64,
+}
+
+impl Watch {
+    /// A new daemon knows nothing.
+    pub fn reborn(&mut self, now: Instant) {
+        self.given.clear();
+        self.asked.clear();
+        self.paths.clear();
+        self.requests.clear();
+        self.queueing_disabled = false;
+        self.away.clear();
+        self.born = now;
+    }
+
+    /// A client sent a command.
+    pub fn requested(&mut self, world: &World, id: RequestId, command: &str) {
+        let now = world.now;
+        self.requests.insert(id, (now, command.to_owned()));
+        let words: Vec<&str> = command.split_ascii_whitespace().collect();
+        match words[..] {
+            ["reinstate", "path", name] => {
+                self.paths.entry(name.to_owned()).or_default().operator_reinstated = Some(now);
+            }
+            ["add", "path", name] => {
+                // The client has seen it; so may the daemon look for it.
+                self.paths.entry(name.to_owned()).or_default().gone_since = None;
+            }
+            ["disablequeueing", ..] => self.queueing_disabled = true,
+            ["del", "map", name] => {
+                self.away.extend(world.dm.by_name(name).and_then(|d| d.wwid()).map(str::to_owned));
+            }
+            _ => {}
+        }
+    }
+
+    /// The daemon is about to be told this.
+    pub fn before(&mut self, world: &World, event: &Event) {
+        self.step += 1;
+        let now = world.now;
+        match event {
+            Event::Uevent(uevent) => self.uevent(now, uevent),
+            Event::Enumerated { token, found } if self.take(*token).is_some() => {
+                for (name, known) in &mut self.paths {
+                    if found.disks.iter().any(|d| d.as_str() == name) {
+                        known.gone_since = None;
+                    } else {
+                        known.goes(now, self.step);
+                    }
+                }
+            }
+            Event::Probed { token, probe } => {
+                let Some((_, Asked::Probe { name })) = self.take(*token) else { return };
+                let known = self.paths.entry(name).or_default();
+                match probe {
+                    Ok(probe) => {
+                        if known.devt != probe.devt {
+                            known.came = self.step;
+                            known.devt = probe.devt;
+                        }
+                        known.gone_since = None;
+                        if probe.udev_initialized {
+                            let shown = probe.properties.get("ID_SERIAL").map_or("", String::as_str);
+                            known.shows(now, shown);
+                        }
+                    }
+                    Err(_) => known.goes(now, self.step),
+                }
+            }
+            Event::Checked { token, raw } => {
+                let Some((ordered, Asked::Check { name, .. })) = self.take(*token) else { return };
+                if is_good(raw) {
+                    self.paths.entry(name).or_default().good = Some(ordered);
+                }
+            }
+            Event::DmDone { token, .. }
+            | Event::Config { token, .. }
+            | Event::SysfsWritten { token, .. }
+            | Event::Saved { token, .. } => {
+                if let Event::Config { .. } = event {
+                    self.queueing_disabled = false;
+                    self.away.clear();
+                }
+                self.take(*token);
+            }
+            Event::Tick => self.ticks += 1,
+            _ => {}
+        }
+    }
+
+    /// An answer is taken once; a second one is stale.
+    fn take(&mut self, token: Token) -> Option<(u64, Asked)> {
+        self.asked.remove(&token)
+    }
+
+    fn uevent(&mut self, now: Instant, uevent: &Uevent) {
+        let name = uevent.name.as_str();
+        if name.starts_with("dm-") {
+            return;
+        }
+        let step = self.step;
+        let known = self.paths.entry(name.to_owned()).or_default();
+        if uevent.action == UeventAction::Remove {
+            return known.goes(now, step);
+        }
+        known.gone_since = None;
+        let number = |key: &str| uevent.properties.get(key)?.parse().ok();
+        if let (Some(major), Some(minor)) = (number("MAJOR"), number("MINOR")) {
+            let devt = DevT::new(major, minor);
+            if known.devt != devt {
+                known.came = step;
+                known.devt = devt;
+            }
+        }
+        if let Some(wwid) = uevent.properties.get("ID_SERIAL") {
+            known.shows(now, wwid);
+        }
+    }
+
+    fn known_by_devt(&self, devt: DevT) -> Option<(&String, &Known)> {
+        self.paths.iter().find(|(_, known)| known.devt == devt && known.gone_since.is_none())
+    }
+
+    /// Is the daemon still finding out what there is?
+    fn is_settling(&self) -> bool {
+        self.asked.values().any(|(_, asked)| matches!(asked, Asked::Config | Asked::Enumerate))
+    }
+
+    /// Is an operation on this map under way?
+    fn is_operated(&self, name: &str) -> bool {
+        self.asked
+            .values()
+            .any(|(_, asked)| matches!(asked, Asked::Dm { names } if names.iter().any(|n| n == name)))
+    }
+
+    /// After every event.
+    pub fn after(&mut self, world: &World, conf: &Conf, view: &View) -> Result<(), Violation> {
+        self.view(world.now, view)?;
+        self.queues(world, conf)?;
+        self.timers(world)
+    }
+
+    /// Whenever time has passed.
+    pub fn timers(&self, world: &World) -> Result<(), Violation> {
+        const LIMIT: Duration = Duration::from_millis(4500);
+        let Some((id, (asked, command))) = self.requests.first_key_value() else { return Ok(()) };
+        let since = self.clock_jumped.map_or(*asked, |jump| jump.max(*asked));
+        if world.now.saturating_since(since) > LIMIT {
+            let detail = format!("request {} ({command}) has waited for {:?}", id.0, world.now - *asked);
+            return Err(Violation::new("a-reply-in-time", detail));
+        }
+        Ok(())
+    }
+
+    /// Nothing may be outstanding.
+    pub fn outstanding(&self) -> Option<String> {
+        self.requests.values().next().map(|(_, command)| format!("no reply to {command}"))
+    }
+}
+
+impl Known {
+    fn goes(&mut self, now: Instant, step: u64) {
+        self.gone_since = self.gone_since.or(Some(now));
+        self.came = step;
+        self.wwid = None;
+        self.usable_unmapped_since = None;
+    }
+
+    fn shows(&mut self, now: Instant, wwid: &str) {
+        if self.wwid.as_ref().is_none_or(|(was, _)| was != wwid) {
+            self.wwid = Some((wwid.to_owned(), now));
+        }
+    }
+
+    fn has_evidence(&self) -> bool {
+        self.good.is_some_and(|ordered| ordered >= self.came)
+    }
+}
+
+/// Could a checker take this for a good answer?
+fn is_good(raw: &RawCheck) -> bool {
+    match &raw.io {
+        RawIo::None => raw.sysfs_state.as_deref() == Some("running"),
+        RawIo::Read(read) => read.is_ok(),
+        // Standby (02/04/0b) is a good answer: ghost.
+        RawIo::Scsi(reply) if reply.status == 2 && reply.sense.len() > 13 => {
+            (reply.sense[2], reply.sense[12], reply.sense[13]) == (2, 4, 0x0b)
+        }
+        RawIo::Scsi(reply) => reply.status == 0 && reply.host_status == 0,
+        RawIo::Failed(_) => false,
+    }
+}

@@ -1,0 +1,192 @@
+//! At rest, what the kernel has is what is wanted: found out from the world, not from the daemon.
+
+use std::collections::BTreeMap;
+
+use super::Violation;
+use crate::conf::{Conf, Grouping, Retry};
+use crate::world::World;
+use crate::world::disk::{Disk, LunId};
+use crate::world::dm::Device;
+use crate::world::mpath::Mpath;
+use crate::world::scsi::Alua;
+
+/// What a rest is judged by.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest<'a> {
+    pub world: &'a World,
+    pub conf: &'a Conf,
+}
+
+/// Everything that must hold at rest.
+pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
+    let mut by_lun: BTreeMap<LunId, Vec<&Disk>> = BTreeMap::new();
+    for disk in rest.world.disks.values() {
+        if let Some(lun) = disk.lun {
+            by_lun.entry(lun).or_default().push(disk);
+        }
+    }
+    for (lun, disks) in by_lun {
+        let wwid = &rest.world.luns[lun].identity.wwid;
+        let device = rest.world.dm.by_uuid(&format!("mpath-{wwid}"));
+        if wwid.is_empty() || rest.conf.blacklist.contains(wwid) {
+            continue;
+        }
+        let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns));
+        match device {
+            Some(device) => rest.lun(lun, &disks, device)?,
+            None if healthy => {
+                return Err(Violation::new("rest-maps", format!("{wwid} has healthy paths and no map")));
+            }
+            None => {}
+        }
+    }
+    rest.devices()
+}
+
+impl Rest<'_> {
+    /// No map is left half made, whatever it belongs to.
+    fn devices(self) -> Result<(), Violation> {
+        for device in self.world.dm.devices.values().filter(|d| d.wwid().is_some()) {
+            if device.suspended {
+                return Err(Violation::new("rest-maps", format!("{} is suspended", device.name)));
+            }
+            if device.live.is_none() {
+                return Err(Violation::new("rest-maps", format!("{} has no table", device.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn lun(self, lun: LunId, disks: &[&Disk], device: &Device) -> Result<(), Violation> {
+        let identity = &self.world.luns[lun].identity;
+        let name = &device.name;
+        let Some(target) = device.mpath() else {
+            return Err(Violation::new("rest-maps", format!("{name} is no multipath map")));
+        };
+        let sectors = device.live.as_ref().map_or(0, crate::world::dm::Table::sectors);
+        let right_size = disks.iter().any(|d| d.is_healthy(&self.world.luns) && d.scanned.sectors == sectors);
+        if sectors != identity.sectors && !right_size && disks.iter().any(|d| d.is_healthy(&self.world.luns))
+        {
+            return Err(Violation::new("rest-maps", format!("{name} has {sectors} sectors")));
+        }
+        if !self.named(&identity.wwid, name) {
+            let detail = format!("{} is called {name}", identity.wwid);
+            return Err(Violation::new("rest-maps", detail));
+        }
+        self.paths(disks, device, target, sectors)?;
+        self.groups(lun, device, target)?;
+        self.queueing(device, target)
+    }
+
+    fn named(self, wwid: &str, name: &str) -> bool {
+        if let Some(alias) = self.conf.aliases.get(wwid) {
+            return name == alias;
+        }
+        if self.conf.friendly_names {
+            let bound = format!("{name} {wwid}");
+            return name == wwid || self.world.files.bindings.lines().any(|line| line.trim() == bound);
+        }
+        name == wwid
+    }
+
+    fn paths(self, disks: &[&Disk], device: &Device, target: &Mpath, sectors: u64) -> Result<(), Violation> {
+        let broken = |detail: String| Err(Violation::new("rest-paths", format!("{}: {detail}", device.name)));
+        for disk in disks.iter().filter(|d| d.is_healthy(&self.world.luns)) {
+            let Disk { name, devt, generation, .. } = disk;
+            let mut here = target.paths().filter(|p| p.disk.devt == *devt);
+            match here.next() {
+                None if disk.scanned.sectors != sectors => {}
+                None => return broken(format!("{name} ({devt}) is healthy and not in it")),
+                Some(path) if path.disk.generation != *generation => {
+                    return broken(format!("{devt} in it is a disk that is gone, not {name}"));
+                }
+                Some(path) if !path.active => {
+                    return broken(format!("{name} ({devt}) is healthy and failed"));
+                }
+                Some(_) => {}
+            }
+        }
+        for path in target.paths() {
+            let devt = path.disk.devt;
+            match disks.iter().find(|d| (d.devt, d.generation) == (devt, path.disk.generation)) {
+                None => return broken(format!("{devt} in it is not one of its disks")),
+                Some(disk) if path.active && !disk.is_healthy(&self.world.luns) && !self.is_ghost(disk) => {
+                    return broken(format!("{} ({devt}) is not healthy and not failed", disk.name));
+                }
+                Some(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn is_ghost(self, disk: &Disk) -> bool {
+        disk.reads_fail
+            || disk.lun.is_some_and(|lun| self.world.luns[lun].groups[disk.group] == Alua::Standby)
+    }
+
+    fn groups(self, lun: LunId, device: &Device, target: &Mpath) -> Result<(), Violation> {
+        let broken =
+            |detail: String| Err(Violation::new("rest-groups", format!("{}: {detail}", device.name)));
+        let (paths, groups) = (target.paths().count(), target.groups.len());
+        let lun = &self.world.luns[lun];
+        let by_state = lun.alua && (self.conf.detect_prio || self.conf.prio != "const");
+        let all_active = target.paths().all(|p| p.active);
+        match self.conf.grouping {
+            Grouping::Multibus if groups > 1 => return broken(format!("multibus, and {groups} groups")),
+            Grouping::Failover if groups != paths => {
+                return broken(format!("failover: {groups} groups, {paths} paths"));
+            }
+            Grouping::ByPrio if all_active => {
+                let state = |devt| {
+                    let disk = self.world.disks.values().find(|d| d.devt == devt);
+                    disk.map(|d| lun.groups[d.group]).filter(|_| by_state)
+                };
+                let mut states: Vec<_> = target.paths().map(|p| state(p.disk.devt)).collect();
+                states.sort_unstable();
+                states.dedup();
+                if states.len() != groups {
+                    return broken(format!("group_by_prio: {groups} groups, and priorities of {states:?}"));
+                }
+                if by_state && self.conf.failback == "immediate" {
+                    return self.best_group(lun.groups.as_slice(), device, target);
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn best_group(self, states: &[Alua], device: &Device, target: &Mpath) -> Result<(), Violation> {
+        let state = |devt| self.world.disks.values().find(|d| d.devt == devt).map(|d| states[d.group]);
+        let best = target.paths().filter_map(|p| state(p.disk.devt)).min();
+        let current =
+            target.current.and_then(|n| target.groups[n].paths.first()).and_then(|p| state(p.disk.devt));
+        if current.is_some() && current != best {
+            let detail = format!("{}: I/O goes to {current:?}, not to {best:?}", device.name);
+            return Err(Violation::new("rest-groups", detail));
+        }
+        Ok(())
+    }
+
+    fn queueing(self, device: &Device, target: &Mpath) -> Result<(), Violation> {
+        if target.paths().count() == 0 {
+            return Ok(());
+        }
+        let wanted = match self.conf.retry {
+            Retry::Fail => false,
+            Retry::Queue => true,
+            Retry::Checks(_) => target.valid_paths() > 0,
+        };
+        if target.queue_if_no_path != wanted {
+            let detail = format!(
+                "{}: queue_if_no_path is {}, {} paths are valid, no_path_retry is {:?}",
+                device.name,
+                target.queue_if_no_path,
+                target.valid_paths(),
+                self.conf.retry
+            );
+            return Err(Violation::new("rest-queueing", detail));
+        }
+        Ok(())
+    }
+}

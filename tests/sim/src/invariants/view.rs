@@ -1,0 +1,68 @@
+//! What the daemon says it knows, held against what it was told.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use libmp::show::view::{DaemonState, View};
+use libmp::types::Instant;
+
+use super::{Violation, Watch};
+
+impl Watch {
+    pub(super) fn view(&mut self, now: Instant, view: &View) -> Result<(), Violation> {
+        self.names(view)?;
+        self.one_place(view)?;
+        let working = matches!(view.daemon, DaemonState::Idle | DaemonState::Running);
+        for path in &view.paths {
+            let usable = path.check_state.is_usable();
+            let known = self.paths.entry(path.name.as_str().to_owned()).or_default();
+            if usable && !known.has_evidence() {
+                let by_operator = known
+                    .operator_reinstated
+                    .is_some_and(|at| now.saturating_since(at) < Duration::from_secs(120));
+                if !by_operator {
+                    let detail = format!(
+                        "{} is {} (came at event {}, last good check ordered at {:?})",
+                        path.name, path.check_state, known.came, known.good
+                    );
+                    return Err(Violation::new("up-on-fresh-evidence", detail));
+                }
+            }
+            let away = self.away.contains(path.wwid.as_str());
+            let lost = usable && working && path.map.is_none() && !path.excluded && !away;
+            if !lost {
+                known.usable_unmapped_since = None;
+                continue;
+            }
+            let since = *known.usable_unmapped_since.get_or_insert(now);
+            if now.saturating_since(since) > Duration::from_secs(120) {
+                let detail =
+                    format!("{} is {} and in no map since {:?}", path.name, path.check_state, now - since);
+                return Err(Violation::new("usable-means-mapped", detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self, view: &View) -> Result<(), Violation> {
+        let (mut names, mut wwids) = (BTreeSet::new(), BTreeSet::new());
+        for map in &view.maps {
+            if !names.insert(&map.name) || !wwids.insert(&map.wwid) {
+                let detail = format!("two maps are {} or {} at event {}", map.name, map.wwid, self.step);
+                return Err(Violation::new("names-are-unique", detail));
+            }
+        }
+        Ok(())
+    }
+
+    fn one_place(&self, view: &View) -> Result<(), Violation> {
+        let mut seen = BTreeSet::new();
+        for path in view.maps.iter().flat_map(|m| &m.groups).flat_map(|g| &g.paths) {
+            if !seen.insert(&path.name) {
+                let detail = format!("{} is there twice at event {}", path.name, self.step);
+                return Err(Violation::new("a-path-in-one-map", detail));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,5 @@
+//! Runs the simulator from the command line.
+
+fn main() -> std::process::ExitCode {
+    sim::main()
+}

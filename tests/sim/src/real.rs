@@ -1,0 +1,36 @@
+//! The real core and the real configuration, behind the seam.
+
+use libmp::config::{Config, Source};
+use libmp::core::effect::Outbox;
+use libmp::core::event::Event;
+use libmp::core::{Core, CoreInit};
+use libmp::show::view::View;
+use libmp::types::Instant;
+
+use crate::daemon::{Daemon, Factory};
+
+/// Reads a configuration as the daemon's adapter does.
+pub fn config(text: &str) -> (Config, Vec<String>) {
+    let (config, diagnostics) = Config::load(&[Source { name: "/etc/multipath.conf", text }]);
+    (config, diagnostics.iter().map(ToString::to_string).collect())
+}
+
+impl Daemon for Core {
+    fn start(&mut self, now: Instant, out: &mut Outbox) {
+        Core::start(self, now, out);
+    }
+    fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
+        Core::handle(self, now, event, out);
+    }
+    fn next_deadline(&self) -> Option<Instant> {
+        Core::next_deadline(self)
+    }
+    fn view(&self, now: Instant) -> View {
+        Core::view(self, now)
+    }
+}
+
+/// Makes the code under test.
+pub fn core() -> Factory {
+    Box::new(|pid| Box::new(Core::new(CoreInit { pid })))
+}

@@ -1,0 +1,140 @@
+//! Events and effects on one line each, for traces.
+
+use libmp::check::{CheckIo, RawCheck, RawIo};
+use libmp::core::effect::Effect;
+use libmp::core::event::{Event, Uevent};
+use libmp::dm::op::{DmOp, RawMap};
+
+fn raw_check(raw: &RawCheck) -> String {
+    let io = match &raw.io {
+        RawIo::None => "no I/O".into(),
+        RawIo::Read(Ok(bytes)) => format!("read {bytes}"),
+        RawIo::Read(Err(errno)) => format!("read failed: {errno}"),
+        RawIo::Scsi(r) if r.status == 0 && r.host_status == 0 => "good".into(),
+        RawIo::Scsi(r) if r.host_status != 0 => format!("host byte {:#x}", r.host_status),
+        RawIo::Scsi(r) => format!(
+            "sense {:02x}/{:02x}/{:02x}",
+            r.sense.get(2).unwrap_or(&0),
+            r.sense.get(12).unwrap_or(&0),
+            r.sense.get(13).unwrap_or(&0)
+        ),
+        RawIo::Failed(errno) => format!("failed: {errno}"),
+    };
+    format!("{} {io}", raw.sysfs_state.as_deref().unwrap_or("-"))
+}
+
+fn uevent(event: &Uevent) -> String {
+    let mut out = format!("uevent {:?} {}", event.action, event.name).to_lowercase();
+    for key in ["MAJOR", "MINOR", "ID_SERIAL", "DM_NAME", "DM_UUID", "DM_ACTION", "DM_PATH"] {
+        if let Some(value) = event.properties.get(key) {
+            out.push_str(&format!(" {key}={value}"));
+        }
+    }
+    out
+}
+
+fn map(map: &RawMap) -> String {
+    let mut out = format!("{} {} {}", map.name, map.uuid, map.devt);
+    if map.suspended {
+        out.push_str(" suspended");
+    }
+    for target in &map.targets {
+        out.push_str(&format!(" [{} {} {}| {}]", target.sectors, target.kind, target.table, target.status));
+    }
+    out
+}
+
+/// What the daemon is told.
+pub fn event(event: &Event) -> String {
+    match event {
+        Event::Config { token, loaded } => {
+            format!("#{} config, {} diagnostics", token.0, loaded.diagnostics.len())
+        }
+        Event::Enumerated { token, found } => {
+            let disks: Vec<&str> = found.disks.iter().map(|d| d.as_str()).collect();
+            let maps: Vec<String> = found.maps.iter().map(map).collect();
+            format!("#{} enumerated: {}; maps: {}", token.0, disks.join(" "), maps.join("; "))
+        }
+        Event::Uevent(e) => uevent(e),
+        Event::UeventsLost => "uevents lost".into(),
+        Event::Probed { token, probe: Ok(probe) } => format!(
+            "#{} probed {} {} {} sectors, ID_SERIAL={}",
+            token.0,
+            probe.devt,
+            probe.state.as_deref().unwrap_or("-"),
+            probe.sectors,
+            probe.properties.get("ID_SERIAL").map_or("-", String::as_str)
+        ),
+        Event::Probed { token, probe: Err(errno) } => format!("#{} probe failed: {errno}", token.0),
+        Event::Checked { token, raw } => format!("#{} checked: {}", token.0, raw_check(raw)),
+        Event::DmDone { token, done } => format!(
+            "#{} dm: {}; {}",
+            token.0,
+            done.result.as_ref().map_or_else(|f| format!("{} failed: {}", f.step, f.errno), |()| "ok".into()),
+            done.map.as_ref().map_or("no map".into(), map)
+        ),
+        Event::DmChanged(list) => {
+            let list: Vec<String> = list.iter().map(|e| format!("{}={}", e.name, e.event_nr)).collect();
+            format!("dm changed: {}", list.join(" "))
+        }
+        Event::SysfsWritten { token, result } => format!("#{} sysfs written: {result:?}", token.0),
+        Event::Saved { token, result } => format!("#{} saved: {result:?}", token.0),
+        Event::Request { id, command, .. } => format!("request {}: {command}", id.0),
+        Event::Signal(signal) => format!("signal {signal:?}"),
+        Event::Tick => "tick".into(),
+    }
+}
+
+fn op(op: &DmOp) -> String {
+    match op {
+        DmOp::Create { name, uuid, load, .. } => {
+            format!("create {name} {uuid} {} {}", load.sectors, load.params)
+        }
+        DmOp::Reload { name, load, flush, .. } => {
+            let flush = if *flush { " (flush)" } else { "" };
+            format!("reload {name}{flush} {} {}", load.sectors, load.params)
+        }
+        DmOp::Rename { from, to, .. } => format!("rename {from} to {to}"),
+        DmOp::Remove { name, deferred } => {
+            format!("remove {name}{}", if *deferred { " (deferred)" } else { "" })
+        }
+        DmOp::Message { name, messages } => format!("message {name} {}", messages.join(", ")),
+        DmOp::Suspend { name } => format!("suspend {name}"),
+        DmOp::Resume { name, .. } => format!("resume {name}"),
+        DmOp::Query { name } => format!("query {name}"),
+    }
+}
+
+/// What the daemon orders.
+pub fn effect(effect: &Effect) -> String {
+    match effect {
+        Effect::LoadConfig { token } => format!("#{} load config", token.0),
+        Effect::Enumerate { token } => format!("#{} enumerate", token.0),
+        Effect::Probe { token, name } => format!("#{} probe {name}", token.0),
+        Effect::Check { token, name, devt, request } => {
+            let io = match request.io {
+                CheckIo::SysfsState => "state",
+                CheckIo::TestUnitReady => "tur",
+                CheckIo::ReadSector0 => "readsector0",
+                CheckIo::DirectRead => "directio",
+            };
+            format!(
+                "#{} check {name} {devt} {io}{}",
+                token.0,
+                if request.prio.is_some() { "+prio" } else { "" }
+            )
+        }
+        Effect::Dm { token, op: it } => format!("#{} dm {}", token.0, op(it)),
+        Effect::SysfsWrite { token, name, attribute, value } => {
+            format!("#{} write {value} to {name}/{attribute}", token.0)
+        }
+        Effect::Save { token, file, text } => format!("#{} save {file:?}: {text:?}", token.0),
+        Effect::Forget { name } => format!("forget {name}"),
+        Effect::Reply { id, text } => {
+            format!("reply {}: {:?}", id.0, text.chars().take(60).collect::<String>())
+        }
+        Effect::Notify(notice) => format!("log: {notice}"),
+        Effect::Ready => "ready".into(),
+        Effect::Exit => "exit".into(),
+    }
+}

@@ -1,0 +1,220 @@
+//! A whole run of one seed: a random machine, chaos, and then rest, more than once.
+
+use std::time::{Duration, Instant as WallClock};
+
+use libmp::types::Instant;
+
+use crate::conf::Conf;
+use crate::coverage::Coverage;
+use crate::daemon::Factory;
+use crate::fault::Faults;
+use crate::gremlin::ACTS;
+use crate::invariants::{Rest, Violation, at_rest};
+use crate::rng::Rng;
+use crate::sim::{Item, Sim};
+use crate::trace::Trace;
+use crate::world::disk::{Identity, Link, SdevState};
+use crate::world::scsi::Alua;
+
+/// How a seed is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    pub events: u64,
+    pub trace: bool,
+    /// Lines kept for the end of a failed run.
+    pub tail: usize,
+}
+
+/// How it went.
+#[derive(Debug)]
+pub struct Outcome {
+    pub seed: u64,
+    pub events: u64,
+    pub virtual_time: Duration,
+    pub violation: Option<Violation>,
+    pub tail: String,
+    pub coverage: Coverage,
+}
+
+/// Runs one seed.
+pub fn run(seed: u64, options: Options, factory: Factory) -> Outcome {
+    let mut sim = Sim::new(seed, factory, Trace::new(options.tail, options.trace));
+    let violation = rounds(&mut sim, options.events).err();
+    if let Some(violation) = &violation {
+        let now = sim.now();
+        sim.trace.line(now, format_args!("!! {violation}"));
+    }
+    Outcome {
+        seed,
+        events: sim.events,
+        virtual_time: sim.now() - Instant::default(),
+        violation,
+        tail: if options.trace { String::new() } else { sim.trace.tail() },
+        coverage: sim.coverage,
+    }
+}
+
+/// Runs seeds one after another; `report` hears of each.
+pub fn run_many(
+    seeds: impl Iterator<Item = u64>,
+    options: Options,
+    factory: impl Fn() -> Factory,
+    mut report: impl FnMut(&Outcome),
+) -> (Coverage, u64, Duration) {
+    let start = WallClock::now();
+    let (mut coverage, mut events) = (Coverage::default(), 0);
+    for seed in seeds {
+        let outcome = run(seed, options, factory());
+        coverage.merge(&outcome.coverage);
+        events += outcome.events;
+        report(&outcome);
+    }
+    (coverage, events, start.elapsed())
+}
+
+fn rounds(sim: &mut Sim, events: u64) -> Result<(), Violation> {
+    build(sim);
+    let rounds = sim.rng.within(1..=3);
+    for _ in 0..rounds {
+        chaos(sim, events / rounds)?;
+        heal(sim)?;
+        rest(sim)?;
+    }
+    Ok(())
+}
+
+fn wwid(number: usize) -> String {
+    format!("3600a0b8000{number:021x}")
+}
+
+/// A random machine: arrays, hosts, a configuration, leftovers.
+fn build(sim: &mut Sim) {
+    let luns = usize::try_from(sim.rng.within(1..=6)).expect("small");
+    sim.hosts = u32::try_from(sim.rng.within(1..=4)).expect("small");
+    for number in 0..luns {
+        let alua = sim.rng.per_mille(500);
+        let identity = Identity {
+            wwid: wwid(number + 1),
+            serial: format!("SER{number}"),
+            sectors: 1024 * (2 + u64::try_from(number).expect("small") % 3),
+            vendor: "ACME".into(),
+            product: if number % 2 == 0 { "DISK".into() } else { "FLASH".into() },
+        };
+        let groups = usize::try_from(sim.rng.within(1..=2)).expect("small");
+        sim.world.add_lun(identity, groups, alua);
+    }
+    let wwids: Vec<String> = (1..=luns).map(wwid).collect();
+    let conf = Conf::random(&mut sim.rng, &wwids);
+    sim.configure(conf);
+    let wanted = sim.rng.below(luns * usize::try_from(sim.hosts).expect("small") + 1);
+    for _ in 0..wanted {
+        sim.add_missing_disk();
+    }
+    sim.partitions = sim.rng.per_mille(300);
+    sim.flush_signals();
+    let first = sim.rng.millis(0..=5000);
+    sim.after(first, Item::Start);
+}
+
+fn chaos(sim: &mut Sim, events: u64) -> Result<(), Violation> {
+    sim.faults = Faults::random(&mut sim.rng);
+    let rng: &mut Rng = &mut sim.rng;
+    // Some kinds of mischief are off in each round, and some come often.
+    let acts = ACTS.iter().filter_map(|(weight, act)| match rng.below(4) {
+        0 => None,
+        1 => Some((weight * 4, *act)),
+        _ => Some((*weight, *act)),
+    });
+    sim.acts = acts.collect();
+    sim.acts.push((1, crate::gremlin::Act::AddDisk));
+    let every = sim.rng.millis(200..=20_000);
+    sim.gremlin_every = Some(every);
+    sim.writers_every = Some(sim.rng.millis(300..=5000));
+    sim.after(Duration::ZERO, Item::Gremlin);
+    sim.after(Duration::ZERO, Item::Writers);
+    sim.run_events(events)
+}
+
+/// The faults end; what is broken for good stays so, and everybody can know it.
+fn heal(sim: &mut Sim) -> Result<(), Violation> {
+    let now = sim.now();
+    sim.trace.line(now, format_args!("-- heals"));
+    sim.faults = Faults::none();
+    sim.gremlin_every = None;
+    sim.writers_every = None;
+    let names: Vec<String> = sim.world.disks.keys().cloned().collect();
+    let all_go = sim.rng.per_mille(40);
+    for name in names {
+        let link = sim.rng.weighted(&[(17, Link::Up), (2, Link::Down), (1, Link::Hung)]);
+        let state = sim.rng.weighted(&[(19, SdevState::Running), (1, SdevState::Offline)]);
+        if all_go {
+            sim.world.remove_disk(&name);
+            continue;
+        }
+        let Some(disk) = sim.world.disks.get_mut(&name) else { continue };
+        (disk.link, disk.state, disk.reads_fail) = (link, state, false);
+        if disk.lun.is_none() {
+            sim.world.remove_disk(&name);
+        } else {
+            sim.world.rescan(&name);
+        }
+    }
+    for lun in &mut sim.world.luns {
+        for state in &mut lun.groups {
+            if *state == Alua::Transitioning {
+                *state = Alua::NonOptimized;
+            }
+        }
+    }
+    let foreign: Vec<String> =
+        sim.world.dm.devices.values().filter(|d| d.uuid.is_empty()).map(|d| d.name.clone()).collect();
+    for name in foreign {
+        let _ = sim.world.dm.remove(&name, false);
+    }
+    sim.world.settle();
+    sim.unpark();
+    sim.after(Duration::from_secs(40), Item::Start);
+    sim.after(Duration::from_secs(60), Item::Command("restorequeueing maps".into()));
+    sim.after(Duration::from_secs(61), Item::Command("reconfigure".into()));
+    let names: Vec<String> = sim.world.disks.keys().cloned().collect();
+    for name in names {
+        sim.after(Duration::from_secs(70), Item::Command(format!("reinstate path {name}")));
+    }
+    // The longest late answer is quarter of an hour under way.
+    let quiet = now + Duration::from_secs(20 * 60);
+    sim.run_until(quiet)
+}
+
+fn rest(sim: &mut Sim) -> Result<(), Violation> {
+    let started = sim.now();
+    sim.trace.line(started, format_args!("-- at rest"));
+    judge(sim)?;
+    let paths = u64::try_from(sim.world.disks.len()).expect("few");
+    let an_hour = paths * 3600 / sim.conf.max_polling_s < 1500 || sim.rng.per_mille(50);
+    let length = Duration::from_secs(if an_hour { 3600 } else { 600 });
+    (sim.watch.orders, sim.watch.ticks, sim.watch.checks) = (0, 0, 0);
+    sim.run_until(started + length)?;
+    judge(sim)?;
+    if sim.watch.orders > 0 {
+        let detail =
+            format!("{} orders in {length:?}, the last one: {}", sim.watch.orders, sim.watch.last_order);
+        return Err(Violation::new("rest-orders-nothing", detail));
+    }
+    let allowed = 2 * sim.watch.checks + paths * length.as_secs() / sim.conf.max_polling_s + 20;
+    if sim.watch.ticks > allowed {
+        let detail = format!("{} wake-ups for {} checks in {length:?}", sim.watch.ticks, sim.watch.checks);
+        return Err(Violation::new("rest-wakes-little", detail));
+    }
+    let deadline = sim.daemon.as_ref().and_then(|d| d.next_deadline());
+    if paths == 0 && sim.world.dm.devices.is_empty() && deadline.is_some() {
+        return Err(Violation::new("rest-wakes-little", "there is nothing, and a deadline"));
+    }
+    Ok(())
+}
+
+fn judge(sim: &Sim) -> Result<(), Violation> {
+    if let Some(detail) = sim.watch.outstanding() {
+        return Err(Violation::new("rest-owes-nothing", detail));
+    }
+    at_rest(Rest { world: &sim.world, conf: &sim.conf })
+}

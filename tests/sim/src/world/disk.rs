@@ -1,0 +1,318 @@
+//! LUNs of arrays, and the SCSI disks of the host that lead to them.
+
+use std::collections::BTreeMap;
+
+use libmp::check::{CheckIo, CheckRequest, RawCheck, RawIo, ScsiReply};
+use libmp::identify::RawProbe;
+use libmp::prio::{PrioIo, RawPrio};
+use libmp::types::{DevT, Errno, Hctl};
+
+use super::scsi::{self, Alua};
+
+/// Index of a LUN in its world; a LUN never goes, it is only unmapped.
+pub type LunId = usize;
+
+/// What a LUN shows of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// As udev's `ID_SERIAL`; empty where the LUN has no designator.
+    pub wwid: String,
+    pub serial: String,
+    pub sectors: u64,
+    pub vendor: String,
+    pub product: String,
+}
+
+/// A LUN of an array, behind one or more target port groups.
+#[derive(Debug, Clone)]
+pub struct Lun {
+    pub identity: Identity,
+    /// State of each target port group; group N is number N+1.
+    pub groups: Vec<Alua>,
+    /// Does it say so (implicit ALUA)?
+    pub alua: bool,
+}
+
+/// The way from host to array.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Link {
+    Up,
+    /// Every command fails at once.
+    Down,
+    /// No command ends until the link is up or down again.
+    Hung,
+}
+
+/// `device/state` in sysfs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SdevState {
+    Running,
+    Offline,
+    Blocked,
+    TransportOffline,
+}
+
+impl SdevState {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Offline => "offline",
+            Self::Blocked => "blocked",
+            Self::TransportOffline => "transport-offline",
+        }
+    }
+}
+
+/// One SCSI disk (`sda`): a path.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    pub name: String,
+    pub devt: DevT,
+    pub hctl: Hctl,
+    /// Tells two devices of the same number apart.
+    pub generation: u64,
+    /// What the address leads to now; `None`: the array maps nothing there.
+    pub lun: Option<LunId>,
+    /// Index of its target port group.
+    pub group: usize,
+    pub link: Link,
+    pub state: SdevState,
+    /// TEST UNIT READY succeeds, every read and write fails.
+    pub reads_fail: bool,
+    pub read_only: bool,
+    /// What the kernel learnt when it scanned the disk: sysfs shows this, not the LUN of now.
+    pub scanned: Identity,
+    /// What udev's database has; `None` before its rules ran.
+    pub in_udev: Option<Identity>,
+    /// I/O that the hung link holds: (minor of the map, tag).
+    pub held: Vec<super::io::Bio>,
+}
+
+/// What becomes of a read or write sent to a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    Done(LunId),
+    Error,
+    Hangs,
+}
+
+/// What a check would hear, were it to end now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Good,
+    NotReady(u8),
+    NotMapped,
+    NoConnect,
+    Nothing,
+}
+
+impl Disk {
+    /// What becomes of a read or write.
+    pub fn fate(&self, luns: &[Lun]) -> Fate {
+        match self.answer(luns) {
+            Answer::Good if !self.reads_fail => self.lun.map_or(Fate::Error, Fate::Done),
+            Answer::Nothing => Fate::Hangs,
+            _ => Fate::Error,
+        }
+    }
+
+    /// Would reads and writes end well, and does the checker say so too?
+    pub fn is_healthy(&self, luns: &[Lun]) -> bool {
+        matches!(self.fate(luns), Fate::Done(_))
+    }
+
+    fn answer(&self, luns: &[Lun]) -> Answer {
+        match (self.state, self.link) {
+            (SdevState::Blocked, _) | (SdevState::Running, Link::Hung) => Answer::Nothing,
+            (SdevState::Running, Link::Up) => {
+                let Some(lun) = self.lun else { return Answer::NotMapped };
+                match luns[lun].groups[self.group] {
+                    state if state.serves_io() => Answer::Good,
+                    Alua::Transitioning => Answer::NotReady(0x0a),
+                    Alua::Standby => Answer::NotReady(0x0b),
+                    _ => Answer::NotReady(0x0c),
+                }
+            }
+            _ => Answer::NoConnect,
+        }
+    }
+
+    /// Would a check get no answer?
+    pub fn hangs(&self, luns: &[Lun]) -> bool {
+        // A checker looks at sysfs first, and a blocked device is one it does not send I/O to.
+        self.state == SdevState::Running && self.answer(luns) == Answer::Nothing
+    }
+
+    /// The answer to a check that is performed now (and doesn't hang).
+    pub fn check(&self, luns: &[Lun], request: &CheckRequest) -> RawCheck {
+        let running = self.state == SdevState::Running;
+        let io = if running { self.check_io(luns, &request.io) } else { RawIo::None };
+        let prio = request.prio.as_ref().map(|prio| self.prio(luns, prio));
+        RawCheck { sysfs_state: Some(self.state.as_str().into()), io, prio }
+    }
+
+    fn check_io(&self, luns: &[Lun], io: &CheckIo) -> RawIo {
+        let answer = self.answer(luns);
+        let failed_read = self.reads_fail && answer == Answer::Good;
+        match io {
+            CheckIo::SysfsState => RawIo::None,
+            CheckIo::TestUnitReady => RawIo::Scsi(Self::reply(answer, Vec::new())),
+            CheckIo::ReadSector0 if failed_read => RawIo::Scsi(scsi::sense(0x03, 0x11, 0)),
+            CheckIo::ReadSector0 => RawIo::Scsi(Self::reply(answer, vec![0; 512])),
+            CheckIo::DirectRead if answer == Answer::Good && !failed_read => RawIo::Read(Ok(4096)),
+            CheckIo::DirectRead => RawIo::Read(Err(Errno::EIO)),
+        }
+    }
+
+    fn reply(answer: Answer, data: Vec<u8>) -> ScsiReply {
+        match answer {
+            Answer::Good => scsi::good(data),
+            Answer::NotReady(ascq) => scsi::sense(0x02, 0x04, ascq),
+            Answer::NotMapped => scsi::sense(0x05, 0x25, 0),
+            // DID_NO_CONNECT; a command that timed out in error handling ends as DID_TIME_OUT.
+            Answer::NoConnect => scsi::host_error(0x01),
+            Answer::Nothing => scsi::host_error(0x03),
+        }
+    }
+
+    fn prio(&self, luns: &[Lun], prio: &PrioIo) -> RawPrio {
+        let lun = self.lun.map(|id| &luns[id]);
+        match prio {
+            PrioIo::ReportTargetPortGroups => RawPrio::Rtpg(match (self.answer(luns), lun) {
+                // RTPG is one of the few commands that are served in every state.
+                (Answer::Good | Answer::NotReady(_), Some(lun)) if lun.alua => {
+                    Ok(scsi::good(scsi::target_port_groups(&lun.groups)))
+                }
+                (Answer::Good | Answer::NotReady(_), _) => Ok(scsi::sense(0x05, 0x20, 0)),
+                (Answer::NotMapped, _) => Ok(scsi::sense(0x05, 0x25, 0)),
+                (Answer::NoConnect | Answer::Nothing, _) => Ok(scsi::host_error(0x01)),
+            }),
+            PrioIo::SysfsAccessState => RawPrio::Sysfs {
+                access_state: self.access_state(luns),
+                preferred_path: lun.filter(|lun| lun.alua).map(|_| "0".into()),
+            },
+        }
+    }
+
+    fn access_state(&self, luns: &[Lun]) -> Option<String> {
+        let lun = &luns[self.lun?];
+        lun.alua.then(|| lun.groups[self.group].as_str().into())
+    }
+
+    /// Its properties in udev's database, as they are now.
+    pub fn properties(&self) -> BTreeMap<String, String> {
+        let mut all = BTreeMap::new();
+        let mut set = |key: &str, value: String| {
+            all.insert(key.to_owned(), value);
+        };
+        set("DEVTYPE", "disk".into());
+        set("SUBSYSTEM", "block".into());
+        set("DEVNAME", format!("/dev/{}", self.name));
+        set("DEVPATH", self.syspath());
+        set("MAJOR", self.devt.major.to_string());
+        set("MINOR", self.devt.minor.to_string());
+        let Some(identity) = &self.in_udev else { return all };
+        set("ID_BUS", "scsi".into());
+        set("ID_TYPE", "disk".into());
+        set("ID_VENDOR", identity.vendor.clone());
+        set("ID_MODEL", identity.product.clone());
+        if !identity.wwid.is_empty() {
+            set("ID_SERIAL", identity.wwid.clone());
+            set("ID_SERIAL_SHORT", identity.wwid[1..].to_owned());
+            set("ID_WWN", format!("0x{}", &identity.wwid[1..17.min(identity.wwid.len())]));
+            set("ID_SCSI_SERIAL", identity.serial.clone());
+        }
+        all
+    }
+
+    /// The WWID by the properties of now; `None` before udev knows.
+    pub fn wwid_in_udev(&self) -> Option<&str> {
+        self.in_udev.as_ref().map(|identity| identity.wwid.as_str())
+    }
+
+    fn syspath(&self) -> String {
+        let Hctl { host, channel, target, .. } = self.hctl;
+        let (hctl, name) = (self.hctl, &self.name);
+        format!(
+            "/devices/pci0000:00/0000:00:0{}.0/host{host}/rport-{host}:{channel}-{target}/target{host}:{channel}:{target}/{hctl}/block/{name}",
+            host + 2
+        )
+    }
+
+    /// What a probe reads of it now.
+    pub fn probe(&self, luns: &[Lun]) -> RawProbe {
+        let seen = &self.scanned;
+        let alua = self.lun.is_some_and(|lun| luns[lun].alua);
+        let number = u16::try_from(self.group + 1).expect("few groups");
+        let named = !seen.wwid.is_empty();
+        let mut transport = BTreeMap::new();
+        transport.insert("fc_host/port_name".into(), format!("0x10000000c900000{}", self.hctl.host));
+        transport.insert("fc_host/node_name".into(), format!("0x20000000c900000{}", self.hctl.host));
+        transport.insert("fc_remote_ports/node_name".into(), format!("0x50000000000000{number:02}"));
+        transport.insert("fc_remote_ports/port_name".into(), format!("0x51000000000000{number:02}"));
+        RawProbe {
+            devt: self.devt,
+            sectors: seen.sectors,
+            read_only: self.read_only,
+            syspath: self.syspath(),
+            hctl: Some(self.hctl),
+            state: Some(self.state.as_str().into()),
+            vendor: scsi::inquiry_text(&seen.vendor, 8),
+            model: scsi::inquiry_text(&seen.product, 16),
+            revision: b"0001".to_vec(),
+            vpd80: if named { scsi::vpd80(&seen.serial) } else { Vec::new() },
+            vpd83: if named { scsi::vpd83(&seen.wwid, number, number) } else { Vec::new() },
+            inquiry: scsi::inquiry(&seen.vendor, &seen.product, "0001", alua),
+            wwid_attr: named.then(|| format!("naa.{}", &seen.wwid[1..])),
+            dh_state: Some(if alua { "alua" } else { "detached" }.into()),
+            access_state: self.access_state(luns),
+            preferred_path: alua.then(|| "0".into()),
+            timeout_s: Some(30),
+            max_sectors_kb: Some(1280),
+            transport,
+            udev_initialized: self.in_udev.is_some(),
+            properties: if self.in_udev.is_some() { self.properties() } else { BTreeMap::new() },
+        }
+    }
+}
+
+/// Name and number of the SCSI disk with this index (`sd_format_disk_name`, `sd_major` in sd.c).
+pub fn name_and_number(index: u32) -> (String, DevT) {
+    let mut name = Vec::new();
+    let mut rest = index;
+    loop {
+        name.push(b'a' + u8::try_from(rest % 26).expect("below 26"));
+        if rest < 26 {
+            break;
+        }
+        rest = rest / 26 - 1;
+    }
+    name.extend(b"ds");
+    name.reverse();
+    let major = match index >> 4 {
+        0 => 8,
+        block @ 1..=7 => 64 + block,
+        block => 120 + block,
+    };
+    (String::from_utf8(name).expect("letters"), DevT::new(major, (index & 15) << 4))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn disks_are_named_and_numbered_as_sd_does() {
+        for (index, name, devt) in [
+            (0, "sda", "8:0"),
+            (15, "sdp", "8:240"),
+            (16, "sdq", "65:0"),
+            (25, "sdz", "65:144"),
+            (26, "sdaa", "65:160"),
+            (128, "sddy", "128:0"),
+        ] {
+            let (is, number) = name_and_number(index);
+            assert_eq!((is.as_str(), number.to_string().as_str()), (name, devt));
+        }
+    }
+}

@@ -1,0 +1,438 @@
+//! device-mapper (dm.c, dm-ioctl.c): devices, their two tables, and what each ioctl does to them.
+
+use std::collections::BTreeMap;
+
+use libmp::dm::op::{MapListEntry, RawMap, RawTarget};
+use libmp::types::{DevT, Errno, Instant, MapName};
+
+use super::io::Bio;
+use super::mpath::{Change, DiskRef, Lookup, Mpath};
+
+/// Major number of device-mapper devices.
+pub const MAJOR: u32 = 253;
+
+/// One target of a table.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub start: u64,
+    pub sectors: u64,
+    pub kind: Kind,
+}
+
+/// What a target is.
+#[derive(Debug, Clone)]
+pub enum Kind {
+    Multipath(Box<Mpath>),
+    /// `linear` onto a device: partitions, and other people's volumes.
+    Linear {
+        on: DevT,
+    },
+    Zero,
+}
+
+/// A table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    pub read_only: bool,
+    pub targets: Vec<Target>,
+}
+
+impl Table {
+    pub fn sectors(&self) -> u64 {
+        self.targets.iter().map(|t| t.sectors).sum()
+    }
+
+    /// The multipath target, where the table is that and nothing else.
+    pub fn mpath(&self) -> Option<&Mpath> {
+        match &self.targets[..] {
+            [Target { kind: Kind::Multipath(target), .. }] => Some(target),
+            _ => None,
+        }
+    }
+
+    fn mpath_mut(&mut self) -> Option<&mut Mpath> {
+        match &mut self.targets[..] {
+            [Target { kind: Kind::Multipath(target), .. }] => Some(target),
+            _ => None,
+        }
+    }
+}
+
+/// A device.
+#[derive(Debug, Clone)]
+pub struct Device {
+    pub name: String,
+    pub uuid: String,
+    pub minor: u32,
+    pub live: Option<Table>,
+    pub inactive: Option<Table>,
+    pub suspended: bool,
+    /// Opens by writers and mounts; partition maps on top are counted apart.
+    pub opens: u32,
+    pub event_nr: u32,
+    pub deferred_remove: bool,
+    /// I/O that waits: no path, or suspended.
+    pub queued: Vec<Bio>,
+    /// Since when it has had no valid path, and who may use that to stop queueing.
+    pub no_path_since: Option<Instant>,
+}
+
+impl Device {
+    pub fn mpath(&self) -> Option<&Mpath> {
+        self.live.as_ref().and_then(Table::mpath)
+    }
+
+    pub fn mpath_mut(&mut self) -> Option<&mut Mpath> {
+        self.live.as_mut().and_then(Table::mpath_mut)
+    }
+
+    pub fn wwid(&self) -> Option<&str> {
+        self.uuid.strip_prefix("mpath-")
+    }
+
+    /// Disks that its tables hold open.
+    pub fn disks(&self) -> impl Iterator<Item = DiskRef> + '_ {
+        self.live.iter().chain(&self.inactive).filter_map(Table::mpath).flat_map(Mpath::paths).map(|p| p.disk)
+    }
+}
+
+/// What the kernel tells udev, and whoever polls the control device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    Added {
+        minor: u32,
+    },
+    /// A resume, a rename.
+    Changed {
+        minor: u32,
+        cookie_flags: u16,
+    },
+    PathEvent {
+        minor: u32,
+        change: Change,
+        valid: usize,
+    },
+    Removed {
+        minor: u32,
+        name: String,
+        uuid: String,
+    },
+}
+
+/// All devices, by minor.
+#[derive(Debug, Default)]
+pub struct Dm {
+    pub devices: BTreeMap<u32, Device>,
+    /// Moves with every event that wakes those who poll the control device.
+    pub global_event: u64,
+    /// Not yet told to udev.
+    pub signals: Vec<Signal>,
+}
+
+impl Dm {
+    pub fn by_name(&self, name: &str) -> Option<&Device> {
+        self.devices.values().find(|d| d.name == name)
+    }
+
+    pub fn by_uuid(&self, uuid: &str) -> Option<&Device> {
+        self.devices.values().find(|d| d.uuid == uuid)
+    }
+
+    pub fn get(&mut self, name: &str) -> Result<&mut Device, Errno> {
+        self.devices.values_mut().find(|d| d.name == name).ok_or(Errno::ENXIO)
+    }
+
+    /// `DM_DEV_CREATE`
+    pub fn create(&mut self, name: &str, uuid: &str) -> Result<u32, Errno> {
+        if name.is_empty() || name.contains('/') {
+            return Err(Errno::EINVAL);
+        }
+        if self.by_name(name).is_some() || (!uuid.is_empty() && self.by_uuid(uuid).is_some()) {
+            return Err(Errno::EBUSY);
+        }
+        let minor = (0..).find(|n| !self.devices.contains_key(n)).expect("few devices");
+        let device = Device {
+            name: name.to_owned(),
+            uuid: uuid.to_owned(),
+            minor,
+            live: None,
+            inactive: None,
+            suspended: false,
+            opens: 0,
+            event_nr: 0,
+            deferred_remove: false,
+            queued: Vec::new(),
+            no_path_since: None,
+        };
+        self.devices.insert(minor, device);
+        self.signals.push(Signal::Added { minor });
+        self.global_event += 1;
+        Ok(minor)
+    }
+
+    /// `DM_TABLE_LOAD` of one multipath target.
+    pub fn load(
+        &mut self,
+        name: &str,
+        sectors: u64,
+        params: &str,
+        read_only: bool,
+        lookup: Lookup<'_>,
+    ) -> Result<(), Errno> {
+        if sectors == 0 {
+            return Err(Errno::EINVAL);
+        }
+        let target = Mpath::parse(params, sectors, read_only, lookup)?;
+        let kind = Kind::Multipath(Box::new(target));
+        self.load_table(name, Table { read_only, targets: vec![Target { start: 0, sectors, kind }] })
+    }
+
+    /// `DM_TABLE_LOAD` of anything.
+    pub fn load_table(&mut self, name: &str, table: Table) -> Result<(), Errno> {
+        let device = self.get(name)?;
+        let is_mpath = table.mpath().is_some();
+        if device.live.as_ref().is_some_and(|live| live.mpath().is_some() != is_mpath) {
+            // A request-based device never becomes a bio-based one.
+            return Err(Errno::EINVAL);
+        }
+        device.inactive = Some(table);
+        Ok(())
+    }
+
+    /// `DM_TABLE_CLEAR`
+    pub fn clear(&mut self, name: &str) -> Result<(), Errno> {
+        self.get(name)?.inactive = None;
+        Ok(())
+    }
+
+    /// `DM_DEV_SUSPEND` with the suspend flag, once no I/O is on its way through the map.
+    pub fn suspend(&mut self, name: &str, noflush: bool) -> Result<(), Errno> {
+        let device = self.get(name)?;
+        if device.suspended {
+            return Ok(());
+        }
+        if let Some(target) = device.mpath_mut() {
+            target.presuspend(noflush);
+        }
+        device.suspended = true;
+        Ok(())
+    }
+
+    /// `DM_DEV_SUSPEND` without the suspend flag: the inactive table becomes the live one.
+    pub fn resume(&mut self, name: &str, cookie_flags: u16) -> Result<(), Errno> {
+        let device = self.get(name)?;
+        if let Some(table) = device.inactive.take() {
+            device.live = Some(table);
+        }
+        if device.live.is_none() {
+            return Err(Errno::EINVAL);
+        }
+        device.suspended = false;
+        if let Some(target) = device.mpath_mut() {
+            target.resume();
+        }
+        let minor = device.minor;
+        self.signals.push(Signal::Changed { minor, cookie_flags });
+        Ok(())
+    }
+
+    /// `DM_TARGET_MSG`
+    pub fn message(&mut self, name: &str, text: &str) -> Result<(), Errno> {
+        let device = self.get(name)?;
+        if text == "@cancel_deferred_remove" {
+            device.deferred_remove = false;
+            return Ok(());
+        }
+        if device.suspended {
+            return Err(Errno::EBUSY);
+        }
+        let target = device.mpath_mut().ok_or(Errno::EINVAL)?;
+        let change = target.message(text)?;
+        let minor = device.minor;
+        self.announce(minor, change);
+        Ok(())
+    }
+
+    /// Moves the counters and tells udev.
+    pub fn announce(&mut self, minor: u32, change: Change) {
+        if change == Change::Silent {
+            return;
+        }
+        let Some(device) = self.devices.get_mut(&minor) else { return };
+        device.event_nr += 1;
+        self.global_event += 1;
+        if change != Change::Group {
+            let valid = device.mpath().map_or(0, Mpath::valid_paths);
+            self.signals.push(Signal::PathEvent { minor, change, valid });
+        }
+    }
+
+    /// How often a device is open, maps on top of it included.
+    pub fn open_count(&self, device: &Device) -> u32 {
+        let me = DevT::new(MAJOR, device.minor);
+        let on_me =
+            |table: &Table| table.targets.iter().any(|t| matches!(t.kind, Kind::Linear { on } if on == me));
+        let above = self.devices.values().filter(|d| d.live.iter().any(on_me)).count();
+        device.opens + u32::try_from(above).expect("few")
+    }
+
+    /// `DM_DEV_REMOVE`
+    pub fn remove(&mut self, name: &str, deferred: bool) -> Result<(), Errno> {
+        let device = self.by_name(name).ok_or(Errno::ENXIO)?;
+        let (minor, busy) = (device.minor, self.open_count(device) > 0);
+        if busy {
+            if !deferred {
+                return Err(Errno::EBUSY);
+            }
+            self.get(name)?.deferred_remove = true;
+            return Ok(());
+        }
+        self.drop_device(minor);
+        Ok(())
+    }
+
+    fn drop_device(&mut self, minor: u32) {
+        let Some(device) = self.devices.remove(&minor) else { return };
+        self.signals.push(Signal::Removed { minor, name: device.name, uuid: device.uuid });
+        self.global_event += 1;
+        self.reap_deferred();
+    }
+
+    /// Removals that waited for the last close.
+    pub fn reap_deferred(&mut self) {
+        let due =
+            self.devices.values().find(|d| d.deferred_remove && self.open_count(d) == 0).map(|d| d.minor);
+        if let Some(minor) = due {
+            self.drop_device(minor);
+        }
+    }
+
+    /// `DM_DEV_RENAME`
+    pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
+        if to.is_empty() || to.contains('/') {
+            return Err(Errno::EINVAL);
+        }
+        if self.by_name(from).is_none() {
+            return Err(Errno::ENXIO);
+        }
+        if self.by_name(to).is_some() {
+            return Err(Errno::EBUSY);
+        }
+        let device = self.get(from)?;
+        to.clone_into(&mut device.name);
+        let minor = device.minor;
+        self.signals.push(Signal::Changed { minor, cookie_flags: 0 });
+        self.global_event += 1;
+        Ok(())
+    }
+
+    /// Partition maps of a multipath map, by name.
+    pub fn partitions(&self, name: &str) -> Vec<String> {
+        let Some(device) = self.by_name(name) else { return Vec::new() };
+        let me = DevT::new(MAJOR, device.minor);
+        let is_part = |d: &&Device| {
+            d.uuid.starts_with("part")
+                && d.live
+                    .iter()
+                    .flat_map(|t| &t.targets)
+                    .any(|t| matches!(t.kind, Kind::Linear { on } if on == me))
+        };
+        self.devices.values().filter(is_part).map(|d| d.name.clone()).collect()
+    }
+
+    /// Everything there is to read of a device.
+    pub fn read(&self, name: &str) -> Option<RawMap> {
+        let device = self.by_name(name)?;
+        let target = |t: &Target| {
+            let (kind, table, status) = match &t.kind {
+                Kind::Multipath(m) => ("multipath", m.table(), m.status(device.queued.len())),
+                Kind::Linear { on } => ("linear", format!("{on} 0"), String::new()),
+                Kind::Zero => ("zero", String::new(), String::new()),
+            };
+            RawTarget { start: t.start, sectors: t.sectors, kind: kind.into(), table, status }
+        };
+        Some(RawMap {
+            name: MapName::new(device.name.as_str()),
+            uuid: device.uuid.clone(),
+            devt: DevT::new(MAJOR, device.minor),
+            suspended: device.suspended,
+            read_only: device.live.as_ref().is_some_and(|t| t.read_only),
+            open_count: self.open_count(device),
+            event_nr: device.event_nr,
+            deferred_remove: device.deferred_remove,
+            inactive_table: device.inactive.is_some(),
+            targets: device.live.iter().flat_map(|t| &t.targets).map(target).collect(),
+        })
+    }
+
+    /// `DM_LIST_DEVICES`
+    pub fn list(&self) -> Vec<MapListEntry> {
+        let entry = |d: &Device| MapListEntry {
+            name: MapName::new(d.name.as_str()),
+            uuid: d.uuid.clone(),
+            devt: DevT::new(MAJOR, d.minor),
+            event_nr: d.event_nr,
+        };
+        self.devices.values().map(entry).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mpath::Found;
+    use super::*;
+
+    fn find(_: DevT) -> Option<Found> {
+        Some(Found { generation: 1, sectors: 100, read_only: false, handler: None })
+    }
+
+    fn one_map() -> Dm {
+        let mut dm = Dm::default();
+        dm.create("a", "mpath-1").expect("new");
+        dm.load("a", 100, "0 0 1 1 service-time 0 1 1 8:0 1", false, &find).expect("valid");
+        dm
+    }
+
+    #[test]
+    fn a_loaded_table_lives_after_a_resume_only() {
+        let mut dm = one_map();
+        let read = dm.read("a").expect("there");
+        assert!(read.inactive_table && read.targets.is_empty() && !read.suspended);
+        dm.resume("a", 0).expect("a table is there");
+        assert_eq!(dm.read("a").expect("there").targets.len(), 1);
+        assert_eq!(dm.create("a", ""), Err(Errno::EBUSY));
+        assert_eq!(dm.create("b", "mpath-1"), Err(Errno::EBUSY));
+    }
+
+    #[test]
+    fn a_map_in_use_is_removed_at_its_last_close_or_not_at_all() {
+        let mut dm = one_map();
+        dm.resume("a", 0).expect("a table is there");
+        let minor = dm.by_name("a").expect("there").minor;
+        dm.create("a-part1", "part1-mpath-1").expect("new");
+        let on = DevT::new(MAJOR, minor);
+        let targets = vec![Target { start: 0, sectors: 50, kind: Kind::Linear { on } }];
+        dm.load_table("a-part1", Table { read_only: false, targets }).expect("valid");
+        dm.resume("a-part1", 0).expect("a table is there");
+        assert_eq!(dm.partitions("a"), ["a-part1"]);
+        assert_eq!(dm.remove("a", false), Err(Errno::EBUSY));
+        assert_eq!(dm.remove("a", true), Ok(()));
+        assert!(dm.read("a").expect("still there").deferred_remove);
+        dm.remove("a-part1", false).expect("unused");
+        assert!(dm.devices.is_empty());
+    }
+
+    #[test]
+    fn events_count_and_suspended_maps_take_no_message() {
+        let mut dm = one_map();
+        dm.resume("a", 0).expect("a table is there");
+        let before = dm.global_event;
+        dm.message("a", "fail_path 8:0").expect("known");
+        dm.message("a", "fail_path 8:0").expect("known");
+        dm.message("a", "queue_if_no_path").expect("known");
+        assert_eq!((dm.by_name("a").expect("there").event_nr, dm.global_event), (1, before + 1));
+        dm.suspend("a", true).expect("running");
+        assert_eq!(dm.message("a", "reinstate_path 8:0"), Err(Errno::EBUSY));
+        assert_eq!(dm.message("b", "reinstate_path 8:0"), Err(Errno::ENXIO));
+    }
+}

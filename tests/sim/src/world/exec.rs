@@ -1,0 +1,191 @@
+//! Operations on maps, ioctl by ioctl, as the daemon's adapter performs them: between any two of
+//! them time passes, a fault strikes, or the daemon is killed.
+
+use std::collections::VecDeque;
+
+use libmp::core::event::{DmDone, DmFailure};
+use libmp::dm::op::{DmOp, UdevFlags};
+use libmp::types::Errno;
+
+use super::World;
+
+/// One ioctl.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    Create {
+        uuid: String,
+    },
+    Load {
+        sectors: u64,
+        params: String,
+        read_only: bool,
+    },
+    Suspend {
+        noflush: bool,
+    },
+    Resume {
+        flags: UdevFlags,
+    },
+    Message {
+        text: String,
+    },
+    Rename {
+        to: String,
+    },
+    RemovePartitions,
+    Remove {
+        deferred: bool,
+    },
+    /// Waits for udev; nothing is changed.
+    Wait,
+}
+
+impl Step {
+    /// Its name in reports.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Create { .. } => "create".into(),
+            Self::Load { .. } => "load".into(),
+            Self::Suspend { .. } => "suspend".into(),
+            Self::Resume { .. } => "resume".into(),
+            Self::Message { text } => format!("message {text}"),
+            Self::Rename { .. } => "rename".into(),
+            Self::RemovePartitions => "remove partitions".into(),
+            Self::Remove { .. } => "remove".into(),
+            Self::Wait => "wait".into(),
+        }
+    }
+}
+
+/// An operation under way.
+#[derive(Debug, Clone)]
+pub struct Running {
+    pub op: DmOp,
+    /// The name of the map now.
+    pub name: String,
+    pub left: VecDeque<Step>,
+    pub failure: Option<DmFailure>,
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    Next,
+    /// The ioctl sleeps: I/O is on its way through the map.
+    Sleeps,
+    /// Nothing is left to do.
+    Finished,
+}
+
+impl Running {
+    pub fn new(op: DmOp) -> Self {
+        let steps = match &op {
+            DmOp::Create { uuid, load, flags, .. } => vec![
+                Step::Create { uuid: uuid.clone() },
+                Step::Load { sectors: load.sectors, params: load.params.clone(), read_only: load.read_only },
+                Step::Resume { flags: *flags },
+                Step::Wait,
+            ],
+            DmOp::Reload { load, flags, flush, .. } => vec![
+                Step::Load { sectors: load.sectors, params: load.params.clone(), read_only: load.read_only },
+                Step::Suspend { noflush: !flush },
+                Step::Resume { flags: *flags },
+            ],
+            DmOp::Rename { to, .. } => vec![Step::Rename { to: to.as_str().into() }],
+            DmOp::Remove { deferred, .. } => {
+                vec![Step::RemovePartitions, Step::Remove { deferred: *deferred }]
+            }
+            DmOp::Message { messages, .. } => {
+                messages.iter().map(|text| Step::Message { text: text.clone() }).collect()
+            }
+            DmOp::Suspend { .. } => vec![Step::Suspend { noflush: false }],
+            DmOp::Resume { flags, .. } => vec![Step::Resume { flags: *flags }],
+            DmOp::Query { .. } => Vec::new(),
+        };
+        let name = op.name().as_str().to_owned();
+        Self { op, name, left: steps.into(), failure: None }
+    }
+
+    /// The answer, once nothing is left.
+    pub fn done(&self, world: &World) -> DmDone {
+        let result = self.failure.clone().map_or(Ok(()), Err);
+        DmDone { result, map: world.dm.read(&self.name) }
+    }
+}
+
+fn cookie_flags(flags: UdevFlags) -> u16 {
+    u16::from(flags.reload) << 8 | u16::from(flags.skip_kpartx) << 9 | u16::from(flags.no_paths) << 10
+}
+
+impl World {
+    /// `DM_TABLE_LOAD` of a multipath target.
+    pub fn load(&mut self, name: &str, sectors: u64, params: &str, read_only: bool) -> Result<(), Errno> {
+        let mut dm = std::mem::take(&mut self.dm);
+        let result = dm.load(name, sectors, params, read_only, &|devt| self.find(devt));
+        self.dm = dm;
+        result
+    }
+
+    /// Performs the next step; `fault` is an error that it meets instead.
+    pub fn advance(&mut self, running: &mut Running, fault: Option<Errno>) -> Progress {
+        let Some(step) = running.left.front().cloned() else { return Progress::Finished };
+        if matches!(step, Step::Suspend { .. })
+            && fault.is_none()
+            && self.dm.by_name(&running.name).is_some_and(|d| self.in_flight(d.minor))
+        {
+            return Progress::Sleeps;
+        }
+        running.left.pop_front();
+        let result = fault.map_or_else(|| self.perform(running, &step), Err);
+        if let Err(errno) = result {
+            self.clean_up(running, &step);
+            running.failure = Some(DmFailure { step: step.name(), errno });
+            running.left.clear();
+        }
+        self.settle();
+        if running.left.is_empty() { Progress::Finished } else { Progress::Next }
+    }
+
+    fn perform(&mut self, running: &mut Running, step: &Step) -> Result<(), Errno> {
+        let name = running.name.clone();
+        match step {
+            Step::Create { uuid } => self.dm.create(&name, uuid).map(|_| ()),
+            Step::Load { sectors, params, read_only } => self.load(&name, *sectors, params, *read_only),
+            Step::Suspend { noflush } => self.dm.suspend(&name, *noflush),
+            Step::Resume { flags } => self.dm.resume(&name, cookie_flags(*flags)),
+            Step::Message { text } => self.dm.message(&name, text),
+            Step::Rename { to } => {
+                self.dm.rename(&name, to)?;
+                running.name.clone_from(to);
+                Ok(())
+            }
+            Step::RemovePartitions => {
+                for partition in self.dm.partitions(&name) {
+                    self.dm.remove(&partition, matches!(running.op, DmOp::Remove { deferred: true, .. }))?;
+                }
+                Ok(())
+            }
+            Step::Remove { deferred } => self.dm.remove(&name, *deferred),
+            Step::Wait => Ok(()),
+        }
+    }
+
+    /// What the adapter promises of failures: a map that could not be made is removed again; one
+    /// that could not be reloaded runs on with the table it had.
+    fn clean_up(&mut self, running: &Running, failed: &Step) {
+        let name = &running.name;
+        match (&running.op, failed) {
+            (DmOp::Create { .. }, Step::Load { .. } | Step::Resume { .. }) => {
+                let _ = self.dm.remove(name, false);
+            }
+            (DmOp::Reload { .. }, Step::Suspend { .. }) => {
+                let _ = self.dm.clear(name);
+            }
+            (DmOp::Reload { .. }, Step::Resume { .. }) => {
+                let _ = self.dm.clear(name);
+                let _ = self.dm.resume(name, 0);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The data path: reads and writes that go through maps, each with the LUN it is meant for.
+
+use std::rc::Rc;
+
+use libmp::types::Instant;
+
+use super::World;
+use super::disk::{Fate, LunId};
+
+/// One read or write, tagged with the WWID of the map that its sender opened.
+#[derive(Debug, Clone)]
+pub struct Bio {
+    pub minor: u32,
+    pub wwid: Rc<str>,
+    pub issued: Instant,
+}
+
+/// How one ended.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub bio: Bio,
+    /// Where it went, and through which disk; `None`: an error.
+    pub reached: Option<(LunId, String)>,
+}
+
+impl World {
+    /// Somebody reads or writes through the map of this minor.
+    pub fn write(&mut self, minor: u32) {
+        let Some(wwid) = self.dm.devices.get(&minor).and_then(|d| d.wwid()) else { return };
+        let bio = Bio { minor, wwid: wwid.into(), issued: self.now };
+        self.submit(bio);
+        self.settle();
+    }
+
+    fn submit(&mut self, bio: Bio) {
+        loop {
+            let Some(device) = self.dm.devices.get_mut(&bio.minor) else { return self.end(bio, None) };
+            if device.suspended {
+                return device.queued.push(bio);
+            }
+            let Some(target) = device.mpath_mut() else { return self.end(bio, None) };
+            let Some(disk) = target.choose() else {
+                if target.queue_if_no_path {
+                    return device.queued.push(bio);
+                }
+                return self.end(bio, None);
+            };
+            let found =
+                self.disks.values_mut().find(|d| (d.devt, d.generation) == (disk.devt, disk.generation));
+            match found.map(|found| (found.fate(&self.luns), found)) {
+                Some((Fate::Done(lun), found)) => {
+                    let via = found.name.clone();
+                    return self.end(bio, Some((lun, via)));
+                }
+                Some((Fate::Hangs, found)) => return found.held.push(bio),
+                Some((Fate::Error, _)) | None => {
+                    if let Ok(change) = target.fail(disk.devt) {
+                        self.dm.announce(bio.minor, change);
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, bio: Bio, reached: Option<(LunId, String)>) {
+        self.outcomes.push(Outcome { bio, reached });
+    }
+
+    /// Is I/O of this map on its way to some disk?
+    pub fn in_flight(&self, minor: u32) -> bool {
+        self.disks.values().any(|d| d.held.iter().any(|bio| bio.minor == minor))
+    }
+
+    /// After anything changed: I/O that waited for it goes on, until nothing moves any more.
+    pub fn settle(&mut self) {
+        loop {
+            let mut ready = Vec::new();
+            for disk in self.disks.values_mut() {
+                if !disk.held.is_empty() && disk.fate(&self.luns) != Fate::Hangs {
+                    ready.append(&mut disk.held);
+                }
+            }
+            for device in self.dm.devices.values_mut() {
+                let goes = !device.suspended
+                    && device.mpath().is_none_or(|t| !t.queue_if_no_path || t.valid_paths() > 0);
+                if goes {
+                    ready.append(&mut device.queued);
+                }
+            }
+            if ready.is_empty() {
+                break;
+            }
+            for bio in ready {
+                self.submit(bio);
+            }
+        }
+        let now = self.now;
+        for device in self.dm.devices.values_mut() {
+            let lost = device.mpath().is_some_and(|t| t.valid_paths() == 0);
+            device.no_path_since = if lost { device.no_path_since.or(Some(now)) } else { None };
+        }
+    }
+}
