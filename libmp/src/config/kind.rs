@@ -324,8 +324,7 @@ fn read_counted(at: usize, text: &str) -> Reading {
     match decimal(count) {
         None => Reading::bad(format!("`{count}` is not the number of arguments"), right()),
         Some(number) if usize::try_from(number) != Ok(follow) => {
-            let verb = if follow == 1 { "follows" } else { "follow" };
-            Reading::bad(format!("{number} arguments are announced, {follow} {verb}"), right())
+            Reading::bad(format!("the count says {number}, and the words after it are {follow}"), right())
         }
         Some(_) => Reading::good(Value::Text(text.into())),
     }
