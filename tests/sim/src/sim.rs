@@ -23,6 +23,9 @@ use crate::world::World;
 use crate::world::dm::{Kind, MAJOR, Table, Target};
 use crate::world::exec::{Progress, Running};
 
+/// A command that nobody answers is given up by the kernel's error handling after so long.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
 /// What will happen.
 #[derive(Debug)]
 pub enum Item {
@@ -44,6 +47,8 @@ pub enum Item {
     Gremlin,
     /// The daemon is started.
     Start,
+    /// The kernel gives up on I/O that has hung for long.
+    ErrorHandling,
     /// The host scans a disk.
     Rescan(String),
     /// A client's command.
@@ -86,6 +91,7 @@ pub struct Sim {
     next_job: u64,
     next_request: u64,
     udev: Udev,
+    handling_errors: bool,
     polled: bool,
     told_event: u64,
     wake: Option<(Instant, Instant)>,
@@ -120,6 +126,7 @@ impl Sim {
             next_job: 0,
             next_request: 0,
             udev: Udev::default(),
+            handling_errors: false,
             polled: false,
             told_event: 0,
             wake: None,
@@ -193,6 +200,11 @@ impl Sim {
         match item {
             Item::Deliver { life, event } if life == self.life && self.daemon.is_some() => self.dispatch(*event),
             Item::Deliver { .. } => Ok(()),
+            Item::ErrorHandling => {
+                self.handling_errors = false;
+                self.world.give_up(GIVE_UP);
+                self.watch_outcomes()
+            }
             Item::Tell(event) => self.dispatch(event),
             Item::Command(command) => self.request(&command).map(drop),
             Item::Rescan(name) => {
@@ -255,6 +267,7 @@ impl Sim {
     pub fn kill(&mut self) {
         self.trace.line(self.world.now, format_args!("-- daemon {} is killed", self.life));
         self.daemon = None;
+        self.watch.dead = true;
         self.wake = None;
         let jobs: Vec<u64> = self.jobs.keys().copied().collect();
         for id in jobs {
@@ -309,6 +322,7 @@ impl Sim {
                 Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
                 Effect::Exit => {
                     self.daemon = None;
+                    self.watch.dead = true;
                     self.jobs.clear();
                     self.hung.clear();
                     self.lost.clear();
@@ -491,6 +505,10 @@ impl Sim {
             let latency = self.faults.udev_latency(&mut self.rng);
             let at = self.udev.through_at(self.world.now, event.device(), latency);
             self.queue.push(at, Item::Rules(event));
+        }
+        if !self.handling_errors && self.world.disks.values().any(|d| !d.held.is_empty()) {
+            self.handling_errors = true;
+            self.after(GIVE_UP, Item::ErrorHandling);
         }
         if self.world.dm.global_event != self.told_event && !self.polled {
             self.told_event = self.world.dm.global_event;
