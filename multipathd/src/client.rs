@@ -8,6 +8,8 @@ use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use libmp::ctl::wire::{self, Decoder, MAX_REPLY_BYTES};
+
 use crate::sys::socket::Address;
 
 /// The reference's `uxsock_timeout`: no answer comes later.
@@ -62,41 +64,38 @@ fn connect() -> Option<UnixStream> {
     Some(stream)
 }
 
-fn ask(stream: &mut UnixStream, command: &str) -> io::Result<Vec<u8>> {
-    let mut message = (command.len() as u64 + 1).to_ne_bytes().to_vec();
-    message.extend_from_slice(command.as_bytes());
-    message.push(0);
-    stream.write_all(&message)?;
-    let mut length = [0; 8];
-    stream.read_exact(&mut length)?;
-    let mut reply = Vec::new();
-    let length = u64::from_ne_bytes(length);
-    Read::take(&mut *stream, length).read_to_end(&mut reply)?;
-    if (reply.len() as u64) < length {
-        return Err(ErrorKind::UnexpectedEof.into());
+fn ask(stream: &mut UnixStream, command: &str) -> io::Result<String> {
+    stream.write_all(&wire::encode(command))?;
+    let mut decoder = Decoder::new(MAX_REPLY_BYTES);
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        if let Some(reply) = decoder.next_message().map_err(io::Error::other)? {
+            return Ok(reply);
+        }
+        match stream.read(&mut piece)? {
+            0 => return Err(ErrorKind::UnexpectedEof.into()),
+            count => decoder.push(&piece[..count]),
+        }
     }
-    if reply.last() == Some(&0) {
-        reply.pop();
-    }
-    Ok(reply)
 }
 
 /// Prints an answer: of a failure, what it says; of a failure that says nothing, `fail`.
-fn show(out: &mut impl Write, answer: io::Result<Vec<u8>>) -> ExitCode {
+fn show(out: &mut impl Write, answer: io::Result<String>) -> ExitCode {
     let (text, status) = match answer {
-        Ok(reply) if reply.starts_with(b"fail\n") => {
-            (if reply.len() > 5 { reply[5..].to_vec() } else { reply }, ExitCode::FAILURE)
-        }
-        Ok(reply) => (reply, ExitCode::SUCCESS),
+        Ok(reply) => match reply.strip_prefix("fail\n") {
+            Some("") => (reply, ExitCode::FAILURE),
+            Some(why) => (why.into(), ExitCode::FAILURE),
+            None => (reply, ExitCode::SUCCESS),
+        },
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-            (b"timeout receiving packet\n".to_vec(), ExitCode::FAILURE)
+            ("timeout receiving packet\n".into(), ExitCode::FAILURE)
         }
         Err(error) => {
             let errno = error.raw_os_error().unwrap_or(libc::EPIPE);
-            (format!("error -{errno} receiving packet\n").into_bytes(), ExitCode::FAILURE)
+            (format!("error -{errno} receiving packet\n"), ExitCode::FAILURE)
         }
     };
-    match out.write_all(&text).and_then(|()| out.flush()) {
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => status,
         Err(_) => ExitCode::FAILURE,
     }
@@ -106,17 +105,17 @@ fn show(out: &mut impl Write, answer: io::Result<Vec<u8>>) -> ExitCode {
 mod tests {
     use super::*;
 
-    fn shown(reply: &[u8]) -> (Vec<u8>, bool) {
+    fn shown(reply: &str) -> (String, bool) {
         let mut out = Vec::new();
-        let status = show(&mut out, Ok(reply.to_vec()));
-        (out, status == ExitCode::SUCCESS)
+        let status = show(&mut out, Ok(reply.into()));
+        (String::from_utf8(out).expect("text"), status == ExitCode::SUCCESS)
     }
 
     #[test]
     fn an_answer_is_printed_as_scripts_expect_it() {
-        assert_eq!(shown(b"ok\n"), (b"ok\n".to_vec(), true));
-        assert_eq!(shown(b"fail\n"), (b"fail\n".to_vec(), false));
-        assert_eq!(shown(b"fail\ntimeout\n"), (b"timeout\n".to_vec(), false));
-        assert_eq!(shown(b"failback\n"), (b"failback\n".to_vec(), true));
+        assert_eq!(shown("ok\n"), ("ok\n".into(), true));
+        assert_eq!(shown("fail\n"), ("fail\n".into(), false));
+        assert_eq!(shown("fail\ntimeout\n"), ("timeout\n".into(), false));
+        assert_eq!(shown("failback\n"), ("failback\n".into(), true));
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::Event;
 use libmp::core::notice::Notice;
+use libmp::core::{Core, CoreInit};
 use libmp::types::Instant;
 use sd_notify::NotifyState;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -43,18 +44,8 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A source of events that failed is tried again after that.
 const RETRY: Duration = Duration::from_secs(1);
 
-/// Who decides.
-pub trait Decide {
-    /// The first effects.
-    fn start(&mut self, now: Instant, out: &mut Outbox);
-    /// What follows from an event.
-    fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox);
-    /// When it wants a `Tick`.
-    fn next_deadline(&self) -> Option<Instant>;
-}
-
 /// Runs the daemon until it is told to stop. The error is a line: why it could not start.
-pub fn run(options: Options, core: impl FnOnce(u32) -> Box<dyn Decide>) -> Result<Infallible, String> {
+pub fn run(options: Options) -> Result<Infallible, String> {
     if !process::is_root() {
         return Err("multipathd must be run by root".into());
     }
@@ -85,7 +76,7 @@ pub fn run(options: Options, core: impl FnOnce(u32) -> Box<dyn Decide>) -> Resul
         .build()
         .map_err(|error| format!("the event loop can't be made: {error}"))?;
     let ours = listening.ours().to_vec();
-    let core = core(std::process::id());
+    let core = Core::new(CoreInit { pid: std::process::id() });
     let result = runtime.block_on(serve(core, mapper, listening, options));
     Listening::remove(&ours);
     pid_file.remove();
@@ -95,12 +86,7 @@ pub fn run(options: Options, core: impl FnOnce(u32) -> Box<dyn Decide>) -> Resul
     result.map(|()| std::process::exit(0))
 }
 
-async fn serve(
-    core: Box<dyn Decide>,
-    mapper: Mapper,
-    listening: Listening,
-    options: Options,
-) -> Result<(), String> {
+async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Options) -> Result<(), String> {
     let (events, received) = unbounded_channel();
     let server = listening.serve(events.clone()).map_err(|error| format!("control sockets: {error}"))?;
     let mapper = Arc::new(mapper);
@@ -118,7 +104,7 @@ async fn serve(
         maps: Lane::new(),
         work: work.clone(),
     };
-    let supervisor = Supervisor { lane: work, ready: false };
+    let supervisor = Supervisor { lane: work };
     Loop { core, executor, supervisor, out: Outbox::new() }.run(received).await;
     last_replies(&server).await;
     Ok(())
@@ -126,7 +112,7 @@ async fn serve(
 
 /// The loop: events in, effects out, sleep.
 struct Loop {
-    core: Box<dyn Decide>,
+    core: Core,
     executor: Executor,
     supervisor: Supervisor,
     out: Outbox,
@@ -170,8 +156,10 @@ impl Loop {
 
     fn carry_out(&mut self) -> ControlFlow<()> {
         for effect in self.out.drain() {
-            if let Effect::Notify(notice) = &effect {
-                self.supervisor.tell(notice);
+            match &effect {
+                Effect::Ready => self.supervisor.send(NotifyState::Ready),
+                Effect::Notify(notice) => self.supervisor.tell(notice),
+                _ => {}
             }
             self.executor.run(effect)?;
         }
@@ -182,22 +170,14 @@ impl Loop {
 /// systemd, told how the daemon is. Its socket may block: on a lane.
 struct Supervisor {
     lane: Lane,
-    ready: bool,
 }
 
 impl Supervisor {
-    fn tell(&mut self, notice: &Notice) {
+    fn tell(&self, notice: &Notice) {
         match notice {
-            Notice::Configured { maps, paths } => {
-                let status = format!("{maps} maps, {paths} paths");
-                let first = !std::mem::replace(&mut self.ready, true);
-                self.lane.push(Box::new(move || {
-                    let mut states = vec![NotifyState::Status(&status)];
-                    if first {
-                        states.push(NotifyState::Ready);
-                    }
-                    let _ = sd_notify::notify(&states);
-                }));
+            Notice::Configured { .. } => {
+                let status = notice.to_string();
+                self.lane.push(Box::new(move || drop(sd_notify::notify(&[NotifyState::Status(&status)]))));
             }
             Notice::Stopping => self.send(NotifyState::Stopping),
             _ => {}

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
+use libmp::config::{Config, Source};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::{Enumeration, Event, Loaded};
 use libmp::dm::op::{self, DmOp};
@@ -81,6 +82,8 @@ impl Executor {
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Reply { id, text } => self.server.reply(id, text),
             Effect::Notify(notice) => log::say(&notice),
+            // Told to systemd, by the loop.
+            Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())
@@ -111,8 +114,11 @@ impl Executor {
 
 /// Texts → configuration.
 fn parse(texts: Texts) -> Loaded {
-    let Texts { config: _, bindings, wwids, unreadable } = texts;
-    Loaded { config: Arc::new(libmp::config::Config {}), diagnostics: unreadable, bindings, wwids }
+    let Texts { config, bindings, wwids, unreadable } = texts;
+    let sources: Vec<Source<'_>> = config.iter().map(|(name, text)| Source { name, text }).collect();
+    let (config, found) = Config::load(&sources);
+    let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
+    Loaded { config: Arc::new(config), diagnostics, bindings, wwids }
 }
 
 fn enumerate(mapper: &Mapper) -> Enumeration {

@@ -9,5 +9,4 @@ pub mod client;
 pub mod daemon;
 pub mod executor;
 pub mod log;
-pub mod standin;
 pub mod sys;

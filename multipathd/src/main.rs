@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use multipathd::args::{self, Invocation, USAGE};
-use multipathd::{client, daemon, standin};
+use multipathd::{client, daemon};
 
 fn main() -> ExitCode {
     match args::parse(std::env::args_os().skip(1)) {
         Ok(Invocation::Daemon(options)) => {
-            let Err(why) = daemon::run(options, |pid| Box::new(standin::Core::new(pid)));
+            let Err(why) = daemon::run(options);
             eprintln!("multipathd: {why}");
             ExitCode::FAILURE
         }

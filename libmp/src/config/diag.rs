@@ -131,12 +131,14 @@ pub(super) struct Sink<'a> {
     found: Vec<Diagnostic>,
     dropped: usize,
     once: Vec<&'static str>,
+    /// Where the last report was, and its column.
+    last_column: (Span, usize),
 }
 
 impl<'a> Sink<'a> {
     /// `sources`: name and text of each, the built-in one first.
     pub(super) fn new(sources: Vec<(&'a str, &'a str)>) -> Self {
-        Self { sources, found: Vec::new(), dropped: 0, once: Vec::new() }
+        Self { sources, found: Vec::new(), dropped: 0, once: Vec::new(), last_column: (Span::default(), 0) }
     }
 
     /// Is there room for one more? Costly suggestions need not be made otherwise.
@@ -166,16 +168,16 @@ impl<'a> Sink<'a> {
             return;
         }
         let (source, text) = self.sources.get(usize::from(span.source)).copied().unwrap_or(("", ""));
-        let rest = text.get(span.line_start as usize..).unwrap_or("");
-        let line = rest.split(['\n', '\r']).next().unwrap_or("");
-        let column = chars_in(line, 0, span.start as usize);
-        let width = chars_in(line, span.start as usize, span.len as usize).max(1);
+        let column = self.column(text, span);
+        let start = span.line_start as usize + span.start as usize;
+        let marked = text.get(start..).unwrap_or("").get(..span.len as usize).unwrap_or("");
+        let width = marked.chars().take(MAX_SHOWN).count().max(1);
         // A window around the place, so that a huge line costs no more than another.
-        let skip = if column + width.min(MAX_SHOWN / 2) > MAX_SHOWN {
-            column.saturating_sub(MAX_SHOWN / 2)
-        } else {
-            0
-        };
+        let before = if column + width.min(MAX_SHOWN / 2) > MAX_SHOWN { MAX_SHOWN / 2 } else { column };
+        let from = text.get(..start).and_then(|text| text.char_indices().rev().take(before).last());
+        let from = from.map_or(start, |(at, _)| at);
+        let shown =
+            text.get(from..).unwrap_or("").chars().take_while(|c| !"\n\r".contains(*c)).take(MAX_SHOWN);
         self.found.push(Diagnostic {
             severity,
             code,
@@ -183,11 +185,24 @@ impl<'a> Sink<'a> {
             line: span.line,
             column: small(column + 1),
             width: small(width),
-            text: line.chars().skip(skip).take(MAX_SHOWN).collect(),
-            text_column: small(skip + 1),
+            text: shown.collect(),
+            text_column: small(column - before + 1),
             message: message.into(),
             help,
         });
+    }
+
+    /// Characters before the place in its line. Counted on from the last report in the same line:
+    /// many reports on one huge line cost no more than one.
+    fn column(&mut self, text: &str, span: Span) -> usize {
+        let (last, counted) = self.last_column;
+        let known = (last.source, last.line) == (span.source, span.line) && last.start <= span.start;
+        let (from, counted) = if known { (last.start, counted) } else { (0, 0) };
+        let line = span.line_start as usize;
+        let piece = text.get(line + from as usize..line + span.start as usize).unwrap_or("");
+        let column = counted + piece.chars().count();
+        self.last_column = (span, column);
+        column
     }
 
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
@@ -203,11 +218,6 @@ impl<'a> Sink<'a> {
 
 fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-fn chars_in(line: &str, start: usize, len: usize) -> usize {
-    let end = start.saturating_add(len);
-    line.char_indices().take_while(|(at, _)| *at < end).filter(|(at, _)| *at >= start).count()
 }
 
 /// The candidate that `word` is most likely meant to be, if one is near enough.

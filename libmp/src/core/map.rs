@@ -120,7 +120,7 @@ pub struct Backoff {
 impl Backoff {
     /// One more failure: 1 s, 2 s, 4 s, … 60 s from now.
     pub fn failed(&mut self, now: Instant) -> Instant {
-        let wait = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_secs(60));
+        let wait = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_mins(1));
         self.failures = self.failures.saturating_add(1);
         let until = now + wait;
         self.until = Some(until);

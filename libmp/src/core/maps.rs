@@ -1,7 +1,7 @@
 //! Drives maps: plans what is dirty, takes in how operations went, counts paths, ends queues.
 
 use ::core::time::Duration;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
@@ -241,7 +241,7 @@ impl Core {
         &mut self,
         now: Instant,
         id: MapId,
-        messages: &[alloc::string::String],
+        messages: &[String],
         was: Option<&Observed>,
         out: &mut Outbox,
     ) {
@@ -269,7 +269,7 @@ impl Core {
                     out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
                 }
                 ("queue_if_no_path", _) if was.is_some() => {
-                    out.notify(Notice::QueueingRestored { map: name })
+                    out.notify(Notice::QueueingRestored { map: name });
                 }
                 _ => {}
             }

@@ -9,7 +9,7 @@ use crate::check;
 use crate::config::settings::{FindMultipaths, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::map::{Map, MapId};
+use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
@@ -93,7 +93,7 @@ impl Core {
     fn contradiction(&self, id: PathId, wwid: &Wwid) -> Option<String> {
         let mine = self.paths[&id].facts.as_ref()?.sectors;
         let map = self.map_by_wwid(wwid)?;
-        let kernel = map.observed.as_ref().and_then(|o| o.sectors());
+        let kernel = map.observed.as_ref().and_then(Observed::sectors);
         let of_members =
             || map.members.iter().filter_map(|m| self.paths.get(m)?.facts.as_ref()).map(|f| f.sectors).next();
         let size = kernel.or_else(of_members)?;

@@ -69,7 +69,7 @@ impl Core {
         }
         match self.carry_out(now, &command, out) {
             Answer::Now(text) => {
-                self.say_command(line, &text, out);
+                Self::say_command(line, &text, out);
                 reply(id, text, out);
             }
             Answer::When(until) => {
@@ -81,9 +81,9 @@ impl Core {
         }
     }
 
-    fn say_command(&self, line: &str, outcome: &str, out: &mut Outbox) {
+    fn say_command(line: &str, outcome: &str, out: &mut Outbox) {
         let outcome = outcome.trim_end().replace('\n', ": ");
-        out.notify(Notice::Command { command: line.into(), outcome });
+        out.notify(Notice::Command { command: line.trim_end().into(), outcome });
     }
 
     fn carry_out(&mut self, now: Instant, command: &Command, out: &mut Outbox) -> Answer {
@@ -268,8 +268,7 @@ impl Core {
 
     fn probed_answer(&self, id: PathId) -> Answer {
         match self.paths.get(&id).map(|p| &p.standing) {
-            None => BLACKLISTED.into(),
-            Some(Standing::Excluded(Exclusion::Blacklisted(_))) => BLACKLISTED.into(),
+            None | Some(Standing::Excluded(Exclusion::Blacklisted(_))) => BLACKLISTED.into(),
             Some(Standing::Excluded(why)) => Answer::Now(alloc::format!("fail\n{why}\n")),
             Some(Standing::Member { map, .. }) => Answer::When(Until::Map(*map)),
             Some(_) => OK.into(),
@@ -347,7 +346,7 @@ impl Core {
     fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
         self.timers.cancel(Timer::Request(id));
         if let Some(pending) = self.pending.remove(&id) {
-            self.say_command(&pending.command, text, out);
+            Self::say_command(&pending.command, text, out);
             reply(id, text.into(), out);
         }
     }

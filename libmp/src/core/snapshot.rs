@@ -1,6 +1,7 @@
 //! The core's memory → a [`View`]. Nothing is asked of anybody.
 
 use alloc::collections::BTreeMap;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::core::map::{Map, Observed};
@@ -147,7 +148,7 @@ impl Core {
         let (Some(table), Some(status)) = (observed.table(), observed.status()) else { return Vec::new() };
         let rows = table.groups.iter().zip(&status.groups).zip(rated);
         rows.map(|((group, status), (priority, _))| GroupView {
-            selector: alloc::string::ToString::to_string(&group.selector),
+            selector: group.selector.to_string(),
             priority,
             dm_state: status.state,
             marginal: false,

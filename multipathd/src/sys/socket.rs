@@ -19,11 +19,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libmp::core::event::{Event, RequestId};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use libmp::ctl::wire::{self, Decoder, MAX_COMMAND_BYTES};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
 /// The environment variable that names another socket (`@` first: an abstract one).
@@ -31,8 +32,6 @@ pub const SOCKET_ENV: &str = "MULTIPATH_SOCKET_NAME";
 const PATHNAME: &str = "/run/multipathd.socket";
 const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
 
-/// A command is a line.
-const REQUEST_MAX: u64 = 4096;
 /// From the first byte of a request to its last.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 /// A reader that takes nothing for so long is given up.
@@ -250,9 +249,10 @@ async fn accept(listener: UnixListener, server: Server) {
 }
 
 async fn serve(mut stream: UnixStream, place: Place) {
-    while let Some(command) = read_request(&mut stream).await {
+    let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
+    while let Some(command) = read_request(&mut stream, &mut decoder).await {
         let Some(reply) = place.server.ask(place.uid, command).await else { return };
-        if let Err(error) = write_reply(&mut stream, reply).await {
+        if let Err(error) = write_reply(&mut stream, &reply).await {
             debug!("a client did not take its reply: {error}");
             return;
         }
@@ -260,40 +260,42 @@ async fn serve(mut stream: UnixStream, place: Place) {
 }
 
 /// The next command; `None` when the client has gone or is not to be listened to any longer.
-async fn read_request(stream: &mut UnixStream) -> Option<String> {
-    // Between requests a client may take its time.
-    stream.readable().await.ok()?;
-    match timeout(REQUEST_LIMIT, read_message(stream)).await {
-        Ok(Ok(bytes)) => Some(bytes),
-        Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => None,
-        Ok(Err(error)) => {
-            debug!("a client is dropped: {error}");
-            None
-        }
-        Err(_) => {
-            debug!("a client is dropped: its request did not end");
+async fn read_request(stream: &mut UnixStream, decoder: &mut Decoder) -> Option<String> {
+    match next_message(stream, decoder).await {
+        Ok(command) => Some(command.trim_end_matches(['\n', '\r']).into()),
+        Err(error) => {
+            if error.kind() != io::ErrorKind::UnexpectedEof {
+                debug!("a client is dropped: {error}");
+            }
             None
         }
     }
 }
 
-async fn read_message(stream: &mut UnixStream) -> io::Result<String> {
-    let mut length = [0; 8];
-    stream.read_exact(&mut length).await?;
-    let length = u64::from_ne_bytes(length);
-    if length == 0 || length > REQUEST_MAX {
-        return Err(io::Error::other(format!("a request of {length} bytes")));
+/// Between requests a client may take its time; a request that has begun has to end.
+async fn next_message(stream: &mut UnixStream, decoder: &mut Decoder) -> io::Result<String> {
+    let mut piece = [0; 512];
+    let mut deadline = None;
+    loop {
+        if let Some(message) = decoder.next_message().map_err(io::Error::other)? {
+            return Ok(message);
+        }
+        if decoder.is_midway() && deadline.is_none() {
+            deadline = Some(Instant::now() + REQUEST_LIMIT);
+        }
+        let count = match deadline {
+            None => stream.read(&mut piece).await?,
+            Some(deadline) => timeout_at(deadline, stream.read(&mut piece)).await??,
+        };
+        if count == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        decoder.push(&piece[..count]);
     }
-    let mut bytes = vec![0; usize::try_from(length).map_err(io::Error::other)?];
-    stream.read_exact(&mut bytes).await?;
-    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
-    Ok(String::from_utf8_lossy(&bytes[..end]).trim_end_matches(['\n', '\r']).into())
 }
 
-async fn write_reply(stream: &mut UnixStream, reply: String) -> io::Result<()> {
-    let mut message = (reply.len() as u64 + 1).to_ne_bytes().to_vec();
-    message.append(&mut reply.into_bytes());
-    message.push(0);
+async fn write_reply(stream: &mut UnixStream, reply: &str) -> io::Result<()> {
+    let message = wire::encode(reply);
     let write = async {
         let mut rest = &message[..];
         while !rest.is_empty() {
@@ -365,7 +367,7 @@ mod tests {
     fn garbage_drops_its_client_and_no_other() {
         with_server(|address| {
             let mut good = address.connect().expect("connected");
-            for length in [0, REQUEST_MAX + 1, 1 << 63, u64::MAX] {
+            for length in [0, MAX_COMMAND_BYTES as u64 + 1, 1 << 63, u64::MAX] {
                 let mut bad = address.connect().expect("connected");
                 send(&mut bad, length, b"");
                 assert_eq!(bad.read(&mut [0; 8]).expect("closed"), 0);

@@ -9,6 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use libmp::identify::RawProbe;
+use libmp::identify::protocol::attr;
 use libmp::types::{DevT, Errno, Hctl, PathName};
 
 use super::errno_of;
@@ -53,7 +54,7 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
         preferred_path: device.text("preferred_path"),
         timeout_s: device.number("timeout"),
         max_sectors_kb: block.number("queue/max_sectors_kb"),
-        transport: transport(&real, &device),
+        transport: transport(&block, &device),
         ..RawProbe::default()
     };
     if let Ok(udev) = udev::Device::from_syspath(&real) {
@@ -153,30 +154,21 @@ impl Dir {
 
 /// Transport classes, the component of the path that names an instance, and what is read of it.
 const CLASSES: &[(&str, &str, &[&str])] = &[
-    ("fc_host", "host", &["node_name", "port_name", "symbolic_name"]),
-    (
-        "fc_remote_ports",
-        "rport-",
-        &["node_name", "port_name", "port_state", "dev_loss_tmo", "fast_io_fail_tmo"],
-    ),
-    ("fc_transport", "target", &["node_name", "port_name"]),
-    ("iscsi_host", "host", &["ipaddress", "hwaddress", "initiatorname"]),
-    ("iscsi_session", "session", &["targetname", "initiatorname", "tpgt", "recovery_tmo", "state"]),
-    ("sas_device", "end_device-", &["sas_address"]),
-    ("sas_end_device", "end_device-", &["I_T_nexus_loss_timeout"]),
-    ("srp_host", "host", &["local_ib_port"]),
-    ("srp_remote_ports", "port-", &["port_id", "roles"]),
-    ("spi_host", "host", &["signalling"]),
-    ("scsi_host", "host", &["proc_name", "unique_id"]),
+    ("fc_host", "host", &["node_name", "port_name"]),
+    ("fc_remote_ports", "rport-", &["node_name", "port_name"]),
+    ("iscsi_host", "host", &["ipaddress"]),
+    ("iscsi_session", "session", &["targetname"]),
+    ("srp_remote_ports", "port-", &["port_id"]),
 ];
 
-/// Attributes of an NVMe controller.
-const NVME: &[&str] = &["transport", "address", "subsysnqn", "cntlid", "hostnqn"];
+/// Attributes of the device itself: a SCSI disk, an NVMe controller, a DASD.
+const DEVICE: &[&str] =
+    &[attr::SAS_ADDRESS, attr::TRANSPORT, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
 
 /// What the layers below a disk say, by `CLASS/ATTRIBUTE`.
-fn transport(real: &Path, device: &Dir) -> BTreeMap<String, String> {
+fn transport(block: &Dir, device: &Dir) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
+    let components: Vec<&str> = block.0.iter().filter_map(OsStr::to_str).collect();
     for (class, prefix, attributes) in CLASSES {
         let instances = components.iter().filter(|name| is_instance(name, prefix));
         for instance in instances {
@@ -188,15 +180,11 @@ fn transport(real: &Path, device: &Dir) -> BTreeMap<String, String> {
             }
         }
     }
-    for attribute in NVME {
-        if let Some(value) = device.text(attribute) {
-            found.insert((*attribute).into(), value);
+    let own = DEVICE.iter().map(|attribute| (device, *attribute));
+    for (dir, attribute) in own.chain([(block, attr::NSID)]) {
+        if let Some(value) = dir.text(attribute) {
+            found.insert(attribute.into(), value);
         }
-    }
-    // Where the host sits, for the adapter that an operator knows (`%a`).
-    let pci = components.iter().rev().find(|name| is_pci(name));
-    if let Some(pci) = pci {
-        found.insert("pci/address".into(), (*pci).into());
     }
     found
 }
@@ -206,28 +194,15 @@ fn is_instance(component: &str, prefix: &str) -> bool {
     component.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// `0000:03:00.1`
-fn is_pci(component: &str) -> bool {
-    let mut parts = component.split([':', '.']);
-    component.len() >= 12
-        && [4, 2, 2, 1].iter().all(|width| {
-            parts
-                .next()
-                .is_some_and(|part| part.len() >= *width && part.bytes().all(|b| b.is_ascii_hexdigit()))
-        })
-        && parts.next().is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn instances_and_slots_are_told_apart() {
+    fn instances_are_told_apart() {
         assert!(is_instance("host3", "host"));
         assert!(is_instance("rport-3:0-1", "rport-"));
         assert!(!is_instance("hosts", "host"));
-        assert!(is_pci("0000:03:00.1") && !is_pci("1:0:0:0") && !is_pci("0000:03:00"));
     }
 
     #[test]

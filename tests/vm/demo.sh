@@ -1,0 +1,182 @@
+#!/bin/bash
+# The walkthrough, in the guest: an iSCSI initiator with two portals, one daemon, one cut portal, one file system.
+# Run by tests/demo. Each command is printed before it is run; each step ends with a verdict.
+# shellcheck disable=SC2016,SC2154
+# shellcheck source=tests/vm/lib.sh
+. /vm/lib.sh
+
+# As an administrator of this guest would type them.
+mkdir -p /run/demo
+ln -s "$MPCTL" /run/demo/multipathctl
+PATH=/run/demo:$PATH
+missing=0 steps=0 step='' why=()
+
+begin() { step=$1 why=(); printf '\n== %s\n' "$1"; }
+
+run() { # COMMAND: printed, run, its output kept in $out. Colours and warnings of the client are not of interest here.
+    printf '$ %s\n' "$1"
+    out=$(eval "$1" 2>&1)
+    rc=$?
+    [ -z "$out" ] || printf '%s\n' "$out"
+    return $rc
+}
+
+want() { # WHAT COMMAND...: noted for the verdict if it fails
+    local what=$1; shift
+    "$@" >/dev/null 2>&1 || why+=("$what")
+}
+
+seen() { grep -qE -- "$1" <<<"$out"; }
+
+verdict() {
+    steps=$((steps + 1))
+    if [ ${#why[@]} = 0 ]; then
+        echo "ok $step (at $(since 0) s)"
+    else
+        missing=$((missing + 1))
+        printf 'FAIL %s: not seen: %s\n' "$step" "$(IFS=';'; echo "${why[*]}")"
+        echo "--- the daemon's log"; tail -n 30 "$MP_LOG"; echo ---
+    fi
+}
+
+# The reference rejects what it calls invalid keywords; ours takes the file as it is.
+adapt() {
+    [ -n "${VM_REFERENCE:-}" ] || { cat; return; }
+    sed -e '/udev_dir\|getuid_callout\|prio_callout/d' -e 's/ selector /path_selector /'
+}
+
+conf_plain() { sed -e '/user_friendly_names/d' -e '/^multipaths/,$d' /vm/demo.conf | adapt >/etc/multipath.conf; }
+conf_seed() { sed "s/@WWID@/$wwid/" /vm/demo.conf | adapt >/etc/multipath.conf; }
+
+line_of() { "$MPCTL" -ll 2>/dev/null | sed -n "s/.*\($1 .*[a-z]\) *$/\1/p" | tr -s ' '; } # 'sdc 8:32 active ready running'
+
+# Follows a path's line in -ll, printing every change, until it matches REGEX. The lines seen are kept in $seen_lines.
+follow() { # DEVICE REGEX SECONDS
+    local start line last='' t0
+    start=$SECONDS t0=$(now) seen_lines=''
+    echo "\$ multipathctl -ll | grep $1    # again and again; every change is shown"
+    until grep -qE -- "$2" <<<"$last"; do
+        line=$(line_of "$1")
+        if [ "$line" != "$last" ]; then
+            last=$line seen_lines+=$line$'\n'
+            printf '%5.1f s  %s\n' "$(since "$t0")" "$line"
+        fi
+        [ $((SECONDS - start)) -le "$3" ] || return 1
+        sleep 0.05
+    done
+}
+
+score() { sed -n "s/.*$1 \([0-9.]*\).*/\1/p" /run/demo/score 2>/dev/null; }
+
+more_writes() { # than FROM
+    [ "$(score writes)" -gt "$1" ]
+}
+
+step_1() {
+    begin 'Step 1: one target, two portals, two disks'
+    san_target_up && san_initiator_up
+    run "iscsiadm -m discovery -t sendtargets -p ${san_portals%% *}:3260"
+    want 'two portals' is 2 grep -c ":3260,1 $san_target" <<<"$out"
+    local ip
+    for ip in $san_portals; do
+        run "iscsiadm -m node -T $san_target -p $ip:3260 -o update -n node.startup -v automatic"
+        run "iscsiadm -m node -T $san_target -p $ip:3260 --login"
+        want "login at $ip" seen successful
+        want "a disk through $ip" poll 20 iscsi_disk "$ip"
+    done
+    udevadm settle --timeout=30
+    run 'grep . /sys/block/sd*/device/model'
+    want 'sdb through .200' is sdb iscsi_disk 192.168.2.200
+    want 'sdc through .201' is sdc iscsi_disk 192.168.2.201
+    run 'iscsiadm -m node -o show | grep node.startup'
+    want 'automatic' is 2 grep -c automatic <<<"$out"
+    wwid=$(san_wwid sdb)
+    want 'one WWID' is "$wwid" san_wwid sdc
+    verdict
+}
+
+step_2() {
+    begin 'Step 2: one map of both'
+    conf_plain
+    run 'cat /etc/multipath.conf'
+    [ -z "${VM_REFERENCE:-}" ] || run "multipathctl -a $wwid"
+    echo '$ multipathd -d &'
+    daemon_start
+    poll 15 is 2 ready_paths
+    run 'multipathctl -ll'
+    want 'name, dm-0, vendor' seen "^$wwid dm-0 Proware,proIPS *\$"
+    want 'size, features' seen "^size=1.1T features='0' hwhandler='0' wp=rw\$"
+    want 'group' seen "^\`-\\+- policy='round-robin 0' prio=1 status=active\$"
+    want 'sdb' seen '^  \|- 1:0:0:0 sdb 8:16 +active ready running *$'
+    want 'sdc' seen '^  `- 2:0:0:0 sdc 8:32 +active ready running *$'
+    run "dmsetup table $wwid"
+    verdict
+}
+
+step_3() {
+    begin 'Step 3: a portal is cut, I/O goes on'
+    local before
+    /vm/guest/io.py "/dev/mapper/$wwid" /run/demo/score 2>/run/demo/io.log &
+    io=$!
+    poll 20 more_writes 20 || why+=('I/O before the cut')
+    run 'cat /run/demo/score'
+    run 'iptables -I OUTPUT -d 192.168.2.201 -j DROP'
+    follow sdc 'failed faulty' 60 || why+=('the path fails')
+    follow_verdict
+    before=$(score writes)
+    want 'I/O goes on' poll 30 more_writes $((before + 50))
+    run 'cat /run/demo/score'
+    want 'no error' is 0 score errors
+    want 'nothing wrong read' is 0 score mismatches
+    run "dmsetup status $wwid"
+    want 'failed in the kernel' seen '8:32 F'
+    verdict
+}
+
+# The checker knows before the kernel does: -ll showed it in between, or the log has it in that order.
+follow_verdict() {
+    [ -n "${VM_REFERENCE:-}" ] && return
+    grep -q 'sdc 8:32 active faulty running' <<<"$seen_lines" && return
+    run "grep -nE 'sdc.*checker reports path is down|8:32.*failed' $MP_LOG"
+    want 'first the checker' seen '^[0-9]+:.*sdc.*checker reports path is down'
+}
+
+step_4() {
+    begin 'Step 4: the portal is back'
+    local mark
+    mark=$(wc -l <"$MP_LOG")
+    run 'iptables -D OUTPUT -d 192.168.2.201 -j DROP'
+    follow sdc 'active ready running' 90 || why+=('the path is back')
+    run "tail -n +$((mark + 1)) $MP_LOG"
+    want 'directio reports the path up' seen 'directio checker reports path is up'
+    want '8:32 is reinstated' seen '8:32.* reinstated'
+    want '2 active paths remain' seen 'remaining active paths: 2'
+    kill -TERM "$io"; wait "$io"
+    run 'cat /run/demo/score'
+    want 'no error' is 0 score errors
+    want 'nothing wrong read' is 0 score mismatches
+    verdict
+}
+
+step_5() {
+    begin 'Step 5: the configuration of the guide, whole'
+    conf_seed
+    run 'cat /etc/multipath.conf'
+    run 'multipathctl reconfigure'
+    want '/dev/mapper/iscsi_data' poll 20 test -b /dev/mapper/iscsi_data
+    run 'multipathctl -ll'
+    want 'alias' seen "^iscsi_data \($wwid\) dm-0 Proware,proIPS"
+    run 'mkfs.ext4 -q -J size=8 /dev/mapper/iscsi_data 2G && mkdir -p /mnt/data && mount /dev/mapper/iscsi_data /mnt/data'
+    want 'file system' mountpoint -q /mnt/data
+    run 'head -c 32M /dev/urandom >/mnt/data/file && sync && sha256sum </mnt/data/file'
+    local sum=$out
+    run 'umount /mnt/data && echo 3 >/proc/sys/vm/drop_caches && mount /dev/mapper/iscsi_data /mnt/data && sha256sum </mnt/data/file'
+    want 'the file is as written' test "$out" = "$sum"
+    run 'umount /mnt/data; for disk in mapper/iscsi_data sdb sdc; do dd if=/dev/$disk bs=1M count=32 iflag=direct status=none | sha256sum; done'
+    want 'the same through either path' is 1 eval 'sort -u <<<"$out" | wc -l'
+    verdict
+}
+
+step_1; step_2; step_3; step_4; step_5
+printf '\n%d steps, %d not seen\n' "$steps" "$missing"
+[ "$missing" = 0 ]

@@ -1,0 +1,268 @@
+# shellcheck shell=bash
+# Helpers for scripts that run in the guest: verdicts, waiting, the daemon under test and the reference.
+# Storage is in san.sh, which this file brings along. Nothing here sleeps for a result: it polls a state, with a bound.
+#
+# MPD and MPCTL name the daemon and the operator's command under test. VM_REFERENCE=1 puts the reference in their place.
+
+vm=${vm:-/vm}
+reference=/opt/reference/bin
+if [ -n "${VM_REFERENCE:-}" ]; then
+    MPD=$reference/multipathd MPCTL=$vm/guest/reference-ctl
+fi
+MPD=${MPD:-$vm/bin/multipathd}
+MPCTL=${MPCTL:-$vm/bin/multipathctl}
+MP_LOG=${MP_LOG:-/run/multipathd.log}
+verdicts=${verdicts:-/run/verdicts}
+
+# shellcheck source=tests/vm/san.sh
+. "$vm/san.sh"
+
+# --- verdicts: a line each, counted in a file so that subshells count too
+
+ok() { echo "ok $1" | tee -a "$verdicts"; }
+
+fail() { # NAME WHY: the reason may have many lines
+    printf 'FAIL %s: %s\n' "$1" "${2:-}"
+    echo "FAIL $1" >>"$verdicts"
+    return 1
+}
+
+skip() { echo "skip $1: ${2:-}"; }
+
+expect_eq() { # NAME GOT WANTED
+    if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "got '$2', wanted '$3'"; fi
+}
+
+expect_match() { # NAME TEXT REGEX: extended, of a line of the text
+    if grep -qE -- "$3" <<<"$2"; then ok "$1"; else fail "$1" "no line like '$3' in:"$'\n'"$2"; fi
+}
+
+expect_no_match() { # NAME TEXT REGEX
+    if ! grep -qE -- "$3" <<<"$2"; then ok "$1"; else fail "$1" "a line like '$3' in:"$'\n'"$2"; fi
+}
+
+expect_between() { # NAME GOT FROM TO
+    if awk -v a="$2" -v b="$3" -v c="$4" 'BEGIN { exit !(b <= a && a <= c) }'; then ok "$1 ($2)"; else
+        fail "$1" "$2, not in $3 to $4"
+    fi
+}
+
+expect_ok() { # NAME COMMAND...
+    local name=$1 out; shift
+    if out=$("$@" 2>&1); then ok "$name"; else fail "$name" "status $? of '$*': $out"; fi
+}
+
+expect_below() { # NAME GOT LIMIT: numbers, decimals allowed
+    if awk -v a="$2" -v b="$3" 'BEGIN { exit !(a < b) }'; then ok "$1 ($2)"; else fail "$1" "$2, limit $3"; fi
+}
+
+summary() { # the closing line; status 1 if anything failed
+    local passed failed
+    passed=$(grep -c '^ok ' "$verdicts" 2>/dev/null)
+    failed=$(grep -c '^FAIL ' "$verdicts" 2>/dev/null)
+    echo "${passed:-0} passed, ${failed:-0} failed"
+    [ "${failed:-0}" = 0 ] && [ "${passed:-0}" != 0 ]
+}
+
+# --- waiting
+
+now() { local up; read -r up _ </proc/uptime; echo "$up"; }
+
+since() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.1f", b - a }'; }
+
+# poll SECONDS COMMAND...: true as soon as the command is; silent.
+poll() {
+    local limit=$1 start=$SECONDS; shift
+    until "$@" >/dev/null 2>&1; do
+        [ $((SECONDS - start)) -le "$limit" ] || return 1
+        sleep 0.1
+    done
+}
+
+# wait_for DESCRIPTION SECONDS COMMAND...: a verdict with the time it took.
+wait_for() {
+    local what=$1 limit=$2 start; shift 2
+    start=$(now)
+    if poll "$limit" "$@"; then ok "$what ($(since "$start") s)"; else fail "$what" "not within $limit s: $*"; fi
+}
+
+has() { grep -qE -- "$1"; }
+
+# says REGEX COMMAND...: the command's output has a line like that. For poll and wait_for.
+says() { local regex=$1; shift; "$@" 2>/dev/null | grep -qE -- "$regex"; }
+
+says_not() { ! says "$@"; }
+
+elapsed() { # COMMAND...: prints the seconds it took; its output goes away, its status stays
+    local start status=0
+    start=$(date +%s.%N)
+    "$@" >/dev/null 2>&1 || status=$?
+    awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f\n", b - a }'
+    return $status
+}
+
+# --- the daemon under test
+
+ctl() { "$MPCTL" "$@"; }
+
+ll() { "$MPCTL" -ll "$@"; }
+
+ours() { [ -z "${VM_REFERENCE:-}" ]; } # for what the reference is known not to do
+
+# Columns of -ll are as wide as their widest entry: blanks are squeezed here.
+path_is() { # DISK STATES [MAP]: path_is sdb 'active ready running'
+    ll ${3:+"$3"} 2>/dev/null | tr -s ' ' | grep -qE " $1 [0-9]+:[0-9]+ $2 ?\$"
+}
+
+ready_paths() { # [MAP]: how many paths are in service, as -ll has it
+    ll "$@" 2>/dev/null | grep -cE 'active +ready +running'
+}
+
+conf() { cat >/etc/multipath.conf; }
+
+daemon_pid() { cat /run/multipathd.test.pid 2>/dev/null; }
+
+daemon_alive() { kill -0 "$(daemon_pid)" 2>/dev/null; }
+
+# The daemon answers and has finished its start. A daemon that ended is not waited for.
+daemon_ready() { says 'idle|running' ctl show daemon && says_not 'configure|init' ctl show daemon; }
+
+daemon_start() { # [ARGUMENTS of the daemon]
+    touch "$MP_LOG"
+    setsid "$MPD" -d "$@" >>"$MP_LOG" 2>&1 </dev/null &
+    echo $! >/run/multipathd.test.pid
+    disown
+    local start=$SECONDS
+    until daemon_ready; do
+        daemon_alive || { fail "daemon starts" "it ended: $(tail -n 5 "$MP_LOG")"; return 1; }
+        [ $((SECONDS - start)) -lt 30 ] || { fail "daemon starts" "no answer in 30 s"; return 1; }
+        sleep 0.1
+    done
+}
+
+gone() { ! kill -0 "$1" 2>/dev/null; }
+
+daemon_stop() {
+    local pid; pid=$(daemon_pid)
+    [ -n "$pid" ] || return 0
+    kill -TERM "$pid" 2>/dev/null
+    poll 15 gone "$pid" || { kill -KILL "$pid"; fail "daemon stops" "not in 15 s after SIGTERM"; }
+    rm -f /run/multipathd.test.pid
+}
+
+daemon_kill() { # as a crash would
+    local pid; pid=$(daemon_pid)
+    kill -KILL "$pid" && poll 10 gone "$pid"
+    rm -f /run/multipathd.test.pid
+}
+
+# The reference, whatever is under test: for take-over and comparison.
+reference_start() { MPD=$reference/multipathd MPCTL=$vm/guest/reference-ctl daemon_start "$@"; }
+reference_stop() { daemon_stop; }
+
+# --- maps
+
+maps() { dmsetup ls --target multipath 2>/dev/null | awk '$1 != "No" { print $1 }'; }
+
+maps_count() { maps | wc -l; }
+
+is() { [ "$("${@:2}")" = "$1" ]; } # is VALUE COMMAND...: the command prints just that
+
+# What the kernel counts: how often a table was swapped in, in any map. Zero between two moments: nothing was reloaded.
+swaps_watch() {
+    local tracing=/sys/kernel/tracing
+    mountpoint -q $tracing || mount -t tracefs tracefs $tracing
+    [ -d $tracing/events/kprobes/dm_swap ] || echo 'p:dm_swap dm_swap_table' >>$tracing/kprobe_events
+    echo 1 >$tracing/events/kprobes/dm_swap/enable
+}
+
+swaps() { awk '$1 == "dm_swap" { print $2 }' /sys/kernel/tracing/kprobe_profile; }
+
+# Whatever is left of a scenario goes: daemons, maps (queueing ones too), storage.
+cleanup() {
+    daemon_stop
+    local map
+    for map in $(maps); do
+        dmsetup message "$map" 0 fail_if_no_path 2>/dev/null
+    done
+    for map in $(jobs -p); do kill -KILL "$map" 2>/dev/null; done
+    udevadm settle --timeout=30
+    poll 20 remove_maps || fail cleanup "maps stay: $(maps | xargs)"
+    san_down
+    rm -rf /etc/multipath.conf /etc/multipath /run/multipath /run/multipathd.pid
+    mkdir -p /etc/multipath
+}
+
+remove_maps() {
+    local map
+    for map in $(dmsetup ls | awk '$1 != "No" { print $1 }'); do dmsetup remove "$map" || true; done
+    [ "$(dmsetup ls)" = 'No devices found' ]
+}
+
+# --- what scenarios share
+
+# A configuration for scsi_debug and for the iSCSI disk: every disk but sda, checked each second. Arguments: more lines
+# for the defaults section.
+conf_debug() {
+    {
+        printf 'defaults {\n\tpolling_interval 1\n\tmax_polling_interval 2\n\tfind_multipaths greedy\n\tdetect_prio no\n'
+        printf '\tprio const\n\tpath_grouping_policy multibus\n'
+        printf '\t%s\n' "$@"
+        printf '}\nblacklist {\n\tdevnode "^sda$"\n}\nblacklist_exceptions {\n\tproperty ".*"\n}\n'
+    } | conf
+}
+
+dev_t() { # sdX or /dev/mapper/NAME: 8:16
+    local node; node=$(readlink -f "$([ -e "$1" ] && echo "$1" || echo "/dev/$1")")
+    cat "/sys/class/block/${node##*/}/dev"
+}
+
+map_of() { # sdX: the map it belongs to
+    local holder
+    for holder in "/sys/block/$1"/holders/dm-*; do [ -e "$holder" ] && cat "$holder/dm/name" && return; done
+    return 1
+}
+
+map_paths() { # how many paths the kernel's table of the map has
+    local dir slaves=0
+    for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do
+        [ -e "$dir" ] && slaves=$((slaves + 1))
+    done
+    echo $slaves
+}
+
+map_wwids() { # the WWIDs of the map's paths, each once
+    local dir
+    for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do san_wwid "${dir##*/}"; done | sort -u
+}
+
+paths_status() { dmsetup status "$1" | grep -oE '[0-9]+:[0-9]+ [AF] ' | sed 's/^/ /'; }
+
+active_paths() { # in all maps, as the kernel has them
+    dmsetup status --target multipath 2>/dev/null | grep -oE '[0-9]+:[0-9]+ A ' | wc -l
+}
+
+write_once() { # MAP SECONDS: written, failed or waiting. Direct, of one block.
+    local status=0
+    timeout --signal=KILL "$2" dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 oflag=direct conv=notrunc >/dev/null 2>&1 || status=$?
+    case $status in 0) echo written ;; 137) echo waiting ;; *) echo failed ;; esac
+}
+
+# Verified I/O in the background of a scenario; io_stop gives the verdict.
+io_start() {
+    rm -f /run/io.score
+    "$vm/guest/io.py" "$1" /run/io.score >/run/io.log 2>&1 &
+    io_pid=$!
+    poll 20 says 'writes [1-9]' cat /run/io.score || fail 'I/O starts' "$(cat /run/io.log)"
+}
+
+io_stop() {
+    kill -TERM "$io_pid"
+    wait "$io_pid"
+    expect_match 'I/O was never disturbed' "$(cat /run/io.score /run/io.log)" 'errors 0 mismatches 0'
+}
+
+settled() { # nothing is due any more: udev has no events, and a few checks have passed
+    udevadm settle --timeout=30
+    sleep 3
+}

@@ -1,0 +1,21 @@
+# shellcheck shell=bash
+# All paths of a map down, no queueing: I/O fails soon. A path back: I/O works.
+
+scenario() {
+    san_scsi_debug 2 2 || return
+    conf_debug 'no_path_retry fail'
+    daemon_start || return
+    wait_for 'four paths in service' 20 is 4 active_paths || return
+    local map a b
+    a=$(debug_disk 0 0) b=$(debug_disk 1 0)
+    map=$(map_of "$a")
+    path_offline "$a"
+    path_offline "$b"
+    wait_for 'no path left' 30 says_not ' A ' paths_status "$map"
+    expect_eq 'a write fails' "$(write_once "$map" 10)" failed
+    expect_match '-ll says so' "$(ll "$map")" "$a .*failed faulty offline"
+    expect_no_match 'no queueing' "$(dmsetup table "$map")" queue_if_no_path
+    path_online "$b"
+    wait_for 'one is back' 30 path_is "$b" 'active ready running' "$map"
+    expect_eq 'a write works' "$(write_once "$map" 10)" written
+}

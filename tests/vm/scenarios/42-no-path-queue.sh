@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# All paths of a map down, with queueing: I/O waits, the daemon answers; a path back, and what waited is written.
+# Then the operator ends the waiting.
+
+scenario() {
+    san_scsi_debug 2 2 || return
+    conf_debug 'no_path_retry queue'
+    daemon_start || return
+    wait_for 'four paths in service' 20 is 4 active_paths || return
+    local map a b writer
+    a=$(debug_disk 0 0) b=$(debug_disk 1 0)
+    map=$(map_of "$a")
+    expect_match 'it queues' "$(dmsetup table "$map")" queue_if_no_path
+    path_offline "$a"
+    path_offline "$b"
+    wait_for 'no path left' 30 says_not ' A ' paths_status "$map"
+    write_once "$map" 60 >/run/writer &
+    writer=$!
+    expect_below 'the daemon answers' "$(elapsed ctl show paths)" 3
+    expect_eq 'the write waits' "$(sleep 2; cat /run/writer)" ''
+    path_online "$a"
+    wait_for 'a path is back' 30 path_is "$a" 'active ready running' "$map"
+    wait "$writer"
+    expect_eq 'and the write is done' "$(cat /run/writer)" written
+
+    path_offline "$a"
+    wait_for 'no path left again' 30 says_not ' A ' paths_status "$map"
+    write_once "$map" 60 >/run/writer &
+    writer=$!
+    expect_eq 'disablequeueing says ok' "$(ctl disablequeueing map "$map" 2>/dev/null)" ok
+    wait "$writer"
+    expect_eq 'and the write fails' "$(cat /run/writer)" failed
+}
