@@ -13,6 +13,8 @@ use super::disk::{Fate, LunId};
 pub struct Bio {
     pub minor: u32,
     pub wwid: Rc<str>,
+    /// Is it a look by udev's rules, which nobody misses?
+    pub by_udev: bool,
     /// When it was last sent to a path.
     pub sent: Instant,
 }
@@ -28,8 +30,17 @@ pub struct Outcome {
 impl World {
     /// Somebody reads or writes through the map of this minor.
     pub fn write(&mut self, minor: u32) {
+        self.send(minor, false);
+    }
+
+    /// udev's rules look at what is on a map.
+    pub fn look(&mut self, minor: u32) {
+        self.send(minor, true);
+    }
+
+    fn send(&mut self, minor: u32, by_udev: bool) {
         let Some(wwid) = self.dm.devices.get(&minor).and_then(|d| d.wwid()) else { return };
-        let bio = Bio { minor, wwid: wwid.into(), sent: self.now };
+        let bio = Bio { minor, wwid: wwid.into(), by_udev, sent: self.now };
         self.submit(bio);
         self.settle();
     }
