@@ -158,6 +158,36 @@ impl Conf {
         out
     }
 
+    /// What a line added by a script means for the simulator itself.
+    pub fn adopt_extra(&mut self) {
+        for line in std::mem::take(&mut self.extra) {
+            let (key, value) = line.split_once(' ').unwrap_or((&line, ""));
+            match (key, value) {
+                ("no_path_retry", "queue") => self.retry = Retry::Queue,
+                ("no_path_retry", "fail") => self.retry = Retry::Fail,
+                ("no_path_retry", n) => self.retry = n.parse().map_or(Retry::Fail, Retry::Checks),
+                ("path_grouping_policy", "failover") => self.grouping = Grouping::Failover,
+                ("path_grouping_policy", "group_by_prio") => self.grouping = Grouping::ByPrio,
+                ("path_grouping_policy", "multibus") => self.grouping = Grouping::Multibus,
+                ("polling_interval", n) => self.polling_s = n.parse().unwrap_or(self.polling_s),
+                ("max_polling_interval", n) => self.max_polling_s = n.parse().unwrap_or(self.max_polling_s),
+                ("user_friendly_names", is) => self.friendly_names = is == "yes",
+                ("deferred_remove", is) => self.deferred_remove = is == "yes",
+                ("queue_without_daemon", is) => self.queue_without_daemon = is == "yes",
+                ("detect_prio", is) => self.detect_prio = is == "yes",
+                ("path_checker", "tur") => self.checker = "tur",
+                ("path_checker", "directio") => self.checker = "directio",
+                ("prio", "alua") => self.prio = "alua",
+                ("failback", "manual") => self.failback = "manual",
+                ("failback", "immediate") => self.failback = "immediate",
+                ("flush_on_last_del", "never") => self.flush_on_last_del = "never",
+                ("flush_on_last_del", "unused") => self.flush_on_last_del = "unused",
+                ("flush_on_last_del", "always") => self.flush_on_last_del = "always",
+                _ => self.extra.push(line),
+            }
+        }
+    }
+
     /// For how long a map without paths may queue; `None`: for ever.
     pub fn queues_for(&self) -> Option<Duration> {
         match self.retry {

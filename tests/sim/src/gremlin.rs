@@ -142,7 +142,11 @@ impl Sim {
         let Some(disk) = self.world.disks.get_mut(&name) else { return };
         match act {
             Act::Unmap => disk.lun = None,
-            Act::WrongSize => disk.scanned.sectors /= 2,
+            Act::WrongSize => {
+                disk.scanned.sectors /= 2;
+                let event = (libmp::core::event::UeventAction::Change, name.clone());
+                self.world.block_events.push(event);
+            }
             _ => {
                 disk.lun = Some(other);
                 disk.group = disk.group.min(self.world.luns[other].groups.len() - 1);

@@ -124,6 +124,8 @@ pub struct Watch {
     queueing_disabled: bool,
     /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
     away: BTreeSet<String>,
+    /// Nobody looks after the maps.
+    pub dead: bool,
     pub clock_jumped: Option<Instant>,
     /// Orders since the last reset.
     pub orders: u64,
@@ -141,6 +143,7 @@ impl Watch {
         self.requests.clear();
         self.queueing_disabled = false;
         self.away.clear();
+        self.dead = false;
         self.born = now;
     }
 
@@ -201,7 +204,8 @@ impl Watch {
             Event::Checked { token, raw } => {
                 let Some((ordered, Asked::Check { name, .. })) = self.take(*token) else { return };
                 if is_good(raw) {
-                    self.paths.entry(name).or_default().good = Some(ordered);
+                    let known = self.paths.entry(name).or_default();
+                    known.good = known.good.max(Some(ordered));
                 }
             }
             Event::DmDone { token, .. }
