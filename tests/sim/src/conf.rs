@@ -84,7 +84,11 @@ impl Conf {
             polling_s,
             max_polling_s: polling_s * rng.within(1..=4),
             retry,
-            grouping: rng.weighted(&[(1, Grouping::Failover), (2, Grouping::Multibus), (2, Grouping::ByPrio)]),
+            grouping: rng.weighted(&[
+                (1, Grouping::Failover),
+                (2, Grouping::Multibus),
+                (2, Grouping::ByPrio),
+            ]),
             failback: rng.weighted(&[(3, "immediate"), (1, "manual"), (1, "followover"), (1, "10")]),
             checker: rng.weighted(&[(3, "tur"), (2, "directio"), (1, "readsector0")]),
             prio: rng.weighted(&[(1, "const"), (1, "alua"), (1, "sysfs")]),
@@ -121,7 +125,8 @@ impl Conf {
             Grouping::Multibus => "multibus",
             Grouping::ByPrio => "group_by_prio",
         };
-        let mut out = String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n\tdetect_pgpolicy no\n");
+        let mut out =
+            String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n\tdetect_pgpolicy no\n");
         for (key, value) in [
             ("polling_interval", self.polling_s.to_string().as_str()),
             ("max_polling_interval", self.max_polling_s.to_string().as_str()),

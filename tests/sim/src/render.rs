@@ -118,7 +118,11 @@ pub fn effect(effect: &Effect) -> String {
                 CheckIo::ReadSector0 => "readsector0",
                 CheckIo::DirectRead => "directio",
             };
-            format!("#{} check {name} {devt} {io}{}", token.0, if request.prio.is_some() { "+prio" } else { "" })
+            format!(
+                "#{} check {name} {devt} {io}{}",
+                token.0,
+                if request.prio.is_some() { "+prio" } else { "" }
+            )
         }
         Effect::Dm { token, op: it } => format!("#{} dm {}", token.0, op(it)),
         Effect::SysfsWrite { token, name, attribute, value } => {

@@ -196,7 +196,8 @@ fn rest(sim: &mut Sim) -> Result<(), Violation> {
     sim.run_until(started + length)?;
     judge(sim)?;
     if sim.watch.orders > 0 {
-        let detail = format!("{} orders in {length:?}, the last one: {}", sim.watch.orders, sim.watch.last_order);
+        let detail =
+            format!("{} orders in {length:?}, the last one: {}", sim.watch.orders, sim.watch.last_order);
         return Err(Violation::new("rest-orders-nothing", detail));
     }
     // A map that is held open without a path is looked at twice a minute.

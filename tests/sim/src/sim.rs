@@ -188,7 +188,8 @@ impl Sim {
         if at > end {
             return Ok(false);
         }
-        let woken = wake_at.is_some_and(|wake| wake <= at) && item_at.is_none_or(|item| item > at || wake_at < item_at);
+        let woken = wake_at.is_some_and(|wake| wake <= at)
+            && item_at.is_none_or(|item| item > at || wake_at < item_at);
         let moved = at > self.world.now;
         self.world.now = self.world.now.max(at);
         self.idle_wakes = if moved || !woken { 0 } else { self.idle_wakes + 1 };
@@ -215,7 +216,9 @@ impl Sim {
 
     fn happen(&mut self, item: Item) -> Result<(), Violation> {
         match item {
-            Item::Deliver { life, event } if life == self.life && self.daemon.is_some() => self.dispatch(*event),
+            Item::Deliver { life, event } if life == self.life && self.daemon.is_some() => {
+                self.dispatch(*event)
+            }
             Item::Deliver { .. } => Ok(()),
             Item::ErrorHandling => {
                 self.handling_errors = false;
@@ -236,7 +239,13 @@ impl Sim {
                 self.rules(&event);
                 Ok(())
             }
-            Item::Message(event) => if self.daemon.is_some() { self.dispatch(*event) } else { Ok(()) },
+            Item::Message(event) => {
+                if self.daemon.is_some() {
+                    self.dispatch(*event)
+                } else {
+                    Ok(())
+                }
+            }
             Item::DmPoll => {
                 self.polled = false;
                 let list = self.world.dm.list();
@@ -420,7 +429,9 @@ impl Sim {
             Effect::Enumerate { token } => {
                 Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
             }
-            Effect::LoadConfig { token } => Event::Config { token: *token, loaded: Box::new(self.load_config()) },
+            Effect::LoadConfig { token } => {
+                Event::Config { token: *token, loaded: Box::new(self.load_config()) }
+            }
             Effect::SysfsWrite { token, name, attribute, value } => {
                 let result = if self.rng.per_mille(self.faults.sysfs_error) {
                     Err(Errno::EINVAL)
@@ -486,7 +497,9 @@ impl Sim {
         let (jobs, world) = (&self.jobs, &self.world);
         self.hung.retain(|id| {
             let hangs = jobs.get(id).is_some_and(|job| match &job.effect {
-                Effect::Check { name, devt, request, .. } => world.check(name.as_str(), *devt, request).is_none(),
+                Effect::Check { name, devt, request, .. } => {
+                    world.check(name.as_str(), *devt, request).is_none()
+                }
                 _ => false,
             });
             if !hangs {
@@ -551,8 +564,10 @@ impl Sim {
     pub fn flush_signals(&mut self) {
         let disks = std::mem::take(&mut self.world.block_events);
         let maps = std::mem::take(&mut self.world.dm.signals);
-        let events =
-            disks.into_iter().map(|(a, n)| KernelEvent::Disk(a, n)).chain(maps.into_iter().map(KernelEvent::Dm));
+        let events = disks
+            .into_iter()
+            .map(|(a, n)| KernelEvent::Disk(a, n))
+            .chain(maps.into_iter().map(KernelEvent::Dm));
         for event in events {
             let latency = self.faults.udev_latency(&mut self.rng);
             let at = self.udev.through_at(self.world.now, event.device(), latency);
@@ -620,8 +635,14 @@ impl Sim {
     }
 
     fn writers(&mut self) -> Result<(), Violation> {
-        let minors: Vec<u32> =
-            self.world.dm.devices.values().filter(|d| d.wwid().is_some() && d.queued.len() < 16).map(|d| d.minor).collect();
+        let minors: Vec<u32> = self
+            .world
+            .dm
+            .devices
+            .values()
+            .filter(|d| d.wwid().is_some() && d.queued.len() < 16)
+            .map(|d| d.minor)
+            .collect();
         for minor in minors {
             self.world.write(minor);
         }

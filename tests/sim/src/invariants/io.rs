@@ -25,7 +25,8 @@ impl Watch {
         let told = self.paths.get(via).and_then(|known| known.wwid.as_ref()).filter(|(wwid, _)| wwid == is);
         let Some((_, told)) = told.filter(|_| !self.dead) else { return Ok(()) };
         if world.now.saturating_since(self.free_since(minor, *told)) > REACTION {
-            let detail = format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - *told);
+            let detail =
+                format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - *told);
             return Err(Violation::new("io-reaches-its-lun", detail));
         }
         Ok(())
