@@ -28,7 +28,7 @@ use crate::sys::pidfile::{PID_FILE, PidFile};
 use crate::sys::poll::readable;
 use crate::sys::signals::{self, Signals};
 use crate::sys::socket::{Address, Listening, Server};
-use crate::sys::udev::Monitor;
+use crate::sys::udev::{Monitor, RECEIVE_BUFFER};
 use crate::sys::{errno_of, now, process};
 
 /// Events that are handled before effects are carried out.
@@ -237,7 +237,7 @@ async fn forward_signals(events: UnboundedSender<Event>) {
 
 async fn forward_uevents(events: UnboundedSender<Event>) {
     loop {
-        match Monitor::new() {
+        match Monitor::new(RECEIVE_BUFFER) {
             Ok(monitor) => {
                 let why = forward_from(&monitor, &events).await;
                 warn!("udev's messages: {why}");

@@ -67,7 +67,8 @@ impl Executor {
             Effect::Check { token, name, devt, request } => {
                 let (checks, events) = (self.checks.clone(), self.events.clone());
                 tokio::spawn(async move {
-                    let raw = checks.check(name, devt, request).await;
+                    let waits = |sysfs_state| drop(events.send(Event::Checking { token, sysfs_state }));
+                    let raw = checks.check(name, devt, request, waits).await;
                     let _ = events.send(Event::Checked { token, raw });
                 });
             }

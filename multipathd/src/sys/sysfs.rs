@@ -70,11 +70,13 @@ pub(super) fn owned(properties: udev::Properties<'_>) -> BTreeMap<String, String
     properties.map(|entry| (text(entry.name()), text(entry.value()))).collect()
 }
 
-/// Writes an attribute below `/sys/block/NAME/`. May block (`device/delete` does).
+/// Writes an attribute below `/sys/block/NAME/`, as `echo` would: some (`device/state`) want the
+/// newline. May block (`device/delete` does).
 pub fn write(name: &PathName, attribute: &str, value: &str) -> Result<(), Errno> {
     let path = block_dir(name)?.join(attribute);
-    let write =
-        || -> io::Result<()> { fs::OpenOptions::new().write(true).open(path)?.write_all(value.as_bytes()) };
+    let write = || -> io::Result<()> {
+        fs::OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
+    };
     write().map_err(|error| errno_of(&error))
 }
 

@@ -15,7 +15,7 @@ use super::poll::{Readable, readable};
 use super::{errno_of, sysfs};
 
 /// Room for the messages of a storm: memory is taken only when they come.
-const RECEIVE_BUFFER: usize = 128 << 20;
+pub const RECEIVE_BUFFER: usize = 128 << 20;
 /// So many messages are read before the loop gets its turn.
 const BATCH: usize = 256;
 
@@ -34,12 +34,13 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Subscribes to what udev says of disks (no partitions). To be called inside the runtime.
-    pub fn new() -> Result<Self, Errno> {
+    /// Subscribes to what udev says of disks (no partitions), with room for so many bytes of it. To
+    /// be called inside the runtime.
+    pub fn new(receive_buffer: usize) -> Result<Self, Errno> {
         let open = || -> std::io::Result<Self> {
             let socket = MonitorBuilder::new()?.match_subsystem_devtype("block", "disk")?.listen()?;
             // The kernel doubles it; without the privilege the default stays.
-            let _ = setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER);
+            let _ = setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
             Ok(Self { socket: readable(socket)? })
         };
         open().map_err(|error| errno_of(&error))

@@ -1,0 +1,490 @@
+//! The adapters against a real kernel: what `sys/` promises, held by device-mapper, SCSI and udev.
+//!
+//! Needs root, udevd, dm-multipath and two hosts of scsi_debug that show the same LUNs: the guest of
+//! `tests/vm` has them, and runs this by `multipathd/tests/adapters.sh`. `cargo test` leaves it alone.
+
+use std::fs;
+use std::future::Future;
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+use std::process::Command as Process;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use libmp::check::{CheckIo, CheckRequest, RawIo};
+use libmp::core::event::UeventAction;
+use libmp::dm::op::{DmOp, Load, NodeAccess, RawMap, UdevFlags};
+use libmp::prio::{PrioIo, RawPrio};
+use libmp::types::{DevT, Errno, MapName, PathName};
+use multipathd::checks::Checks;
+use multipathd::sys::block::{self, Purpose};
+use multipathd::sys::dm::{Mapper, Poller};
+use multipathd::sys::poll::readable;
+use multipathd::sys::scsi::{self, Command};
+use multipathd::sys::udev::Monitor;
+use multipathd::sys::{lane::Lane, sysfs};
+
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// A LUN and its two paths.
+struct Lun {
+    paths: Vec<(PathName, DevT)>,
+    sectors: u64,
+}
+
+/// LUN 0 of all hosts of scsi_debug.
+fn lun() -> Lun {
+    let mut lun = Lun { paths: Vec::new(), sectors: 0 };
+    for name in sysfs::disks().expect("sysfs") {
+        let Ok(probe) = sysfs::probe(&name) else { continue };
+        if probe.model.starts_with(b"scsi_debug") && probe.hctl.is_some_and(|hctl| hctl.lun == 0) {
+            lun.paths.push((name, probe.devt));
+            lun.sectors = probe.sectors;
+        }
+    }
+    assert!(lun.paths.len() >= 2, "two hosts of scsi_debug are needed");
+    lun
+}
+
+impl Lun {
+    fn load(&self, paths: usize) -> Load {
+        let devices: Vec<String> = self.paths[..paths].iter().map(|(_, devt)| format!("{devt} 1")).collect();
+        let params = format!("0 0 1 1 service-time 0 {} 1 {}", devices.len(), devices.join(" "));
+        Load { sectors: self.sectors, params, read_only: false }
+    }
+}
+
+fn name(text: &str) -> MapName {
+    MapName::new(text)
+}
+
+/// A map of this name, and none when it goes.
+struct Map<'a> {
+    mapper: &'a Mapper,
+    name: &'static str,
+}
+
+impl<'a> Map<'a> {
+    fn create(mapper: &'a Mapper, called: &'static str, load: Load) -> Self {
+        let done = mapper.perform(&create(called, load));
+        assert_eq!(done.result, Ok(()));
+        Self { mapper, name: called }
+    }
+
+    fn read(&self) -> RawMap {
+        self.mapper.read(self.name).expect("readable").expect("there")
+    }
+
+    fn perform(&self, op: &DmOp) -> Result<RawMap, (String, Errno)> {
+        let done = self.mapper.perform(op);
+        done.result.map_err(|why| (why.step, why.errno))?;
+        Ok(done.map.expect("there"))
+    }
+}
+
+impl Drop for Map<'_> {
+    fn drop(&mut self) {
+        self.mapper.perform(&remove(self.name, false));
+    }
+}
+
+fn create(called: &str, load: Load) -> DmOp {
+    let (flags, access) = (UdevFlags::default(), NodeAccess::default());
+    DmOp::Create { name: name(called), uuid: format!("mpath-{called}"), load, flags, access }
+}
+
+fn remove(called: &str, deferred: bool) -> DmOp {
+    DmOp::Remove { name: name(called), deferred }
+}
+
+fn reload(called: &str, load: Load) -> DmOp {
+    DmOp::Reload {
+        name: name(called),
+        load,
+        flags: UdevFlags { reload: true, ..UdevFlags::default() },
+        flush: false,
+    }
+}
+
+fn message(called: &str, messages: &[String]) -> DmOp {
+    DmOp::Message { name: name(called), messages: messages.to_vec() }
+}
+
+fn link(called: &str) -> std::path::PathBuf {
+    Path::new("/dev/mapper").join(called)
+}
+
+fn is_block_device(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|node| node.file_type().is_block_device())
+}
+
+fn mapper() -> Mapper {
+    Mapper::open().expect("device-mapper with multipath")
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .thread_stack_size(128 << 10)
+        .build()
+        .expect("runtime");
+    let result = runtime.block_on(async { tokio::time::timeout(LIMIT, future).await.expect("in time") });
+    runtime.shutdown_background();
+    result
+}
+
+fn request(io: CheckIo) -> CheckRequest {
+    CheckRequest { io, prio: None, timeout: Duration::from_secs(5) }
+}
+
+fn set_state(path: &PathName, state: &str) {
+    sysfs::write(path, "device/state", state).expect("state is written");
+}
+
+#[test]
+fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-a", lun.load(2));
+    assert!(is_block_device(&link("contract-a")), "the link is there");
+    assert!(fs::symlink_metadata(link("contract-a")).expect("there").is_symlink(), "udev made it");
+    let raw = map.read();
+    assert_eq!(raw.uuid, "mpath-contract-a");
+    assert!(!raw.suspended && !raw.read_only && !raw.inactive_table && !raw.deferred_remove);
+    assert_eq!(raw.targets.len(), 1);
+    let target = &raw.targets[0];
+    assert_eq!((target.start, target.sectors, target.kind.as_str()), (0, lun.sectors, "multipath"));
+    assert!(target.table.contains(&lun.paths[0].1.to_string()), "{}", target.table);
+    assert!(target.status.contains(" A "), "{}", target.status);
+    let taken = mapper.perform(&create("contract-a", lun.load(1)));
+    let why = taken.result.expect_err("the name is taken");
+    assert_eq!((why.step.as_str(), why.errno), ("create", Errno::EBUSY));
+    assert_eq!(map.read(), raw, "and the map is as it was");
+    drop(map);
+    assert!(!link("contract-a").exists(), "the link goes with it");
+    assert_eq!(mapper.read("contract-a"), Ok(None));
+}
+
+#[test]
+fn a_map_that_can_not_be_loaded_is_not_left_behind() {
+    let (mapper, lun) = (mapper(), lun());
+    let load = Load { params: "0 0 1 1 no-such-selector 0 1 1 8:0 1".into(), ..lun.load(1) };
+    let done = mapper.perform(&create("contract-b", load));
+    let why = done.result.expect_err("a selector that there isn't");
+    assert_eq!((why.step.as_str(), why.errno, done.map), ("load", Errno::EINVAL, None));
+    let done = mapper.perform(&remove("contract-b", false));
+    assert_eq!(done.result.expect_err("it isn't there").errno, Errno::ENXIO);
+    let long = "x".repeat(200);
+    assert!(mapper.perform(&create(&long, lun.load(1))).result.is_err());
+}
+
+#[test]
+fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-c", lun.load(1));
+    let raw = map.perform(&reload("contract-c", lun.load(2))).expect("reloaded");
+    assert!(raw.targets[0].table.contains(&lun.paths[1].1.to_string()));
+    assert!(!raw.suspended && !raw.inactive_table);
+    let bad = Load { params: "nonsense".into(), ..lun.load(1) };
+    let (step, errno) = map.perform(&reload("contract-c", bad)).expect_err("refused");
+    assert_eq!((step.as_str(), errno), ("load", Errno::EINVAL));
+    let after = map.read();
+    assert_eq!(after.targets[0].table, raw.targets[0].table);
+    assert!(!after.suspended && !after.inactive_table);
+    // A table of another length flushes.
+    let shorter = Load { sectors: lun.sectors / 2, ..lun.load(2) };
+    let flags = UdevFlags::default();
+    let resize = DmOp::Reload { name: name("contract-c"), load: shorter, flags, flush: true };
+    assert_eq!(map.perform(&resize).expect("resized").targets[0].sectors, lun.sectors / 2);
+}
+
+#[test]
+fn messages_stop_at_the_first_that_fails() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-d", lun.load(2));
+    let (first, second) = (lun.paths[0].1, lun.paths[1].1);
+    let raw = map.perform(&message("contract-d", &[format!("fail_path {first}")])).expect("failed");
+    assert!(raw.targets[0].status.contains(&format!("{first} F")), "{}", raw.targets[0].status);
+    let messages = [format!("reinstate_path {first}"), "nonsense".into(), format!("fail_path {second}")];
+    let (step, errno) = map.perform(&message("contract-d", &messages)).expect_err("nonsense");
+    assert_eq!((step.as_str(), errno), ("message nonsense", Errno::EINVAL));
+    let status = map.read().targets[0].status.clone();
+    assert!(status.contains(&format!("{first} A")) && status.contains(&format!("{second} A")), "{status}");
+}
+
+#[test]
+fn suspend_resume_rename() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-e", lun.load(2));
+    assert!(map.perform(&DmOp::Suspend { name: name("contract-e") }).expect("suspended").suspended);
+    let resume = DmOp::Resume { name: name("contract-e"), flags: UdevFlags::default() };
+    assert!(!map.perform(&resume).expect("resumed").suspended);
+    drop(map);
+    let map = Map::create(&mapper, "contract-f", lun.load(2));
+    let flags = UdevFlags::default();
+    let rename = DmOp::Rename { from: name("contract-f"), to: name("contract-g"), flags };
+    let done = mapper.perform(&rename);
+    assert_eq!(done.result, Ok(()));
+    assert_eq!(done.map.expect("there").name, name("contract-g"));
+    assert!(is_block_device(&link("contract-g")) && !link("contract-f").exists());
+    drop(map);
+    mapper.perform(&remove("contract-g", false));
+    assert_eq!(mapper.read("contract-g"), Ok(None));
+}
+
+#[test]
+fn a_map_in_use_stays_or_goes_at_its_last_close() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-h", lun.load(2));
+    udev_settle();
+    let open = fs::File::open(link("contract-h")).expect("opened");
+    let (step, errno) = map.perform(&remove("contract-h", false)).expect_err("busy");
+    assert_eq!((step.as_str(), errno), ("remove", Errno::EBUSY));
+    assert!(map.read().open_count >= 1);
+    let raw = map.perform(&remove("contract-h", true)).expect("deferred");
+    assert!(raw.deferred_remove);
+    drop(open);
+    wait_until("it is gone", || mapper.read("contract-h") == Ok(None));
+}
+
+#[test]
+fn partitions_go_before_their_map() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-i", lun.load(2));
+    let table = format!("0 8 linear {} 0", link("contract-i").display());
+    let dmsetup = |uuid: &str, called: &str| {
+        let status = Process::new("dmsetup").args(["create", called, "-u", uuid, "--table", &table]).status();
+        assert!(status.expect("dmsetup").success());
+    };
+    dmsetup("part1-mpath-contract-i", "contract-i-part1");
+    udev_settle();
+    assert_eq!(mapper.perform(&remove("contract-i", false)).result, Ok(()));
+    assert_eq!(mapper.read("contract-i-part1"), Ok(None));
+    drop(map);
+}
+
+#[test]
+fn a_list_has_all_maps_whatever_they_are_called() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-j", lun.load(2));
+    let odd = Map::create(&mapper, "contract \u{e9}", lun.load(2));
+    let list = mapper.list().expect("listed");
+    let entry = list.iter().find(|entry| entry.name == name("contract-j")).expect("there");
+    assert_eq!((entry.uuid.as_str(), entry.devt), ("mpath-contract-j", map.read().devt));
+    assert!(list.iter().any(|entry| entry.name.as_str() == odd.name));
+    // Not UTF-8, by another's hand.
+    let bytes = <std::ffi::OsStr as std::os::unix::ffi::OsStrExt>::from_bytes(b"contract-\xff");
+    let made =
+        Process::new("dmsetup").arg("create").arg(bytes).args(["--notable", "--manglename", "none"]).status();
+    if made.expect("dmsetup").success() {
+        assert!(
+            mapper.list().expect("listed").iter().any(|entry| entry.name.as_str() == "contract-\u{fffd}")
+        );
+        let gone = Process::new("dmsetup").arg("remove").arg(bytes).args(["--manglename", "none"]).status();
+        assert!(gone.expect("dmsetup").success());
+    }
+}
+
+#[test]
+fn one_poll_tells_of_every_maps_events() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-k", lun.load(2));
+    let before = map.read().event_nr;
+    run(async {
+        let poller = readable(Poller::open().expect("opened")).expect("registered");
+        for text in ["fail_path", "reinstate_path"] {
+            map.perform(&message("contract-k", &[format!("{text} {}", lun.paths[0].1)])).expect("done");
+            poller.readable().await.expect("readable").clear_ready();
+            poller.get_ref().arm().expect("armed");
+        }
+        let silent = tokio::time::timeout(Duration::from_millis(500), poller.readable()).await;
+        assert!(silent.is_err(), "and then nothing");
+    });
+    assert!(map.read().event_nr > before);
+}
+
+#[test]
+fn read_only_maps_and_access_rights() {
+    use std::os::unix::fs::MetadataExt;
+    let (mapper, lun) = (mapper(), lun());
+    let access = NodeAccess { mode: Some(0o640), uid: Some(0), gid: Some(6) };
+    let load = Load { read_only: true, ..lun.load(2) };
+    let (called, flags) = (name("contract-l"), UdevFlags::default());
+    let op = DmOp::Create { name: called, uuid: "mpath-contract-l".into(), load, flags, access };
+    let done = mapper.perform(&op);
+    let map = Map { mapper: &mapper, name: "contract-l" };
+    assert_eq!(done.result, Ok(()));
+    assert!(done.map.expect("there").read_only);
+    let node = fs::metadata(link("contract-l")).expect("there");
+    assert_eq!((node.mode() & 0o777, node.gid()), (0o640, 6));
+    drop(map);
+}
+
+#[test]
+fn a_probe_reads_what_sysfs_and_udev_know() {
+    udev_settle();
+    let lun = lun();
+    let probe = sysfs::probe(&lun.paths[0].0).expect("probed");
+    assert_eq!(probe.vendor, b"Linux   ");
+    assert!(probe.vpd83.len() > 8 && probe.vpd83[1] == 0x83, "{:?}", probe.vpd83);
+    assert!(probe.vpd80.len() > 4 && probe.inquiry.len() >= 36);
+    assert_eq!(probe.state.as_deref(), Some("running"));
+    assert!(probe.syspath.starts_with("/devices/") && probe.sectors > 0 && probe.timeout_s.is_some());
+    assert!(probe.udev_initialized);
+    assert!(probe.properties.contains_key("ID_SERIAL"), "{:?}", probe.properties);
+}
+
+#[test]
+fn checks_bring_back_what_the_device_says() {
+    let lun = lun();
+    let (path, devt) = lun.paths[0].clone();
+    run(async {
+        let checks = Checks::new();
+        let check = |io| checks.check(path.clone(), devt, request(io));
+        // A unit attention, after the device was reset, may come first.
+        check(CheckIo::TestUnitReady).await;
+        let raw = check(CheckIo::TestUnitReady).await;
+        assert_eq!(raw.sysfs_state.as_deref(), Some("running"));
+        let RawIo::Scsi(reply) = raw.io else { panic!("{raw:?}") };
+        assert_eq!((reply.status, reply.host_status, reply.driver_status), (0, 0, 0));
+        let RawIo::Scsi(reply) = check(CheckIo::ReadSector0).await.io else { panic!() };
+        assert_eq!((reply.status, reply.data.len()), (0, 512));
+        assert_eq!(check(CheckIo::DirectRead).await.io, RawIo::Read(Ok(512)));
+        assert_eq!(check(CheckIo::SysfsState).await.io, RawIo::None);
+        let prio = Some(PrioIo::ReportTargetPortGroups);
+        let request = CheckRequest { prio, ..request(CheckIo::TestUnitReady) };
+        let raw = checks.check(path.clone(), devt, request).await;
+        let Some(RawPrio::Rtpg(Ok(reply))) = raw.prio else { panic!("{raw:?}") };
+        assert!(reply.status != 0 || reply.data.len() >= 8);
+        let wrong = checks.check(path.clone(), DevT::new(8, 4095), self::request(CheckIo::DirectRead)).await;
+        assert_eq!(wrong.io, RawIo::Failed(Errno::ENXIO), "a node of that name, another device");
+    });
+}
+
+#[test]
+fn a_device_that_does_not_run_is_not_asked() {
+    let lun = lun();
+    let (path, devt) = lun.paths[1].clone();
+    run(async {
+        let checks = Checks::new();
+        set_state(&path, "offline");
+        for io in [CheckIo::TestUnitReady, CheckIo::DirectRead] {
+            let raw = checks.check(path.clone(), devt, request(io)).await;
+            assert_eq!((raw.sysfs_state.as_deref(), raw.io), (Some("offline"), RawIo::None));
+        }
+        set_state(&path, "running");
+        let raw = checks.check(path.clone(), devt, request(CheckIo::DirectRead)).await;
+        assert_eq!(raw.io, RawIo::Read(Ok(512)));
+    });
+}
+
+#[test]
+fn commands_run_side_by_side_on_one_thread() {
+    let lun = lun();
+    let (path, devt) = lun.paths[0].clone();
+    run(async {
+        let checks = Checks::new();
+        let start = Instant::now();
+        let tasks: Vec<_> = (0..12)
+            .map(|_| {
+                let (checks, path) = (checks.clone(), path.clone());
+                tokio::spawn(async move { checks.check(path, devt, request(CheckIo::TestUnitReady)).await })
+            })
+            .collect();
+        for task in tasks {
+            let raw = task.await.expect("no panic");
+            assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
+        }
+        eprintln!("12 commands: {:?}, {} threads", start.elapsed(), threads());
+        assert!(threads() < 6, "{}", threads());
+    });
+}
+
+#[test]
+fn the_way_without_a_generic_device_says_the_same() {
+    let lun = lun();
+    let (path, devt) = lun.paths[0].clone();
+    let disk = block::open(&path, devt, Purpose::Commands).expect("opened");
+    let limit = Duration::from_secs(5);
+    let page = scsi::execute_blocking(&disk, &Command::inquiry(Some(0x83), 255, limit)).expect("asked");
+    assert_eq!((page.status, page.data[1]), (0, 0x83));
+    run(async {
+        let generic = scsi::open_generic(devt).expect("sg is loaded");
+        let generic = Arc::new(scsi::Generic::new(generic).expect("registered"));
+        let same = generic.execute(&Command::inquiry(Some(0x83), 255, limit), &Lane::new()).await;
+        assert_eq!(same, Ok(page));
+        let refused = generic.execute(&Command::inquiry(Some(0xee), 255, limit), &Lane::new()).await;
+        let refused = refused.expect("an answer");
+        assert_eq!(refused.status, 2);
+        assert!(refused.sense.len() >= 8, "{:?}", refused.sense);
+    });
+}
+
+#[test]
+fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
+    let lun = lun();
+    let (path, devt) = lun.paths[1].clone();
+    let host = sysfs::probe(&path).expect("probed").hctl.expect("SCSI").host;
+    run(async {
+        let checks = Checks::new();
+        let check = |io| checks.check(path.clone(), devt, request(io));
+        assert!(matches!(check(CheckIo::TestUnitReady).await.io, RawIo::Scsi(_)));
+        assert_eq!(check(CheckIo::DirectRead).await.io, RawIo::Read(Ok(512)));
+        sysfs::write(&path, "device/delete", "1").expect("deleted");
+        for io in [CheckIo::TestUnitReady, CheckIo::DirectRead] {
+            let raw = check(io).await;
+            assert!(matches!(raw.io, RawIo::Failed(_) | RawIo::Read(Err(_))), "{raw:?}");
+        }
+        fs::write(format!("/sys/class/scsi_host/host{host}/scan"), "0 0 0").expect("scanned");
+        udev_settle();
+        let lun = self::lun();
+        let (path, devt) = lun.paths.last().expect("it is back").clone();
+        check(CheckIo::TestUnitReady).await;
+        let raw = checks.check(path, devt, request(CheckIo::TestUnitReady)).await;
+        assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
+    });
+}
+
+#[test]
+fn udev_tells_of_disks_and_of_what_it_lost() {
+    let lun = lun();
+    let path = &lun.paths[0].0;
+    run(async {
+        let monitor = Monitor::new(128 << 20).expect("subscribed");
+        sysfs::write(path, "uevent", "change").expect("triggered");
+        let uevent = loop {
+            let batch = monitor.receive().await.expect("received");
+            assert!(!batch.lost);
+            if let Some(uevent) = batch.uevents.into_iter().find(|uevent| uevent.name == *path) {
+                break uevent;
+            }
+        };
+        assert_eq!(uevent.action, UeventAction::Change);
+        assert_eq!(uevent.properties.get("DEVTYPE").map(String::as_str), Some("disk"));
+        let small = Monitor::new(4 << 10).expect("subscribed");
+        for _ in 0..60 {
+            sysfs::write(path, "uevent", "change").expect("triggered");
+        }
+        udev_settle();
+        let mut lost = false;
+        while !lost {
+            lost = small.receive().await.expect("received").lost;
+        }
+    });
+}
+
+fn threads() -> usize {
+    fs::read_dir("/proc/self/task").expect("procfs").count()
+}
+
+fn udev_settle() {
+    let _ = Process::new("udevadm").args(["settle", "--timeout=20"]).status();
+}
+
+fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < LIMIT, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
