@@ -79,6 +79,8 @@ pub struct Orders {
     pub suspended: bool,
     /// Suspend or resume it now.
     pub suspend_or_resume: Option<SuspendOrder>,
+    /// Tell the kernel to use this path, whatever its checker says.
+    pub reinstate: Option<DevT>,
     /// Switch to this group (from 1) now.
     pub switch_to: Option<u32>,
 }

@@ -122,6 +122,7 @@ impl Core {
     fn at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.switch.due = false;
+        map.orders.reinstate = None;
         if map.members.is_empty() && map.observed.is_none() {
             for timer in [Timer::Hold(id), Timer::Retry(id), Timer::Queueing(id), Timer::Failback(id)] {
                 self.timers.cancel(timer);
@@ -258,6 +259,7 @@ impl Core {
                     out.notify(Notice::Failed { map: name, path: p.name.clone(), devt: p.devt() });
                 }
                 ("reinstate_path", Some(p)) => {
+                    map.orders.reinstate = None;
                     out.notify(Notice::Reinstated { map: name, path: p.name.clone(), devt: p.devt() });
                 }
                 ("switch_group", _) => {
@@ -289,6 +291,7 @@ impl Core {
         let ordered = map.orders.remove.take().is_some()
             | map.orders.suspend_or_resume.take().is_some()
             | map.orders.switch_to.take().is_some()
+            | map.orders.reinstate.take().is_some()
             | core::mem::take(&mut map.orders.reload)
             | core::mem::take(&mut map.orders.resize);
         let until = map.backoff.failed(now);

@@ -80,12 +80,12 @@ impl Core {
     fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
         self.exclude(now, id, why, out);
         let interval = self.config.globals().polling_interval;
-        let Some(path) = self.paths.get_mut(&id) else { return };
-        for token in [path.health.inflight, path.health.stuck].into_iter().flatten() {
-            self.waiting.forget(token);
-        }
         self.timers.cancel(Timer::CheckTimeout(id));
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        // A check under way holds its slot until it ends, whatever it says then.
+        let stuck = path.health.inflight.or(path.health.stuck);
         path.health = Health::new(path.health.checker, path.health.prioritizer, interval);
+        path.health.stuck = stuck;
         out.push(Effect::Forget { name: path.name.clone() });
     }
 
@@ -205,7 +205,8 @@ impl Core {
     }
 
     /// After a new configuration: settings and names of all maps, anew.
-    pub(super) fn refresh_maps(&mut self, out: &mut Outbox) {
+    pub(super) fn refresh_maps(&mut self, now: Instant, out: &mut Outbox) {
+        let interval = self.config.globals().polling_interval;
         let ids: Vec<MapId> = self.maps.keys().copied().collect();
         for id in ids {
             let Some(first) = self.maps[&id].members.first().and_then(|p| self.paths.get(p)) else {
@@ -215,10 +216,15 @@ impl Core {
             let wwid = self.maps[&id].wwid.clone();
             let settings = self.config.map_settings(&first.device_id(), &wwid);
             let name = self.choose_name(&wwid, &settings, out);
-            if let Some(map) = self.maps.get_mut(&id) {
-                map.settings = settings;
-                map.name = name;
-                map.orders.stay_away = false;
+            let Some(map) = self.maps.get_mut(&id) else { continue };
+            let was = core::mem::replace(&mut map.settings, settings);
+            map.name = name;
+            map.orders.stay_away = false;
+            if was.no_path_retry != map.settings.no_path_retry {
+                self.timers.cancel(Timer::Queueing(id));
+                if let Some(until) = map.queue.reconfigured(now, &map.settings, interval) {
+                    self.timers.set(Timer::Queueing(id), until);
+                }
             }
             self.dirty.insert(id);
         }

@@ -286,14 +286,14 @@ impl Core {
             if !self.ready {
                 self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
             }
-            self.settled(out);
+            self.settled(now, out);
         } else if time_over && !self.ready {
             self.say_ready(out);
         }
     }
 
-    fn settled(&mut self, out: &mut Outbox) {
-        self.refresh_maps(out);
+    fn settled(&mut self, now: Instant, out: &mut Outbox) {
+        self.refresh_maps(now, out);
         out.notify(Notice::Configured {
             maps: self.maps.len(),
             paths: self.paths.values().filter(|p| p.map().is_some()).count(),

@@ -181,7 +181,7 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let devt = path.devt();
         match observed.path_active(devt) {
             Some(true) if path.health.state.is_failed() => messages.push(format!("fail_path {devt}")),
-            Some(false) if path.is_usable() => messages.push(format!("reinstate_path {devt}")),
+            Some(false) if path.is_usable() || s.map.orders.reinstate == Some(devt) => messages.push(format!("reinstate_path {devt}")),
             _ => {}
         }
     }

@@ -70,10 +70,7 @@ impl Queue {
     ) -> Change {
         match (self.phase, usable) {
             (Phase::Normal, 0) => {
-                let until = match settings.no_path_retry {
-                    NoPathRetry::Checks(n) => Some(now + interval.saturating_mul(n)),
-                    _ => None,
-                };
+                let until = limit(now, settings, interval);
                 self.phase = Phase::Recovery { since: now, until };
                 Change::Lost { until }
             }
@@ -87,6 +84,18 @@ impl Queue {
                 Change::Back { after: Duration::ZERO, expired: true }
             }
         }
+    }
+
+    /// `no_path_retry` has changed: without a path, its time begins anew. Says when it ends.
+    pub fn reconfigured(&mut self, now: Instant, settings: &MapSettings, interval: Duration) -> Option<Instant> {
+        let since = match self.phase {
+            Phase::Normal => return None,
+            Phase::Recovery { since, .. } => since,
+            Phase::Expired => now,
+        };
+        let until = limit(now, settings, interval);
+        self.phase = Phase::Recovery { since, until };
+        until
     }
 
     /// The time is over. Says how long it had lasted.
@@ -104,5 +113,13 @@ impl Queue {
             NoPathRetry::Fail => Some(false),
             NoPathRetry::Queue | NoPathRetry::Checks(_) => Some(true),
         }
+    }
+}
+
+/// When queueing that begins now ends by itself.
+fn limit(now: Instant, settings: &MapSettings, interval: Duration) -> Option<Instant> {
+    match settings.no_path_retry {
+        NoPathRetry::Checks(n) => Some(now + interval.saturating_mul(n)),
+        _ => None,
     }
 }

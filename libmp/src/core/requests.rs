@@ -293,15 +293,22 @@ impl Core {
         Answer::When(Until::Map(map))
     }
 
+    /// The kernel is told to use the path, on the operator's word; what the daemon thinks of it is
+    /// for its next check to say.
     fn reinstate_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
         let Some(map) = self.paths.get(&id).and_then(Path::map) else { return FAIL.into() };
         if let Some(path) = self.paths.get_mut(&id) {
             path.health.held_down = false;
+            if path.health.state.is_failed() {
+                path.health.state = CheckState::Pending;
+                path.health.message = "reinstated by an operator, not checked since";
+            }
+            let devt = path.devt();
+            if let Some(map) = self.maps.get_mut(&map) {
+                map.orders.reinstate = Some(devt);
+            }
         }
         self.start_check(now, id, out);
-        // Before its check is answered, the operator's word holds.
-        let judged = Judged::new(CheckState::Up, "reinstated by an operator");
-        self.new_state(now, id, &judged, out);
         self.dirty.insert(map);
         Answer::When(Until::Map(map))
     }
