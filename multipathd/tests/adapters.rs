@@ -400,6 +400,47 @@ fn commands_run_side_by_side_on_one_thread() {
     });
 }
 
+/// The kernel waits in the hand-over of a command while its host has no request free. To be run with
+/// hosts that have one each (`max_queue=1`), which answer late.
+#[test]
+fn a_host_without_a_free_request_hinders_nobody() {
+    const DRIVER: &str = "/sys/bus/pseudo/drivers/scsi_debug";
+    let queue = fs::read_to_string(format!("{DRIVER}/max_queue")).expect("readable");
+    if queue.trim() != "1" {
+        return eprintln!("not with a queue of {}", queue.trim());
+    }
+    let delay = |jiffies: &str| {
+        wait_until("delay", || fs::write(format!("{DRIVER}/delay"), jiffies).is_ok());
+    };
+    let lun = lun();
+    let sda = PathName::new("sda");
+    let of_sda = sysfs::probe(&sda).expect("the guest's own disk").devt;
+    run(async {
+        let checks = Checks::new();
+        let check = |name: &PathName, devt| {
+            let (checks, name) = (checks.clone(), name.clone());
+            tokio::spawn(async move { checks.check(name, devt, request(CheckIo::TestUnitReady)).await })
+        };
+        // What is needed is open before the answers come late.
+        for (path, devt) in lun.paths.iter().chain([&(sda.clone(), of_sda)]) {
+            check(path, *devt).await.expect("no panic");
+        }
+        delay("500");
+        let slow: Vec<_> = (0..6).map(|n| &lun.paths[n % 2]).map(|(path, devt)| check(path, *devt)).collect();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let start = Instant::now();
+        let quick = check(&sda, of_sda).await.expect("no panic");
+        let took = start.elapsed();
+        eprintln!("beside commands that wait: {took:?}, {} threads", threads());
+        assert!(matches!(quick.io, RawIo::Scsi(_)) && took < Duration::from_millis(500), "{took:?}");
+        for task in slow {
+            let raw = task.await.expect("no panic");
+            assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
+        }
+    });
+    delay("1");
+}
+
 #[test]
 fn the_way_without_a_generic_device_says_the_same() {
     let lun = lun();
