@@ -1,5 +1,5 @@
 //! Checks: what a [`CheckRequest`] asks for, done. What comes back is not looked into, but for the
-//! state in sysfs: a device that isn't running is not asked anything (see [`RawIo::None`]).
+//! state in sysfs: a device that is offline is not asked anything (see [`RawIo::None`]).
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -59,10 +59,24 @@ impl Checks {
     }
 
     /// Checks a path. Ends when the device has answered, however late.
-    pub async fn check(&self, name: PathName, devt: DevT, request: CheckRequest) -> RawCheck {
-        let (path, sysfs_state) = self.path(&name, devt);
-        let running = matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
+    ///
+    /// A device that its transport has blocked is asked all the same, and `waits` is told of its
+    /// state: the answer comes as soon as the transport is back or given up.
+    pub async fn check(
+        &self,
+        name: PathName,
+        devt: DevT,
+        request: CheckRequest,
+        waits: impl FnOnce(String),
+    ) -> RawCheck {
+        let (path, mut sysfs_state) = self.path(&name, devt);
+        let blocked = sysfs_state.clone().filter(|state| matches!(state.as_str(), "blocked" | "quiesce"));
+        let running = blocked.is_some() || matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
+        let waited = blocked.map(waits).is_some();
         let (io, prio) = tokio::join!(self.io(&path, &request, running), self.prio(&path, &request, running));
+        if waited {
+            sysfs_state = path.state.as_ref().and_then(|state| state.read().ok());
+        }
         if io == RawIo::Failed(Errno::ENODEV) || io == RawIo::Failed(Errno::ENXIO) {
             // What was open led to a device that is gone; another may have its name by now.
             self.forget_this(&path);

@@ -85,9 +85,10 @@ impl Executor {
     fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
         let raw = RawCheck { sysfs_state: None, io: RawIo::Failed(Errno::EIO), prio: None };
         let promise = self.promise(Some(Event::Checked { token, raw }));
-        let checks = self.checks.clone();
+        let (checks, events) = (self.checks.clone(), self.events.clone());
         tokio::spawn(async move {
-            let raw = checks.check(name, devt, request).await;
+            let waits = |sysfs_state| drop(events.send(Event::Checking { token, sysfs_state }));
+            let raw = checks.check(name, devt, request, waits).await;
             promise.keep(Event::Checked { token, raw });
         });
     }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::Config;
 use super::devices::Table;
-use super::diag::Span;
+use super::diag::{Sink, Span};
 use super::layers::Setting;
 use super::options::Key;
 use super::parser::Block;
@@ -88,7 +88,10 @@ impl Rules {
     }
 
     /// Adds a `device` block inside one.
-    pub(super) fn add_device(&mut self, block: &Block) {
+    pub(super) fn add_device(&mut self, block: &Block, sink: &mut Sink<'_>) {
+        if block.is_too_wide(sink) {
+            return;
+        }
         let pattern = |key| {
             let setting = block.settings.iter().find(|setting| setting.key == key)?;
             Some(Pattern::rule(setting.value.as_str()).expect("checked when it was read"))

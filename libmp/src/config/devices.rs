@@ -29,6 +29,9 @@ pub struct Device {
 impl Device {
     /// From a block; `None`, and said why, if it could never match.
     fn new(block: &Block, sink: &mut Sink<'_>) -> Option<Self> {
+        if block.is_too_wide(sink) {
+            return None;
+        }
         let mut layer = Layer::default();
         block.settings.iter().for_each(|setting| layer.set(setting.clone()));
         let pattern = |key| {

@@ -128,9 +128,9 @@ impl fmt::Display for Diagnostic {
 /// Collects diagnostics while the sources are at hand.
 pub(super) struct Sink<'a> {
     sources: Vec<(&'a str, &'a str)>,
-    found: Vec<Diagnostic>,
+    found: Vec<(Span, Diagnostic)>,
     dropped: usize,
-    once: Vec<&'static str>,
+    once: Vec<(&'static str, Span)>,
     /// Where the last report was, and its column.
     last_column: (Span, usize),
 }
@@ -147,12 +147,17 @@ impl<'a> Sink<'a> {
     }
 
     /// True the first time only.
-    pub(super) fn first_time(&mut self, what: &'static str) -> bool {
-        let first = !self.once.contains(&what);
+    pub(super) fn first_time(&mut self, what: &'static str, place: Span) -> bool {
+        let first = self.first_place(what).is_none();
         if first {
-            self.once.push(what);
+            self.once.push((what, place));
         }
         first
+    }
+
+    /// Where [`Self::first_time`] said yes.
+    pub(super) fn first_place(&self, what: &str) -> Option<Span> {
+        self.once.iter().find(|(once, _)| *once == what).map(|(_, place)| *place)
     }
 
     pub(super) fn report(
@@ -178,7 +183,7 @@ impl<'a> Sink<'a> {
         let from = from.map_or(start, |(at, _)| at);
         let shown =
             text.get(from..).unwrap_or("").chars().take_while(|c| !"\n\r".contains(*c)).take(MAX_SHOWN);
-        self.found.push(Diagnostic {
+        let found = Diagnostic {
             severity,
             code,
             source: source.into(),
@@ -189,7 +194,8 @@ impl<'a> Sink<'a> {
             text_column: small(column - before + 1),
             message: message.into(),
             help,
-        });
+        };
+        self.found.push((span, found));
     }
 
     /// Characters before the place in its line. Counted on from the last report in the same line:
@@ -206,13 +212,16 @@ impl<'a> Sink<'a> {
     }
 
     pub(super) fn finish(mut self) -> Vec<Diagnostic> {
-        if let (Some(last), true) = (self.found.last(), self.dropped > 0) {
+        // The whole is looked at after its parts: put them in the order of the files.
+        self.found.sort_by_key(|(span, _)| *span);
+        let mut found: Vec<Diagnostic> = self.found.into_iter().map(|(_, found)| found).collect();
+        if let (Some(last), true) = (found.last(), self.dropped > 0) {
             let message = format!("{} more problems are not shown", self.dropped);
             let more =
                 Diagnostic { severity: Severity::Warning, code: "more", message, help: None, ..last.clone() };
-            self.found.push(more);
+            found.push(more);
         }
-        self.found
+        found
     }
 }
 

@@ -289,10 +289,11 @@ fn read_number(kind: NumberKind, text: &str) -> Reading {
         };
         return Reading::bad(message, help);
     };
-    if number == 0 && kind.zero_unsets {
-        return Reading::but(None, Severity::Warning, "0 sets nothing: the line has no effect".into(), None);
-    }
     let capped = number.clamp(kind.min, kind.max);
+    if capped == 0 && kind.zero_unsets {
+        let message = format!("{number} is the same as nothing: what is set elsewhere holds");
+        return Reading::but(None, Severity::Warning, message, None);
+    }
     if capped == number {
         return Reading::good(Value::Number(number));
     }
@@ -323,8 +324,7 @@ fn read_counted(at: usize, text: &str) -> Reading {
     match decimal(count) {
         None => Reading::bad(format!("`{count}` is not the number of arguments"), right()),
         Some(number) if usize::try_from(number) != Ok(follow) => {
-            let verb = if follow == 1 { "follows" } else { "follow" };
-            Reading::bad(format!("{number} arguments are announced, {follow} {verb}"), right())
+            Reading::bad(format!("the count says {number}, and the words after it are {follow}"), right())
         }
         Some(_) => Reading::good(Value::Text(text.into())),
     }
@@ -363,8 +363,6 @@ fn read_reservation_key(text: &str) -> Reading {
     let (digits, flag) = text.split_once(':').unwrap_or((text, ""));
     let digits = digits.strip_prefix('0').unwrap_or(digits);
     let digits = digits.strip_prefix(['x', 'X']).unwrap_or(digits);
-    let digits =
-        if digits.is_empty() && text.starts_with('0') && !text.contains(['x', 'X']) { "0" } else { digits };
     let sane = !digits.is_empty() && digits.len() <= 16 && digits.bytes().all(|b| b.is_ascii_hexdigit());
     match u64::from_str_radix(digits, 16) {
         Ok(key) if sane && matches!(flag, "" | "aptpl") => {
@@ -470,9 +468,9 @@ mod tests {
     fn keys_modes_and_accounts() {
         assert_eq!(value(Kind::ReservationKey, "0xABC"), Some(number("0xabc")));
         assert_eq!(value(Kind::ReservationKey, "abc:aptpl"), Some(number("0xabc:aptpl")));
-        assert_eq!(value(Kind::ReservationKey, "0"), Some(number("0x0")));
+        assert_eq!(value(Kind::ReservationKey, "0x0"), Some(number("0x0")));
         assert_eq!(value(Kind::ReservationKey, "file"), Some(Value::Word("file")));
-        for bad in ["", "0x", "xyz", "12345678901234567", "1:foo"] {
+        for bad in ["", "0", "0x", "xyz", "12345678901234567", "1:foo"] {
             assert_eq!(value(Kind::ReservationKey, bad), None, "{bad}");
         }
         assert_eq!(value(Kind::Mode, "0660"), Some(Value::Number(0o660)));

@@ -9,6 +9,7 @@
 //! Nothing here reads a file: the caller passes the text of each.
 
 pub mod blacklist;
+mod checks;
 pub mod devices;
 pub mod diag;
 mod dump;
@@ -22,7 +23,7 @@ pub mod regex;
 pub mod resolve;
 pub mod settings;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -128,8 +129,10 @@ impl Config {
         config.add_devices(built_in.iter().chain(&user), &mut sink);
         config.add_sections(&user, &mut sink);
         // Below the rules of the files, and not listed twice.
-        config.add_rules(user.iter().chain(&built_in));
+        config.add_rules(user.iter().chain(&built_in), &mut sink);
         config.check_aliases(&mut sink);
+        checks::check_stand_ins(&user, &mut sink);
+        config.take_every_disk_if_old(&mut sink);
         config.globals = config.resolve_globals();
         (config, sink.finish())
     }
@@ -162,13 +165,13 @@ impl Config {
         }
     }
 
-    fn add_rules<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>) {
+    fn add_rules<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>, sink: &mut Sink<'_>) {
         for block in blocks {
             match block.section {
                 Section::Blacklist => self.blacklist.add(block),
-                Section::BlacklistDevice => self.blacklist.add_device(block),
+                Section::BlacklistDevice => self.blacklist.add_device(block, sink),
                 Section::Exceptions => self.exceptions.add(block),
-                Section::ExceptionsDevice => self.exceptions.add_device(block),
+                Section::ExceptionsDevice => self.exceptions.add_device(block, sink),
                 _ => {}
             }
         }
@@ -232,21 +235,6 @@ impl Config {
         sink.report(Severity::Warning, "duplicate", span, message, None);
         let weaker = core::mem::replace(earlier, layer);
         earlier.fill_from(weaker);
-    }
-
-    /// One name for two maps would mix their data: the first to ask for it gets it.
-    fn check_aliases(&mut self, sink: &mut Sink<'_>) {
-        let mut taken: BTreeSet<String> = BTreeSet::new();
-        for multipath in &mut self.multipaths {
-            let Some(alias) = multipath.layer.get(Key::Alias).cloned() else { continue };
-            if !taken.insert(alias.value.as_str().into()) {
-                let message =
-                    format!("`alias` {} is given to another WWID above: ignored", alias.value.as_str());
-                let help = Some("each map needs a name of its own".into());
-                sink.report(Severity::Warning, "alias-twice", alias.span, message, help);
-                multipath.layer.unset(Key::Alias);
-            }
-        }
     }
 
     /// Does `multipaths` have an entry for the map?

@@ -234,11 +234,15 @@ const fn number_or(min: i64, max: i64, words: &'static [Word]) -> Kind {
     Kind::Number(NumberKind { min, max, words, zero_unsets: false })
 }
 const fn nonzero(max: i64, words: &'static [Word]) -> Kind {
-    Kind::Number(NumberKind { min: 0, max, words, zero_unsets: true })
+    nonzero_from(0, max, words)
+}
+const fn nonzero_from(min: i64, max: i64, words: &'static [Word]) -> Kind {
+    Kind::Number(NumberKind { min, max, words, zero_unsets: true })
 }
 
 const YES_NO: Kind = Kind::Words(&[word("yes"), word("no"), same("1", "yes"), same("0", "no")]);
-const OFF_NUMBER: Kind = number_or(0, INT_MAX, &[word("off")]);
+// 0 is a value of its own here: what is below 1 otherwise becomes 1.
+const OFF_NUMBER: Kind = number_or(1, INT_MAX, &[word("off"), word("0")]);
 const NO_NUMBER: Kind = number_or(1, INT_MAX, &[word("no"), same("0", "no")]);
 
 const CHECKERS: Kind = Kind::Words(&[
@@ -390,7 +394,7 @@ options! {
         "Seconds after which the transport removes a lost remote port.";
     EhDeadline "eh_deadline" [] DVOP OFF_NUMBER, None, Current,
         "Longest time for the SCSI error handler, in seconds, before the host is reset.";
-    MaxRetries "max_retries" [] D number_or(0, 5, &[word("off")]), None, Current,
+    MaxRetries "max_retries" [] D number_or(1, 5, &[word("off"), word("0")]), None, Current,
         "How often the SCSI layer repeats a failed command.";
     BindingsFile "bindings_file" [] D Kind::Text, None, FIXED_FILE,
         "Where the names of user_friendly_names were kept.";
@@ -468,7 +472,7 @@ options! {
         "Seconds that a new map with passive paths only waits for an active one.";
     AutoResize "auto_resize" [] D Kind::Words(&[word("never"), word("grow_only"), word("grow_shrink")]), Some("never"), Current,
         "Whether a map follows the size of its paths.";
-    FindMultipathsTimeout "find_multipaths_timeout" [] D number(INT_MIN, INT_MAX), Some("-10"), Current,
+    FindMultipathsTimeout "find_multipaths_timeout" [] D nonzero_from(INT_MIN, INT_MAX, &[]), Some("-10"), Current,
         "Seconds that `find_multipaths smart` waits for a second path; negative: 1 second for unknown hardware.";
     EnableForeign "enable_foreign" [] D Kind::Pattern, Some("NONE"), Current,
         "Other multipath implementations that are shown, as a regular expression.";

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::diag::{Severity, Sink, Span, did_you_mean};
-use super::kind::{Accounts, Value};
+use super::kind::{Accounts, Kind, NumberKind, Value};
 use super::layers::Setting;
 use super::legacy;
 use super::lexer::{self, Line, Token, TokenKind};
@@ -19,6 +19,21 @@ pub(super) struct Block {
     pub(super) span: Span,
     /// In the order of the file; each keyword once, but for lists.
     pub(super) settings: Vec<Setting>,
+    /// It says what a device must be like, and a part of that could not be read: what is left
+    /// would match more than was meant.
+    pub(super) broken: bool,
+}
+
+impl Block {
+    /// Is it broken, so that it must not be used? Then it is said.
+    pub(super) fn is_too_wide(&self, sink: &mut Sink<'_>) -> bool {
+        if self.broken {
+            let message =
+                "the whole `device` is ignored: without the line that is wrong it would match more devices";
+            sink.report(Severity::Error, "broken-device", self.span, message, None);
+        }
+        self.broken
+    }
 }
 
 /// Reads a source; what is wrong goes to `sink`.
@@ -136,7 +151,7 @@ impl<'t> Parser<'_, '_, 't> {
     fn push(&mut self, section: Option<Section>, span: Span) {
         let block = self.blocks.len();
         if let Some(section) = section {
-            self.blocks.push(Block { section, span, settings: Vec::new() });
+            self.blocks.push(Block { section, span, settings: Vec::new(), broken: false });
         }
         self.stack.push(Frame { section, span, block, old: Vec::new() });
     }
@@ -196,7 +211,8 @@ impl<'t> Parser<'_, '_, 't> {
             "missing `}}`: `{word}` can't stand inside `{inner}`, which line {} opens",
             frame.span.line
         );
-        self.error("missing-brace", self.span(token), message, None);
+        let help = Some(format!("close `{inner}` with a `}}` before it"));
+        self.error("missing-brace", self.span(token), message, help);
         self.stack.truncate(depth);
         Some(section)
     }
@@ -204,7 +220,7 @@ impl<'t> Parser<'_, '_, 't> {
     fn open(&mut self, section: Section, tokens: &[Token<'t>], at: usize) -> usize {
         let span = self.span(&tokens[at]);
         let is_old = tokens[at].kind == TokenKind::Word("devnode_blacklist");
-        if is_old && self.sink.first_time("devnode_blacklist") {
+        if is_old && self.sink.first_time("devnode_blacklist", span) {
             let message = "`devnode_blacklist` is an old name of the section `blacklist`";
             self.sink.report(Severity::Note, "old-name", span, message, Some("write `blacklist`".into()));
         }
@@ -258,27 +274,48 @@ impl<'t> Parser<'_, '_, 't> {
             value.is_some_and(|token| !matches!(token.kind, TokenKind::Close | TokenKind::Open));
         let next = if value_given { at + 2 } else { at + 1 };
         let Some((section, row)) = self.known(word, &tokens[at]) else {
+            self.break_block(None);
             return if inline { next } else { rest_of_line(tokens, at) };
         };
-        match value.map(|token| (&token.kind, token)) {
+        let is_read = match value.map(|token| (&token.kind, token)) {
             Some((TokenKind::Word(text), token)) => {
-                self.setting(section, row, word, text, &tokens[at], token);
+                self.setting(section, row, word, text, &tokens[at], token)
             }
             Some((TokenKind::Quoted { text, closed }, token)) => {
                 if !closed {
                     self.warn("missing-quote", self.span(token), "missing `\"` at the end of the value");
                 }
-                self.setting(section, row, word, text, &tokens[at], token);
+                self.setting(section, row, word, text, &tokens[at], token)
             }
-            _ => self.no_value(word, &row.kind_in(section).describe(), &tokens[at]),
+            _ => {
+                self.no_value(word, &row.kind_in(section).describe(), &tokens[at]);
+                false
+            }
+        };
+        if !is_read {
+            self.break_block(Some(row.key));
         }
         match tokens.get(next) {
             Some(extra) if !inline && extra.kind != TokenKind::Close => {
-                self.extra(tokens, next);
+                if is_read {
+                    self.extra(tokens, next);
+                }
                 rest_of_line(tokens, next)
             }
             _ => next,
         }
+    }
+
+    /// Notes that a line of the present block (`None`: of an unknown keyword) could not be read.
+    fn break_block(&mut self, key: Option<Key>) {
+        let Some(block) = self.stack.last().and_then(|frame| self.blocks.get_mut(frame.block)) else {
+            return;
+        };
+        block.broken |= match block.section {
+            Section::BlacklistDevice | Section::ExceptionsDevice => true,
+            Section::Device => matches!(key, Some(Key::Vendor | Key::Product | Key::Revision)),
+            _ => false,
+        };
     }
 
     fn no_value(&mut self, word: &str, takes: &str, token: &Token<'_>) {
@@ -318,8 +355,11 @@ impl<'t> Parser<'_, '_, 't> {
             (here, Some(row)) => {
                 let place =
                     here.map_or("outside of a section".into(), |here| format!("in `{}`", here.path()));
-                let places: Vec<String> =
-                    row.sections.iter().map(|section| format!("`{}`", section.path())).collect();
+                let inside = row.sections.iter().find(|section| here.is_some() && section.parent() == here);
+                let places: Vec<String> = match inside {
+                    Some(inside) => [format!("`{}`", inside.path())].into(),
+                    None => row.sections.iter().map(|section| format!("`{}`", section.path())).collect(),
+                };
                 let message = format!("`{word}` has no meaning {place}: ignored");
                 let help = Some(format!("it goes into {}", places.join(", ")));
                 self.error("wrong-section", self.span(token), message, help);
@@ -337,6 +377,7 @@ impl<'t> Parser<'_, '_, 't> {
         None
     }
 
+    /// False: the value could not be read.
     fn setting(
         &mut self,
         section: Section,
@@ -345,41 +386,51 @@ impl<'t> Parser<'_, '_, 't> {
         text: &str,
         name: &Token<'_>,
         token: &Token<'_>,
-    ) {
+    ) -> bool {
         let reading = row.kind_in(section).read(text, self.accounts);
         let span = self.span(token);
+        let is_error = reading.remark.as_ref().is_some_and(|remark| remark.severity == Severity::Error);
         if let Some(remark) = reading.remark {
-            let ignored = if remark.severity == Severity::Error { ": the line is ignored" } else { "" };
+            let ignored = if is_error { ": the line is ignored" } else { "" };
             let message = format!("`{word}`: {}{ignored}", remark.message);
             self.sink.report(remark.severity, "bad-value", span, message, remark.help);
         }
-        let Some(value) = reading.value else { return };
+        let Some(value) = reading.value else {
+            if matches!(row.kind, Kind::Number(NumberKind { zero_unsets: true, .. })) && !is_error {
+                let block = self.stack.last().expect("a setting stands in a section").block;
+                self.blocks[block].settings.retain(|earlier| earlier.key != row.key);
+            }
+            return !is_error;
+        };
         let is_old = word != row.name && !is_quiet_alias(word);
+        let place = self.span(name);
         let setting = Setting { key: row.key, value, span };
         match row.status {
             Status::Ignored(why) => {
-                if self.sink.first_time(row.name) {
+                if self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` has no effect: {why}");
-                    self.sink.report(Severity::Note, "no-effect", self.span(name), message, None);
+                    self.sink.report(Severity::Note, "no-effect", place, message, None);
                 }
             }
-            Status::PrioCallout(why) => self.prio_callout(row, &setting, why, self.span(name)),
+            Status::PrioCallout(why) => self.prio_callout(row, &setting, why, place),
             Status::Deprecated(why) => {
-                if self.sink.first_time(row.name) {
+                let says_nothing = row.default == Some(setting.value.as_str());
+                if !says_nothing && self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` is deprecated: {why}");
-                    self.sink.report(Severity::Note, "deprecated", self.span(name), message, None);
+                    self.sink.report(Severity::Note, "deprecated", place, message, None);
                 }
                 self.store(section, setting, row, false);
             }
             Status::Current => {
-                if is_old && self.sink.first_time(row.name) {
+                if is_old && self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` is an old name of `{}`", row.name);
                     let help = Some(format!("write `{}`", row.name));
-                    self.sink.report(Severity::Note, "old-name", self.span(name), message, help);
+                    self.sink.report(Severity::Note, "old-name", place, message, help);
                 }
                 self.store(section, setting, row, is_old);
             }
         }
+        true
     }
 
     fn prio_callout(&mut self, row: &'static OptionRow, setting: &Setting, why: &str, span: Span) {
@@ -391,7 +442,7 @@ impl<'t> Parser<'_, '_, 't> {
             self.sink.report(Severity::Warning, "unknown-callout", setting.span, message, help);
             return;
         };
-        if self.sink.first_time(row.name) {
+        if self.sink.first_time(row.name, span) {
             let message = format!("`{}` is deprecated: {why}", row.name);
             let help = Some(format!("write `prio {prio}`"));
             self.sink.report(Severity::Note, "deprecated", span, message, help);

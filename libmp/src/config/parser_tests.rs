@@ -82,6 +82,26 @@ fn bad_values_are_ignored_and_said() {
 }
 
 #[test]
+fn a_rule_with_a_bad_line_does_not_grow_wider() {
+    for line in ["product \"[a\"", "prodct LUNZ", "product", "product !x", "prio alua"] {
+        let text = format!("blacklist {{\n device {{\n vendor EMC\n {line}\n }}\n}}\n");
+        let (found, kept) = check(&text);
+        assert_eq!(found.len(), 2, "{line}: {found:?}");
+        assert_eq!(found[0], "2:2 error broken-device", "{line}");
+        assert_eq!(
+            kept.matches("vendor \"EMC\"\n\t\tproduct \"LUNZ\"").count(),
+            1,
+            "the built-in rule is left"
+        );
+        assert!(!kept.contains("vendor \"EMC\"\n\t}"), "{line}");
+    }
+    let (found, kept) =
+        check("devices {\n device {\n vendor A\n product B\n revision \"(\"\n prio alua\n }\n}\n");
+    assert_eq!(found, ["2:2 error broken-device", "5:11 error bad-value"]);
+    assert!(!kept.contains("vendor \"A\""));
+}
+
+#[test]
 fn leftovers_and_quotes() {
     let (found, kept) = check("multipaths {\n multipath {\n wwid w\n alias my disk\n }\n}\n");
     assert_eq!(found, ["4:11 warning extra-words"]);
@@ -99,11 +119,11 @@ fn duplicates_and_old_names() {
     assert_eq!(found, ["3:7 warning duplicate"]);
     assert!(kept.contains("\tprio \"sysfs\"\n"));
     // Today's name wins over the old one, wherever it stands.
-    let old_first = "defaults {\n prio_callout /sbin/mpath_prio_emc\n prio alua\n}\n";
-    let new_first = "defaults {\n prio alua\n prio_callout /sbin/mpath_prio_emc\n}\n";
+    let old_first = "defaults {\n prio_callout /sbin/mpath_prio_sysfs\n prio alua\n}\n";
+    let new_first = "defaults {\n prio alua\n prio_callout /sbin/mpath_prio_sysfs\n}\n";
     for text in [old_first, new_first] {
         let (found, kept) = check(text);
-        assert_eq!(found.len(), 2, "{found:?}");
+        assert_eq!(found.len(), 3, "{found:?}");
         assert!(kept.contains("\tprio \"alua\"\n"));
     }
     let (found, kept) = check("devnode_blacklist {\n devnode ^sdz\n}\n");

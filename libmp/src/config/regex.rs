@@ -162,6 +162,7 @@ mod tests {
         let error = |p: &str| Pattern::new(p).unwrap_err();
         assert_eq!(error("(a"), Error::Paren);
         assert_eq!(error("[a"), Error::Bracket);
+        assert_eq!(error("[a-"), Error::Bracket);
         assert_eq!(error("a{1"), Error::Brace);
         assert_eq!(error("a{2,1}"), Error::Interval);
         assert_eq!(error("[b-a]"), Error::Range);

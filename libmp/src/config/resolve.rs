@@ -297,21 +297,24 @@ pub(super) fn globals_of_defaults() -> Globals {
 /// The checker of a word. Those of single arrays ask what `tur` asks, and more: until they are
 /// here, `tur` stands in for them.
 fn checker(word: &str) -> Checker {
-    match word {
-        "directio" => Checker::DirectIo,
-        "readsector0" => Checker::ReadSector0,
-        "none" => Checker::None,
-        _ => Checker::Tur,
-    }
+    const ALL: [Checker; 4] = [Checker::Tur, Checker::DirectIo, Checker::ReadSector0, Checker::None];
+    ALL.into_iter().find(|checker| checker.as_str() == word).unwrap_or(Checker::Tur)
 }
 
-/// The prioritizer of a word. Those that are not here yet rate every path alike.
+/// The prioritizer of a word. Until the others are here they rate every path alike.
 fn prioritizer(word: &str) -> Prioritizer {
-    match word {
-        "alua" => Prioritizer::Alua,
-        "sysfs" => Prioritizer::Sysfs,
-        _ => Prioritizer::Const,
-    }
+    const ALL: [Prioritizer; 3] = [Prioritizer::Const, Prioritizer::Sysfs, Prioritizer::Alua];
+    ALL.into_iter().find(|prio| prio.as_str() == word).unwrap_or(Prioritizer::Const)
+}
+
+/// What takes the place of a checker or prioritizer that is not here yet.
+pub(super) fn stand_in(key: Key, word: &str) -> Option<&'static str> {
+    let taken = match key {
+        Key::PathChecker => checker(word).as_str(),
+        Key::Prio => prioritizer(word).as_str(),
+        _ => return None,
+    };
+    (taken != word).then_some(taken)
 }
 
 fn grouping(word: &str) -> GroupingPolicy {

@@ -2,6 +2,8 @@
 
 use core::time::Duration;
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 
 use super::settings::*;
@@ -85,8 +87,20 @@ fn the_walkthrough_works_in_full_with_a_note_each() {
     let mut noted: Vec<String> =
         diagnostics.iter().map(|d| d.message.split('`').nth(1).unwrap().into()).collect();
     noted.sort();
-    assert_eq!(noted, ["getuid_callout", "prio_callout", "rr_min_io", "rr_weight", "selector", "udev_dir"]);
+    assert_eq!(
+        noted,
+        [
+            "find_multipaths",
+            "getuid_callout",
+            "prio_callout",
+            "rr_min_io",
+            "rr_weight",
+            "selector",
+            "udev_dir"
+        ]
+    );
     assert!(diagnostics.iter().all(|d| d.severity == Severity::Note));
+    assert_eq!(config.globals().find_multipaths, FindMultipaths::Greedy);
     let wwid = Wwid::from("32017001378a8a9ff");
     let path = config.path_settings(&OTHER);
     assert_eq!(
@@ -243,6 +257,17 @@ fn an_alias_belongs_to_one_map() {
     }
 }
 
+#[test]
+fn stand_ins_are_said_once() {
+    let (config, diagnostics) =
+        load("defaults {\n prio emc\n path_checker rdac\n}\noverrides {\n prio emc\n}\n");
+    let said: Vec<(&str, u32)> = diagnostics.iter().map(|d| (d.code, d.line)).collect();
+    assert_eq!(said, [("stand-in", 2), ("stand-in", 3)]);
+    assert!(config.dump().contains("\tprio \"emc\"\n"), "the word is kept");
+    let path = config.path_settings(&OTHER);
+    assert_eq!((path.checker, path.prio), (Checker::Tur, Prioritizer::Const));
+}
+
 fn verdict(config: &Config, subject: &BlacklistSubject<'_>) -> String {
     match config.blacklist(subject) {
         BlacklistVerdict::Allowed => "allowed".into(),
@@ -349,7 +374,8 @@ fn the_blacklist_report() {
 fn the_walkthroughs_dump_reads_back() {
     let (config, _) = load(WALKTHROUGH);
     let (again, diagnostics) = load(&config.dump());
-    assert!(diagnostics.iter().all(|d| d.severity == Severity::Note), "{diagnostics:?}");
+    let codes: BTreeSet<&str> = diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["deprecated", "stand-in"]);
     assert_eq!(again.dump(), config.dump());
     assert_eq!(again.path_settings(&OTHER), config.path_settings(&OTHER));
 }
@@ -440,7 +466,8 @@ proptest! {
         let _: Vec<String> = diagnostics.iter().flat_map(|d| [d.render(), d.one_line()]).collect();
         let dump = config.dump();
         let (again, complaints) = load(&dump);
-        prop_assert!(complaints.iter().all(|d| d.severity == Severity::Note), "{}\n{}", complaints[0], dump);
+        let meant = |d: &Diagnostic| d.severity == Severity::Note || d.code == "stand-in";
+        prop_assert!(complaints.iter().all(meant), "{}\n{}", complaints[0], dump);
         prop_assert_eq!(again.dump(), dump);
         for device in [&NETAPP, &OTHER] {
             prop_assert_eq!(again.path_settings(device), config.path_settings(device));
@@ -449,5 +476,18 @@ proptest! {
                 prop_assert_eq!(again.map_settings(device, &wwid), config.map_settings(device, &wwid));
             }
         }
+    }
+}
+
+#[test]
+fn an_old_file_that_says_which_disks_to_take_is_obeyed() {
+    let (config, _) =
+        load("defaults {\n getuid_callout \"/lib/udev/scsi_id -g\"\n find_multipaths strict\n}\n");
+    assert_eq!(config.globals().find_multipaths, FindMultipaths::Strict);
+    assert_eq!(load("").0.globals().find_multipaths, FindMultipaths::Strict);
+    for line in ["udev_dir /dev", "prio_callout /bin/true"] {
+        let (config, diagnostics) = load(&format!("defaults {{\n {line}\n}}\n"));
+        assert_eq!(config.globals().find_multipaths, FindMultipaths::Greedy, "{line}");
+        assert!(diagnostics.iter().any(|d| d.code == "old-file" && d.column == 2), "{line}");
     }
 }

@@ -35,6 +35,8 @@ impl Core {
         let timeout = timeout(path);
         let token = self.waiting.token(Awaited::Check(id));
         path.health.inflight = Some(token);
+        path.health.outdated = false;
+        path.health.blocked = false;
         let request = CheckRequest {
             io: check::io_for(path.health.checker),
             prio: prio::io_for(path.health.prioritizer),
@@ -43,6 +45,21 @@ impl Core {
         out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
         self.timers.cancel(Timer::Check(id));
         self.timers.set(Timer::CheckTimeout(id), now + timeout);
+    }
+
+    /// A check waits for its device. One that was never checked is pending, which is all there is to
+    /// say of it; any other goes on as it was.
+    pub(super) fn checking(&mut self, now: Instant, id: PathId, token: Token, state: &str, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        if path.health.inflight != Some(token) {
+            return;
+        }
+        path.health.blocked = true;
+        path.health.offline = check::sysfs::is_offline(Some(state));
+        if path.health.state == CheckState::Unchecked {
+            self.new_state(now, id, &Judged::new(CheckState::Pending, "device is blocked"), out);
+            self.timers.cancel(Timer::Check(id));
+        }
     }
 
     /// A check was answered, in time or late.
@@ -69,6 +86,10 @@ impl Core {
             return;
         }
         let judged = check::judge(path.health.checker, raw);
+        if core::mem::take(&mut path.health.outdated) && !judged.state.is_failed() {
+            self.schedule(now, id, false);
+            return;
+        }
         if judged.retry && path.health.tries + 1 < check::TRIES {
             path.health.tries += 1;
             self.start_check(now, id, out);
@@ -84,6 +105,9 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.health.stuck = path.health.inflight.take();
         path.health.tries = 0;
+        if path.health.blocked {
+            return; // no fault of the path's as long as its transport has it
+        }
         let judged = Judged::new(CheckState::Timeout, "no answer in its time");
         self.new_state(now, id, &judged, out);
     }

@@ -162,8 +162,13 @@ impl Core {
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.facts = Some(identify::identify(&path.name, raw));
-        let settings = self.config.path_settings(&path.device_id());
+        let mut who = path.config_id();
+        let mut settings = self.config.path_settings_for(&who);
         let wwid = identify::wwid(raw, &settings.uid);
+        if let Ok(wwid) = &wwid {
+            who.wwid = Some(wwid);
+            settings = self.config.path_settings_for(&who);
+        }
         let uid_attribute = match &settings.uid {
             UidSource::Udev(attribute) => attribute.as_str(),
             UidSource::ScsiId => "",

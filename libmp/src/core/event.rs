@@ -47,6 +47,14 @@ pub enum Event {
         /// What was read.
         raw: RawCheck,
     },
+    /// A check has begun and will take its time: the device does not run at the moment. Its answer
+    /// is still to come.
+    Checking {
+        /// The effect's token.
+        token: Token,
+        /// `device/state`: `blocked`, `quiesce`.
+        sysfs_state: String,
+    },
     /// Answer to `Dm`.
     DmDone {
         /// The effect's token.

@@ -179,6 +179,11 @@ impl Core {
                     self.checked(now, id, token, &raw, out);
                 }
             }
+            Event::Checking { token, sysfs_state } => {
+                if let Some(Awaited::Check(id)) = self.waiting.get(token) {
+                    self.checking(now, id, token, &sysfs_state, out);
+                }
+            }
             Event::DmDone { token, done } => match self.waiting.take(token) {
                 Some(Awaited::Dm(id)) => self.dm_done(now, id, token, *done, out),
                 Some(Awaited::DmStranger) => {

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Live, MapId, Observed};
@@ -47,20 +48,35 @@ impl Core {
             .filter(|p| {
                 let Some(path) = self.paths.get(p) else { return false };
                 let before = old.as_ref().and_then(|o| o.path_active(path.devt()));
-                before == Some(true) && new.path_active(path.devt()) == Some(false) && path.is_usable()
+                before == Some(true)
+                    && new.path_active(path.devt()) == Some(false)
+                    && !path.health.state.is_failed()
             })
             .collect();
-        let name = map.name.clone();
         for path_id in failed {
-            let path = &self.paths[&path_id];
-            out.notify(Notice::KernelFailed {
-                map: name.clone(),
-                path: path.name.clone(),
-                devt: path.devt(),
-            });
-            self.check_soon(now, path_id);
+            self.failed_by_kernel(now, path_id, out);
         }
         self.count_usable(now, id, out);
+    }
+
+    /// An I/O failed on a path. What its checker said before is worth nothing any more, and so is
+    /// what a check under way will say: only one that begins after this may bring it back.
+    fn failed_by_kernel(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map)) else { return };
+        out.notify(Notice::KernelFailed {
+            map: map.name.clone(),
+            path: path.name.clone(),
+            devt: path.devt(),
+        });
+        if path.is_usable() {
+            path.stats.failures += 1;
+            map.stats.path_faults += 1;
+        }
+        path.health.state = CheckState::Down;
+        path.health.message = "an I/O failed";
+        path.health.outdated = path.health.inflight.is_some();
+        self.check_soon(now, id);
     }
 
     /// Some map's event counter moved, or maps came or went.

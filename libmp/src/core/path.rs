@@ -5,6 +5,7 @@ use ::core::time::Duration;
 use alloc::string::String;
 
 use crate::check::CheckState;
+use crate::config;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::map::MapId;
 use crate::identify::Facts;
@@ -137,6 +138,11 @@ pub struct Health {
     pub tries: u32,
     /// The check under way.
     pub inflight: Option<Token>,
+    /// The check under way waits for a device that its transport has blocked: it says nothing of
+    /// the path until the transport is back or given up.
+    pub blocked: bool,
+    /// The kernel failed the path after the check under way had begun: its answer does not count.
+    pub outdated: bool,
     /// A check that was given up and still holds its slot: nothing new is asked before it ends.
     pub stuck: Option<Token>,
     /// Time between checks now.
@@ -160,6 +166,8 @@ impl Health {
             offline: false,
             tries: 0,
             inflight: None,
+            blocked: false,
+            outdated: false,
             stuck: None,
             interval,
             next_check: Instant::from_micros(0),
@@ -231,6 +239,11 @@ impl Path {
                 protocol: &f.protocol,
             }
         })
+    }
+
+    /// What its settings are resolved by, before its WWID is known.
+    pub fn config_id(&self) -> config::PathId<'_> {
+        config::PathId { device: self.device_id(), devnode: Some(self.name.as_str()), wwid: None }
     }
 
     /// Where it stands among its like: SCSI address, then device number.

@@ -49,6 +49,11 @@ impl Waiting {
         self.open.remove(&token)
     }
 
+    /// What is awaited under this token; it stays so.
+    pub fn get(&self, token: Token) -> Option<Awaited> {
+        self.open.get(&token).copied()
+    }
+
     /// The answer no longer matters.
     pub fn forget(&mut self, token: Token) {
         self.open.remove(&token);

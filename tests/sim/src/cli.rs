@@ -5,6 +5,8 @@ use std::process::ExitCode;
 use crate::invariants::CATALOGUE;
 use crate::real;
 use crate::runner::{Options, Outcome, run, run_many};
+use crate::script;
+use crate::scripts::SCRIPTS;
 
 const USAGE: &str = "\
 usage: sim --seed N [--events K] [--trace]     replay one run
@@ -75,8 +77,13 @@ pub fn main() -> ExitCode {
         print!("{}", outcome.coverage.report());
         return verdict(&[outcome], options);
     }
+    if let Some(file) = &arguments.script {
+        return script(file, arguments.trace);
+    }
     if arguments.ci {
-        return many(0..250, options, true);
+        let failed = scripts();
+        let seeds = many(0..250, options, true);
+        return if failed == 0 { seeds } else { ExitCode::FAILURE };
     }
     match arguments.seeds {
         Some(seeds) => many(seeds, options, false),
@@ -85,6 +92,40 @@ pub fn main() -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Runs one script: a file, or the name of one that is built in.
+fn script(file: &str, trace: bool) -> ExitCode {
+    let built_in = SCRIPTS.iter().find(|(name, _)| *name == file).map(|(_, text)| (*text).to_owned());
+    let Some(text) = built_in.or_else(|| std::fs::read_to_string(file).ok()) else {
+        eprintln!("{file}: no such script");
+        return ExitCode::from(2);
+    };
+    match script::run(&text, trace, real::core()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            print!("{}", failure.tail);
+            println!("FAIL {file}, line {}: {}: {}", failure.line, failure.text, failure.why);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs every script; says how many failed.
+fn scripts() -> u32 {
+    let mut failed = 0;
+    for (name, text) in SCRIPTS {
+        match script::run(text, false, real::core()) {
+            Ok(()) => println!("ok script {name}"),
+            Err(failure) => {
+                failed += 1;
+                println!("FAIL script {name}, line {}: {}: {}", failure.line, failure.text, failure.why);
+                println!("replay: cargo run --release -p sim -- --script {name} --trace");
+            }
+        }
+    }
+    println!("scripts: {} passed, {failed} failed", SCRIPTS.len() - failed as usize);
+    failed
 }
 
 fn verdict(failed_or_not: &[Outcome], options: Options) -> ExitCode {

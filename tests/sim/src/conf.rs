@@ -84,7 +84,11 @@ impl Conf {
             polling_s,
             max_polling_s: polling_s * rng.within(1..=4),
             retry,
-            grouping: rng.weighted(&[(1, Grouping::Failover), (2, Grouping::Multibus), (2, Grouping::ByPrio)]),
+            grouping: rng.weighted(&[
+                (1, Grouping::Failover),
+                (2, Grouping::Multibus),
+                (2, Grouping::ByPrio),
+            ]),
             failback: rng.weighted(&[(3, "immediate"), (1, "manual"), (1, "followover"), (1, "10")]),
             checker: rng.weighted(&[(3, "tur"), (2, "directio"), (1, "readsector0")]),
             prio: rng.weighted(&[(1, "const"), (1, "alua"), (1, "sysfs")]),
@@ -121,7 +125,8 @@ impl Conf {
             Grouping::Multibus => "multibus",
             Grouping::ByPrio => "group_by_prio",
         };
-        let mut out = String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n\tdetect_pgpolicy no\n");
+        let mut out =
+            String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n\tdetect_pgpolicy no\n");
         for (key, value) in [
             ("polling_interval", self.polling_s.to_string().as_str()),
             ("max_polling_interval", self.max_polling_s.to_string().as_str()),
@@ -151,6 +156,36 @@ impl Conf {
         }
         out.push_str("}\n");
         out
+    }
+
+    /// What a line added by a script means for the simulator itself.
+    pub fn adopt_extra(&mut self) {
+        for line in std::mem::take(&mut self.extra) {
+            let (key, value) = line.split_once(' ').unwrap_or((&line, ""));
+            match (key, value) {
+                ("no_path_retry", "queue") => self.retry = Retry::Queue,
+                ("no_path_retry", "fail") => self.retry = Retry::Fail,
+                ("no_path_retry", n) => self.retry = n.parse().map_or(Retry::Fail, Retry::Checks),
+                ("path_grouping_policy", "failover") => self.grouping = Grouping::Failover,
+                ("path_grouping_policy", "group_by_prio") => self.grouping = Grouping::ByPrio,
+                ("path_grouping_policy", "multibus") => self.grouping = Grouping::Multibus,
+                ("polling_interval", n) => self.polling_s = n.parse().unwrap_or(self.polling_s),
+                ("max_polling_interval", n) => self.max_polling_s = n.parse().unwrap_or(self.max_polling_s),
+                ("user_friendly_names", is) => self.friendly_names = is == "yes",
+                ("deferred_remove", is) => self.deferred_remove = is == "yes",
+                ("queue_without_daemon", is) => self.queue_without_daemon = is == "yes",
+                ("detect_prio", is) => self.detect_prio = is == "yes",
+                ("path_checker", "tur") => self.checker = "tur",
+                ("path_checker", "directio") => self.checker = "directio",
+                ("prio", "alua") => self.prio = "alua",
+                ("failback", "manual") => self.failback = "manual",
+                ("failback", "immediate") => self.failback = "immediate",
+                ("flush_on_last_del", "never") => self.flush_on_last_del = "never",
+                ("flush_on_last_del", "unused") => self.flush_on_last_del = "unused",
+                ("flush_on_last_del", "always") => self.flush_on_last_del = "always",
+                _ => self.extra.push(line),
+            }
+        }
     }
 
     /// For how long a map without paths may queue; `None`: for ever.

@@ -31,6 +31,7 @@ impl Coverage {
             Event::UeventsLost => "uevents lost",
             Event::Probed { probe: Ok(_), .. } => "probed",
             Event::Probed { probe: Err(_), .. } => "probe failed",
+            Event::Checking { .. } => "checking",
             Event::Checked { .. } => "checked",
             Event::DmDone { done, .. } if done.result.is_ok() => "dm done",
             Event::DmDone { .. } => "dm failed",

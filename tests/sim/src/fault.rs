@@ -79,8 +79,9 @@ impl Faults {
 
     /// An error in the place of an ioctl's success.
     pub fn dm_error(&self, rng: &mut Rng) -> Option<Errno> {
-        rng.per_mille(self.dm_error)
-            .then(|| rng.weighted(&[(3, Errno::EBUSY), (3, Errno::EINVAL), (3, Errno(12)), (1, Errno::ENXIO)]))
+        rng.per_mille(self.dm_error).then(|| {
+            rng.weighted(&[(3, Errno::EBUSY), (3, Errno::EINVAL), (3, Errno(12)), (1, Errno::ENXIO)])
+        })
     }
 
     /// How long udev's rules run for one event.

@@ -142,7 +142,11 @@ impl Sim {
         let Some(disk) = self.world.disks.get_mut(&name) else { return };
         match act {
             Act::Unmap => disk.lun = None,
-            Act::WrongSize => disk.scanned.sectors /= 2,
+            Act::WrongSize => {
+                disk.scanned.sectors /= 2;
+                let event = (libmp::core::event::UeventAction::Change, name.clone());
+                self.world.block_events.push(event);
+            }
             _ => {
                 disk.lun = Some(other);
                 disk.group = disk.group.min(self.world.luns[other].groups.len() - 1);
@@ -206,8 +210,14 @@ impl Sim {
             return self.foreign_device();
         }
         if act == Act::ForeignRemove {
-            let foreign: Vec<String> =
-                self.world.dm.devices.values().filter(|d| d.uuid.is_empty()).map(|d| d.name.clone()).collect();
+            let foreign: Vec<String> = self
+                .world
+                .dm
+                .devices
+                .values()
+                .filter(|d| d.uuid.is_empty())
+                .map(|d| d.name.clone())
+                .collect();
             if let Some(name) = self.rng.pick(&foreign) {
                 let _ = self.world.dm.remove(name, false);
             }
@@ -229,7 +239,8 @@ impl Sim {
                 self.world.dm.reap_deferred();
             }
             _ => {
-                let devts: Vec<String> = self.world.dm.devices[&minor].disks().map(|d| d.devt.to_string()).collect();
+                let devts: Vec<String> =
+                    self.world.dm.devices[&minor].disks().map(|d| d.devt.to_string()).collect();
                 let devt = self.rng.pick(&devts).cloned().unwrap_or_default();
                 let group = self.rng.within(1..=2);
                 let message = match self.rng.below(7) {

@@ -15,7 +15,11 @@ mod real;
 mod render;
 mod rng;
 mod runner;
+mod script;
+mod scripts;
 mod sim;
+#[cfg(test)]
+mod tamper;
 mod trace;
 mod udev;
 mod world;

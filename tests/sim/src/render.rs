@@ -66,6 +66,7 @@ pub fn event(event: &Event) -> String {
             probe.properties.get("ID_SERIAL").map_or("-", String::as_str)
         ),
         Event::Probed { token, probe: Err(errno) } => format!("#{} probe failed: {errno}", token.0),
+        Event::Checking { token, sysfs_state } => format!("#{} checking: {sysfs_state}", token.0),
         Event::Checked { token, raw } => format!("#{} checked: {}", token.0, raw_check(raw)),
         Event::DmDone { token, done } => format!(
             "#{} dm: {}; {}",
@@ -118,7 +119,11 @@ pub fn effect(effect: &Effect) -> String {
                 CheckIo::ReadSector0 => "readsector0",
                 CheckIo::DirectRead => "directio",
             };
-            format!("#{} check {name} {devt} {io}{}", token.0, if request.prio.is_some() { "+prio" } else { "" })
+            format!(
+                "#{} check {name} {devt} {io}{}",
+                token.0,
+                if request.prio.is_some() { "+prio" } else { "" }
+            )
         }
         Effect::Dm { token, op: it } => format!("#{} dm {}", token.0, op(it)),
         Effect::SysfsWrite { token, name, attribute, value } => {

@@ -23,6 +23,9 @@ use crate::world::World;
 use crate::world::dm::{Kind, MAJOR, Table, Target};
 use crate::world::exec::{Progress, Running};
 
+/// A command that nobody answers is given up by the kernel's error handling after so long.
+const GIVE_UP: Duration = Duration::from_secs(60);
+
 /// What will happen.
 #[derive(Debug)]
 pub enum Item {
@@ -44,6 +47,8 @@ pub enum Item {
     Gremlin,
     /// The daemon is started.
     Start,
+    /// The kernel gives up on I/O that has hung for long.
+    ErrorHandling,
     /// The host scans a disk.
     Rescan(String),
     /// A client's command.
@@ -86,11 +91,22 @@ pub struct Sim {
     next_job: u64,
     next_request: u64,
     udev: Udev,
+    handling_errors: bool,
     polled: bool,
     told_event: u64,
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
+    /// So many ioctls fail next, with this.
+    pub next_dm_errors: (u32, Errno),
+    /// The daemon is killed after so many more ioctls.
+    pub kill_after_steps: Option<u32>,
+    /// What scripts look at.
+    pub replies: BTreeMap<u64, String>,
+    pub log: Vec<String>,
+    pub checks_of: BTreeMap<String, u64>,
+    pub io_done: u64,
+    pub io_errors: u64,
     /// Kinds of mischief, by weight.
     pub acts: Vec<(u32, Act)>,
     pub hosts: u32,
@@ -120,11 +136,19 @@ impl Sim {
             next_job: 0,
             next_request: 0,
             udev: Udev::default(),
+            handling_errors: false,
             polled: false,
             told_event: 0,
             wake: None,
             idle_wakes: 0,
             factory,
+            next_dm_errors: (0, Errno::EIO),
+            kill_after_steps: None,
+            replies: BTreeMap::new(),
+            log: Vec::new(),
+            checks_of: BTreeMap::new(),
+            io_done: 0,
+            io_errors: 0,
             acts: Vec::new(),
             hosts: 0,
         }
@@ -164,7 +188,8 @@ impl Sim {
         if at > end {
             return Ok(false);
         }
-        let woken = wake_at.is_some_and(|wake| wake <= at) && item_at.is_none_or(|item| item > at || wake_at < item_at);
+        let woken = wake_at.is_some_and(|wake| wake <= at)
+            && item_at.is_none_or(|item| item > at || wake_at < item_at);
         let moved = at > self.world.now;
         self.world.now = self.world.now.max(at);
         self.idle_wakes = if moved || !woken { 0 } else { self.idle_wakes + 1 };
@@ -191,8 +216,15 @@ impl Sim {
 
     fn happen(&mut self, item: Item) -> Result<(), Violation> {
         match item {
-            Item::Deliver { life, event } if life == self.life && self.daemon.is_some() => self.dispatch(*event),
+            Item::Deliver { life, event } if life == self.life && self.daemon.is_some() => {
+                self.dispatch(*event)
+            }
             Item::Deliver { .. } => Ok(()),
+            Item::ErrorHandling => {
+                self.handling_errors = false;
+                self.world.give_up(GIVE_UP);
+                self.watch_outcomes()
+            }
             Item::Tell(event) => self.dispatch(event),
             Item::Command(command) => self.request(&command).map(drop),
             Item::Rescan(name) => {
@@ -207,7 +239,13 @@ impl Sim {
                 self.rules(&event);
                 Ok(())
             }
-            Item::Message(event) => if self.daemon.is_some() { self.dispatch(*event) } else { Ok(()) },
+            Item::Message(event) => {
+                if self.daemon.is_some() {
+                    self.dispatch(*event)
+                } else {
+                    Ok(())
+                }
+            }
             Item::DmPoll => {
                 self.polled = false;
                 let list = self.world.dm.list();
@@ -255,6 +293,7 @@ impl Sim {
     pub fn kill(&mut self) {
         self.trace.line(self.world.now, format_args!("-- daemon {} is killed", self.life));
         self.daemon = None;
+        self.watch.dead = true;
         self.wake = None;
         let jobs: Vec<u64> = self.jobs.keys().copied().collect();
         for id in jobs {
@@ -290,10 +329,15 @@ impl Sim {
         self.watch.after(&self.world, &self.conf, &view)
     }
 
-    fn watch_outcomes(&mut self) -> Result<(), Violation> {
+    pub fn watch_outcomes(&mut self) -> Result<(), Violation> {
         let outcomes = std::mem::take(&mut self.world.outcomes);
         for outcome in outcomes {
             self.coverage.outcome(&outcome);
+            match outcome.reached {
+                _ if outcome.bio.by_udev => {}
+                Some(_) => self.io_done += 1,
+                None => self.io_errors += 1,
+            }
             self.watch.outcome(&self.world, &self.conf, &outcome)?;
         }
         Ok(())
@@ -305,10 +349,12 @@ impl Sim {
             self.trace.line(self.world.now, format_args!("    < {}", crate::render::effect(&effect)));
             self.coverage.effect(&effect);
             self.watch.effect(&self.world, &effect)?;
+            self.note(&effect);
             let token = match &effect {
                 Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
                 Effect::Exit => {
                     self.daemon = None;
+                    self.watch.dead = true;
                     self.jobs.clear();
                     self.hung.clear();
                     self.lost.clear();
@@ -338,6 +384,30 @@ impl Sim {
         Ok(())
     }
 
+    /// What scripts look at, kept where there is one.
+    fn note(&mut self, effect: &Effect) {
+        if self.restart_after_exit {
+            return;
+        }
+        match effect {
+            Effect::Reply { id, text } => {
+                self.replies.insert(id.0, text.clone());
+            }
+            Effect::Notify(notice) => self.log.push(notice.to_string()),
+            Effect::Check { name, .. } => *self.checks_of.entry(name.as_str().into()).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    /// The error that the next ioctl meets, if any.
+    fn next_fault(&mut self) -> Option<Errno> {
+        if self.next_dm_errors.0 > 0 {
+            self.next_dm_errors.0 -= 1;
+            return Some(self.next_dm_errors.1);
+        }
+        self.faults.dm_error(&mut self.rng)
+    }
+
     /// An effect is carried out: read now, answered later.
     fn work(&mut self, id: u64) {
         let Some(mut job) = self.jobs.remove(&id) else { return };
@@ -359,7 +429,9 @@ impl Sim {
             Effect::Enumerate { token } => {
                 Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
             }
-            Effect::LoadConfig { token } => Event::Config { token: *token, loaded: Box::new(self.load_config()) },
+            Effect::LoadConfig { token } => {
+                Event::Config { token: *token, loaded: Box::new(self.load_config()) }
+            }
             Effect::SysfsWrite { token, name, attribute, value } => {
                 let result = if self.rng.per_mille(self.faults.sysfs_error) {
                     Err(Errno::EINVAL)
@@ -394,14 +466,19 @@ impl Sim {
 
     fn work_dm(&mut self, id: u64, mut job: Job) {
         let Some(running) = job.running.as_mut() else { return };
-        let fault = if running.left.is_empty() { None } else { self.faults.dm_error(&mut self.rng) };
+        let fault = if running.left.is_empty() { None } else { self.next_fault() };
         match self.world.advance(running, fault) {
             Progress::Finished => {
                 let event = Event::DmDone { token: job.token, done: Box::new(running.done(&self.world)) };
                 self.unpark();
                 self.answer(id, job, event, false);
             }
+            _ if self.kill_after_steps == Some(1) => {
+                self.kill_after_steps = None;
+                self.kill();
+            }
             progress => {
+                self.kill_after_steps = self.kill_after_steps.map(|n| n - 1);
                 let slow = self.rng.per_mille(self.faults.slow);
                 let delay = if slow || progress == Progress::Sleeps {
                     self.rng.millis(200..=2000)
@@ -420,7 +497,9 @@ impl Sim {
         let (jobs, world) = (&self.jobs, &self.world);
         self.hung.retain(|id| {
             let hangs = jobs.get(id).is_some_and(|job| match &job.effect {
-                Effect::Check { name, devt, request, .. } => world.check(name.as_str(), *devt, request).is_none(),
+                Effect::Check { name, devt, request, .. } => {
+                    world.check(name.as_str(), *devt, request).is_none()
+                }
                 _ => false,
             });
             if !hangs {
@@ -485,12 +564,18 @@ impl Sim {
     pub fn flush_signals(&mut self) {
         let disks = std::mem::take(&mut self.world.block_events);
         let maps = std::mem::take(&mut self.world.dm.signals);
-        let events =
-            disks.into_iter().map(|(a, n)| KernelEvent::Disk(a, n)).chain(maps.into_iter().map(KernelEvent::Dm));
+        let events = disks
+            .into_iter()
+            .map(|(a, n)| KernelEvent::Disk(a, n))
+            .chain(maps.into_iter().map(KernelEvent::Dm));
         for event in events {
             let latency = self.faults.udev_latency(&mut self.rng);
             let at = self.udev.through_at(self.world.now, event.device(), latency);
             self.queue.push(at, Item::Rules(event));
+        }
+        if !self.handling_errors && self.world.disks.values().any(|d| !d.held.is_empty()) {
+            self.handling_errors = true;
+            self.after(GIVE_UP, Item::ErrorHandling);
         }
         if self.world.dm.global_event != self.told_event && !self.polled {
             self.told_event = self.world.dm.global_event;
@@ -505,7 +590,7 @@ impl Sim {
         if let KernelEvent::Dm(crate::world::dm::Signal::Changed { minor, cookie_flags }) = event {
             // Rules read from a map that has paths; kpartx follows.
             if cookie_flags & 0x400 == 0 && !self.world.dm.devices.get(minor).is_some_and(|d| d.suspended) {
-                self.world.write(*minor);
+                self.world.look(*minor);
                 if self.partitions && cookie_flags & 0x200 == 0 {
                     self.after(Duration::from_millis(30), Item::Kpartx { minor: *minor });
                 }
@@ -550,8 +635,14 @@ impl Sim {
     }
 
     fn writers(&mut self) -> Result<(), Violation> {
-        let minors: Vec<u32> =
-            self.world.dm.devices.values().filter(|d| d.wwid().is_some() && d.queued.len() < 16).map(|d| d.minor).collect();
+        let minors: Vec<u32> = self
+            .world
+            .dm
+            .devices
+            .values()
+            .filter(|d| d.wwid().is_some() && d.queued.len() < 16)
+            .map(|d| d.minor)
+            .collect();
         for minor in minors {
             self.world.write(minor);
         }

@@ -103,8 +103,11 @@ impl Udev {
                 set("DM_NAME", device.name.clone());
                 set("DM_UUID", device.uuid.clone());
                 set("DM_SUSPENDED", u8::from(device.suspended).to_string());
-                let action =
-                    if matches!(signal, Signal::Added { .. }) { UeventAction::Add } else { UeventAction::Change };
+                let action = if matches!(signal, Signal::Added { .. }) {
+                    UeventAction::Add
+                } else {
+                    UeventAction::Change
+                };
                 (action, *minor)
             }
         };

@@ -330,6 +330,7 @@ impl Parser<'_> {
                 self.at += 2;
                 Ok(Element::Byte(b'-'))
             }
+            (b'-', None) => Err(Error::Bracket),
             (b'-', next) if !hyphen_allowed && next != Some(b']') => Err(Error::Range),
             _ => Ok(Element::Byte(byte)),
         }

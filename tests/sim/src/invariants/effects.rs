@@ -99,7 +99,8 @@ impl Watch {
             DmOp::Reload { load, flush, .. } => {
                 let Some(device) = device else { return Ok(()) };
                 if let Some(live) = device.live.as_ref().filter(|t| t.sectors() != load.sectors && !flush) {
-                    let detail = format!("{} from {} to {} sectors", device.name, live.sectors(), load.sectors);
+                    let detail =
+                        format!("{} from {} to {} sectors", device.name, live.sectors(), load.sectors);
                     return Err(Violation::new("a-resize-flushes", detail));
                 }
                 device.wwid().map_or(Ok(()), |wwid| self.one_wwid(wwid, &load.params))

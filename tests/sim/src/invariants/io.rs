@@ -23,9 +23,10 @@ impl Watch {
         }
         // Before the daemon could know, nobody could help it.
         let told = self.paths.get(via).and_then(|known| known.wwid.as_ref()).filter(|(wwid, _)| wwid == is);
-        let Some((_, told)) = told else { return Ok(()) };
+        let Some((_, told)) = told.filter(|_| !self.dead) else { return Ok(()) };
         if world.now.saturating_since(self.free_since(minor, *told)) > REACTION {
-            let detail = format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - *told);
+            let detail =
+                format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - *told);
             return Err(Violation::new("io-reaches-its-lun", detail));
         }
         Ok(())
@@ -40,7 +41,7 @@ impl Watch {
         let Some(device) = world.dm.devices.get(&minor) else { return Ok(()) };
         let may = conf.retry != Retry::Queue
             || self.queueing_disabled
-            || self.born == Instant::default()
+            || self.dead
             || world.now.saturating_since(self.free_since(minor, Instant::default())) < REACTION
             || device.mpath().is_none_or(|t| t.paths().count() == 0)
             || conf.flush_on_last_del != "never";
@@ -56,6 +57,9 @@ impl Watch {
     }
 
     pub(super) fn queues(&mut self, world: &World, conf: &Conf) -> Result<(), Violation> {
+        if self.dead {
+            return Ok(());
+        }
         let settling = self.is_settling();
         for device in world.dm.devices.values().filter(|d| d.wwid().is_some()) {
             if settling || self.is_operated(&device.name) {

@@ -29,9 +29,15 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("one-check-a-path", "At most one check is under way for one device: memory and threads stay bounded."),
     ("no-wwids-mixed", "A table that is ordered holds only paths whose last known WWID is the map's."),
     ("no-reinstate-of-a-stranger", "A path last known with another WWID than its map's is never reinstated."),
-    ("no-reinstate-without-evidence", "A path is reinstated only on a good check since it came, or by an operator."),
+    (
+        "no-reinstate-without-evidence",
+        "A path is reinstated only on a good check since it came, or by an operator.",
+    ),
     ("up-on-fresh-evidence", "A path is up only on a good, awaited check that was ordered since it came."),
-    ("no-effect-for-the-gone", "No path is checked or probed a second after the daemon learnt that it is gone."),
+    (
+        "no-effect-for-the-gone",
+        "No path is checked or probed a second after the daemon learnt that it is gone.",
+    ),
     ("a-resize-flushes", "A table of another size is loaded with a flushing suspend."),
     ("one-reply", "Each request gets exactly one reply, and none is outstanding at exit."),
     ("a-reply-in-time", "A reply comes within 4 s, whatever hangs."),
@@ -40,9 +46,15 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("usable-means-mapped", "A path that is up and not excluded is in a map within two minutes."),
     ("io-reaches-its-lun", "I/O for one LUN never reaches another once the daemon could know."),
     ("no-error-while-queueing", "With `no_path_retry queue`, I/O without a path waits."),
-    ("queueing-ends", "With `no_path_retry N`, a map without paths stops queueing in time, whoever switches it on."),
+    (
+        "queueing-ends",
+        "With `no_path_retry N`, a map without paths stops queueing in time, whoever switches it on.",
+    ),
     ("timers-move-on", "A deadline that was served is not asked for again at once."),
-    ("rest-maps", "At rest: one running multipath map for each LUN with a healthy path, under its name, of its size."),
+    (
+        "rest-maps",
+        "At rest: one running multipath map for each LUN with a healthy path, under its name, of its size.",
+    ),
     ("rest-paths", "At rest: every healthy path is in its map and active; no failed or foreign one is."),
     ("rest-groups", "At rest: the groups are what the policy says, and I/O goes to the best one."),
     ("rest-queueing", "At rest: queueing is what the configuration says."),
@@ -112,6 +124,8 @@ pub struct Watch {
     queueing_disabled: bool,
     /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
     away: BTreeSet<String>,
+    /// Nobody looks after the maps.
+    pub dead: bool,
     pub clock_jumped: Option<Instant>,
     /// Orders since the last reset.
     pub orders: u64,
@@ -129,6 +143,7 @@ impl Watch {
         self.requests.clear();
         self.queueing_disabled = false;
         self.away.clear();
+        self.dead = false;
         self.born = now;
     }
 
@@ -189,7 +204,8 @@ impl Watch {
             Event::Checked { token, raw } => {
                 let Some((ordered, Asked::Check { name, .. })) = self.take(*token) else { return };
                 if is_good(raw) {
-                    self.paths.entry(name).or_default().good = Some(ordered);
+                    let known = self.paths.entry(name).or_default();
+                    known.good = known.good.max(Some(ordered));
                 }
             }
             Event::DmDone { token, .. }
@@ -247,7 +263,9 @@ impl Watch {
 
     /// Is an operation on this map under way?
     fn is_operated(&self, name: &str) -> bool {
-        self.asked.values().any(|(_, asked)| matches!(asked, Asked::Dm { names } if names.iter().any(|n| n == name)))
+        self.asked
+            .values()
+            .any(|(_, asked)| matches!(asked, Asked::Dm { names } if names.iter().any(|n| n == name)))
     }
 
     /// After every event.

@@ -64,8 +64,8 @@ impl Rest<'_> {
             return Err(Violation::new("rest-maps", format!("{name} is no multipath map")));
         };
         let sectors = device.live.as_ref().map_or(0, crate::world::dm::Table::sectors);
-        let right_size = disks.iter().any(|d| d.is_healthy(&self.world.luns) && d.scanned.sectors == sectors);
-        if sectors != identity.sectors && !right_size && disks.iter().any(|d| d.is_healthy(&self.world.luns)) {
+        // A map that was made when its LUN was smaller stays so until an operator has it resized.
+        if sectors > identity.sectors && target.valid_paths() > 0 {
             return Err(Violation::new("rest-maps", format!("{name} has {sectors} sectors")));
         }
         if !self.named(&identity.wwid, name) {

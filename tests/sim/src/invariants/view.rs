@@ -17,7 +17,9 @@ impl Watch {
             let usable = path.check_state.is_usable();
             let known = self.paths.entry(path.name.as_str().to_owned()).or_default();
             if usable && !known.has_evidence() {
-                let by_operator = known.operator_reinstated.is_some_and(|at| now.saturating_since(at) < Duration::from_secs(120));
+                let by_operator = known
+                    .operator_reinstated
+                    .is_some_and(|at| now.saturating_since(at) < Duration::from_secs(120));
                 if !by_operator {
                     let detail = format!(
                         "{} is {} (came at event {}, last good check ordered at {:?})",
@@ -34,7 +36,8 @@ impl Watch {
             }
             let since = *known.usable_unmapped_since.get_or_insert(now);
             if now.saturating_since(since) > Duration::from_secs(120) {
-                let detail = format!("{} is {} and in no map since {:?}", path.name, path.check_state, now - since);
+                let detail =
+                    format!("{} is {} and in no map since {:?}", path.name, path.check_state, now - since);
                 return Err(Violation::new("usable-means-mapped", detail));
             }
         }

@@ -303,9 +303,14 @@ mod tests {
 
     #[test]
     fn disks_are_named_and_numbered_as_sd_does() {
-        for (index, name, devt) in
-            [(0, "sda", "8:0"), (15, "sdp", "8:240"), (16, "sdq", "65:0"), (25, "sdz", "65:144"), (26, "sdaa", "65:160"), (128, "sddy", "128:0")]
-        {
+        for (index, name, devt) in [
+            (0, "sda", "8:0"),
+            (15, "sdp", "8:240"),
+            (16, "sdq", "65:0"),
+            (25, "sdz", "65:144"),
+            (26, "sdaa", "65:160"),
+            (128, "sddy", "128:0"),
+        ] {
             let (is, number) = name_and_number(index);
             assert_eq!((is.as_str(), number.to_string().as_str()), (name, devt));
         }

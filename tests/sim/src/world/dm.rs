@@ -24,7 +24,9 @@ pub struct Target {
 pub enum Kind {
     Multipath(Box<Mpath>),
     /// `linear` onto a device: partitions, and other people's volumes.
-    Linear { on: DevT },
+    Linear {
+        on: DevT,
+    },
     Zero,
 }
 
@@ -97,11 +99,24 @@ impl Device {
 /// What the kernel tells udev, and whoever polls the control device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Signal {
-    Added { minor: u32 },
+    Added {
+        minor: u32,
+    },
     /// A resume, a rename.
-    Changed { minor: u32, cookie_flags: u16 },
-    PathEvent { minor: u32, change: Change, valid: usize },
-    Removed { minor: u32, name: String, uuid: String },
+    Changed {
+        minor: u32,
+        cookie_flags: u16,
+    },
+    PathEvent {
+        minor: u32,
+        change: Change,
+        valid: usize,
+    },
+    Removed {
+        minor: u32,
+        name: String,
+        uuid: String,
+    },
 }
 
 /// All devices, by minor.
@@ -255,9 +270,8 @@ impl Dm {
     /// How often a device is open, maps on top of it included.
     pub fn open_count(&self, device: &Device) -> u32 {
         let me = DevT::new(MAJOR, device.minor);
-        let on_me = |table: &Table| {
-            table.targets.iter().any(|t| matches!(t.kind, Kind::Linear { on } if on == me))
-        };
+        let on_me =
+            |table: &Table| table.targets.iter().any(|t| matches!(t.kind, Kind::Linear { on } if on == me));
         let above = self.devices.values().filter(|d| d.live.iter().any(on_me)).count();
         device.opens + u32::try_from(above).expect("few")
     }
@@ -286,7 +300,8 @@ impl Dm {
 
     /// Removals that waited for the last close.
     pub fn reap_deferred(&mut self) {
-        let due = self.devices.values().find(|d| d.deferred_remove && self.open_count(d) == 0).map(|d| d.minor);
+        let due =
+            self.devices.values().find(|d| d.deferred_remove && self.open_count(d) == 0).map(|d| d.minor);
         if let Some(minor) = due {
             self.drop_device(minor);
         }
@@ -317,7 +332,10 @@ impl Dm {
         let me = DevT::new(MAJOR, device.minor);
         let is_part = |d: &&Device| {
             d.uuid.starts_with("part")
-                && d.live.iter().flat_map(|t| &t.targets).any(|t| matches!(t.kind, Kind::Linear { on } if on == me))
+                && d.live
+                    .iter()
+                    .flat_map(|t| &t.targets)
+                    .any(|t| matches!(t.kind, Kind::Linear { on } if on == me))
         };
         self.devices.values().filter(is_part).map(|d| d.name.clone()).collect()
     }

@@ -12,14 +12,30 @@ use super::World;
 /// One ioctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    Create { uuid: String },
-    Load { sectors: u64, params: String, read_only: bool },
-    Suspend { noflush: bool },
-    Resume { flags: UdevFlags },
-    Message { text: String },
-    Rename { to: String },
+    Create {
+        uuid: String,
+    },
+    Load {
+        sectors: u64,
+        params: String,
+        read_only: bool,
+    },
+    Suspend {
+        noflush: bool,
+    },
+    Resume {
+        flags: UdevFlags,
+    },
+    Message {
+        text: String,
+    },
+    Rename {
+        to: String,
+    },
     RemovePartitions,
-    Remove { deferred: bool },
+    Remove {
+        deferred: bool,
+    },
     /// Waits for udev; nothing is changed.
     Wait,
 }

@@ -1,6 +1,7 @@
 //! The data path: reads and writes that go through maps, each with the LUN it is meant for.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use libmp::types::Instant;
 
@@ -12,7 +13,10 @@ use super::disk::{Fate, LunId};
 pub struct Bio {
     pub minor: u32,
     pub wwid: Rc<str>,
-    pub issued: Instant,
+    /// Is it a look by udev's rules, which nobody misses?
+    pub by_udev: bool,
+    /// When it was last sent to a path.
+    pub sent: Instant,
 }
 
 /// How one ended.
@@ -26,13 +30,23 @@ pub struct Outcome {
 impl World {
     /// Somebody reads or writes through the map of this minor.
     pub fn write(&mut self, minor: u32) {
+        self.send(minor, false);
+    }
+
+    /// udev's rules look at what is on a map.
+    pub fn look(&mut self, minor: u32) {
+        self.send(minor, true);
+    }
+
+    fn send(&mut self, minor: u32, by_udev: bool) {
         let Some(wwid) = self.dm.devices.get(&minor).and_then(|d| d.wwid()) else { return };
-        let bio = Bio { minor, wwid: wwid.into(), issued: self.now };
+        let bio = Bio { minor, wwid: wwid.into(), by_udev, sent: self.now };
         self.submit(bio);
         self.settle();
     }
 
-    fn submit(&mut self, bio: Bio) {
+    fn submit(&mut self, mut bio: Bio) {
+        bio.sent = self.now;
         loop {
             let Some(device) = self.dm.devices.get_mut(&bio.minor) else { return self.end(bio, None) };
             if device.suspended {
@@ -64,6 +78,24 @@ impl World {
 
     fn end(&mut self, bio: Bio, reached: Option<(LunId, String)>) {
         self.outcomes.push(Outcome { bio, reached });
+    }
+
+    /// I/O that has hung for so long ends with an error, and its path fails.
+    pub fn give_up(&mut self, after: Duration) {
+        let now = self.now;
+        let mut failed = Vec::new();
+        for disk in self.disks.values_mut() {
+            let old = |bio: &mut Bio| now.saturating_since(bio.sent) >= after;
+            failed.extend(disk.held.extract_if(.., old).map(|bio| (disk.devt, bio)));
+        }
+        for (devt, bio) in failed {
+            let failing = self.dm.devices.get_mut(&bio.minor).and_then(|d| d.mpath_mut()).and_then(|t| t.fail(devt).ok());
+            if let Some(change) = failing {
+                self.dm.announce(bio.minor, change);
+            }
+            self.submit(bio);
+        }
+        self.settle();
     }
 
     /// Is I/O of this map on its way to some disk?

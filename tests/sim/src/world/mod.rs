@@ -60,8 +60,9 @@ impl World {
 
     /// A LUN, mapped nowhere yet.
     pub fn add_lun(&mut self, identity: Identity, groups: usize, alua: bool) -> LunId {
-        let groups =
-            (0..groups).map(|n| if n == 0 { scsi::Alua::Optimized } else { scsi::Alua::NonOptimized }).collect();
+        let groups = (0..groups)
+            .map(|n| if n == 0 { scsi::Alua::Optimized } else { scsi::Alua::NonOptimized })
+            .collect();
         let groups: Vec<_> = if alua { groups } else { vec![scsi::Alua::Optimized; Vec::len(&groups)] };
         self.luns.push(Lun { identity, groups, alua });
         self.luns.len() - 1
@@ -135,7 +136,8 @@ impl World {
 
     /// What an enumeration finds.
     pub fn enumerate(&self) -> Enumeration {
-        let (maps, others) = self.dm.list().into_iter().partition::<Vec<_>, _>(|e| e.uuid.starts_with("mpath-"));
+        let (maps, others) =
+            self.dm.list().into_iter().partition::<Vec<_>, _>(|e| e.uuid.starts_with("mpath-"));
         Enumeration {
             disks: self.disks.keys().map(|name| PathName::new(name.as_str())).collect(),
             maps: maps.iter().filter_map(|e| self.dm.read(e.name.as_str())).collect(),

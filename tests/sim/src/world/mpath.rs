@@ -130,7 +130,8 @@ impl Mpath {
             let group = target.parse_group(&mut args, sectors, read_only, lookup)?;
             target.groups.push(group);
         }
-        target.next = usize::try_from(first).ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < target.groups.len());
+        target.next =
+            usize::try_from(first).ok().and_then(|n| n.checked_sub(1)).filter(|n| *n < target.groups.len());
         if args.0.next().is_some() {
             return Err(Errno::EINVAL);
         }
@@ -386,7 +387,12 @@ impl Mpath {
 
     /// The status line as the kernel prints it.
     pub fn status(&self, queued: usize) -> String {
-        let mut out = format!("2 {} 0 0 {} {} ", u8::from(queued > 0 && self.queue_if_no_path), self.groups.len(), self.next_group());
+        let mut out = format!(
+            "2 {} 0 0 {} {} ",
+            u8::from(queued > 0 && self.queue_if_no_path),
+            self.groups.len(),
+            self.next_group()
+        );
         for (number, group) in self.groups.iter().enumerate() {
             let state = match (group.bypassed, self.current == Some(number)) {
                 (true, _) => 'D',
@@ -416,7 +422,12 @@ mod tests {
     use super::*;
 
     fn find(devt: DevT) -> Option<Found> {
-        (devt.major == 8).then_some(Found { generation: 1, sectors: 100, read_only: false, handler: Some("alua") })
+        (devt.major == 8).then_some(Found {
+            generation: 1,
+            sectors: 100,
+            read_only: false,
+            handler: Some("alua"),
+        })
     }
 
     fn load(params: &str) -> Result<Mpath, Errno> {
@@ -425,10 +436,15 @@ mod tests {
 
     #[test]
     fn tables_come_back_as_the_kernel_writes_them() {
-        let target = load("1 queue_if_no_path 0 2 1 round-robin 0 1 1 8:0 1000 round-robin 0 1 0 8:16").expect("valid");
-        assert_eq!(target.table(), "1 queue_if_no_path 0 2 1 round-robin 0 1 1 8:0 1 round-robin 0 1 1 8:16 1 ");
+        let target = load("1 queue_if_no_path 0 2 1 round-robin 0 1 1 8:0 1000 round-robin 0 1 0 8:16")
+            .expect("valid");
+        assert_eq!(
+            target.table(),
+            "1 queue_if_no_path 0 2 1 round-robin 0 1 1 8:0 1 round-robin 0 1 1 8:16 1 "
+        );
         assert_eq!(target.status(0), "2 0 0 0 2 1 E 0 1 0 8:0 A 0 E 0 1 0 8:16 A 0 ");
-        let target = load("1 retain_attached_hw_handler 0 1 1 service-time 0 2 1 8:0 1 8:16 1").expect("valid");
+        let target =
+            load("1 retain_attached_hw_handler 0 1 1 service-time 0 2 1 8:0 1 8:16 1").expect("valid");
         assert_eq!(
             target.table(),
             "1 retain_attached_hw_handler 1 alua 1 1 service-time 0 2 2 8:0 1 1 8:16 1 1 "

@@ -1,0 +1,352 @@
+//! Scenarios as text: a line a step, on the same machine, without random faults.
+//!
+//! ```text
+//! lun A size=2048 groups=2 alua      an array's LUN (its WWID is made from the letter)
+//! defaults no_path_retry 3           a line of multipath.conf
+//! alias A data                       a name for it
+//! disk A host=1 group=1              it becomes visible: sda, sdb, … in order
+//! start                              the daemon starts
+//! advance 5s                         time passes
+//! link sda down | state sda offline | reads sda fail | alua A 1 standby
+//! dmsetup message data fail_path 8:0 another tool
+//! command show paths                 an operator; `expect reply …` looks at the answer
+//! expect map data path sda failed
+//! ```
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use libmp::core::event::{Event, Signal};
+use libmp::types::Errno;
+
+use crate::conf::Conf;
+use crate::daemon::Factory;
+use crate::invariants::{Rest, Violation, at_rest};
+use crate::sim::Sim;
+use crate::trace::Trace;
+use crate::world::Nexus;
+use crate::world::disk::{Identity, Link, LunId, SdevState};
+use crate::world::dm::{Device, Kind, Table, Target};
+use crate::world::scsi::Alua;
+
+/// A step that did not go as written.
+#[derive(Debug)]
+pub struct Failure {
+    pub line: usize,
+    pub text: String,
+    pub why: String,
+    pub tail: String,
+}
+
+struct Script {
+    sim: Sim,
+    luns: BTreeMap<String, LunId>,
+    conf: Conf,
+    last_request: u64,
+    done: u64,
+    errors: u64,
+}
+
+type Step = Result<(), String>;
+
+/// Runs a script.
+pub fn run(text: &str, trace: bool, factory: Factory) -> Result<(), Box<Failure>> {
+    let mut sim = Sim::new(1, factory, Trace::new(60, trace));
+    sim.restart_after_exit = false;
+    let conf = Conf::default();
+    sim.configure(conf.clone());
+    let mut script = Script { sim, luns: BTreeMap::new(), conf, last_request: 0, done: 0, errors: 0 };
+    for (number, line) in text.lines().enumerate() {
+        let step = line.split('#').next().unwrap_or_default().trim();
+        if step.is_empty() {
+            continue;
+        }
+        let now = script.sim.now();
+        script.sim.trace.line(now, format_args!("== {step}"));
+        if let Err(why) = script.step(step) {
+            let tail = script.sim.trace.tail();
+            return Err(Box::new(Failure { line: number + 1, text: step.to_owned(), why, tail }));
+        }
+    }
+    Ok(())
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
+    let number: u64 = number.parse().map_err(|_| format!("{text} is no time"))?;
+    match unit {
+        "ms" => Ok(Duration::from_millis(number)),
+        "s" => Ok(Duration::from_secs(number)),
+        "m" => Ok(Duration::from_secs(number * 60)),
+        "h" => Ok(Duration::from_secs(number * 3600)),
+        _ => Err(format!("{text}: ms, s, m or h")),
+    }
+}
+
+fn option<'a>(words: &[&'a str], key: &str) -> Option<&'a str> {
+    words.iter().find_map(|w| w.strip_prefix(key)?.strip_prefix('='))
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text} is no number"))
+}
+
+fn broken(violation: Violation) -> String {
+    violation.to_string()
+}
+
+impl Script {
+    fn step(&mut self, step: &str) -> Step {
+        let words: Vec<&str> = step.split_ascii_whitespace().collect();
+        match words[..] {
+            ["lun", letter, ref options @ ..] => self.lun(letter, options),
+            ["disk", letter, ref options @ ..] => self.disk(letter, options),
+            ["defaults" | "alias" | "blacklist" | "unalias", ..] => self.configure(&words),
+            ["start"] => self.sim.start().map_err(broken),
+            ["kill"] => {
+                self.sim.kill();
+                Ok(())
+            }
+            ["terminate"] => self.sim.dispatch(Event::Signal(Signal::Terminate)).map_err(broken),
+            ["advance", time] => self.advance(duration(time)?),
+            ["command", ..] => {
+                let command = step["command".len()..].trim();
+                self.last_request = self.sim.request(command).map_err(broken)?.0;
+                Ok(())
+            }
+            ["fault", "dm", times, errno] => {
+                self.sim.next_dm_errors = (number(times)?, Errno(number(errno)?));
+                Ok(())
+            }
+            ["fault", "save"] => {
+                self.sim.faults.save_error = 1000;
+                Ok(())
+            }
+            ["kill-after-steps", steps] => {
+                self.sim.kill_after_steps = Some(number(steps)?);
+                Ok(())
+            }
+            ["write", map, times] => self.write(map, number(times)?),
+            ["open" | "close", map] => {
+                let opens = u32::from(words[0] == "open");
+                self.sim.world.dm.get(map).map_err(|_| format!("no map {map}"))?.opens = opens;
+                self.sim.world.dm.reap_deferred();
+                self.advance(Duration::ZERO)
+            }
+            ["dmsetup", ..] => self.dmsetup(&words[1..]),
+            ["expect", "not", ..] => match self.expect(&words[2..], step) {
+                Ok(()) => Err("it is so".into()),
+                Err(_) => Ok(()),
+            },
+            ["expect", ..] => self.expect(&words[1..], step),
+            _ => self.change(&words),
+        }
+    }
+
+    fn lun(&mut self, letter: &str, options: &[&str]) -> Step {
+        let code = letter.bytes().next().unwrap_or(b'?');
+        let nameless = options.contains(&"nameless");
+        let identity = Identity {
+            wwid: if nameless { String::new() } else { format!("3600a0b80000000000000000000000{code:03}") },
+            serial: format!("SERIAL{letter}"),
+            sectors: option(options, "size").map_or(Ok(2048), number)?,
+            vendor: "ACME".into(),
+            product: "DISK".into(),
+        };
+        let groups = option(options, "groups").map_or(Ok(1), number)?;
+        let id = self.sim.world.add_lun(identity, groups, options.contains(&"alua"));
+        self.luns.insert(letter.to_owned(), id);
+        Ok(())
+    }
+
+    fn lun_id(&self, letter: &str) -> Result<LunId, String> {
+        self.luns.get(letter).copied().ok_or(format!("no LUN {letter}"))
+    }
+
+    fn disk(&mut self, letter: &str, options: &[&str]) -> Step {
+        let group: usize = option(options, "group").map_or(Ok(1), number)?;
+        let lun = self.lun_id(letter)?;
+        let host = option(options, "host").map_or(Ok(1), number)?;
+        let name = self.sim.world.add_disk(Nexus { lun, host, group: group - 1 });
+        if let (Some(size), Some(disk)) = (option(options, "size"), self.sim.world.disks.get_mut(&name)) {
+            disk.scanned.sectors = number(size)?;
+        }
+        self.sim.flush_signals();
+        Ok(())
+    }
+
+    fn configure(&mut self, words: &[&str]) -> Step {
+        let wwid = |letter: &str| self.lun_id(letter).map(|id| self.sim.world.luns[id].identity.wwid.clone());
+        match *words {
+            ["defaults", ref rest @ ..] => self.conf.extra.push(rest.join(" ")),
+            ["alias", letter, alias] => {
+                let wwid = wwid(letter)?;
+                self.conf.aliases.insert(wwid, alias.to_owned());
+            }
+            ["unalias", letter] => {
+                let wwid = wwid(letter)?;
+                self.conf.aliases.remove(&wwid);
+            }
+            ["blacklist", letter] => {
+                let wwid = wwid(letter)?;
+                self.conf.blacklist.insert(wwid);
+            }
+            _ => return Err("defaults, alias, unalias or blacklist".into()),
+        }
+        self.conf.adopt_extra();
+        self.sim.configure(self.conf.clone());
+        Ok(())
+    }
+
+    fn advance(&mut self, time: Duration) -> Step {
+        self.sim.watch_outcomes().map_err(broken)?;
+        self.sim.flush_signals();
+        let end = self.sim.now() + time;
+        self.sim.run_until(end).map_err(broken)
+    }
+
+    fn write(&mut self, map: &str, times: u32) -> Step {
+        let minor = self.device(map)?.minor;
+        for _ in 0..times {
+            self.sim.world.write(minor);
+        }
+        self.advance(Duration::ZERO)
+    }
+
+    fn device(&self, map: &str) -> Result<&Device, String> {
+        self.sim.world.dm.by_name(map).ok_or_else(|| format!("no map {map}"))
+    }
+
+    /// Something changes in the world.
+    fn change(&mut self, words: &[&str]) -> Step {
+        if let ["alua", letter, group, state] = *words {
+            let (id, group): (_, usize) = (self.lun_id(letter)?, number(group)?);
+            let known = |s: &&Alua| s.as_str().ends_with(state);
+            self.sim.world.luns[id].groups[group - 1] = *Alua::ALL.iter().find(known).ok_or("no such state")?;
+            return Ok(());
+        }
+        let [verb, name, ref rest @ ..] = *words else { return Err("no such step".into()) };
+        let lun = rest.first().and_then(|letter| self.luns.get(*letter)).copied();
+        if verb == "remove" {
+            self.sim.world.remove_disk(name);
+            return self.advance(Duration::ZERO);
+        }
+        let disk = self.sim.world.disks.get_mut(name).ok_or(format!("no disk {name}"))?;
+        match (verb, rest) {
+            ("link", ["up"]) => disk.link = Link::Up,
+            ("link", ["down"]) => disk.link = Link::Down,
+            ("link", ["hung"]) => disk.link = Link::Hung,
+            ("state", ["running"]) => disk.state = SdevState::Running,
+            ("state", ["offline"]) => disk.state = SdevState::Offline,
+            ("state", ["blocked"]) => disk.state = SdevState::Blocked,
+            ("reads", [how]) => disk.reads_fail = *how == "fail",
+            ("forget-udev", []) => disk.in_udev = None,
+            ("unmap", []) => disk.lun = None,
+            ("map", [_]) => disk.lun = Some(lun.ok_or("no such LUN")?),
+            ("rescan", []) => self.sim.world.rescan(name),
+            _ => return Err("no such step".into()),
+        }
+        self.sim.world.settle();
+        self.sim.unpark();
+        self.advance(Duration::ZERO)
+    }
+
+    fn dmsetup(&mut self, words: &[&str]) -> Step {
+        let world = &mut self.sim.world;
+        let result = match *words {
+            ["message", map, ref rest @ ..] => world.dm.message(map, &rest.join(" ")),
+            ["rename", map, to] => world.dm.rename(map, to),
+            ["remove", map] => world.dm.remove(map, false),
+            ["reload", map, ref rest @ ..] => {
+                let sectors = world.dm.by_name(map).and_then(|d| d.live.as_ref()).map_or(2048, Table::sectors);
+                world
+                    .load(map, sectors, &rest.join(" "), false)
+                    .and_then(|()| world.dm.suspend(map, true))
+                    .and_then(|()| world.dm.resume(map, 0))
+            }
+            ["create", map, ref uuid @ ..] => world.dm.create(map, uuid.first().copied().unwrap_or("")).map(drop),
+            ["zero", map] => {
+                let half = |start| Target { start, sectors: 512, kind: Kind::Zero };
+                let table = Table { read_only: false, targets: vec![half(0), half(512)] };
+                world.dm.load_table(map, table).and_then(|()| world.dm.resume(map, 0))
+            }
+            _ => return Err("message, reload, rename, remove, create or zero".into()),
+        };
+        result.map_err(|errno| errno.to_string())?;
+        self.sim.world.settle();
+        self.advance(Duration::ZERO)
+    }
+
+    fn expect(&mut self, words: &[&str], step: &str) -> Step {
+        match *words {
+            ["map", map] => self.device(map).map(drop),
+            ["map", map, ref what @ ..] => self.expect_map(map, what),
+            ["reply", ref text @ ..] => {
+                let reply = self.sim.replies.get(&self.last_request).ok_or("no reply yet")?;
+                let wanted = text.join(" ");
+                if reply.contains(&wanted) { Ok(()) } else { Err(format!("the reply is {reply:?}")) }
+            }
+            ["io", "done", done, "errors", errors] => {
+                let (was_done, was_errors) = (self.done, self.errors);
+                (self.done, self.errors) = (self.sim.io_done, self.sim.io_errors);
+                let is = (self.done - was_done, self.errors - was_errors);
+                let wanted = (number(done)?, number(errors)?);
+                if is == wanted { Ok(()) } else { Err(format!("{} done, {} errors", is.0, is.1)) }
+            }
+            ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
+            ["quiet", time] => self.quiet(duration(time)?),
+            ["daemon", "running"] => self.sim.daemon.as_ref().map(drop).ok_or("it is not running".into()),
+            ["no-deadline"] => match self.sim.daemon.as_ref().and_then(|d| d.next_deadline()) {
+                None => Ok(()),
+                Some(at) => Err(format!("a deadline in {:?}", at - self.sim.now())),
+            },
+            ["log", ref text @ ..] => {
+                let wanted = text.join(" ");
+                let found = self.sim.log.iter().any(|line| line.contains(&wanted));
+                if found { Ok(()) } else { Err(format!("not said; the last was {:?}", self.sim.log.last())) }
+            }
+            ["checks", name, "at-least", count] => {
+                let checks = self.sim.checks_of.get(name).copied().unwrap_or(0);
+                if checks >= number::<u64>(count)? { Ok(()) } else { Err(format!("{checks} checks of {name}")) }
+            }
+            _ => Err(format!("{step}: no such expectation")),
+        }
+    }
+
+    fn expect_map(&self, map: &str, what: &[&str]) -> Step {
+        let device = self.device(map)?;
+        let target = device.mpath().ok_or_else(|| format!("{map} has no multipath table"))?;
+        let is = match *what {
+            ["path", name, _] => {
+                let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
+                let path = target.paths().find(|p| (p.disk.devt, p.disk.generation) == (disk.devt, disk.generation));
+                path.map_or("absent", |p| if p.active { "active" } else { "failed" }).to_owned()
+            }
+            ["paths", _] => target.paths().count().to_string(),
+            ["valid", _] => target.valid_paths().to_string(),
+            ["groups", _] => target.groups.len().to_string(),
+            ["queueing", _] => if target.queue_if_no_path { "on" } else { "off" }.to_owned(),
+            ["queued", _] => device.queued.len().to_string(),
+            ["group", _] => target.current.map_or(0, |n| n + 1).to_string(),
+            ["wwid", _] => {
+                let is_it = |(_, id): &(&String, &LunId)| {
+                    Some(self.sim.world.luns[**id].identity.wwid.as_str()) == device.wwid()
+                };
+                self.luns.iter().find(is_it).map_or("?".into(), |(letter, _)| letter.clone())
+            }
+            ["suspended", _] => if device.suspended { "yes" } else { "no" }.to_owned(),
+            _ => return Err("no such expectation".into()),
+        };
+        let wanted = what[what.len() - 1];
+        if is == wanted { Ok(()) } else { Err(format!("it is {is}")) }
+    }
+
+    fn quiet(&mut self, time: Duration) -> Step {
+        self.sim.watch.orders = 0;
+        self.advance(time)?;
+        match self.sim.watch.orders {
+            0 => Ok(()),
+            some => Err(format!("{some} orders, the last one: {}", self.sim.watch.last_order)),
+        }
+    }
+}
