@@ -488,10 +488,10 @@ fn the_way_without_a_generic_device_says_the_same() {
     assert_eq!((page.status, page.data[1]), (0, 0x83));
     run(async {
         let generic = scsi::open_generic(devt).expect("sg is loaded");
-        let generic = Arc::new(scsi::Generic::new(generic).expect("registered"));
-        let same = generic.execute(&Command::inquiry(Some(0x83), 255, limit), &Lane::new()).await;
+        let generic = Arc::new(scsi::Generic::new(generic, &Lane::new()).expect("registered"));
+        let same = generic.execute(&Command::inquiry(Some(0x83), 255, limit)).await;
         assert_eq!(same, Ok(page));
-        let refused = generic.execute(&Command::inquiry(Some(0xee), 255, limit), &Lane::new()).await;
+        let refused = generic.execute(&Command::inquiry(Some(0xee), 255, limit)).await;
         let refused = refused.expect("an answer");
         assert_eq!(refused.status, 2);
         assert!(refused.sense.len() >= 8, "{:?}", refused.sense);
