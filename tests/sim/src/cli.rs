@@ -85,13 +85,11 @@ pub fn main() -> ExitCode {
         let seeds = many(0..250, options, true);
         return if failed == 0 { seeds } else { ExitCode::FAILURE };
     }
-    match arguments.seeds {
-        Some(seeds) => many(seeds, options, false),
-        None => {
-            eprint!("{USAGE}");
-            ExitCode::from(2)
-        }
-    }
+    let Some(seeds) = arguments.seeds else {
+        eprint!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    many(seeds, options, false)
 }
 
 /// Runs one script: a file, or the name of one that is built in.

@@ -10,15 +10,18 @@ use libmp::show::view::{DmPathState, Queueing, View};
 
 use crate::world::io::Outcome;
 
+/// What the checker says of a path, and the kernel.
+type PathStates = (CheckState, u8);
+
 /// Counts by name.
 #[derive(Debug, Default, Clone)]
 pub struct Coverage {
     pub events: BTreeMap<&'static str, u64>,
     pub effects: BTreeMap<&'static str, u64>,
-    /// (checker's state, kernel's state) before and after.
-    pub path_transitions: BTreeMap<((CheckState, u8), (CheckState, u8)), u64>,
+    /// Before and after.
+    pub path_transitions: BTreeMap<(PathStates, PathStates), u64>,
     pub queueing: BTreeMap<(&'static str, &'static str), u64>,
-    paths: BTreeMap<String, (CheckState, u8)>,
+    paths: BTreeMap<String, PathStates>,
     maps: BTreeMap<String, &'static str>,
 }
 

@@ -31,8 +31,6 @@ pub struct Faults {
     pub udev_slow: u32,
     /// The daemon is woken late.
     pub wake_late: u32,
-    /// The daemon is woken without a reason.
-    pub wake_early: u32,
 }
 
 impl Faults {
@@ -57,13 +55,7 @@ impl Faults {
             uevent_duplicated: some(100),
             udev_slow: some(150),
             wake_late: some(100),
-            wake_early: some(50),
         }
-    }
-
-    /// Is nothing to go wrong?
-    pub fn is_calm(&self) -> bool {
-        self.slow + self.stuck + self.dm_error + self.save_error + self.uevent_lost + self.udev_slow == 0
     }
 
     /// How long something takes that usually takes milliseconds; `None`: it never ends.

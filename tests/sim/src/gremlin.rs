@@ -104,7 +104,7 @@ impl Sim {
             | Act::SecondName => {
                 self.other_tools(act);
             }
-            _ => self.to_the_daemon(act),
+            _ => self.tell_the_daemon(act),
         }
         self.world.settle();
     }
@@ -287,7 +287,7 @@ impl Sim {
         }
     }
 
-    fn to_the_daemon(&mut self, act: Act) {
+    fn tell_the_daemon(&mut self, act: Act) {
         match act {
             Act::Command => {
                 let command = self.any_command();

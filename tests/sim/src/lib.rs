@@ -10,6 +10,7 @@ mod daemon;
 mod fault;
 mod gremlin;
 mod invariants;
+mod kernel;
 mod queue;
 mod real;
 mod render;
@@ -22,6 +23,7 @@ mod sim;
 mod tamper;
 mod trace;
 mod udev;
+mod work;
 mod world;
 
 pub use cli::main;

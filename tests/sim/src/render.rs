@@ -1,5 +1,7 @@
 //! Events and effects on one line each, for traces.
 
+use std::fmt::Write as _;
+
 use libmp::check::{CheckIo, RawCheck, RawIo};
 use libmp::core::effect::Effect;
 use libmp::core::event::{Event, Uevent};
@@ -27,7 +29,7 @@ fn uevent(event: &Uevent) -> String {
     let mut out = format!("uevent {:?} {}", event.action, event.name).to_lowercase();
     for key in ["MAJOR", "MINOR", "ID_SERIAL", "DM_NAME", "DM_UUID", "DM_ACTION", "DM_PATH"] {
         if let Some(value) = event.properties.get(key) {
-            out.push_str(&format!(" {key}={value}"));
+            let _ = write!(out, " {key}={value}");
         }
     }
     out
@@ -39,7 +41,7 @@ fn map(map: &RawMap) -> String {
         out.push_str(" suspended");
     }
     for target in &map.targets {
-        out.push_str(&format!(" [{} {} {}| {}]", target.sectors, target.kind, target.table, target.status));
+        let _ = write!(out, " [{} {} {}| {}]", target.sectors, target.kind, target.table, target.status);
     }
     out
 }
@@ -51,7 +53,7 @@ pub fn event(event: &Event) -> String {
             format!("#{} config, {} diagnostics", token.0, loaded.diagnostics.len())
         }
         Event::Enumerated { token, found } => {
-            let disks: Vec<&str> = found.disks.iter().map(|d| d.as_str()).collect();
+            let disks: Vec<&str> = found.disks.iter().map(libmp::types::PathName::as_str).collect();
             let maps: Vec<String> = found.maps.iter().map(map).collect();
             format!("#{} enumerated: {}; maps: {}", token.0, disks.join(" "), maps.join("; "))
         }

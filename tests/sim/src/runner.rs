@@ -174,14 +174,14 @@ fn heal(sim: &mut Sim) -> Result<(), Violation> {
     sim.world.settle();
     sim.unpark();
     sim.after(Duration::from_secs(40), Item::Start);
-    sim.after(Duration::from_secs(60), Item::Command("restorequeueing maps".into()));
+    sim.after(Duration::from_mins(1), Item::Command("restorequeueing maps".into()));
     sim.after(Duration::from_secs(61), Item::Command("reconfigure".into()));
     let names: Vec<String> = sim.world.disks.keys().cloned().collect();
     for name in names {
         sim.after(Duration::from_secs(70), Item::Command(format!("reinstate path {name}")));
     }
     // The longest late answer is quarter of an hour under way.
-    let quiet = now + Duration::from_secs(20 * 60);
+    let quiet = now + Duration::from_mins(20);
     sim.run_until(quiet)
 }
 
@@ -191,7 +191,7 @@ fn rest(sim: &mut Sim) -> Result<(), Violation> {
     judge(sim)?;
     let paths = u64::try_from(sim.world.disks.len()).expect("few");
     let an_hour = paths * 3600 / sim.conf.max_polling_s < 1500 || sim.rng.per_mille(50);
-    let length = Duration::from_secs(if an_hour { 3600 } else { 600 });
+    let length = if an_hour { Duration::from_hours(1) } else { Duration::from_mins(10) };
     (sim.watch.orders, sim.watch.ticks, sim.watch.checks) = (0, 0, 0);
     sim.run_until(started + length)?;
     judge(sim)?;

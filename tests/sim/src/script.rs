@@ -91,6 +91,7 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is no number"))
 }
 
+#[allow(clippy::needless_pass_by_value)] // the form that map_err takes
 fn broken(violation: Violation) -> String {
     violation.to_string()
 }
@@ -222,7 +223,8 @@ impl Script {
         if let ["alua", letter, group, state] = *words {
             let (id, group): (_, usize) = (self.lun_id(letter)?, number(group)?);
             let known = |s: &&Alua| s.as_str().ends_with(state);
-            self.sim.world.luns[id].groups[group - 1] = *Alua::ALL.iter().find(known).ok_or("no such state")?;
+            self.sim.world.luns[id].groups[group - 1] =
+                *Alua::ALL.iter().find(known).ok_or("no such state")?;
             return Ok(());
         }
         let [verb, name, ref rest @ ..] = *words else { return Err("no such step".into()) };
@@ -258,13 +260,16 @@ impl Script {
             ["rename", map, to] => world.dm.rename(map, to),
             ["remove", map] => world.dm.remove(map, false),
             ["reload", map, ref rest @ ..] => {
-                let sectors = world.dm.by_name(map).and_then(|d| d.live.as_ref()).map_or(2048, Table::sectors);
+                let sectors =
+                    world.dm.by_name(map).and_then(|d| d.live.as_ref()).map_or(2048, Table::sectors);
                 world
                     .load(map, sectors, &rest.join(" "), false)
                     .and_then(|()| world.dm.suspend(map, true))
                     .and_then(|()| world.dm.resume(map, 0))
             }
-            ["create", map, ref uuid @ ..] => world.dm.create(map, uuid.first().copied().unwrap_or("")).map(drop),
+            ["create", map, ref uuid @ ..] => {
+                world.dm.create(map, uuid.first().copied().unwrap_or("")).map(drop)
+            }
             ["zero", map] => {
                 let half = |start| Target { start, sectors: 512, kind: Kind::Zero };
                 let table = Table { read_only: false, targets: vec![half(0), half(512)] };
@@ -307,7 +312,11 @@ impl Script {
             }
             ["checks", name, "at-least", count] => {
                 let checks = self.sim.checks_of.get(name).copied().unwrap_or(0);
-                if checks >= number::<u64>(count)? { Ok(()) } else { Err(format!("{checks} checks of {name}")) }
+                if checks >= number::<u64>(count)? {
+                    Ok(())
+                } else {
+                    Err(format!("{checks} checks of {name}"))
+                }
             }
             _ => Err(format!("{step}: no such expectation")),
         }
@@ -319,7 +328,8 @@ impl Script {
         let is = match *what {
             ["path", name, _] => {
                 let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
-                let path = target.paths().find(|p| (p.disk.devt, p.disk.generation) == (disk.devt, disk.generation));
+                let path =
+                    target.paths().find(|p| (p.disk.devt, p.disk.generation) == (disk.devt, disk.generation));
                 path.map_or("absent", |p| if p.active { "active" } else { "failed" }).to_owned()
             }
             ["paths", _] => target.paths().count().to_string(),

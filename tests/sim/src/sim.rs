@@ -1,12 +1,10 @@
 //! The run: one queue, one generator, one machine, one daemon.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use libmp::config::Config;
-use libmp::core::effect::{Effect, Outbox, StateFile};
-use libmp::core::event::{Event, Loaded, RequestId};
+use libmp::core::effect::{Effect, Outbox};
+use libmp::core::event::{Event, RequestId};
 use libmp::types::{Errno, Instant, Token};
 
 use crate::conf::Conf;
@@ -20,11 +18,10 @@ use crate::rng::Rng;
 use crate::trace::Trace;
 use crate::udev::{KernelEvent, Udev};
 use crate::world::World;
-use crate::world::dm::{Kind, MAJOR, Table, Target};
-use crate::world::exec::{Progress, Running};
+use crate::world::exec::Running;
 
 /// A command that nobody answers is given up by the kernel's error handling after so long.
-const GIVE_UP: Duration = Duration::from_secs(60);
+pub(crate) const GIVE_UP: Duration = Duration::from_mins(1);
 
 /// What will happen.
 #[derive(Debug)]
@@ -63,7 +60,7 @@ pub struct Job {
     pub life: u32,
     pub token: Token,
     pub effect: Effect,
-    running: Option<Running>,
+    pub running: Option<Running>,
 }
 
 /// A run.
@@ -82,18 +79,18 @@ pub struct Sim {
     pub writers_every: Option<Duration>,
     pub gremlin_every: Option<Duration>,
     pub restart_after_exit: bool,
-    queue: Queue<Item>,
-    jobs: BTreeMap<u64, Job>,
+    pub(crate) queue: Queue<Item>,
+    pub(crate) jobs: BTreeMap<u64, Job>,
     /// Checks of disks that don't answer.
-    hung: Vec<u64>,
+    pub(crate) hung: Vec<u64>,
     /// Answers that don't come until the faults are over.
-    lost: Vec<u64>,
-    next_job: u64,
+    pub(crate) lost: Vec<u64>,
+    pub(crate) next_job: u64,
     next_request: u64,
-    udev: Udev,
-    handling_errors: bool,
-    polled: bool,
-    told_event: u64,
+    pub(crate) udev: Udev,
+    pub(crate) handling_errors: bool,
+    pub(crate) polled: bool,
+    pub(crate) told_event: u64,
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
@@ -343,202 +340,6 @@ impl Sim {
         Ok(())
     }
 
-    fn carry_out(&mut self, mut out: Outbox) -> Result<(), Violation> {
-        let effects: Vec<Effect> = out.drain().collect();
-        for effect in effects {
-            self.trace.line(self.world.now, format_args!("    < {}", crate::render::effect(&effect)));
-            self.coverage.effect(&effect);
-            self.watch.effect(&self.world, &effect)?;
-            self.note(&effect);
-            let token = match &effect {
-                Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
-                Effect::Exit => {
-                    self.daemon = None;
-                    self.watch.dead = true;
-                    self.jobs.clear();
-                    self.hung.clear();
-                    self.lost.clear();
-                    if self.restart_after_exit {
-                        let delay = self.rng.millis(100..=20_000);
-                        self.after(delay, Item::Start);
-                    }
-                    continue;
-                }
-                Effect::LoadConfig { token }
-                | Effect::Enumerate { token }
-                | Effect::Probe { token, .. }
-                | Effect::Check { token, .. }
-                | Effect::Dm { token, .. }
-                | Effect::SysfsWrite { token, .. }
-                | Effect::Save { token, .. } => *token,
-            };
-            let running = match &effect {
-                Effect::Dm { op, .. } => Some(Running::new(op.clone())),
-                _ => None,
-            };
-            self.next_job += 1;
-            self.jobs.insert(self.next_job, Job { life: self.life, token, effect, running });
-            let delay = self.rng.millis(0..=3);
-            self.after(delay, Item::Work(self.next_job));
-        }
-        Ok(())
-    }
-
-    /// What scripts look at, kept where there is one.
-    fn note(&mut self, effect: &Effect) {
-        if self.restart_after_exit {
-            return;
-        }
-        match effect {
-            Effect::Reply { id, text } => {
-                self.replies.insert(id.0, text.clone());
-            }
-            Effect::Notify(notice) => self.log.push(notice.to_string()),
-            Effect::Check { name, .. } => *self.checks_of.entry(name.as_str().into()).or_default() += 1,
-            _ => {}
-        }
-    }
-
-    /// The error that the next ioctl meets, if any.
-    fn next_fault(&mut self) -> Option<Errno> {
-        if self.next_dm_errors.0 > 0 {
-            self.next_dm_errors.0 -= 1;
-            return Some(self.next_dm_errors.1);
-        }
-        self.faults.dm_error(&mut self.rng)
-    }
-
-    /// An effect is carried out: read now, answered later.
-    fn work(&mut self, id: u64) {
-        let Some(mut job) = self.jobs.remove(&id) else { return };
-        let event = match &job.effect {
-            Effect::Dm { .. } => return self.work_dm(id, job),
-            Effect::Check { token, name, devt, request } => {
-                match self.world.check(name.as_str(), *devt, request) {
-                    Some(raw) => Event::Checked { token: *token, raw },
-                    None => {
-                        self.jobs.insert(id, job);
-                        self.hung.push(id);
-                        return;
-                    }
-                }
-            }
-            Effect::Probe { token, name } => {
-                Event::Probed { token: *token, probe: self.world.probe(name.as_str()).map(Box::new) }
-            }
-            Effect::Enumerate { token } => {
-                Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
-            }
-            Effect::LoadConfig { token } => {
-                Event::Config { token: *token, loaded: Box::new(self.load_config()) }
-            }
-            Effect::SysfsWrite { token, name, attribute, value } => {
-                let result = if self.rng.per_mille(self.faults.sysfs_error) {
-                    Err(Errno::EINVAL)
-                } else {
-                    self.world.sysfs_write(name.as_str(), attribute, value)
-                };
-                Event::SysfsWritten { token: *token, result }
-            }
-            Effect::Save { token, file, text } => {
-                let result = self.save(*file, text);
-                Event::Saved { token: *token, result }
-            }
-            _ => return,
-        };
-        job.running = None;
-        let may_hang = matches!(event, Event::Checked { .. } | Event::Probed { .. });
-        self.answer(id, job, event, may_hang);
-    }
-
-    fn answer(&mut self, id: u64, job: Job, event: Event, may_hang: bool) {
-        let Some(delay) = self.faults.latency(&mut self.rng, may_hang) else {
-            self.jobs.insert(id, job);
-            self.lost.push(id);
-            return;
-        };
-        if self.rng.per_mille(self.faults.duplicated) {
-            let again = delay + self.rng.millis(0..=5000);
-            self.after(again, Item::Deliver { life: job.life, event: Box::new(event.clone()) });
-        }
-        self.after(delay, Item::Deliver { life: job.life, event: Box::new(event) });
-    }
-
-    fn work_dm(&mut self, id: u64, mut job: Job) {
-        let Some(running) = job.running.as_mut() else { return };
-        let fault = if running.left.is_empty() { None } else { self.next_fault() };
-        match self.world.advance(running, fault) {
-            Progress::Finished => {
-                let event = Event::DmDone { token: job.token, done: Box::new(running.done(&self.world)) };
-                self.unpark();
-                self.answer(id, job, event, false);
-            }
-            _ if self.kill_after_steps == Some(1) => {
-                self.kill_after_steps = None;
-                self.kill();
-            }
-            progress => {
-                self.kill_after_steps = self.kill_after_steps.map(|n| n - 1);
-                let slow = self.rng.per_mille(self.faults.slow);
-                let delay = if slow || progress == Progress::Sleeps {
-                    self.rng.millis(200..=2000)
-                } else {
-                    self.rng.millis(0..=5)
-                };
-                self.jobs.insert(id, job);
-                self.after(delay, Item::Work(id));
-            }
-        }
-    }
-
-    /// Hung checks whose disk answers now are answered, and lost ones once nothing is lost any more.
-    pub fn unpark(&mut self) {
-        let mut due = Vec::new();
-        let (jobs, world) = (&self.jobs, &self.world);
-        self.hung.retain(|id| {
-            let hangs = jobs.get(id).is_some_and(|job| match &job.effect {
-                Effect::Check { name, devt, request, .. } => {
-                    world.check(name.as_str(), *devt, request).is_none()
-                }
-                _ => false,
-            });
-            if !hangs {
-                due.push(*id);
-            }
-            hangs
-        });
-        if self.faults.stuck == 0 {
-            due.append(&mut self.lost);
-        }
-        for id in due {
-            let delay = self.rng.millis(0..=2000);
-            self.after(delay, Item::Work(id));
-        }
-    }
-
-    fn load_config(&mut self) -> Loaded {
-        let files = &self.world.files;
-        let (config, diagnostics) = crate::real::config(&files.conf);
-        Loaded {
-            config: Arc::<Config>::new(config),
-            diagnostics,
-            bindings: files.bindings.clone(),
-            wwids: files.wwids.clone(),
-        }
-    }
-
-    fn save(&mut self, file: StateFile, text: &str) -> Result<(), String> {
-        if self.rng.per_mille(self.faults.save_error) {
-            return Err("No space left on device".into());
-        }
-        let place = match file {
-            StateFile::Bindings => &mut self.world.files.bindings,
-            StateFile::Wwids => &mut self.world.files.wwids,
-        };
-        text.clone_into(place);
-        Ok(())
-    }
-
     /// A client's command.
     pub fn request(&mut self, command: &str) -> Result<RequestId, Violation> {
         self.next_request += 1;
@@ -560,80 +361,6 @@ impl Sim {
         }
     }
 
-    /// Hands what the kernel announced to udev and to the pollers.
-    pub fn flush_signals(&mut self) {
-        let disks = std::mem::take(&mut self.world.block_events);
-        let maps = std::mem::take(&mut self.world.dm.signals);
-        let events = disks
-            .into_iter()
-            .map(|(a, n)| KernelEvent::Disk(a, n))
-            .chain(maps.into_iter().map(KernelEvent::Dm));
-        for event in events {
-            let latency = self.faults.udev_latency(&mut self.rng);
-            let at = self.udev.through_at(self.world.now, event.device(), latency);
-            self.queue.push(at, Item::Rules(event));
-        }
-        if !self.handling_errors && self.world.disks.values().any(|d| !d.held.is_empty()) {
-            self.handling_errors = true;
-            self.after(GIVE_UP, Item::ErrorHandling);
-        }
-        if self.world.dm.global_event != self.told_event && !self.polled {
-            self.told_event = self.world.dm.global_event;
-            self.polled = true;
-            let delay = self.rng.millis(0..=15);
-            self.after(delay, Item::DmPoll);
-        }
-    }
-
-    fn rules(&mut self, event: &KernelEvent) {
-        let Some(message) = self.udev.process(&mut self.world, event) else { return };
-        if let KernelEvent::Dm(crate::world::dm::Signal::Changed { minor, cookie_flags }) = event {
-            // Rules read from a map that has paths; kpartx follows.
-            if cookie_flags & 0x400 == 0 && !self.world.dm.devices.get(minor).is_some_and(|d| d.suspended) {
-                self.world.look(*minor);
-                if self.partitions && cookie_flags & 0x200 == 0 {
-                    self.after(Duration::from_millis(30), Item::Kpartx { minor: *minor });
-                }
-            }
-        }
-        let now = self.world.now;
-        if self.udev.deaf_until.is_some_and(|until| now < until) {
-            return;
-        }
-        if self.rng.per_mille(self.faults.uevent_lost) {
-            self.lose_uevents();
-            return;
-        }
-        let event = Event::Uevent(message);
-        let copies = 1 + u32::from(self.rng.per_mille(self.faults.uevent_duplicated));
-        for _ in 0..copies {
-            let at = self.world.now + self.rng.millis(0..=10);
-            let at = self.udev.arrives_at(at);
-            self.queue.push(at, Item::Message(Box::new(event.clone())));
-        }
-    }
-
-    /// The socket overflows: messages are lost for a while, and then it is said.
-    pub fn lose_uevents(&mut self) {
-        let deaf = self.world.now + self.rng.millis(1..=3000);
-        self.udev.deaf_until = Some(deaf);
-        let at = self.udev.arrives_at(deaf + Duration::from_micros(1));
-        self.queue.push(at, Item::Message(Box::new(Event::UeventsLost)));
-    }
-
-    fn kpartx(&mut self, minor: u32) {
-        let Some(device) = self.world.dm.devices.get(&minor) else { return };
-        let Some(wwid) = device.wwid() else { return };
-        let (name, uuid) = (format!("{}-part1", device.name), format!("part1-mpath-{wwid}"));
-        if self.world.dm.by_uuid(&uuid).is_some() || self.world.dm.create(&name, &uuid).is_err() {
-            return;
-        }
-        let on = libmp::types::DevT::new(MAJOR, minor);
-        let targets = vec![Target { start: 0, sectors: 1024, kind: Kind::Linear { on } }];
-        let _ = self.world.dm.load_table(&name, Table { read_only: false, targets });
-        let _ = self.world.dm.resume(&name, 0);
-    }
-
     fn writers(&mut self) -> Result<(), Violation> {
         let minors: Vec<u32> = self
             .world
@@ -650,10 +377,5 @@ impl Sim {
             self.after(every, Item::Writers);
         }
         self.watch_outcomes()
-    }
-
-    /// Answers that are still owed.
-    pub fn owed(&self) -> usize {
-        self.jobs.len()
     }
 }

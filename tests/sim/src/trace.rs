@@ -35,7 +35,7 @@ impl Trace {
 
     /// The tail, a line each.
     pub fn tail(&self) -> String {
-        self.lines.iter().map(|(at, text)| format!("{} {text}\n", stamp(*at))).collect()
+        self.lines.iter().fold(String::new(), |out, (at, text)| out + &stamp(*at) + " " + text + "\n")
     }
 }
 

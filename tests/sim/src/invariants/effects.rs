@@ -139,7 +139,7 @@ impl Watch {
             return Err(Violation::new("no-reinstate-of-a-stranger", detail));
         }
         let by_operator =
-            known.operator_reinstated.is_some_and(|at| now.saturating_since(at) < Duration::from_secs(120));
+            known.operator_reinstated.is_some_and(|at| now.saturating_since(at) < Duration::from_mins(2));
         if !known.has_evidence() && !by_operator {
             let detail = format!("{name} ({devt})");
             return Err(Violation::new("no-reinstate-without-evidence", detail));

@@ -19,7 +19,7 @@ impl Watch {
             if usable && !known.has_evidence() {
                 let by_operator = known
                     .operator_reinstated
-                    .is_some_and(|at| now.saturating_since(at) < Duration::from_secs(120));
+                    .is_some_and(|at| now.saturating_since(at) < Duration::from_mins(2));
                 if !by_operator {
                     let detail = format!(
                         "{} is {} (came at event {}, last good check ordered at {:?})",
@@ -35,7 +35,7 @@ impl Watch {
                 continue;
             }
             let since = *known.usable_unmapped_since.get_or_insert(now);
-            if now.saturating_since(since) > Duration::from_secs(120) {
+            if now.saturating_since(since) > Duration::from_mins(2) {
                 let detail =
                     format!("{} is {} and in no map since {:?}", path.name, path.check_state, now - since);
                 return Err(Violation::new("usable-means-mapped", detail));

@@ -139,8 +139,7 @@ impl Disk {
 
     /// Would a check get no answer?
     pub fn hangs(&self, luns: &[Lun]) -> bool {
-        // A checker looks at sysfs first, and a blocked device is one it does not send I/O to.
-        self.state == SdevState::Running && self.answer(luns) == Answer::Nothing
+        self.answer(luns) == Answer::Nothing
     }
 
     /// The answer to a check that is performed now (and doesn't hang).
@@ -223,11 +222,6 @@ impl Disk {
             set("ID_SCSI_SERIAL", identity.serial.clone());
         }
         all
-    }
-
-    /// The WWID by the properties of now; `None` before udev knows.
-    pub fn wwid_in_udev(&self) -> Option<&str> {
-        self.in_udev.as_ref().map(|identity| identity.wwid.as_str())
     }
 
     fn syspath(&self) -> String {

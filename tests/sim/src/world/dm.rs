@@ -150,7 +150,7 @@ impl Dm {
         if self.by_name(name).is_some() || (!uuid.is_empty() && self.by_uuid(uuid).is_some()) {
             return Err(Errno::EBUSY);
         }
-        let minor = (0..).find(|n| !self.devices.contains_key(n)).expect("few devices");
+        let minor = (0..1 << 20).find(|n| !self.devices.contains_key(n)).expect("few devices");
         let device = Device {
             name: name.to_owned(),
             uuid: uuid.to_owned(),
@@ -382,8 +382,8 @@ mod tests {
     use super::super::mpath::Found;
     use super::*;
 
-    fn find(_: DevT) -> Option<Found> {
-        Some(Found { generation: 1, sectors: 100, read_only: false, handler: None })
+    fn find(devt: DevT) -> Option<Found> {
+        (devt.major == 8).then_some(Found { generation: 1, sectors: 100, read_only: false, handler: None })
     }
 
     fn one_map() -> Dm {

@@ -89,7 +89,12 @@ impl World {
             failed.extend(disk.held.extract_if(.., old).map(|bio| (disk.devt, bio)));
         }
         for (devt, bio) in failed {
-            let failing = self.dm.devices.get_mut(&bio.minor).and_then(|d| d.mpath_mut()).and_then(|t| t.fail(devt).ok());
+            let failing = self
+                .dm
+                .devices
+                .get_mut(&bio.minor)
+                .and_then(|d| d.mpath_mut())
+                .and_then(|t| t.fail(devt).ok());
             if let Some(change) = failing {
                 self.dm.announce(bio.minor, change);
             }

@@ -72,7 +72,8 @@ impl World {
     pub fn add_disk(&mut self, at: Nexus) -> String {
         let held: Vec<DevT> = self.dm.devices.values().flat_map(|d| d.disks().map(|r| r.devt)).collect();
         let free = |devt: DevT| !held.contains(&devt) && self.disks.values().all(|d| d.devt != devt);
-        let (name, devt) = (0..).map(name_and_number).find(|(_, devt)| free(*devt)).expect("few disks");
+        let (name, devt) =
+            (0..1 << 16).map(name_and_number).find(|(_, devt)| free(*devt)).expect("few disks");
         self.generations += 1;
         let lun_number = u64::try_from(at.lun).expect("few LUNs");
         let target = u32::try_from(at.group).expect("few groups");

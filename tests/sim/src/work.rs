@@ -1,0 +1,220 @@
+//! Effects are carried out: read or done at one moment, answered at another, or not at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libmp::config::Config;
+use libmp::core::effect::{Effect, Outbox, StateFile};
+use libmp::core::event::{Event, Loaded};
+use libmp::types::{Errno, Token};
+
+use crate::invariants::Violation;
+use crate::sim::{Item, Job, Sim};
+use crate::world::disk::SdevState;
+use crate::world::exec::{Progress, Running};
+
+impl Sim {
+    pub(crate) fn carry_out(&mut self, mut out: Outbox) -> Result<(), Violation> {
+        let effects: Vec<Effect> = out.drain().collect();
+        for effect in effects {
+            self.trace.line(self.world.now, format_args!("    < {}", crate::render::effect(&effect)));
+            self.coverage.effect(&effect);
+            self.watch.effect(&self.world, &effect)?;
+            self.note(&effect);
+            let token = match &effect {
+                Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
+                Effect::Exit => {
+                    self.daemon = None;
+                    self.watch.dead = true;
+                    self.jobs.clear();
+                    self.hung.clear();
+                    self.lost.clear();
+                    if self.restart_after_exit {
+                        let delay = self.rng.millis(100..=20_000);
+                        self.after(delay, Item::Start);
+                    }
+                    continue;
+                }
+                Effect::LoadConfig { token }
+                | Effect::Enumerate { token }
+                | Effect::Probe { token, .. }
+                | Effect::Check { token, .. }
+                | Effect::Dm { token, .. }
+                | Effect::SysfsWrite { token, .. }
+                | Effect::Save { token, .. } => *token,
+            };
+            let running = match &effect {
+                Effect::Dm { op, .. } => Some(Running::new(op.clone())),
+                _ => None,
+            };
+            self.next_job += 1;
+            self.jobs.insert(self.next_job, Job { life: self.life, token, effect, running });
+            let delay = self.rng.millis(0..=3);
+            self.after(delay, Item::Work(self.next_job));
+        }
+        Ok(())
+    }
+
+    /// What scripts look at, kept where there is one.
+    fn note(&mut self, effect: &Effect) {
+        if self.restart_after_exit {
+            return;
+        }
+        match effect {
+            Effect::Reply { id, text } => {
+                self.replies.insert(id.0, text.clone());
+            }
+            Effect::Notify(notice) => self.log.push(notice.to_string()),
+            Effect::Check { name, .. } => *self.checks_of.entry(name.as_str().into()).or_default() += 1,
+            _ => {}
+        }
+    }
+
+    /// The error that the next ioctl meets, if any.
+    fn next_fault(&mut self) -> Option<Errno> {
+        if self.next_dm_errors.0 > 0 {
+            self.next_dm_errors.0 -= 1;
+            return Some(self.next_dm_errors.1);
+        }
+        self.faults.dm_error(&mut self.rng)
+    }
+
+    /// An effect is carried out: read now, answered later.
+    pub(crate) fn work(&mut self, id: u64) {
+        let Some(mut job) = self.jobs.remove(&id) else { return };
+        let event = match &job.effect {
+            Effect::Dm { .. } => return self.work_dm(id, job),
+            Effect::Check { token, name, devt, request } => {
+                let Some(raw) = self.world.check(name.as_str(), *devt, request) else {
+                    self.waits(job.life, *token, name.as_str());
+                    self.jobs.insert(id, job);
+                    self.hung.push(id);
+                    return;
+                };
+                Event::Checked { token: *token, raw }
+            }
+            Effect::Probe { token, name } => {
+                Event::Probed { token: *token, probe: self.world.probe(name.as_str()).map(Box::new) }
+            }
+            Effect::Enumerate { token } => {
+                Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
+            }
+            Effect::LoadConfig { token } => {
+                Event::Config { token: *token, loaded: Box::new(self.load_config()) }
+            }
+            Effect::SysfsWrite { token, name, attribute, value } => {
+                let result = if self.rng.per_mille(self.faults.sysfs_error) {
+                    Err(Errno::EINVAL)
+                } else {
+                    self.world.sysfs_write(name.as_str(), attribute, value)
+                };
+                Event::SysfsWritten { token: *token, result }
+            }
+            Effect::Save { token, file, text } => {
+                let result = self.save(*file, text);
+                Event::Saved { token: *token, result }
+            }
+            _ => return,
+        };
+        job.running = None;
+        let may_hang = matches!(event, Event::Checked { .. } | Event::Probed { .. });
+        self.answer(id, job, event, may_hang);
+    }
+
+    /// A check waits for a device that its transport has blocked: that much is said at once.
+    fn waits(&mut self, life: u32, token: Token, name: &str) {
+        let blocked = self.world.disks.get(name).filter(|d| d.state == SdevState::Blocked);
+        if let Some(disk) = blocked {
+            let event = Event::Checking { token, sysfs_state: disk.state.as_str().into() };
+            self.after(Duration::from_millis(1), Item::Deliver { life, event: Box::new(event) });
+        }
+    }
+
+    fn answer(&mut self, id: u64, job: Job, event: Event, may_hang: bool) {
+        let Some(delay) = self.faults.latency(&mut self.rng, may_hang) else {
+            self.jobs.insert(id, job);
+            self.lost.push(id);
+            return;
+        };
+        if self.rng.per_mille(self.faults.duplicated) {
+            let again = delay + self.rng.millis(0..=5000);
+            self.after(again, Item::Deliver { life: job.life, event: Box::new(event.clone()) });
+        }
+        self.after(delay, Item::Deliver { life: job.life, event: Box::new(event) });
+    }
+
+    fn work_dm(&mut self, id: u64, mut job: Job) {
+        let Some(running) = job.running.as_mut() else { return };
+        let fault = if running.left.is_empty() { None } else { self.next_fault() };
+        match self.world.advance(running, fault) {
+            Progress::Finished => {
+                let event = Event::DmDone { token: job.token, done: Box::new(running.done(&self.world)) };
+                self.unpark();
+                self.answer(id, job, event, false);
+            }
+            _ if self.kill_after_steps == Some(1) => {
+                self.kill_after_steps = None;
+                self.kill();
+            }
+            progress => {
+                self.kill_after_steps = self.kill_after_steps.map(|n| n - 1);
+                let slow = self.rng.per_mille(self.faults.slow);
+                let delay = if slow || progress == Progress::Sleeps {
+                    self.rng.millis(200..=2000)
+                } else {
+                    self.rng.millis(0..=5)
+                };
+                self.jobs.insert(id, job);
+                self.after(delay, Item::Work(id));
+            }
+        }
+    }
+
+    /// Hung checks whose disk answers now are answered, and lost ones once nothing is lost any more.
+    pub fn unpark(&mut self) {
+        let mut due = Vec::new();
+        let (jobs, world) = (&self.jobs, &self.world);
+        self.hung.retain(|id| {
+            let hangs = jobs.get(id).is_some_and(|job| match &job.effect {
+                Effect::Check { name, devt, request, .. } => {
+                    world.check(name.as_str(), *devt, request).is_none()
+                }
+                _ => false,
+            });
+            if !hangs {
+                due.push(*id);
+            }
+            hangs
+        });
+        if self.faults.stuck == 0 {
+            due.append(&mut self.lost);
+        }
+        for id in due {
+            let delay = self.rng.millis(0..=2000);
+            self.after(delay, Item::Work(id));
+        }
+    }
+
+    fn load_config(&mut self) -> Loaded {
+        let files = &self.world.files;
+        let (config, diagnostics) = crate::real::config(&files.conf);
+        Loaded {
+            config: Arc::<Config>::new(config),
+            diagnostics,
+            bindings: files.bindings.clone(),
+            wwids: files.wwids.clone(),
+        }
+    }
+
+    fn save(&mut self, file: StateFile, text: &str) -> Result<(), String> {
+        if self.rng.per_mille(self.faults.save_error) {
+            return Err("No space left on device".into());
+        }
+        let place = match file {
+            StateFile::Bindings => &mut self.world.files.bindings,
+            StateFile::Wwids => &mut self.world.files.wwids,
+        };
+        text.clone_into(place);
+        Ok(())
+    }
+}
