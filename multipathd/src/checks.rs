@@ -13,7 +13,7 @@ use tokio::sync::OnceCell;
 
 use crate::sys::block::{self, Purpose};
 use crate::sys::buffer::Buffer;
-use crate::sys::lane::Lane;
+use crate::sys::lane::{Closing, Lane};
 use crate::sys::scsi::{self, Command, Generic};
 use crate::sys::sysfs::{self, Attribute};
 use crate::sys::uring::Ring;
@@ -36,8 +36,8 @@ struct OpenPath {
     devt: DevT,
     state: Option<Attribute>,
     generic: OnceCell<Option<Arc<Generic>>>,
-    commands: OnceCell<Arc<File>>,
-    reads: OnceCell<(Arc<File>, usize)>,
+    commands: OnceCell<Arc<Closing<File>>>,
+    reads: OnceCell<(Arc<Closing<File>>, usize)>,
 }
 
 impl Checks {
@@ -51,11 +51,7 @@ impl Checks {
 
     /// Closes what is open of a path, as soon as nobody uses it.
     pub fn forget(&self, name: &PathName) {
-        let path = self.lock().remove(name);
-        if let Some(path) = path {
-            // A close may have to wait.
-            self.lane.push(Box::new(move || drop(path)));
-        }
+        self.lock().remove(name);
     }
 
     /// Checks a path. Ends when the device has answered, however late.
@@ -101,10 +97,7 @@ impl Checks {
         }
         let path = Arc::new(OpenPath::new(name.clone(), devt));
         let state = path.state.as_ref().and_then(|state| state.read().ok());
-        let old = paths.insert(name.clone(), path.clone());
-        if let Some(old) = old {
-            self.lane.push(Box::new(move || drop(old)));
-        }
+        paths.insert(name.clone(), path.clone());
         (path, state)
     }
 
@@ -162,12 +155,12 @@ impl Checks {
 
     async fn scsi(&self, path: &Arc<OpenPath>, command: Command) -> Result<ScsiReply, Errno> {
         if let Some(generic) = self.generic(path).await {
-            return generic.execute(&command, &self.lane).await;
+            return generic.execute(&command).await;
         }
         let opening = path.clone();
         let open = || async move {
             let open = move || block::open(&opening.name, opening.devt, Purpose::Commands);
-            self.lane.run(open).await.map(Arc::new)
+            self.lane.run(open).await.map(|file| Arc::new(Closing::new(file, &self.lane)))
         };
         let disk = path.commands.get_or_try_init(open).await?.clone();
         // Each takes as long as the device likes: not on the lane.
@@ -178,7 +171,7 @@ impl Checks {
         let devt = path.devt;
         let open = || async move {
             let file = self.lane.run(move || Ok(scsi::open_generic(devt))).await.ok()??;
-            Generic::new(file).map(Arc::new).ok()
+            Generic::new(file, &self.lane).map(Arc::new).ok()
         };
         path.generic.get_or_init(open).await.clone()
     }
@@ -189,9 +182,10 @@ impl Checks {
             let open = move || {
                 let file = block::open(&opening.name, opening.devt, Purpose::DirectReads)?;
                 let size = block::logical_block_size(&file);
-                Ok::<_, Errno>((Arc::new(file), size))
+                Ok::<_, Errno>((file, size))
             };
-            self.lane.run(open).await
+            let (file, size) = self.lane.run(open).await?;
+            Ok::<_, Errno>((Arc::new(Closing::new(file, &self.lane)), size))
         };
         let (file, size) = match path.reads.get_or_try_init(open).await {
             Ok((file, size)) => (file.clone(), *size),

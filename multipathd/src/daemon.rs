@@ -82,8 +82,8 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     Listening::remove(&ours);
     pid_file.remove();
     log::flush(LAST_WORDS);
-    // Threads that are stuck in a call are not waited for.
-    runtime.shutdown_background();
+    // Threads that are stuck in a call are not waited for, nor is anything closed by hand.
+    std::mem::forget(runtime);
     result.map(|()| std::process::exit(0))
 }
 

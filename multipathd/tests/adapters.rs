@@ -1,7 +1,7 @@
 //! The adapters against a real kernel: what `sys/` promises, held by device-mapper, SCSI and udev.
 //!
 //! Needs root, udevd, dm-multipath and two hosts of scsi_debug that show the same LUNs: the guest of
-//! `tests/vm` has them, and runs this by `multipathd/tests/adapters.sh`. `cargo test` leaves it alone.
+//! `tests/vm` has them, and runs this by `multipathd/tests/adapters.sh`.
 
 use std::fs;
 use std::future::Future;
@@ -25,6 +25,54 @@ use multipathd::sys::udev::Monitor;
 use multipathd::sys::{lane::Lane, sysfs};
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+macro_rules! contracts {
+    ($($name:ident),* $(,)?) => { &[$((stringify!($name), $name)),*] };
+}
+
+/// In the order of this file.
+const CONTRACTS: &[(&str, fn())] = contracts![
+    a_map_is_there_with_its_link_when_its_creation_is_reported,
+    a_map_that_can_not_be_loaded_is_not_left_behind,
+    a_reload_swaps_tables_or_leaves_everything_as_it_is,
+    messages_stop_at_the_first_that_fails,
+    suspend_resume_rename,
+    a_map_in_use_stays_or_goes_at_its_last_close,
+    partitions_go_before_their_map,
+    a_list_has_all_maps_whatever_they_are_called,
+    one_poll_tells_of_every_maps_events,
+    read_only_maps_and_access_rights,
+    a_probe_reads_what_sysfs_and_udev_know,
+    checks_bring_back_what_the_device_says,
+    a_device_that_does_not_run_is_not_asked,
+    commands_run_side_by_side_on_one_thread,
+    a_host_without_a_free_request_hinders_nobody,
+    the_way_without_a_generic_device_says_the_same,
+    a_deleted_path_is_an_errno_and_its_successor_is_opened_anew,
+    udev_tells_of_disks_and_of_what_it_lost,
+];
+
+/// Without `--guest`, as `cargo test` calls it, nothing is done: this kernel may be somebody's own.
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let Some(("--guest", parts)) = arguments.split_first().map(|(first, parts)| (first.as_str(), parts))
+    else {
+        return println!("{} contracts are for the guest of tests/vm", CONTRACTS.len());
+    };
+    let wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| name.contains(part.as_str()));
+    let (mut passed, mut failed) = (0, 0);
+    for (name, contract) in CONTRACTS.iter().filter(|(name, _)| wanted(name)) {
+        if std::panic::catch_unwind(contract).is_ok() {
+            passed += 1;
+            println!("ok {name}");
+        } else {
+            failed += 1;
+            println!("FAIL {name}");
+        }
+    }
+    println!("{passed} passed, {failed} failed");
+    std::process::exit(i32::from(failed > 0));
+}
 
 /// A LUN and its two paths.
 struct Lun {
@@ -142,7 +190,6 @@ fn set_state(path: &PathName, state: &str) {
     sysfs::write(path, "device/state", state).expect("state is written");
 }
 
-#[test]
 fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-a", lun.load(2));
@@ -165,7 +212,6 @@ fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
     assert_eq!(mapper.read("contract-a"), Ok(None));
 }
 
-#[test]
 fn a_map_that_can_not_be_loaded_is_not_left_behind() {
     let (mapper, lun) = (mapper(), lun());
     let load = Load { params: "0 0 1 1 no-such-selector 0 1 1 8:0 1".into(), ..lun.load(1) };
@@ -178,7 +224,6 @@ fn a_map_that_can_not_be_loaded_is_not_left_behind() {
     assert!(mapper.perform(&create(&long, lun.load(1))).result.is_err());
 }
 
-#[test]
 fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-c", lun.load(1));
@@ -198,7 +243,6 @@ fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
     assert_eq!(map.perform(&resize).expect("resized").targets[0].sectors, lun.sectors / 2);
 }
 
-#[test]
 fn messages_stop_at_the_first_that_fails() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-d", lun.load(2));
@@ -212,7 +256,6 @@ fn messages_stop_at_the_first_that_fails() {
     assert!(status.contains(&format!("{first} A")) && status.contains(&format!("{second} A")), "{status}");
 }
 
-#[test]
 fn suspend_resume_rename() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-e", lun.load(2));
@@ -232,7 +275,6 @@ fn suspend_resume_rename() {
     assert_eq!(mapper.read("contract-g"), Ok(None));
 }
 
-#[test]
 fn a_map_in_use_stays_or_goes_at_its_last_close() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-h", lun.load(2));
@@ -247,7 +289,6 @@ fn a_map_in_use_stays_or_goes_at_its_last_close() {
     wait_until("it is gone", || mapper.read("contract-h") == Ok(None));
 }
 
-#[test]
 fn partitions_go_before_their_map() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-i", lun.load(2));
@@ -263,7 +304,6 @@ fn partitions_go_before_their_map() {
     drop(map);
 }
 
-#[test]
 fn a_list_has_all_maps_whatever_they_are_called() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-j", lun.load(2));
@@ -285,7 +325,6 @@ fn a_list_has_all_maps_whatever_they_are_called() {
     }
 }
 
-#[test]
 fn one_poll_tells_of_every_maps_events() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-k", lun.load(2));
@@ -303,7 +342,6 @@ fn one_poll_tells_of_every_maps_events() {
     assert!(map.read().event_nr > before);
 }
 
-#[test]
 fn read_only_maps_and_access_rights() {
     use std::os::unix::fs::MetadataExt;
     let (mapper, lun) = (mapper(), lun());
@@ -320,7 +358,6 @@ fn read_only_maps_and_access_rights() {
     drop(map);
 }
 
-#[test]
 fn a_probe_reads_what_sysfs_and_udev_know() {
     udev_settle();
     let lun = lun();
@@ -334,13 +371,12 @@ fn a_probe_reads_what_sysfs_and_udev_know() {
     assert!(probe.properties.contains_key("ID_SERIAL"), "{:?}", probe.properties);
 }
 
-#[test]
 fn checks_bring_back_what_the_device_says() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
     run(async {
         let checks = Checks::new();
-        let check = |io| checks.check(path.clone(), devt, request(io));
+        let check = |io| checks.check(path.clone(), devt, request(io), |_| ());
         // A unit attention, after the device was reset, may come first.
         check(CheckIo::TestUnitReady).await;
         let raw = check(CheckIo::TestUnitReady).await;
@@ -353,15 +389,15 @@ fn checks_bring_back_what_the_device_says() {
         assert_eq!(check(CheckIo::SysfsState).await.io, RawIo::None);
         let prio = Some(PrioIo::ReportTargetPortGroups);
         let request = CheckRequest { prio, ..request(CheckIo::TestUnitReady) };
-        let raw = checks.check(path.clone(), devt, request).await;
+        let raw = checks.check(path.clone(), devt, request, |_| ()).await;
         let Some(RawPrio::Rtpg(Ok(reply))) = raw.prio else { panic!("{raw:?}") };
         assert!(reply.status != 0 || reply.data.len() >= 8);
-        let wrong = checks.check(path.clone(), DevT::new(8, 4095), self::request(CheckIo::DirectRead)).await;
+        let wrong =
+            checks.check(path.clone(), DevT::new(8, 4095), self::request(CheckIo::DirectRead), |_| ()).await;
         assert_eq!(wrong.io, RawIo::Failed(Errno::ENXIO), "a node of that name, another device");
     });
 }
 
-#[test]
 fn a_device_that_does_not_run_is_not_asked() {
     let lun = lun();
     let (path, devt) = lun.paths[1].clone();
@@ -369,16 +405,15 @@ fn a_device_that_does_not_run_is_not_asked() {
         let checks = Checks::new();
         set_state(&path, "offline");
         for io in [CheckIo::TestUnitReady, CheckIo::DirectRead] {
-            let raw = checks.check(path.clone(), devt, request(io)).await;
+            let raw = checks.check(path.clone(), devt, request(io), |_| ()).await;
             assert_eq!((raw.sysfs_state.as_deref(), raw.io), (Some("offline"), RawIo::None));
         }
         set_state(&path, "running");
-        let raw = checks.check(path.clone(), devt, request(CheckIo::DirectRead)).await;
+        let raw = checks.check(path.clone(), devt, request(CheckIo::DirectRead), |_| ()).await;
         assert_eq!(raw.io, RawIo::Read(Ok(512)));
     });
 }
 
-#[test]
 fn commands_run_side_by_side_on_one_thread() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
@@ -388,7 +423,9 @@ fn commands_run_side_by_side_on_one_thread() {
         let tasks: Vec<_> = (0..12)
             .map(|_| {
                 let (checks, path) = (checks.clone(), path.clone());
-                tokio::spawn(async move { checks.check(path, devt, request(CheckIo::TestUnitReady)).await })
+                tokio::spawn(async move {
+                    checks.check(path, devt, request(CheckIo::TestUnitReady), |_| ()).await
+                })
             })
             .collect();
         for task in tasks {
@@ -400,7 +437,48 @@ fn commands_run_side_by_side_on_one_thread() {
     });
 }
 
-#[test]
+/// The kernel waits in the hand-over of a command while its host has no request free. To be run with
+/// hosts that have one each (`max_queue=1`), which answer late.
+fn a_host_without_a_free_request_hinders_nobody() {
+    const DRIVER: &str = "/sys/bus/pseudo/drivers/scsi_debug";
+    let queue = fs::read_to_string(format!("{DRIVER}/max_queue")).expect("readable");
+    if queue.trim() != "1" {
+        return eprintln!("not with a queue of {}", queue.trim());
+    }
+    let delay = |jiffies: &str| {
+        wait_until("delay", || fs::write(format!("{DRIVER}/delay"), jiffies).is_ok());
+    };
+    let lun = lun();
+    let sda = PathName::new("sda");
+    let of_sda = sysfs::probe(&sda).expect("the guest's own disk").devt;
+    run(async {
+        let checks = Checks::new();
+        let check = |name: &PathName, devt| {
+            let (checks, name) = (checks.clone(), name.clone());
+            tokio::spawn(
+                async move { checks.check(name, devt, request(CheckIo::TestUnitReady), |_| ()).await },
+            )
+        };
+        // What is needed is open before the answers come late.
+        for (path, devt) in lun.paths.iter().chain([&(sda.clone(), of_sda)]) {
+            check(path, *devt).await.expect("no panic");
+        }
+        delay("500");
+        let slow: Vec<_> = (0..6).map(|n| &lun.paths[n % 2]).map(|(path, devt)| check(path, *devt)).collect();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let start = Instant::now();
+        let quick = check(&sda, of_sda).await.expect("no panic");
+        let took = start.elapsed();
+        eprintln!("beside commands that wait: {took:?}, {} threads", threads());
+        assert!(matches!(quick.io, RawIo::Scsi(_)) && took < Duration::from_millis(500), "{took:?}");
+        for task in slow {
+            let raw = task.await.expect("no panic");
+            assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
+        }
+    });
+    delay("1");
+}
+
 fn the_way_without_a_generic_device_says_the_same() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
@@ -410,24 +488,23 @@ fn the_way_without_a_generic_device_says_the_same() {
     assert_eq!((page.status, page.data[1]), (0, 0x83));
     run(async {
         let generic = scsi::open_generic(devt).expect("sg is loaded");
-        let generic = Arc::new(scsi::Generic::new(generic).expect("registered"));
-        let same = generic.execute(&Command::inquiry(Some(0x83), 255, limit), &Lane::new()).await;
+        let generic = Arc::new(scsi::Generic::new(generic, &Lane::new()).expect("registered"));
+        let same = generic.execute(&Command::inquiry(Some(0x83), 255, limit)).await;
         assert_eq!(same, Ok(page));
-        let refused = generic.execute(&Command::inquiry(Some(0xee), 255, limit), &Lane::new()).await;
+        let refused = generic.execute(&Command::inquiry(Some(0xee), 255, limit)).await;
         let refused = refused.expect("an answer");
         assert_eq!(refused.status, 2);
         assert!(refused.sense.len() >= 8, "{:?}", refused.sense);
     });
 }
 
-#[test]
 fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
     let lun = lun();
     let (path, devt) = lun.paths[1].clone();
     let host = sysfs::probe(&path).expect("probed").hctl.expect("SCSI").host;
     run(async {
         let checks = Checks::new();
-        let check = |io| checks.check(path.clone(), devt, request(io));
+        let check = |io| checks.check(path.clone(), devt, request(io), |_| ());
         assert!(matches!(check(CheckIo::TestUnitReady).await.io, RawIo::Scsi(_)));
         assert_eq!(check(CheckIo::DirectRead).await.io, RawIo::Read(Ok(512)));
         sysfs::write(&path, "device/delete", "1").expect("deleted");
@@ -440,12 +517,11 @@ fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
         let lun = self::lun();
         let (path, devt) = lun.paths.last().expect("it is back").clone();
         check(CheckIo::TestUnitReady).await;
-        let raw = checks.check(path, devt, request(CheckIo::TestUnitReady)).await;
+        let raw = checks.check(path, devt, request(CheckIo::TestUnitReady), |_| ()).await;
         assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
     });
 }
 
-#[test]
 fn udev_tells_of_disks_and_of_what_it_lost() {
     let lun = lun();
     let path = &lun.paths[0].0;

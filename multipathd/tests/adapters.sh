@@ -5,6 +5,12 @@
 vm=/vm
 # shellcheck source=tests/vm/lib.sh
 . "$vm/lib.sh"
+adapters=$(echo "$vm"/files/adapters*)
+status=0
 san_scsi_debug 2 1 || exit 1
-udevadm settle
-exec "$vm"/files/adapters* --test-threads=1 "$@"
+"$adapters" --guest "$@" || status=1
+cleanup
+# Hosts that take one command at a time.
+san_scsi_debug 2 1 max_queue=1 || exit 1
+"$adapters" --guest without_a_free_request || status=1
+exit $status

@@ -5,10 +5,12 @@
 //! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
 
 use std::collections::VecDeque;
+use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libmp::types::Errno;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 
 /// A call that takes longer is given up as stuck, if others wait behind it.
@@ -17,9 +19,10 @@ const STUCK_AFTER: Duration = Duration::from_millis(10);
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A queue of calls that may block.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct Lane {
     state: Arc<Mutex<State>>,
+    runtime: Handle,
 }
 
 #[derive(Default)]
@@ -36,12 +39,13 @@ struct State {
 }
 
 impl Lane {
-    /// An empty one.
+    /// An empty one, of the runtime that this is called in.
+    #[allow(clippy::new_without_default, reason = "it needs a runtime around it")]
     pub fn new() -> Self {
-        Self::default()
+        Self { state: Arc::default(), runtime: Handle::current() }
     }
 
-    /// Runs a call and gives its result; `EIO` of one that panicked. To be used inside the runtime.
+    /// Runs a call and gives its result; `EIO` of one that panicked.
     pub async fn run<T, F>(&self, call: F) -> Result<T, Errno>
     where
         T: Send + 'static,
@@ -52,7 +56,7 @@ impl Lane {
         result.await.unwrap_or(Err(Errno::EIO))
     }
 
-    /// Runs a call that nobody waits for. To be used inside the runtime.
+    /// Runs a call that nobody waits for.
     pub fn push(&self, job: Box<dyn FnOnce() + Send>) {
         let mut state = self.lock();
         state.jobs.push_back(job);
@@ -61,7 +65,7 @@ impl Lane {
             self.spawn_worker(state.generation);
         } else if !state.watched {
             state.watched = true;
-            tokio::spawn(self.clone().watch());
+            self.runtime.spawn(self.clone().watch());
         }
     }
 
@@ -71,7 +75,7 @@ impl Lane {
 
     fn spawn_worker(&self, generation: u64) {
         let lane = self.clone();
-        tokio::task::spawn_blocking(move || lane.work(generation));
+        self.runtime.spawn_blocking(move || lane.work(generation));
     }
 
     fn work(&self, generation: u64) {
@@ -111,6 +115,34 @@ impl Lane {
             }
             seen = state.taken;
         }
+    }
+}
+
+/// Something open, closed on a lane when it is dropped: a close waits for whoever hangs in an open of
+/// the same device.
+pub struct Closing<T: Send + 'static> {
+    open: Option<T>,
+    lane: Lane,
+}
+
+impl<T: Send> Closing<T> {
+    /// To be closed on this lane.
+    pub fn new(open: T, lane: &Lane) -> Self {
+        Self { open: Some(open), lane: lane.clone() }
+    }
+}
+
+impl<T: Send> Deref for Closing<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        self.open.as_ref().expect("taken by drop alone")
+    }
+}
+
+impl<T: Send> Drop for Closing<T> {
+    fn drop(&mut self) {
+        let open = self.open.take();
+        self.lane.push(Box::new(move || drop(open)));
     }
 }
 
@@ -163,5 +195,22 @@ mod tests {
             }
         });
         assert!(threads.lock().expect("lock").len() < 5);
+    }
+
+    #[test]
+    fn a_close_that_hangs_does_not_hang_whoever_drops() {
+        struct Slow(mpsc::Receiver<()>);
+        impl Drop for Slow {
+            fn drop(&mut self) {
+                let _ = self.0.recv();
+            }
+        }
+        let (release, wait) = mpsc::channel::<()>();
+        runtime().block_on(async {
+            let lane = Lane::new();
+            drop(Closing::new(Slow(wait), &lane));
+            assert_eq!(lane.run(|| Ok(7)).await, Ok(7));
+            drop(release);
+        });
     }
 }

@@ -13,6 +13,7 @@ use libmp::types::Errno;
 use tokio::sync::{Notify, oneshot};
 
 use super::buffer::Buffer;
+use super::lane::Closing;
 use super::poll::{Readable, readable};
 use super::{errno_of, last_errno};
 
@@ -35,7 +36,7 @@ struct Inner {
 
 struct Read {
     /// Held open for the kernel.
-    _file: Arc<File>,
+    _file: Arc<Closing<File>>,
     /// Held for the kernel.
     _buffer: Buffer,
     done: oneshot::Sender<Result<usize, Errno>>,
@@ -62,7 +63,7 @@ impl Ring {
     }
 
     /// Reads `size` bytes at offset 0: bytes read, or the read's errno. Ends when the read does.
-    pub async fn read_start(&self, file: Arc<File>, size: usize) -> Result<usize, Errno> {
+    pub async fn read_start(&self, file: Arc<Closing<File>>, size: usize) -> Result<usize, Errno> {
         let (done, ended) = oneshot::channel();
         self.queue(file, Buffer::for_direct_io(size), done)?;
         self.queued.notify_one();
@@ -75,7 +76,7 @@ impl Ring {
 
     fn queue(
         &self,
-        file: Arc<File>,
+        file: Arc<Closing<File>>,
         buffer: Buffer,
         done: oneshot::Sender<Result<usize, Errno>>,
     ) -> Result<(), Errno> {
@@ -152,11 +153,16 @@ impl Inner {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sys::lane::Lane;
     use std::io::Write;
     use std::os::unix::fs::OpenOptionsExt;
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
+    }
+
+    fn closing(file: File) -> Arc<Closing<File>> {
+        Arc::new(Closing::new(file, &Lane::new()))
     }
 
     #[test]
@@ -165,8 +171,8 @@ mod tests {
         file.write_all(&[7; 8192]).expect("written");
         let direct = std::fs::OpenOptions::new().read(true).custom_flags(libc::O_DIRECT).open(file.path());
         let Ok(direct) = direct else { return }; // a filesystem without O_DIRECT
-        let direct = Arc::new(direct);
         runtime().block_on(async {
+            let direct = closing(direct);
             let Ok(ring) = Ring::new() else { return }; // a kernel without io_uring
             let reads: Vec<_> = (0..200)
                 .map(|_| {
@@ -186,8 +192,8 @@ mod tests {
         runtime().block_on(async {
             let Ok(ring) = Ring::new() else { return };
             let (hung, _writer) = nix::unistd::pipe().expect("pipe");
-            let hung = Arc::new(File::from(hung));
-            let other = Arc::new(File::open("/dev/zero").expect("there"));
+            let hung = closing(File::from(hung));
+            let other = closing(File::open("/dev/zero").expect("there"));
             let mut never = Box::pin(ring.read_start(hung, 512));
             let late = tokio::time::timeout(std::time::Duration::from_millis(50), &mut never).await;
             assert!(late.is_err());
@@ -200,7 +206,7 @@ mod tests {
     fn an_error_is_its_errno() {
         runtime().block_on(async {
             let Ok(ring) = Ring::new() else { return };
-            let directory = Arc::new(File::open("/").expect("there"));
+            let directory = closing(File::open("/").expect("there"));
             assert_eq!(ring.read_start(directory, 512).await, Err(Errno(libc::EISDIR)));
         });
     }

@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::abi::SgIoHdr;
 use super::{Command, Transfer};
-use crate::sys::lane::Lane;
+use crate::sys::lane::{Closing, Lane};
 use crate::sys::poll::{Readable, readable};
 use crate::sys::{errno_of, last_errno};
 
@@ -39,7 +39,8 @@ pub fn open_generic(devt: DevT) -> Option<File> {
 
 /// An open generic device and the commands under way on it.
 pub struct Generic {
-    file: Readable<File>,
+    file: Closing<Readable<File>>,
+    lane: Lane,
     pending: Mutex<Pending>,
 }
 
@@ -50,17 +51,19 @@ struct Pending {
 }
 
 impl Generic {
-    /// Takes an open generic device into the runtime.
-    pub fn new(file: File) -> io::Result<Self> {
-        Ok(Self { file: readable(file)?, pending: Mutex::default() })
+    /// Takes an open generic device into the runtime. Commands are handed over, and it is closed, on
+    /// this lane.
+    pub fn new(file: File, lane: &Lane) -> io::Result<Self> {
+        let file = Closing::new(readable(file)?, lane);
+        Ok(Self { file, lane: lane.clone(), pending: Mutex::default() })
     }
 
     /// Runs a command. Ends when the command does; the kernel holds it to its time limit.
-    pub async fn execute(self: &Arc<Self>, command: &Command, lane: &Lane) -> Result<ScsiReply, Errno> {
+    pub async fn execute(self: &Arc<Self>, command: &Command) -> Result<ScsiReply, Errno> {
         let (done, mut answer) = oneshot::channel();
         let pack_id = self.enqueue(Transfer::new(command), done);
         let device = self.clone();
-        lane.push(Box::new(move || device.submit(pack_id)));
+        self.lane.push(Box::new(move || device.submit(pack_id)));
         loop {
             tokio::select! {
                 biased;
