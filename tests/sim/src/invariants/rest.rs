@@ -119,18 +119,22 @@ impl Rest<'_> {
     }
 
     fn is_ghost(self, disk: &Disk) -> bool {
-        disk.reads_fail || disk.lun.is_some_and(|lun| self.world.luns[lun].groups[disk.group] == Alua::Standby)
+        disk.reads_fail
+            || disk.lun.is_some_and(|lun| self.world.luns[lun].groups[disk.group] == Alua::Standby)
     }
 
     fn groups(self, lun: LunId, device: &Device, target: &Mpath) -> Result<(), Violation> {
-        let broken = |detail: String| Err(Violation::new("rest-groups", format!("{}: {detail}", device.name)));
+        let broken =
+            |detail: String| Err(Violation::new("rest-groups", format!("{}: {detail}", device.name)));
         let (paths, groups) = (target.paths().count(), target.groups.len());
         let lun = &self.world.luns[lun];
         let by_state = lun.alua && (self.conf.detect_prio || self.conf.prio != "const");
         let all_active = target.paths().all(|p| p.active);
         match self.conf.grouping {
             Grouping::Multibus if groups > 1 => return broken(format!("multibus, and {groups} groups")),
-            Grouping::Failover if groups != paths => return broken(format!("failover: {groups} groups, {paths} paths")),
+            Grouping::Failover if groups != paths => {
+                return broken(format!("failover: {groups} groups, {paths} paths"));
+            }
             Grouping::ByPrio if all_active => {
                 let state = |devt| {
                     let disk = self.world.disks.values().find(|d| d.devt == devt);
@@ -154,7 +158,8 @@ impl Rest<'_> {
     fn best_group(self, states: &[Alua], device: &Device, target: &Mpath) -> Result<(), Violation> {
         let state = |devt| self.world.disks.values().find(|d| d.devt == devt).map(|d| states[d.group]);
         let best = target.paths().filter_map(|p| state(p.disk.devt)).min();
-        let current = target.current.and_then(|n| target.groups[n].paths.first()).and_then(|p| state(p.disk.devt));
+        let current =
+            target.current.and_then(|n| target.groups[n].paths.first()).and_then(|p| state(p.disk.devt));
         if current.is_some() && current != best {
             let detail = format!("{}: I/O goes to {current:?}, not to {best:?}", device.name);
             return Err(Violation::new("rest-groups", detail));
