@@ -22,7 +22,7 @@ use crate::checks::Checks;
 use crate::executor::Executor;
 use crate::log::{self, Sink};
 use crate::sys::dm::{Mapper, Poller};
-use crate::sys::files::Paths;
+use crate::sys::files::Files;
 use crate::sys::lane::Lane;
 use crate::sys::pidfile::{PID_FILE, PidFile};
 use crate::sys::poll::readable;
@@ -36,7 +36,8 @@ const BATCH: usize = 256;
 /// Threads of the pool: as many as calls may be stuck. Each takes a few pages.
 const THREADS_MAX: usize = 4096;
 const THREAD_STACK: usize = 128 << 10;
-const THREAD_KEEP_ALIVE: Duration = Duration::from_secs(3);
+/// Longer than the checks are apart: at rest no thread is made.
+const THREAD_KEEP_ALIVE: Duration = Duration::from_mins(1);
 /// Maps are listed at most so often, however many of their events there are.
 const LIST_PAUSE: Duration = Duration::from_millis(100);
 /// When the daemon stops, clients get so long to take their last reply, and the log to be written.
@@ -62,10 +63,10 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     };
     pid_file.write()?;
     log::set_verbosity(options.verbosity.unwrap_or(2));
-    process::prepare();
+    let refused = process::prepare();
     log::start(sink);
-    if let Err(errno) = process::lock_memory() {
-        warn!("the program can't be held in memory: {errno}");
+    for (what, errno) in refused {
+        info!("not granted: {what}: {errno}");
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
@@ -98,8 +99,8 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
         events,
         mapper,
         server: server.clone(),
-        paths: Arc::new(Paths::default()),
-        bindings: options.bindings,
+        files: Arc::new(Files::default()),
+        options,
         checks: Checks::new(),
         maps: Lane::new(),
         work: work.clone(),

@@ -1,10 +1,13 @@
 //! The files of the configuration and of the state: read whole, replaced whole.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -50,41 +53,123 @@ pub struct Texts {
     pub unreadable: Vec<String>,
 }
 
-impl Paths {
-    /// Reads everything. May block: it is on a disk.
+/// The files. Reading and writing may block: they are on a disk, which may be the one that is gone.
+#[derive(Debug, Default)]
+pub struct Files {
+    paths: Paths,
+    /// Texts as last read: they stand in for what can't be read any more.
+    last: Mutex<BTreeMap<PathBuf, String>>,
+    bindings: Mutex<Saving>,
+    wwids: Mutex<Saving>,
+    orders: AtomicU64,
+}
+
+/// What became of the orders to write one state file.
+#[derive(Debug, Default)]
+struct Saving {
+    /// The latest one that was carried out.
+    latest: u64,
+    /// It is there, and nobody knows what is in it.
+    unknown: bool,
+}
+
+/// One order to write a state file. Of two, the later given counts, whichever is carried out first.
+#[derive(Debug, Clone, Copy)]
+pub struct Order(u64);
+
+impl Files {
+    /// Those of these paths.
+    pub fn new(paths: Paths) -> Self {
+        Self { paths, ..Self::default() }
+    }
+
+    /// Reads everything.
     pub fn read(&self) -> Texts {
         let mut texts = Texts::default();
         for path in self.config_files(&mut texts.unreadable) {
-            if let Some(text) = read_text(&path, &mut texts.unreadable) {
+            if let Ok(Some(text)) = self.read_text(&path, &mut texts.unreadable) {
                 texts.config.push((path.to_string_lossy().into_owned(), text));
             }
         }
-        for (file, text) in [(StateFile::Bindings, &mut texts.bindings), (StateFile::Wwids, &mut texts.wwids)]
-        {
-            *text = read_text(&self.state_file(file), &mut texts.unreadable).unwrap_or_default();
-        }
+        texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
+        texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
         texts
+    }
+
+    /// Gives an order to write a state file. To be asked for in the order of the texts.
+    pub fn order(&self) -> Order {
+        Order(self.orders.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Replaces a state file, whole or not at all; nothing is written where nothing would change. The
+    /// error is a line.
+    pub fn save(&self, order: Order, file: StateFile, text: &str) -> Result<(), String> {
+        let path = self.paths.state_file(file);
+        let mut saving = lock_state(self.saving(file));
+        if saving.unknown {
+            return Err(format!("{}: left as it is: it could not be read", path.display()));
+        }
+        if saving.latest < order.0 {
+            replace(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            saving.latest = order.0;
+        }
+        Ok(())
+    }
+
+    fn saving(&self, file: StateFile) -> &Mutex<Saving> {
+        match file {
+            StateFile::Bindings => &self.bindings,
+            StateFile::Wwids => &self.wwids,
+        }
+    }
+
+    fn read_state(&self, file: StateFile, unreadable: &mut Vec<String>) -> String {
+        let text = self.read_text(&self.paths.state_file(file), unreadable);
+        lock_state(self.saving(file)).unknown = text.is_err();
+        text.ok().flatten().unwrap_or_default()
     }
 
     /// `multipath.conf`, then `conf.d/*.conf` sorted by name.
     fn config_files(&self, unreadable: &mut Vec<String>) -> Vec<PathBuf> {
-        let mut drop_ins = Vec::new();
-        match fs::read_dir(&self.config_dir) {
-            Ok(entries) => drop_ins.extend(
-                entries
-                    .filter_map(Result::ok)
-                    .map(|entry| entry.path())
-                    .filter(|path| path.extension().is_some_and(|extension| extension == "conf")),
-            ),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => unreadable.push(format!("{}: {error}", self.config_dir.display())),
-        }
+        let dir = &self.paths.config_dir;
+        let mut drop_ins: Vec<PathBuf> = match fs::read_dir(dir) {
+            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
+            Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                unreadable.push(format!("{}: {error}", dir.display()));
+                lock_state(&self.last).keys().filter(|path| path.parent() == Some(dir)).cloned().collect()
+            }
+        };
+        drop_ins.retain(|path| path.extension().is_some_and(|extension| extension == "conf"));
         drop_ins.sort();
-        let mut files = vec![self.config.clone()];
-        files.append(&mut drop_ins);
-        files
+        drop_ins.insert(0, self.paths.config.clone());
+        drop_ins
     }
 
+    /// The text of a file; `None` where there is none. One that can't be read is taken as it was last
+    /// read, and is an error where it never was.
+    fn read_text(&self, path: &Path, unreadable: &mut Vec<String>) -> Result<Option<String>, ()> {
+        let mut last = lock_state(&self.last);
+        match read_whole(path) {
+            Ok(text) => {
+                last.insert(path.into(), text.clone());
+                Ok(Some(text))
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                last.remove(path);
+                Ok(None)
+            }
+            Err(error) => {
+                let known = last.get(path);
+                let instead = if known.is_some() { "; it is taken as it was last read" } else { "" };
+                unreadable.push(format!("{}: {error}{instead}", path.display()));
+                known.cloned().map(Some).ok_or(())
+            }
+        }
+    }
+}
+
+impl Paths {
     /// Where a state file is.
     pub fn state_file(&self, file: StateFile) -> PathBuf {
         self.state_dir.join(match file {
@@ -92,35 +177,21 @@ impl Paths {
             StateFile::Wwids => "wwids",
         })
     }
-
-    /// Replaces a state file, whole or not at all; nothing is written where nothing would change.
-    /// May block. The error is a line.
-    pub fn save(&self, file: StateFile, text: &str) -> Result<(), String> {
-        let path = self.state_file(file);
-        replace(&path, text).map_err(|error| format!("{}: {error}", path.display()))
-    }
 }
 
-/// The text of a file, what isn't UTF-8 as U+FFFD. `None` where it isn't there or can't be read.
-fn read_text(path: &Path, unreadable: &mut Vec<String>) -> Option<String> {
-    let read = || -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        let file =
-            OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        file.take(FILE_MAX).read_to_end(&mut bytes)?;
-        Ok(bytes)
-    };
-    match read() {
-        Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => {
-            unreadable.push(format!("{}: {error}", path.display()));
-            None
-        }
+fn lock_state<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What isn't UTF-8 comes as U+FFFD.
+fn read_whole(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
     }
+    file.take(FILE_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn replace(path: &Path, text: &str) -> io::Result<()> {
@@ -198,38 +269,62 @@ mod tests {
     fn configuration_is_read_in_order_and_nothing_else() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let paths = paths(dir.path());
-        assert_eq!(paths.read(), Texts::default());
+        let files = Files::new(paths.clone());
+        assert_eq!(files.read(), Texts::default());
         fs::create_dir_all(&paths.config_dir).expect("made");
         fs::write(&paths.config, "defaults {}\n").expect("written");
         for name in ["b.conf", "a.conf", "c.conf~", "README"] {
             fs::write(paths.config_dir.join(name), name).expect("written");
         }
-        let texts: Vec<String> = paths.read().config.into_iter().map(|(_, text)| text).collect();
+        let texts: Vec<String> = files.read().config.into_iter().map(|(_, text)| text).collect();
         assert_eq!(texts, ["defaults {}\n", "a.conf", "b.conf"]);
     }
 
     #[test]
-    fn what_can_not_be_read_is_said() {
+    fn what_can_not_be_read_is_said_and_taken_as_it_was() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let paths = paths(dir.path());
+        let files = Files::new(paths.clone());
+        // A directory in its place: root can read any file.
         fs::create_dir(&paths.config).expect("made");
-        let texts = paths.read();
-        assert_eq!(texts.config, []);
-        assert_eq!(texts.unreadable.len(), 1);
+        let texts = files.read();
+        assert_eq!((texts.config.len(), texts.unreadable.len()), (0, 1));
+        fs::remove_dir(&paths.config).expect("removed");
+        fs::write(&paths.config, "defaults {}\n").expect("written");
+        let good = files.read();
+        fs::remove_file(&paths.config).expect("removed");
+        fs::create_dir(&paths.config).expect("made");
+        let bad = files.read();
+        assert_eq!((bad.config, bad.unreadable.len()), (good.config, 1));
+    }
+
+    #[test]
+    fn names_that_could_not_be_read_are_not_written_over() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let paths = paths(dir.path());
+        let files = Files::new(paths.clone());
+        fs::create_dir_all(paths.state_file(StateFile::Bindings)).expect("made");
+        assert_eq!(files.read().unreadable.len(), 1);
+        assert!(files.save(files.order(), StateFile::Bindings, "mpatha 1\n").is_err());
+        assert_eq!(files.save(files.order(), StateFile::Wwids, "/1/\n"), Ok(()));
     }
 
     #[test]
     fn a_state_file_is_replaced_whole_and_only_when_it_changes() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let paths = paths(dir.path());
-        paths.save(StateFile::Bindings, "mpatha 1\n").expect("saved");
+        let files = Files::new(paths.clone());
+        let save = |order, text| files.save(order, StateFile::Bindings, text).expect("saved");
+        save(files.order(), "mpatha 1\n");
         let file = paths.state_file(StateFile::Bindings);
         let first = fs::metadata(&file).expect("there");
         assert_eq!(first.mode() & 0o777, 0o600);
-        paths.save(StateFile::Bindings, "mpatha 1\n").expect("saved");
+        save(files.order(), "mpatha 1\n");
         assert_eq!(fs::metadata(&file).expect("there").ino(), first.ino());
-        paths.save(StateFile::Bindings, "mpatha 2\n").expect("saved");
-        assert_eq!(paths.read().bindings, "mpatha 2\n");
+        let (earlier, later) = (files.order(), files.order());
+        save(later, "mpatha 3\n");
+        save(earlier, "mpatha 2\n");
+        assert_eq!(files.read().bindings, "mpatha 3\n");
         assert_eq!(fs::read_dir(&paths.state_dir).expect("there").count(), 1);
     }
 

@@ -8,6 +8,7 @@ pub mod buffer;
 pub mod dm;
 pub mod files;
 pub mod lane;
+pub mod machine;
 pub mod pidfile;
 pub mod poll;
 pub mod process;

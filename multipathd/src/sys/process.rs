@@ -6,7 +6,6 @@ use std::os::fd::AsRawFd;
 
 use libmp::types::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use tracing::debug;
 
 use super::{Failure, last_errno};
 
@@ -24,23 +23,19 @@ pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
 
-/// Asks for everything. What is refused is noted and done without. To be called before threads
-/// are made: priorities are inherited by them.
-pub fn prepare() {
-    note(
-        "oom_score_adj",
-        fs::write("/proc/self/oom_score_adj", "-1000").map_err(|e| Failure::from(e).into()),
-    );
-    note("limit of open files", raise_files());
-    note("arenas of malloc", cap_arenas());
-    note("PR_SET_IO_FLUSHER", io_flusher());
-    note("priority", priority());
-}
-
-fn note(what: &str, result: Result<(), Errno>) {
-    if let Err(errno) = result {
-        debug!("{what}: {errno}");
-    }
+/// Asks for everything, and says what was refused: it is done without. To be called before threads
+/// are made: they inherit priorities, and the locked memory is to hold none of their stacks whole.
+pub fn prepare() -> Vec<(&'static str, Errno)> {
+    let oom_score = || fs::write("/proc/self/oom_score_adj", "-1000").map_err(|e| Failure::from(e).into());
+    let wishes = [
+        ("to be spared when memory is short", oom_score()),
+        ("more open files", raise_files()),
+        ("one arena of memory", cap_arenas()),
+        ("memory without waiting for I/O", io_flusher()),
+        ("a better priority", priority()),
+        ("to stay in memory", lock_memory()),
+    ];
+    wishes.into_iter().filter_map(|(what, result)| Some((what, result.err()?))).collect()
 }
 
 fn raise_files() -> Result<(), Errno> {
@@ -85,7 +80,7 @@ fn priority() -> Result<(), Errno> {
 ///
 /// Everything there is now, the program's text above all, is read in and held; what comes later
 /// (stacks of threads) is held page by page as it is used, not whole in advance.
-pub fn lock_memory() -> Result<(), Errno> {
+fn lock_memory() -> Result<(), Errno> {
     // SAFETY: no pointers.
     let rc = unsafe { libc::mlockall(libc::MCL_CURRENT) };
     if rc < 0 {

@@ -14,7 +14,7 @@ use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{SocketAddr, UnixListener as StdListener, UnixStream as StdStream};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -138,7 +138,12 @@ impl Listening {
 
     /// Serves them. To be called inside the runtime.
     pub fn serve(self, events: UnboundedSender<Event>) -> io::Result<Server> {
-        let server = Server(Arc::new(Shared { events, next: AtomicU64::new(1), state: Mutex::default() }));
+        let server = Server(Arc::new(Shared {
+            events,
+            next: AtomicU64::new(1),
+            busy: AtomicUsize::new(0),
+            state: Mutex::default(),
+        }));
         for listener in self.listeners {
             listener.set_nonblocking(true)?;
             let listener = UnixListener::from_std(listener)?;
@@ -156,6 +161,8 @@ pub struct Server(Arc<Shared>);
 struct Shared {
     events: UnboundedSender<Event>,
     next: AtomicU64,
+    /// Requests whose replies are not gone yet.
+    busy: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -186,7 +193,7 @@ impl Server {
 
     /// Have all requests been replied to, and are all replies gone?
     pub fn is_idle(&self) -> bool {
-        self.lock().waiting.is_empty()
+        self.0.busy.load(Ordering::Acquire) == 0
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -209,6 +216,22 @@ impl Server {
         self.lock().waiting.insert(id, client);
         self.0.events.send(Event::Request { id, uid, command }).ok()?;
         reply.await.ok()
+    }
+}
+
+/// One request, until its reply is gone.
+struct Busy(Server);
+
+impl Busy {
+    fn new(server: &Server) -> Self {
+        server.0.busy.fetch_add(1, Ordering::AcqRel);
+        Self(server.clone())
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.0.busy.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -251,6 +274,7 @@ async fn accept(listener: UnixListener, server: Server) {
 async fn serve(mut stream: UnixStream, place: Place) {
     let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
     while let Some(command) = read_request(&mut stream, &mut decoder).await {
+        let _busy = Busy::new(&place.server);
         let Some(reply) = place.server.ask(place.uid, command).await else { return };
         if let Err(error) = write_reply(&mut stream, &reply).await {
             debug!("a client did not take its reply: {error}");

@@ -249,7 +249,7 @@ impl Mapper {
         if let Some(cookie) = cookie.filter(|_| answer.has(UEVENT_GENERATED))
             && let Err(errno) = cookie.wait(UDEV_LIMIT)
         {
-            warn!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", answer.name);
+            debug!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", answer.name);
         }
         Ok(())
     }
