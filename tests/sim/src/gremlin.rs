@@ -322,10 +322,7 @@ impl Sim {
                 let jump = self.rng.millis(1000..=600_000);
                 self.world.now = self.world.now + jump;
                 self.watch.clock_jumped = Some(self.world.now);
-                let minors: Vec<u32> = self.world.dm.devices.keys().copied().collect();
-                for minor in minors {
-                    self.watch.excuse(self.world.now, minor);
-                }
+                self.excuse_all();
             }
             Act::LoseUevents => self.lose_uevents(),
             Act::SpuriousEvents => {

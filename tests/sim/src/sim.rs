@@ -69,6 +69,8 @@ pub struct Sim {
     pub rng: Rng,
     pub faults: Faults,
     pub conf: Conf,
+    /// What the daemon was given last.
+    pub loaded: Conf,
     pub watch: Watch,
     pub trace: Trace,
     pub coverage: Coverage,
@@ -116,6 +118,7 @@ impl Sim {
             rng: Rng::new(seed),
             faults: Faults::none(),
             conf: Conf::default(),
+            loaded: Conf::default(),
             watch: Watch::default(),
             trace,
             coverage: Coverage::default(),
@@ -311,6 +314,10 @@ impl Sim {
         let now = self.world.now;
         self.trace.line(now, format_args!("> {}", crate::render::event(&event)));
         self.coverage.event(&event);
+        if let Event::Config { .. } = event {
+            self.loaded = self.conf.clone();
+            self.excuse_all();
+        }
         self.watch.before(&self.world, &event);
         self.wake = None;
         let mut out = Outbox::new();
@@ -323,7 +330,7 @@ impl Sim {
             return Ok(());
         }
         self.coverage.view(&view);
-        self.watch.after(&self.world, &self.conf, &view)
+        self.watch.after(&self.world, &self.loaded, &view)
     }
 
     pub fn watch_outcomes(&mut self) -> Result<(), Violation> {
@@ -335,7 +342,7 @@ impl Sim {
                 Some(_) => self.io_done += 1,
                 None => self.io_errors += 1,
             }
-            self.watch.outcome(&self.world, &self.conf, &outcome)?;
+            self.watch.outcome(&self.world, &self.loaded, &outcome)?;
         }
         Ok(())
     }
@@ -355,6 +362,11 @@ impl Sim {
     pub fn configure(&mut self, conf: Conf) {
         self.world.files.conf = conf.text();
         self.conf = conf;
+        self.excuse_all();
+    }
+
+    /// The daemon has time to see to every map.
+    pub fn excuse_all(&mut self) {
         let minors: Vec<u32> = self.world.dm.devices.keys().copied().collect();
         for minor in minors {
             self.watch.excuse(self.world.now, minor);

@@ -92,6 +92,8 @@ struct Known {
     /// The event after which it is another device, or none.
     came: u64,
     gone_since: Option<Instant>,
+    /// The last message of udev about it.
+    told: u64,
     /// When the newest good check that was taken had been ordered.
     good: Option<u64>,
     operator_reinstated: Option<Instant>,
@@ -161,6 +163,7 @@ impl Watch {
                 self.paths.entry(name.to_owned()).or_default().gone_since = None;
             }
             ["disablequeueing", ..] => self.queueing_disabled = true,
+            ["restorequeueing", "maps"] => self.queueing_disabled = false,
             ["del", "map", name] => {
                 self.away.extend(world.dm.by_name(name).and_then(|d| d.wwid()).map(str::to_owned));
             }
@@ -184,8 +187,11 @@ impl Watch {
                 }
             }
             Event::Probed { token, probe } => {
-                let Some((_, Asked::Probe { name })) = self.take(*token) else { return };
+                let Some((ordered, Asked::Probe { name })) = self.take(*token) else { return };
                 let known = self.paths.entry(name).or_default();
+                if ordered < known.told {
+                    return; // what was said since is newer, and the daemon may go by it
+                }
                 match probe {
                     Ok(probe) => {
                         if known.devt != probe.devt {
@@ -213,7 +219,6 @@ impl Watch {
             | Event::SysfsWritten { token, .. }
             | Event::Saved { token, .. } => {
                 if let Event::Config { .. } = event {
-                    self.queueing_disabled = false;
                     self.away.clear();
                 }
                 self.take(*token);
@@ -235,6 +240,7 @@ impl Watch {
         }
         let step = self.step;
         let known = self.paths.entry(name.to_owned()).or_default();
+        known.told = step;
         if uevent.action == UeventAction::Remove {
             return known.goes(now, step);
         }
