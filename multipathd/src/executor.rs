@@ -96,7 +96,8 @@ impl Executor {
     fn dm(&self, token: Token, op: DmOp) {
         let mapper = self.mapper.clone();
         let why = DmFailure { step: "do anything".into(), errno: Errno::EIO };
-        let failed = Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: None }) };
+        let failed =
+            Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
         let done = move || Event::DmDone { token, done: Box::new(mapper.perform(&op)) };
         self.maps.push(self.promise(Some(failed)).kept_by(done));
     }

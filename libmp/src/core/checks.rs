@@ -7,6 +7,7 @@ use crate::config::settings::Prioritizer;
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::notice::{Level, Notice};
+use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
@@ -181,9 +182,17 @@ impl Core {
         }
         self.schedule(now, id, was == CheckState::Unchecked);
         self.end_hold_if_checked(map_id);
-        if was != is {
+        if was != is || self.lasted(now, id) {
             self.count_usable(now, map_id, out);
         }
+    }
+
+    /// Has a path that had relapsed been good for long enough to be relied upon again?
+    fn lasted(&mut self, now: Instant, id: PathId) -> bool {
+        let Some(path) = self.paths.get_mut(&id) else { return false };
+        let good = path.is_usable()
+            && path.health.reinstated.is_some_and(|at| now.saturating_since(at) >= PROBATION);
+        good && core::mem::take(&mut path.health.relapses) > 0
     }
 
     /// Does the kernel use a path that is not usable, or not use one that is?

@@ -150,8 +150,9 @@ pub enum UeventAction {
 pub struct DmDone {
     /// Success, or the step that failed (`load`, `resume`, `message fail_path 8:16`) and why.
     pub result: Result<(), DmFailure>,
-    /// The map afterwards (of a rename: under its new name); `None` where there is none.
-    pub map: Option<RawMap>,
+    /// The map afterwards (of a rename: under its new name); `None` where there is none, an error
+    /// where it could not be read: then nothing is known of it.
+    pub map: Result<Option<RawMap>, Errno>,
 }
 
 /// A step of a device-mapper operation that failed.

@@ -42,12 +42,14 @@ pub struct Map {
     pub observed: Option<Observed>,
     /// The operation under way.
     pub inflight: Option<Inflight>,
-    /// Something changed in the kernel while it was under way: read it again.
-    pub requery: bool,
+    /// Something changed in the kernel: read it again, under this name.
+    pub requery: Option<MapName>,
     /// Operations that failed in a row, and when to try again.
     pub backoff: Backoff,
     /// The first checks of new members are awaited until then.
     pub hold_until: Option<Instant>,
+    /// How often it was looked at since it lost its last usable path.
+    pub looks: u32,
     /// Queueing without a path.
     pub queue: Queue,
     /// Group switching.
@@ -261,6 +263,18 @@ impl Observed {
         self.status()?.path(devt).map(|p| p.active)
     }
 
+    /// The kernel was just told to use this path, and took it.
+    pub fn set_active(&mut self, devt: DevT) {
+        if let Live::Multipath { status, .. } = &mut self.live {
+            status
+                .groups
+                .iter_mut()
+                .flat_map(|g| &mut g.paths)
+                .filter(|p| p.devt == devt)
+                .for_each(|p| p.active = true);
+        }
+    }
+
     /// Group (from 1) that the kernel uses or will use next; 0: it has none.
     pub fn current_group(&self) -> u32 {
         self.status().map_or(0, |s| s.next_group)
@@ -278,9 +292,10 @@ impl Map {
             members: BTreeSet::new(),
             observed: None,
             inflight: None,
-            requery: false,
+            requery: None,
             backoff: Backoff::default(),
             hold_until: None,
+            looks: 0,
             queue: Queue::default(),
             switch: Switch::default(),
             orders: Orders::default(),

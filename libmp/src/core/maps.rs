@@ -8,7 +8,7 @@ use crate::check::CheckState;
 use crate::config::settings::{Failback, FlushOnLastDel, NoPathRetry};
 use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
-use crate::core::event::DmDone;
+use crate::core::event::{DmDone, DmFailure};
 use crate::core::map::{Inflight, Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
@@ -17,15 +17,12 @@ use crate::core::queueing::{Change, Phase as QueuePhase};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
-use crate::dm::op::DmOp;
+use crate::dm::op::{DmOp, wwid_of};
 use crate::show::view::MapAction;
-use crate::types::{Instant, Token};
+use crate::types::{Errno, Instant, Token};
 
 /// A stop waits so long for operations under way.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
-
-/// A map without paths that somebody holds open is looked at again after so long.
-const IDLE_RECHECK: Duration = Duration::from_secs(30);
 
 impl Core {
     /// Plans each map that something happened to.
@@ -47,16 +44,13 @@ impl Core {
         if map.inflight.is_some() {
             return; // planned again when it ends
         }
-        if map.backoff.until.is_some_and(|until| until > now) && !map.requery {
+        if map.backoff.until.is_some_and(|until| until > now) && map.requery.is_none() {
             return;
         }
-        if map.requery {
-            let op = DmOp::Query { name: map.kernel_name().clone() };
+        if let Some(name) = &map.requery {
+            let op = DmOp::Query { name: name.clone() };
             self.order(id, Planned { op, reason: "it changed" }, out);
             return;
-        }
-        if self.waits_for_leaving(id) {
-            return; // planned again when the kernel has let them go
         }
         let planned =
             if self.phase == Phase::Stopping { self.plan_stop(id) } else { self.plan_one(now, id, out) };
@@ -66,23 +60,14 @@ impl Core {
         }
     }
 
-    /// Is a member still in the kernel's table of the map that it was in under another WWID?
-    /// I/O meant for the one LUN must not reach the other.
-    fn waits_for_leaving(&mut self, id: MapId) -> bool {
-        let members: Vec<_> = self.maps[&id].members.iter().copied().collect();
-        let mut waits = false;
-        for member in members {
-            let Some(path) = self.paths.get_mut(&member) else { continue };
-            let Some(from) = path.moved_from else { continue };
-            let devt = path.devt();
-            let still = |m: &Map| m.observed.as_ref().is_some_and(|o| o.path_active(devt).is_some());
-            if from != id && self.maps.get(&from).is_some_and(still) {
-                waits = true;
-            } else {
-                path.moved_from = None;
-            }
-        }
-        waits
+    /// Is a path still in the kernel's table of the map that it was in under another WWID? Until it
+    /// has left, no other is given it: I/O meant for the one LUN must not reach the other.
+    fn is_leaving(&self, path: &Path) -> bool {
+        let from = path.moved_from.and_then(|from| self.maps.get(&from));
+        from.is_some_and(|m| {
+            path.map() != Some(m.id)
+                && m.observed.as_ref().is_some_and(|o| o.path_active(path.devt()).is_some())
+        })
     }
 
     /// Maps that wait for a path to leave this one are planned again.
@@ -94,7 +79,8 @@ impl Core {
     fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
-        let members = self.members(map);
+        let mut members = self.members(map);
+        members.retain(|path| !self.is_leaving(path));
         let desired: Option<Desired> = desired::desired(map, &members);
         let may_switch = may_switch(map, now);
         plan::plan(&Situation { map, members: &members, desired: desired.as_ref(), name: &name, may_switch })
@@ -113,7 +99,7 @@ impl Core {
     fn order(&mut self, id: MapId, planned: Planned, out: &mut Outbox) {
         let token = self.waiting.token(Awaited::Dm(id));
         let Some(map) = self.maps.get_mut(&id) else { return };
-        map.requery = false;
+        map.requery = None;
         map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason });
         out.push(Effect::Dm { token, op: planned.op });
     }
@@ -130,8 +116,17 @@ impl Core {
             if let Some(map) = self.maps.remove(&id) {
                 self.by_wwid.remove(&map.wwid);
             }
-        } else if map.members.is_empty() && self.timers.get(Timer::Retry(id)).is_none() {
-            self.timers.set(Timer::Retry(id), now + IDLE_RECHECK);
+        } else if map.observed.is_some()
+            && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
+            && self.timers.get(Timer::Retry(id)).is_none()
+        {
+            // Nobody says when it is closed, or when somebody has it queue again: look at it, ever
+            // more seldom.
+            let interval = self.config.globals().polling_interval;
+            let wait =
+                interval.saturating_mul(1 << map.looks.min(8)).min(Duration::from_mins(1)).max(interval);
+            map.looks = map.looks.saturating_add(1);
+            self.timers.set(Timer::Retry(id), now + wait);
         }
         if self.maps.contains_key(&id) {
             self.plan_failback(now, id);
@@ -142,7 +137,7 @@ impl Core {
     pub(super) fn retry(&mut self, id: MapId) {
         if let Some(map) = self.maps.get_mut(&id) {
             map.backoff.until = None;
-            map.requery |= map.observed.is_some();
+            map.requery = map.observed.as_ref().map(|o| o.name.clone());
             self.dirty.insert(id);
         }
     }
@@ -155,12 +150,22 @@ impl Core {
         }
         let Some(inflight) = map.inflight.take() else { return };
         let was = map.observed.clone();
-        let is = done.map.as_ref().map(Observed::parse);
+        let is = match &done.map {
+            // A device of that name that is another's is not this map.
+            Ok(raw) => {
+                raw.as_ref().filter(|raw| wwid_of(&raw.uuid).as_ref() == Some(&map.wwid)).map(Observed::parse)
+            }
+            Err(errno) => {
+                let unread = DmFailure { step: "read".into(), errno: *errno };
+                let failure = done.result.err().unwrap_or(unread);
+                self.failed(now, id, &inflight, failure, out);
+                return;
+            }
+        };
         let lost = is.is_none() && was.is_some() && !matches!(inflight.op, DmOp::Remove { .. });
         if lost {
             self.map_gone(id, out);
-            let gone =
-                crate::core::event::DmFailure { step: "read".into(), errno: crate::types::Errno::ENXIO };
+            let gone = DmFailure { step: "read".into(), errno: Errno::ENXIO };
             self.answer_map(id, done.result.and(Err(gone)), out);
             return;
         }
@@ -195,8 +200,10 @@ impl Core {
     ) {
         let wwid = self.maps[&id].wwid.clone();
         let Some(map) = self.maps.get_mut(&id) else { return };
-        map.backoff.clear();
-        self.timers.cancel(Timer::Retry(id));
+        if !matches!(done.op, DmOp::Query { .. }) {
+            map.backoff.clear();
+            self.timers.cancel(Timer::Retry(id));
+        }
         let name = map.name.clone();
         match &done.op {
             DmOp::Create { name, load, .. } => {
@@ -260,7 +267,15 @@ impl Core {
                 }
                 ("reinstate_path", Some(p)) => {
                     map.orders.reinstate = None;
-                    out.notify(Notice::Reinstated { map: name, path: p.name.clone(), devt: p.devt() });
+                    let (id, devt) = (p.id, p.devt());
+                    out.notify(Notice::Reinstated { map: name, path: p.name.clone(), devt });
+                    if let Some(observed) = &mut map.observed {
+                        // It was active, if only for an instant: what is read now may say otherwise.
+                        observed.set_active(devt);
+                    }
+                    if let Some(path) = self.paths.get_mut(&id) {
+                        path.health.reinstated = Some(now);
+                    }
                 }
                 ("switch_group", _) => {
                     let ordered = map.orders.switch_to.take().is_some();
@@ -278,14 +293,7 @@ impl Core {
         }
     }
 
-    fn failed(
-        &mut self,
-        now: Instant,
-        id: MapId,
-        done: &Inflight,
-        failure: crate::core::event::DmFailure,
-        out: &mut Outbox,
-    ) {
+    fn failed(&mut self, now: Instant, id: MapId, done: &Inflight, failure: DmFailure, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
         let ordered = map.orders.remove.take().is_some()
@@ -296,7 +304,7 @@ impl Core {
             | core::mem::take(&mut map.orders.resize);
         let until = map.backoff.failed(now);
         let removal = matches!(done.op, DmOp::Remove { .. });
-        if !(removal && failure.errno == crate::types::Errno::EBUSY) {
+        if !(removal && failure.errno == Errno::EBUSY) {
             let (step, error) = (failure.step.clone(), failure.errno.to_string());
             let said = if map.backoff.failures < 4 { Some(map.name.clone()) } else { None };
             if let Some(map) = said {
@@ -323,6 +331,9 @@ impl Core {
             out.notify(Notice::ActivePaths { map: map.name.clone(), active: usable });
         }
         map.said_active = Some(usable);
+        if usable > 0 {
+            map.looks = 0;
+        }
         let open = map.observed.as_ref().is_some_and(|o| o.open_count > 0);
         map.queue.ended = empty
             && match map.settings.flush_on_last_del {
@@ -419,10 +430,10 @@ impl Core {
 
 /// Does a path count as one that the map can use? One whose answer is awaited counts as it last did.
 fn counts(map: &Map, path: &Path) -> bool {
-    let active = || map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
+    let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
     match path.health.state {
-        CheckState::Pending | CheckState::Unchecked => active() == Some(true),
-        state => state.is_usable(),
+        CheckState::Pending | CheckState::Unchecked => active == Some(true),
+        state => state.is_usable() && active.is_some() && path.is_reliable(),
     }
 }
 

@@ -184,15 +184,11 @@ impl Core {
                     self.checking(now, id, token, &sysfs_state, out);
                 }
             }
-            Event::DmDone { token, done } => match self.waiting.take(token) {
-                Some(Awaited::Dm(id)) => self.dm_done(now, id, token, *done, out),
-                Some(Awaited::DmStranger) => {
-                    if let Some(raw) = done.map {
-                        self.adopt(now, &raw, out);
-                    }
+            Event::DmDone { token, done } => {
+                if let Some(Awaited::Dm(id)) = self.waiting.take(token) {
+                    self.dm_done(now, id, token, *done, out);
                 }
-                _ => {}
-            },
+            }
             Event::DmChanged(list) => self.dm_changed(now, &list, out),
             Event::SysfsWritten { token, .. } => drop(self.waiting.take(token)),
             Event::Saved { token, result } => self.saved(token, result, out),

@@ -1,29 +1,28 @@
 //! What the kernel has: maps found, read back, changed by others, gone.
 
+use ::core::time::Duration;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
+use crate::config::settings::DeviceId;
 use crate::core::Core;
-use crate::core::effect::{Effect, Outbox};
+use crate::core::effect::Outbox;
 use crate::core::map::{Live, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::PathId;
-use crate::core::waiting::Awaited;
-use crate::dm::op::{DmOp, MapListEntry, RawMap, UUID_PREFIX, wwid_of};
-use crate::types::{Instant, MapName};
+use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
+use crate::types::{Instant, MapName, Wwid};
+
+/// A path that fails within this time after it was reinstated has relapsed; one that lasts it out is
+/// as good as any.
+pub(super) const PROBATION: Duration = Duration::from_mins(1);
 
 impl Core {
     /// A multipath map that is there: ours from before, or somebody's who made it for this WWID.
     pub(super) fn adopt(&mut self, now: Instant, raw: &RawMap, out: &mut Outbox) {
         let Some(wwid) = wwid_of(&raw.uuid) else { return };
-        let id = self.by_wwid.get(&wwid).copied().unwrap_or_else(|| {
-            let device =
-                crate::config::settings::DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" };
-            let settings = self.config.map_settings(&device, &wwid);
-            // Its name stays until its paths say what is configured for it.
-            self.new_map(&wwid, raw.name.clone(), settings)
-        });
+        let id = self.known_or_new(&wwid, &raw.name);
         if self.maps[&id].inflight.is_some() {
             return; // its answer says more than this
         }
@@ -69,6 +68,8 @@ impl Core {
             path: path.name.clone(),
             devt: path.devt(),
         });
+        let soon = path.health.reinstated.is_some_and(|at| now.saturating_since(at) < PROBATION);
+        path.health.relapses = if soon { path.health.relapses.saturating_add(1) } else { 0 };
         if path.is_usable() {
             path.stats.failures += 1;
             map.stats.path_faults += 1;
@@ -94,11 +95,14 @@ impl Core {
             let Some(wwid) = wwid_of(&entry.uuid) else { continue };
             there.insert(wwid.clone());
             match self.by_wwid.get(&wwid).copied() {
-                None => self.query_stranger(&entry.name, out),
+                None => {
+                    let id = self.known_or_new(&wwid, &entry.name);
+                    self.requery(id, &entry.name);
+                }
                 Some(id) => {
                     let same = |o: &Observed| o.event_nr == entry.event_nr && o.name == entry.name;
                     if !self.maps[&id].observed.as_ref().is_some_and(same) {
-                        self.requery(id);
+                        self.requery(id, &entry.name);
                     }
                 }
             }
@@ -116,22 +120,27 @@ impl Core {
     }
 
     /// udev speaks of a map.
-    pub(super) fn map_uevent(&mut self, uuid: &str, name: &MapName, out: &mut Outbox) {
-        match wwid_of(uuid).and_then(|wwid| self.by_wwid.get(&wwid).copied()) {
-            Some(id) => self.requery(id),
-            None => self.query_stranger(name, out),
+    pub(super) fn map_uevent(&mut self, uuid: &str, name: &MapName) {
+        if let Some(wwid) = wwid_of(uuid) {
+            let id = self.known_or_new(&wwid, name);
+            self.requery(id, name);
         }
     }
 
-    fn query_stranger(&mut self, name: &MapName, out: &mut Outbox) {
-        let token = self.token(Awaited::DmStranger);
-        out.push(Effect::Dm { token, op: DmOp::Query { name: name.clone() } });
+    /// The map of a WWID; one that was not known keeps its name until its paths say what is
+    /// configured for it.
+    fn known_or_new(&mut self, wwid: &Wwid, name: &MapName) -> MapId {
+        self.by_wwid.get(wwid).copied().unwrap_or_else(|| {
+            let device = DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" };
+            let settings = self.config.map_settings(&device, wwid);
+            self.new_map(wwid, name.clone(), settings)
+        })
     }
 
     /// Have a map read again, as soon as nothing is under way.
-    pub(super) fn requery(&mut self, id: MapId) {
+    fn requery(&mut self, id: MapId, name: &MapName) {
         if let Some(map) = self.maps.get_mut(&id) {
-            map.requery = true;
+            map.requery = Some(name.clone());
             self.dirty.insert(id);
         }
     }

@@ -11,6 +11,9 @@ use crate::core::map::MapId;
 use crate::identify::Facts;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
 
+/// A path that has failed so often right after it was reinstated is not relied upon.
+const RELAPSES: u32 = 3;
+
 /// Names one arrival of one disk: a disk that comes back is another path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathId(pub u32);
@@ -138,6 +141,10 @@ pub struct Health {
     pub tries: u32,
     /// The check under way.
     pub inflight: Option<Token>,
+    /// When the kernel was last told to use it again.
+    pub reinstated: Option<Instant>,
+    /// How often an I/O failed soon after that: its checker is satisfied with less than I/O needs.
+    pub relapses: u32,
     /// The check under way waits for a device that its transport has blocked: it says nothing of
     /// the path until the transport is back or given up.
     pub blocked: bool,
@@ -166,6 +173,8 @@ impl Health {
             offline: false,
             tries: 0,
             inflight: None,
+            reinstated: None,
+            relapses: 0,
             blocked: false,
             outdated: false,
             stuck: None,
@@ -227,6 +236,12 @@ impl Path {
     /// May the kernel be told to use it?
     pub const fn is_usable(&self) -> bool {
         self.health.state.is_usable()
+    }
+
+    /// Does it count as one that a map can rely on? One that fails I/O again and again as soon as it
+    /// is reinstated does not, whatever its checker says.
+    pub const fn is_reliable(&self) -> bool {
+        self.health.relapses < RELAPSES
     }
 
     /// What `devices` entries are matched against.

@@ -56,12 +56,13 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     remove(s, observed)
         .or_else(|| wake(s, observed))
         .or_else(|| rename(s, observed))
-        .or_else(|| reload(s, observed))
+        .or_else(|| if s.map.hold_until.is_some() { None } else { reload(s, observed) })
         .or_else(|| messages(s, observed))
 }
 
 fn create(s: &Situation<'_>) -> Option<Planned> {
-    if s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
+    let held = s.map.hold_until.is_some();
+    if held || s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
         return None;
     }
     let desired = s.desired?;
@@ -181,7 +182,9 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let devt = path.devt();
         match observed.path_active(devt) {
             Some(true) if path.health.state.is_failed() => messages.push(format!("fail_path {devt}")),
-            Some(false) if path.is_usable() || s.map.orders.reinstate == Some(devt) => messages.push(format!("reinstate_path {devt}")),
+            Some(false) if path.is_usable() || s.map.orders.reinstate == Some(devt) => {
+                messages.push(format!("reinstate_path {devt}"));
+            }
             _ => {}
         }
     }

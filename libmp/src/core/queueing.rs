@@ -87,7 +87,12 @@ impl Queue {
     }
 
     /// `no_path_retry` has changed: without a path, its time begins anew. Says when it ends.
-    pub fn reconfigured(&mut self, now: Instant, settings: &MapSettings, interval: Duration) -> Option<Instant> {
+    pub fn reconfigured(
+        &mut self,
+        now: Instant,
+        settings: &MapSettings,
+        interval: Duration,
+    ) -> Option<Instant> {
         let since = match self.phase {
             Phase::Normal => return None,
             Phase::Recovery { since, .. } => since,

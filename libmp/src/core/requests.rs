@@ -299,6 +299,9 @@ impl Core {
         let Some(map) = self.paths.get(&id).and_then(Path::map) else { return FAIL.into() };
         if let Some(path) = self.paths.get_mut(&id) {
             path.health.held_down = false;
+            if path.health.stuck.is_some() {
+                return "fail\nits last check is still unanswered: it will be reinstated when the device answers\n".into();
+            }
             if path.health.state.is_failed() {
                 path.health.state = CheckState::Pending;
                 path.health.message = "reinstated by an operator, not checked since";

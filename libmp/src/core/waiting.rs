@@ -20,8 +20,6 @@ pub enum Awaited {
     Check(PathId),
     /// A map's operation.
     Dm(MapId),
-    /// A read of a map that is not known yet.
-    DmStranger,
     /// A write to sysfs.
     Sysfs(PathId),
     /// A state file.

@@ -74,7 +74,11 @@ pub fn event(event: &Event) -> String {
             "#{} dm: {}; {}",
             token.0,
             done.result.as_ref().map_or_else(|f| format!("{} failed: {}", f.step, f.errno), |()| "ok".into()),
-            done.map.as_ref().map_or("no map".into(), map)
+            match &done.map {
+                Ok(Some(raw)) => map(raw),
+                Ok(None) => "no map".into(),
+                Err(errno) => format!("not read: {errno}"),
+            }
         ),
         Event::DmChanged(list) => {
             let list: Vec<String> = list.iter().map(|e| format!("{}={}", e.name, e.event_nr)).collect();

@@ -93,10 +93,7 @@ impl Mapper {
             DmOp::Rename { to, .. } if result.is_ok() => to,
             other => other.name(),
         };
-        match self.read(name.as_str()) {
-            Ok(map) => DmDone { result, map },
-            Err(errno) => DmDone { result: result.and(Err(failure("read", errno))), map: None },
-        }
+        DmDone { result, map: self.read(name.as_str()) }
     }
 
     fn steps(&self, op: &DmOp) -> Result<(), DmFailure> {
