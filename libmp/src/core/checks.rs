@@ -138,7 +138,7 @@ impl Core {
                     self.dirty.extend(path.map());
                 }
             }
-            Err(prio::PrioError::NotSupported) => {
+            Err(prio::PrioError::NotSupported | prio::PrioError::NoAccessState) if settings.detect_prio => {
                 // It looked like ALUA and is not: every path of it is as good as the others.
                 path.health.prioritizer = Prioritizer::Const;
                 path.health.priority = Priority(1);

@@ -68,13 +68,33 @@ impl Core {
         }
         match uevent.action {
             UeventAction::Add => self.disk_seen(now, &uevent.name, Seen::Arrived, out),
-            UeventAction::Change => self.disk_seen(now, &uevent.name, Seen::Again, out),
+            UeventAction::Change => {
+                self.suspect(uevent);
+                self.disk_seen(now, &uevent.name, Seen::Again, out);
+            }
             UeventAction::Remove => {
                 if let Some(id) = self.by_name.get(&uevent.name).copied() {
                     self.path_gone(now, id, out);
                 }
             }
             UeventAction::Other => {}
+        }
+    }
+
+    /// Another WWID than a path joined with takes it out at once; who it is now is for the probe to say.
+    fn suspect(&mut self, uevent: &Uevent) {
+        let Some(path) = self.by_name.get(&uevent.name).and_then(|id| self.paths.get_mut(id)) else { return };
+        let (Standing::Member { wwid, map }, Some(settings)) = (&path.standing, &path.settings) else {
+            return;
+        };
+        if let UidSource::Udev(attribute) = &settings.uid
+            && uevent
+                .properties
+                .get(attribute)
+                .is_some_and(|shown| !shown.is_empty() && shown != wwid.as_str())
+        {
+            path.suspect = true;
+            self.dirty.insert(*map);
         }
     }
 
@@ -161,6 +181,7 @@ impl Core {
 
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
+        path.suspect = false;
         path.facts = Some(identify::identify(&path.name, raw));
         let mut who = path.config_id();
         let mut settings = self.config.path_settings_for(&who);

@@ -68,6 +68,8 @@ pub struct Map {
     pub stats: MapStats,
     /// Number of usable paths that was last said.
     pub said_active: Option<usize>,
+    /// That it was taken over as it is was said.
+    pub said_adopted: bool,
     /// The last name conflict that was said.
     pub said_conflict: Option<MapName>,
 }
@@ -314,6 +316,7 @@ impl Map {
             action: MapAction::None,
             stats: MapStats::default(),
             said_active: None,
+            said_adopted: false,
             said_conflict: None,
         }
     }

@@ -80,7 +80,7 @@ impl Core {
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
         let mut members = self.members(map);
-        members.retain(|path| !self.is_leaving(path));
+        members.retain(|path| !path.suspect && !self.is_leaving(path));
         let desired: Option<Desired> = desired::desired(map, &members);
         plan::plan(&Situation {
             map,
@@ -116,6 +116,10 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.switch.due = false;
         map.orders.reinstate = None;
+        let untouched = map.action == MapAction::None && !map.members.is_empty() && map.observed.is_some();
+        if untouched && !core::mem::replace(&mut map.said_adopted, true) {
+            out.notify(Notice::MapAdopted { map: map.name.clone() });
+        }
         if map.members.is_empty() && map.observed.is_none() {
             for timer in [Timer::Hold(id), Timer::Retry(id), Timer::Queueing(id), Timer::Failback(id)] {
                 self.timers.cancel(timer);

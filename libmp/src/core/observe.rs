@@ -1,7 +1,8 @@
 //! What the kernel has: maps found, read back, changed by others, gone.
 
 use ::core::time::Duration;
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
@@ -93,11 +94,14 @@ impl Core {
         if self.maps.is_empty() && !list.iter().any(|e| e.uuid.starts_with(UUID_PREFIX)) {
             return;
         }
-        self.others = list
+        let others: BTreeMap<MapName, String> = list
             .iter()
             .filter(|e| wwid_of(&e.uuid).is_none())
             .map(|e| (e.name.clone(), e.uuid.clone()))
             .collect();
+        if core::mem::replace(&mut self.others, others) != self.others {
+            self.names_freed();
+        }
         let mut there = BTreeSet::new();
         for entry in list {
             let Some(wwid) = wwid_of(&entry.uuid) else { continue };

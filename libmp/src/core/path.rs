@@ -39,6 +39,8 @@ pub struct Path {
     pub probe: Option<Token>,
     /// Something changed while the probe was under way: probe again.
     pub probe_again: bool,
+    /// udev showed another WWID than it joined with: until a probe has told, no table is given it.
+    pub suspect: bool,
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
@@ -210,6 +212,7 @@ impl Path {
             stats: PathStats { failures: 0, checks: 0 },
             probe: None,
             probe_again: false,
+            suspect: false,
             moved_from: None,
             retriggers: 0,
         }
