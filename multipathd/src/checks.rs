@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use libmp::check::{CheckIo, CheckRequest, RawCheck, RawIo, ScsiReply};
@@ -35,6 +35,8 @@ struct OpenPath {
     name: PathName,
     devt: DevT,
     state: Option<Attribute>,
+    access_state: OnceLock<Attribute>,
+    preferred_path: OnceLock<Attribute>,
     generic: OnceCell<Option<Arc<Generic>>>,
     commands: OnceCell<Arc<Closing<File>>>,
     reads: OnceCell<(Arc<Closing<File>>, usize)>,
@@ -124,8 +126,8 @@ impl Checks {
     async fn prio(&self, path: &Arc<OpenPath>, request: &CheckRequest, running: bool) -> Option<RawPrio> {
         match request.prio.as_ref()? {
             PrioIo::SysfsAccessState => Some(RawPrio::Sysfs {
-                access_state: sysfs::attribute(&path.name, "device/access_state"),
-                preferred_path: sysfs::attribute(&path.name, "device/preferred_path"),
+                access_state: path.read_again(&path.access_state, "device/access_state"),
+                preferred_path: path.read_again(&path.preferred_path, "device/preferred_path"),
             }),
             PrioIo::ReportTargetPortGroups if running => {
                 Some(RawPrio::Rtpg(self.target_port_groups(path, request.timeout).await))
@@ -206,10 +208,20 @@ impl OpenPath {
             name,
             devt,
             state,
+            access_state: OnceLock::new(),
+            preferred_path: OnceLock::new(),
             generic: OnceCell::new(),
             commands: OnceCell::new(),
             reads: OnceCell::new(),
         }
+    }
+
+    /// An attribute that each check wants, opened by the first.
+    fn read_again(&self, kept: &OnceLock<Attribute>, attribute: &str) -> Option<String> {
+        if kept.get().is_none() {
+            let _ = kept.set(Attribute::open(&self.name, attribute)?);
+        }
+        kept.get()?.read().ok()
     }
 }
 

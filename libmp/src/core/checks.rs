@@ -6,9 +6,11 @@ use crate::check::{self, CheckRequest, CheckState, Judged, RawCheck};
 use crate::config::settings::Prioritizer;
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
+use crate::core::map::MapId;
 use crate::core::notice::{Level, Notice};
 use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
+use crate::core::queueing::Phase as QueuePhase;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::prio;
@@ -16,6 +18,9 @@ use crate::types::{Instant, Priority, Token};
 
 /// A check that neither the configuration nor the device gives a time is given up after so long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Checks of one second are one look.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// How long a check of this path may take.
 fn timeout(path: &Path) -> Duration {
@@ -97,6 +102,12 @@ impl Core {
             return;
         }
         path.health.tries = 0;
+        let held = path.health.held_until.is_some_and(|until| until > now) && judged.state.is_usable();
+        let judged = if held {
+            Judged::new(CheckState::Delayed, "held back: I/O on it failed again and again")
+        } else {
+            judged
+        };
         self.rate(id, judged.state, raw, out);
         self.new_state(now, id, &judged, out);
     }
@@ -180,10 +191,24 @@ impl Core {
         } else if self.kernel_disagrees(id) {
             self.dirty.insert(map_id);
         }
+        self.look_at_failed(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
-        self.end_hold_if_checked(map_id);
+        self.end_hold_if_checked(now, map_id, out);
         if was != is || self.lasted(now, id) {
             self.count_usable(now, map_id, out);
+        }
+    }
+
+    /// Nobody says when a map without a usable path is told to queue again by another tool: it is
+    /// read with the checks of its paths, once an interval.
+    fn look_at_failed(&mut self, now: Instant, id: MapId) {
+        let interval = self.config.globals().polling_interval;
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= interval);
+        if map.queue.phase != QueuePhase::Normal && due && map.inflight.is_none() {
+            map.looked_at = Some(now);
+            map.requery = map.observed.as_ref().map(|o| o.name.clone());
+            self.dirty.insert(id);
         }
     }
 

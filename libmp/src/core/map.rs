@@ -44,10 +44,15 @@ pub struct Map {
     pub inflight: Option<Inflight>,
     /// Something changed in the kernel: read it again, under this name.
     pub requery: Option<MapName>,
-    /// Operations that failed in a row, and when to try again.
+    /// Operations on its table or name that failed in a row, and when to try again.
     pub backoff: Backoff,
+    /// Messages that failed in a row: a table that can't be loaded must not keep a path from being
+    /// failed, or a queue from ending.
+    pub message_backoff: Backoff,
     /// The first checks of new members are awaited until then.
     pub hold_until: Option<Instant>,
+    /// When it was last read for want of a usable path.
+    pub looked_at: Option<Instant>,
     /// How often it was looked at since it lost its last usable path.
     pub looks: u32,
     /// Queueing without a path.
@@ -129,6 +134,10 @@ impl Backoff {
         let until = now + wait;
         self.until = Some(until);
         until
+    }
+    /// Is nothing to be tried now?
+    pub fn blocks(&self, now: Instant) -> bool {
+        self.until.is_some_and(|until| until > now)
     }
     /// It went well.
     pub fn clear(&mut self) {
@@ -294,7 +303,9 @@ impl Map {
             inflight: None,
             requery: None,
             backoff: Backoff::default(),
+            message_backoff: Backoff::default(),
             hold_until: None,
+            looked_at: None,
             looks: 0,
             queue: Queue::default(),
             switch: Switch::default(),

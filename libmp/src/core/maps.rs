@@ -44,9 +44,6 @@ impl Core {
         if map.inflight.is_some() {
             return; // planned again when it ends
         }
-        if map.backoff.until.is_some_and(|until| until > now) && map.requery.is_none() {
-            return;
-        }
         if let Some(name) = &map.requery {
             let op = DmOp::Query { name: name.clone() };
             self.order(id, Planned { op, reason: "it changed" }, out);
@@ -82,8 +79,15 @@ impl Core {
         let mut members = self.members(map);
         members.retain(|path| !self.is_leaving(path));
         let desired: Option<Desired> = desired::desired(map, &members);
-        let may_switch = may_switch(map, now);
-        plan::plan(&Situation { map, members: &members, desired: desired.as_ref(), name: &name, may_switch })
+        plan::plan(&Situation {
+            map,
+            members: &members,
+            desired: desired.as_ref(),
+            name: &name,
+            may_load: !map.backoff.blocks(now),
+            may_tell: !map.message_backoff.blocks(now),
+            may_switch: may_switch(map, now),
+        })
     }
 
     /// At the end queues end, so that no shutdown hangs in one; the maps stay.
@@ -117,11 +121,10 @@ impl Core {
                 self.by_wwid.remove(&map.wwid);
             }
         } else if map.observed.is_some()
-            && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
+            && map.members.is_empty()
             && self.timers.get(Timer::Retry(id)).is_none()
         {
-            // Nobody says when it is closed, or when somebody has it queue again: look at it, ever
-            // more seldom.
+            // Nobody says when it is closed: look at it, ever more seldom.
             let interval = self.config.globals().polling_interval;
             let wait =
                 interval.saturating_mul(1 << map.looks.min(8)).min(Duration::from_mins(1)).max(interval);
@@ -137,6 +140,7 @@ impl Core {
     pub(super) fn retry(&mut self, id: MapId) {
         if let Some(map) = self.maps.get_mut(&id) {
             map.backoff.until = None;
+            map.message_backoff.until = None;
             map.requery = map.observed.as_ref().map(|o| o.name.clone());
             self.dirty.insert(id);
         }
@@ -200,9 +204,10 @@ impl Core {
     ) {
         let wwid = self.maps[&id].wwid.clone();
         let Some(map) = self.maps.get_mut(&id) else { return };
-        if !matches!(done.op, DmOp::Query { .. }) {
-            map.backoff.clear();
-            self.timers.cancel(Timer::Retry(id));
+        match done.op {
+            DmOp::Query { .. } => {}
+            DmOp::Message { .. } => map.message_backoff.clear(),
+            _ => map.backoff.clear(),
         }
         let name = map.name.clone();
         match &done.op {
@@ -302,17 +307,22 @@ impl Core {
             | map.orders.reinstate.take().is_some()
             | core::mem::take(&mut map.orders.reload)
             | core::mem::take(&mut map.orders.resize);
-        let until = map.backoff.failed(now);
+        let is_message = matches!(done.op, DmOp::Message { .. });
+        let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
+        let until = backoff.failed(now);
+        let failures = backoff.failures;
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
             let (step, error) = (failure.step.clone(), failure.errno.to_string());
-            let said = if map.backoff.failures < 4 { Some(map.name.clone()) } else { None };
+            let said = if failures < 4 { Some(map.name.clone()) } else { None };
             if let Some(map) = said {
                 out.notify(Notice::MapOpFailed { map, step, error });
             }
         }
-        self.timers.set(Timer::Retry(id), until);
-        if ordered || map.backoff.failures > 1 {
+        if self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
+            self.timers.set(Timer::Retry(id), until);
+        }
+        if ordered || failures > 1 {
             self.answer_map(id, Err(failure), out);
         }
     }
@@ -320,7 +330,10 @@ impl Core {
     /// Counts the usable paths of a map, and starts or ends its queueing.
     pub(super) fn count_usable(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get(&id) else { return };
-        if map.observed.is_none() {
+        let at_work = matches!(self.phase, Phase::Running | Phase::Stopping);
+        // Before its paths have been probed and checked once, there is nothing to count.
+        let too_early = map.said_active.is_none() && map.hold_until.is_some();
+        if map.observed.is_none() || !at_work || too_early {
             return;
         }
         let usable = self.members(map).iter().filter(|p| counts(map, p)).count();

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{FindMultipaths, PathSettings};
+use crate::config::settings::{FindMultipaths, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
@@ -14,7 +14,7 @@ use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
 use crate::prio;
-use crate::types::{Instant, Wwid};
+use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
@@ -123,7 +123,7 @@ impl Core {
     }
 
     fn join(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
-        let map_id = self.map_for(id, wwid, out);
+        let map_id = self.map_for(now, id, wwid, out);
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.standing = Standing::Member { wwid: wwid.clone(), map: map_id };
         let Some(map) = self.maps.get_mut(&map_id) else { return };
@@ -139,15 +139,12 @@ impl Core {
     }
 
     /// The map of a WWID, new if there is none; its settings are those of this path's device.
-    fn map_for(&mut self, id: PathId, wwid: &Wwid, out: &mut Outbox) -> MapId {
+    fn map_for(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) -> MapId {
         let settings = self.config.map_settings(&self.paths[&id].device_id(), wwid);
         if let Some(map) = self.by_wwid.get(wwid).copied() {
             if self.maps[&map].members.is_empty() {
                 let name = self.choose_name(wwid, &settings, out);
-                if let Some(map) = self.maps.get_mut(&map) {
-                    map.name = name;
-                    map.settings = settings;
-                }
+                self.use_map_settings(now, map, name, settings);
             }
             return map;
         }
@@ -155,12 +152,7 @@ impl Core {
         self.new_map(wwid, name, settings)
     }
 
-    pub(super) fn new_map(
-        &mut self,
-        wwid: &Wwid,
-        name: crate::types::MapName,
-        settings: crate::config::settings::MapSettings,
-    ) -> MapId {
+    pub(super) fn new_map(&mut self, wwid: &Wwid, name: MapName, settings: MapSettings) -> MapId {
         self.next_map += 1;
         let id = MapId(self.next_map);
         self.maps.insert(id, Map::new(id, wwid.clone(), name, settings));
@@ -181,52 +173,60 @@ impl Core {
         out.notify(Notice::PathRemoved { map: Some(map.name.clone()), path: name });
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);
-        self.end_hold_if_checked(map_id);
+        self.end_hold_if_checked(now, map_id, out);
     }
 
     /// The first checks took too long: the map is made of what is known.
-    pub(super) fn hold_over(&mut self, id: MapId) {
+    pub(super) fn hold_over(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         if let Some(map) = self.maps.get_mut(&id) {
             map.hold_until = None;
             self.dirty.insert(id);
+            self.count_usable(now, id, out);
         }
     }
 
     /// All members have been checked once: nothing to wait for.
-    pub(super) fn end_hold_if_checked(&mut self, id: MapId) {
+    pub(super) fn end_hold_if_checked(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let unchecked =
             |p: &PathId| self.paths.get(p).is_some_and(|p| p.health.state == check::CheckState::Unchecked);
         if map.hold_until.is_some() && !map.members.iter().any(unchecked) {
-            map.hold_until = None;
             self.timers.cancel(Timer::Hold(id));
-            self.dirty.insert(id);
+            self.hold_over(now, id, out);
         }
     }
 
     /// After a new configuration: settings and names of all maps, anew.
     pub(super) fn refresh_maps(&mut self, now: Instant, out: &mut Outbox) {
-        let interval = self.config.globals().polling_interval;
         let ids: Vec<MapId> = self.maps.keys().copied().collect();
         for id in ids {
             let Some(first) = self.maps[&id].members.first().and_then(|p| self.paths.get(p)) else {
+                self.count_usable(now, id, out);
                 self.dirty.insert(id);
                 continue;
             };
             let wwid = self.maps[&id].wwid.clone();
             let settings = self.config.map_settings(&first.device_id(), &wwid);
             let name = self.choose_name(&wwid, &settings, out);
-            let Some(map) = self.maps.get_mut(&id) else { continue };
-            let was = core::mem::replace(&mut map.settings, settings);
-            map.name = name;
-            map.orders.stay_away = false;
-            if was.no_path_retry != map.settings.no_path_retry {
-                self.timers.cancel(Timer::Queueing(id));
-                if let Some(until) = map.queue.reconfigured(now, &map.settings, interval) {
-                    self.timers.set(Timer::Queueing(id), until);
-                }
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.orders.stay_away = false;
             }
+            self.use_map_settings(now, id, name, settings);
+            self.count_usable(now, id, out);
             self.dirty.insert(id);
+        }
+    }
+
+    fn use_map_settings(&mut self, now: Instant, id: MapId, name: MapName, settings: MapSettings) {
+        let interval = self.config.globals().polling_interval;
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let was = core::mem::replace(&mut map.settings, settings);
+        map.name = name;
+        if was.no_path_retry != map.settings.no_path_retry {
+            self.timers.cancel(Timer::Queueing(id));
+            if let Some(until) = map.queue.reconfigured(now, &map.settings, interval) {
+                self.timers.set(Timer::Queueing(id), until);
+            }
         }
     }
 }

@@ -210,7 +210,7 @@ impl Core {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
                 Timer::Retrigger(id) => self.retrigger(id, out),
-                Timer::Hold(id) => self.hold_over(id),
+                Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),
                 Timer::Queueing(id) => self.queueing_over(now, id, out),
                 Timer::Failback(id) => self.failback_due(id),

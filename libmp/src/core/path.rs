@@ -12,7 +12,7 @@ use crate::identify::Facts;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
 
 /// A path that has failed so often right after it was reinstated is not relied upon.
-const RELAPSES: u32 = 3;
+pub(super) const RELAPSES: u32 = 3;
 
 /// Names one arrival of one disk: a disk that comes back is another path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -143,6 +143,8 @@ pub struct Health {
     pub inflight: Option<Token>,
     /// When the kernel was last told to use it again.
     pub reinstated: Option<Instant>,
+    /// Not before then is it used again, however good its checker finds it.
+    pub held_until: Option<Instant>,
     /// How often an I/O failed soon after that: its checker is satisfied with less than I/O needs.
     pub relapses: u32,
     /// The check under way waits for a device that its transport has blocked: it says nothing of
@@ -174,6 +176,7 @@ impl Health {
             tries: 0,
             inflight: None,
             reinstated: None,
+            held_until: None,
             relapses: 0,
             blocked: false,
             outdated: false,

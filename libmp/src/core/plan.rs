@@ -33,6 +33,10 @@ pub struct Situation<'a> {
     pub desired: Option<&'a Desired>,
     /// The name it may take now (its own where another device has the one it is to have).
     pub name: &'a MapName,
+    /// May a table, a name or a map be changed now (or is the last failure too fresh)?
+    pub may_load: bool,
+    /// May messages be sent now?
+    pub may_tell: bool,
     /// May I/O be moved to a better group now?
     pub may_switch: bool,
 }
@@ -53,16 +57,21 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if s.map.orders.suspended {
         return None;
     }
-    remove(s, observed)
-        .or_else(|| wake(s, observed))
-        .or_else(|| rename(s, observed))
-        .or_else(|| if s.map.hold_until.is_some() { None } else { reload(s, observed) })
-        .or_else(|| messages(s, observed))
+    let change = || {
+        remove(s, observed)
+            .or_else(|| wake(s, observed))
+            .or_else(|| rename(s, observed))
+            .or_else(|| if s.map.hold_until.is_some() { None } else { reload(s, observed) })
+    };
+    let change = if s.may_load { change() } else { None };
+    change.or_else(|| if s.may_tell { messages(s, observed) } else { None })
 }
 
 fn create(s: &Situation<'_>) -> Option<Planned> {
-    let held = s.map.hold_until.is_some();
-    if held || s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
+    if !s.may_load || s.map.hold_until.is_some() {
+        return None;
+    }
+    if s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
         return None;
     }
     let desired = s.desired?;

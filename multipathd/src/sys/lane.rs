@@ -1,12 +1,14 @@
 //! Calls that may block, one thread for all of them as long as none does.
 //!
-//! A lane is a queue with one worker on the runtime's blocking pool. When a call takes longer than
+//! A lane is a queue with one worker, a thread of its own. When a call takes longer than
 //! [`STUCK_AFTER`] while others wait, another worker takes over the queue, and the stuck one leaves
 //! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
+//! (The runtime's blocking pool wakes its idle threads in turn, so that none of them ever leaves.)
 
 use std::collections::VecDeque;
 use std::ops::Deref;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use libmp::types::Errno;
@@ -15,6 +17,9 @@ use tokio::sync::oneshot;
 
 /// A call that takes longer is given up as stuck, if others wait behind it.
 const STUCK_AFTER: Duration = Duration::from_millis(10);
+/// A worker without work leaves after that: longer than the time between two checks.
+const IDLE_MAX: Duration = Duration::from_secs(30);
+const STACK: usize = 128 << 10;
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -22,6 +27,8 @@ type Job = Box<dyn FnOnce() + Send>;
 #[derive(Clone)]
 pub struct Lane {
     state: Arc<Mutex<State>>,
+    /// For the worker that has nothing to do.
+    work_came: Arc<Condvar>,
     runtime: Handle,
 }
 
@@ -32,6 +39,8 @@ struct State {
     generation: u64,
     /// There is a worker of this generation.
     served: bool,
+    /// It waits for work, and has not been woken yet.
+    idle: bool,
     /// Somebody looks whether it gets on.
     watched: bool,
     /// Jobs taken so far.
@@ -42,7 +51,7 @@ impl Lane {
     /// An empty one, of the runtime that this is called in.
     #[allow(clippy::new_without_default, reason = "it needs a runtime around it")]
     pub fn new() -> Self {
-        Self { state: Arc::default(), runtime: Handle::current() }
+        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current() }
     }
 
     /// Runs a call and gives its result; `EIO` of one that panicked.
@@ -60,10 +69,17 @@ impl Lane {
     pub fn push(&self, job: Box<dyn FnOnce() + Send>) {
         let mut state = self.lock();
         state.jobs.push_back(job);
-        if !state.served {
-            state.served = true;
-            self.spawn_worker(state.generation);
-        } else if !state.watched {
+        let taken_up = if !state.served {
+            state.served = self.spawn_worker(state.generation);
+            state.served
+        } else if state.idle {
+            state.idle = false;
+            self.work_came.notify_one();
+            true
+        } else {
+            false
+        };
+        if !taken_up && !state.watched {
             state.watched = true;
             self.runtime.spawn(self.clone().watch());
         }
@@ -73,30 +89,42 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn spawn_worker(&self, generation: u64) {
+    /// False where no thread can be had.
+    fn spawn_worker(&self, generation: u64) -> bool {
         let lane = self.clone();
-        self.runtime.spawn_blocking(move || lane.work(generation));
+        let worker = move || {
+            let _runtime = lane.runtime.enter();
+            lane.work(generation);
+        };
+        thread::Builder::new().name("lane".into()).stack_size(STACK).spawn(worker).is_ok()
     }
 
     fn work(&self, generation: u64) {
-        loop {
-            let job = {
-                let mut state = self.lock();
-                if state.generation != generation {
-                    return;
-                }
-                let Some(job) = state.jobs.pop_front() else {
-                    state.served = false;
-                    return;
-                };
-                state.taken += 1;
-                job
-            };
+        while let Some(job) = self.next_job(generation) {
             // A panic ends one job, not the worker: the queue would stay without one.
             if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
                 tracing::error!("a blocking call panicked");
             }
         }
+    }
+
+    /// Waits for it; `None` where the worker is to leave.
+    fn next_job(&self, generation: u64) -> Option<Job> {
+        let mut state = self.lock();
+        if state.jobs.is_empty() && state.generation == generation {
+            state.idle = true;
+            // Woken for nothing, it leaves too: rare, and another one comes.
+            let waited = self.work_came.wait_timeout(state, IDLE_MAX);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        if state.generation != generation {
+            return None;
+        }
+        state.idle = false;
+        let job = state.jobs.pop_front();
+        state.served = job.is_some();
+        state.taken += u64::from(job.is_some());
+        job
     }
 
     async fn watch(self) {
@@ -110,8 +138,8 @@ impl Lane {
             }
             if state.taken == seen {
                 state.generation += 1;
-                state.served = true;
-                self.spawn_worker(state.generation);
+                state.idle = false;
+                state.served = self.spawn_worker(state.generation);
             }
             seen = state.taken;
         }
@@ -186,7 +214,7 @@ mod tests {
             for _ in 0..200 {
                 let (threads, ran) = (threads.clone(), ran.clone());
                 lane.push(Box::new(move || {
-                    threads.lock().expect("lock").insert(std::thread::current().id());
+                    threads.lock().expect("lock").insert(thread::current().id());
                     ran.fetch_add(1, Ordering::SeqCst);
                 }));
             }
@@ -195,6 +223,18 @@ mod tests {
             }
         });
         assert!(threads.lock().expect("lock").len() < 5);
+    }
+
+    #[test]
+    fn a_worker_that_waits_takes_the_next_call() {
+        runtime().block_on(async {
+            let lane = Lane::new();
+            let first = lane.run(|| Ok(thread::current().id())).await;
+            while !lane.lock().idle {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(lane.run(|| Ok(thread::current().id())).await, first);
+        });
     }
 
     #[test]

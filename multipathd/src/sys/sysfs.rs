@@ -6,7 +6,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use libmp::identify::RawProbe;
 use libmp::identify::protocol::attr;
@@ -17,6 +17,7 @@ use super::errno_of;
 const BLOCK: &str = "/sys/block";
 /// More than any attribute: they are a page, binary ones may be longer.
 const ATTRIBUTE_MAX: usize = 64 << 10;
+const PAGE: usize = 4096;
 
 /// Kernel names of all block disks, sorted.
 pub fn disks() -> Result<Vec<PathName>, Errno> {
@@ -31,7 +32,7 @@ pub fn disks() -> Result<Vec<PathName>, Errno> {
 
 /// Everything of a path that can be had without asking it.
 pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
-    let real = fs::canonicalize(block_dir(name)?).map_err(|error| errno_of(&error))?;
+    let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
     let block = Dir(real.clone());
     let device = Dir(real.join("device"));
     let devt = block.text("dev").and_then(|dev| dev.parse::<DevT>().ok()).ok_or(Errno::ENXIO)?;
@@ -122,7 +123,30 @@ fn or_else(bytes: Vec<u8>, other: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
 
 /// `…/1:0:0:0` behind the link `device` is a SCSI device's name.
 fn hctl_of(device: &Path) -> Option<Hctl> {
-    fs::canonicalize(device).ok()?.file_name()?.to_str()?.parse().ok()
+    fs::read_link(device).ok()?.file_name()?.to_str()?.parse().ok()
+}
+
+/// The directory that a link in `/sys/block` leads to. It goes up to `/sys`, then down without further
+/// links: one call tells, where `canonicalize` makes one for each component.
+fn behind(link: &Path) -> io::Result<PathBuf> {
+    let target = fs::read_link(link)?;
+    let down = target.components().filter(|part| *part != Component::ParentDir);
+    Ok(Path::new("/sys").join(down.collect::<PathBuf>()))
+}
+
+/// Reads an attribute whole. The kernel gives as much of it at once as there is room: what doesn't
+/// fill that is the end.
+fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
+    let file = fs::File::open(path)?;
+    let mut bytes = Vec::new();
+    let mut piece = [0; PAGE];
+    loop {
+        let count = file.read_at(&mut piece, bytes.len() as u64)?;
+        bytes.extend_from_slice(&piece[..count]);
+        if count < PAGE || bytes.len() >= ATTRIBUTE_MAX {
+            return Ok(bytes);
+        }
+    }
 }
 
 /// A directory of attributes.
@@ -130,7 +154,7 @@ struct Dir(PathBuf);
 
 impl Dir {
     fn bytes(&self, attribute: &str) -> Vec<u8> {
-        let mut bytes = fs::read(self.0.join(attribute)).unwrap_or_default();
+        let mut bytes = read_whole(&self.0.join(attribute)).unwrap_or_default();
         bytes.truncate(ATTRIBUTE_MAX);
         bytes
     }
@@ -145,7 +169,7 @@ impl Dir {
     }
 
     fn text(&self, attribute: &str) -> Option<String> {
-        let bytes = fs::read(self.0.join(attribute)).ok()?;
+        let bytes = read_whole(&self.0.join(attribute)).ok()?;
         Some(String::from_utf8_lossy(&bytes).trim().into())
     }
 
