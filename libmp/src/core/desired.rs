@@ -129,7 +129,8 @@ fn features(configured: &str, queueing: bool) -> Vec<String> {
     queue.into_iter().chain(words).map(String::from).collect()
 }
 
-/// The handler that the kernel has attached to every path, else the configured one.
+/// The handler that the kernel has attached to every path, else the configured one; ALUA's where all
+/// paths take part in it and nothing is configured, and not where they don't.
 ///
 /// Kernels since 4.3 keep an attached handler whatever the table says, so asking for another only
 /// makes the load fail.
@@ -142,10 +143,16 @@ fn handler(map: &Map, members: &[&Path]) -> Vec<String> {
     if let ([Some(one)], true) = (handlers.as_slice(), map.settings.retain_attached_hw_handler) {
         return [one.clone()].into();
     }
+    let configured = || {
+        map.settings.hardware_handler.split_ascii_whitespace().skip(1).map(String::from).collect::<Vec<_>>()
+    };
+    let alua = !members.is_empty() && members.iter().all(|p| p.facts.as_ref().is_some_and(|f| f.tpgs > 0));
     let none =
         members.is_empty().then(|| map.observed.as_ref()?.table().map(|t| t.handler.clone())).flatten();
-    none.unwrap_or_else(|| {
-        map.settings.hardware_handler.split_ascii_whitespace().skip(1).map(String::from).collect()
+    none.unwrap_or_else(|| match (configured(), alua) {
+        (words, true) if words.is_empty() => ["alua".into()].into(),
+        (words, false) if words.first().is_some_and(|w| w == "alua") => Vec::new(),
+        (words, _) => words,
     })
 }
 

@@ -11,6 +11,7 @@ use crate::core::queueing::Queue;
 use crate::dm::op::{DmOp, RawMap};
 use crate::dm::status::Status;
 use crate::dm::table::Table;
+use crate::identify::Facts;
 use crate::show::view::MapAction;
 use crate::types::{DevT, Instant, MapName, Token, Wwid};
 
@@ -38,6 +39,8 @@ pub struct Map {
     pub settings: MapSettings,
     /// Its paths.
     pub members: BTreeSet<PathId>,
+    /// Who the last one was that came: settings go by it when there is none left.
+    pub last_member: Option<Facts>,
     /// As the kernel has it; `None`: it is not there.
     pub observed: Option<Observed>,
     /// The operation under way.
@@ -53,8 +56,6 @@ pub struct Map {
     pub hold_until: Option<Instant>,
     /// When it was last read for want of a usable path.
     pub looked_at: Option<Instant>,
-    /// How often it was looked at since it lost its last usable path.
-    pub looks: u32,
     /// Queueing without a path.
     pub queue: Queue,
     /// Group switching.
@@ -299,6 +300,7 @@ impl Map {
             name,
             settings,
             members: BTreeSet::new(),
+            last_member: None,
             observed: None,
             inflight: None,
             requery: None,
@@ -306,7 +308,6 @@ impl Map {
             message_backoff: Backoff::default(),
             hold_until: None,
             looked_at: None,
-            looks: 0,
             queue: Queue::default(),
             switch: Switch::default(),
             orders: Orders::default(),

@@ -21,6 +21,9 @@ use crate::dm::op::{DmOp, wwid_of};
 use crate::show::view::MapAction;
 use crate::types::{Errno, Instant, Token};
 
+/// A map without paths that somebody holds open is looked at again after so long.
+const IDLE_RECHECK: Duration = Duration::from_secs(30);
+
 /// A stop waits so long for operations under way.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -121,15 +124,11 @@ impl Core {
                 self.by_wwid.remove(&map.wwid);
             }
         } else if map.observed.is_some()
-            && map.members.is_empty()
+            && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
             && self.timers.get(Timer::Retry(id)).is_none()
         {
-            // Nobody says when it is closed: look at it, ever more seldom.
-            let interval = self.config.globals().polling_interval;
-            let wait =
-                interval.saturating_mul(1 << map.looks.min(8)).min(Duration::from_mins(1)).max(interval);
-            map.looks = map.looks.saturating_add(1);
-            self.timers.set(Timer::Retry(id), now + wait);
+            // Nobody says when it is closed, or told to queue again: look at it now and then.
+            self.timers.set(Timer::Retry(id), now + IDLE_RECHECK);
         }
         if self.maps.contains_key(&id) {
             self.plan_failback(now, id);
@@ -344,9 +343,6 @@ impl Core {
             out.notify(Notice::ActivePaths { map: map.name.clone(), active: usable });
         }
         map.said_active = Some(usable);
-        if usable > 0 {
-            map.looks = 0;
-        }
         let open = map.observed.as_ref().is_some_and(|o| o.open_count > 0);
         map.queue.ended = empty
             && match map.settings.flush_on_last_del {

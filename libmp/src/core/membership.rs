@@ -11,7 +11,7 @@ use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
-use crate::core::path::{Exclusion, Health, PathId, Standing};
+use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
 use crate::prio;
 use crate::types::{Instant, MapName, Wwid};
@@ -128,6 +128,7 @@ impl Core {
         path.standing = Standing::Member { wwid: wwid.clone(), map: map_id };
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.insert(id);
+        map.last_member.clone_from(&path.facts);
         map.orders.stay_away = false;
         map.backoff.clear();
         let (name, path, devt) = (map.name.clone(), path.name.clone(), path.devt());
@@ -200,14 +201,21 @@ impl Core {
     pub(super) fn refresh_maps(&mut self, now: Instant, out: &mut Outbox) {
         let ids: Vec<MapId> = self.maps.keys().copied().collect();
         for id in ids {
-            let Some(first) = self.maps[&id].members.first().and_then(|p| self.paths.get(p)) else {
-                self.count_usable(now, id, out);
-                self.dirty.insert(id);
-                continue;
+            let map = &self.maps[&id];
+            let first = map.members.first().and_then(|p| self.paths.get(p)?.facts.as_ref());
+            let wwid = map.wwid.clone();
+            let (settings, name) = match (first.or(map.last_member.as_ref()), map.members.is_empty()) {
+                (Some(facts), false) => {
+                    let settings = self.config.map_settings(&path::device_id(facts), &wwid);
+                    let name = self.choose_name(&wwid, &settings, out);
+                    (settings, name)
+                }
+                // Without a path it is let be called what it is.
+                (Some(facts), true) => {
+                    (self.config.map_settings(&path::device_id(facts), &wwid), map.name.clone())
+                }
+                (None, _) => (self.config.map_settings(&path::UNKNOWN_DEVICE, &wwid), map.name.clone()),
             };
-            let wwid = self.maps[&id].wwid.clone();
-            let settings = self.config.map_settings(&first.device_id(), &wwid);
-            let name = self.choose_name(&wwid, &settings, out);
             if let Some(map) = self.maps.get_mut(&id) {
                 map.orders.stay_away = false;
             }

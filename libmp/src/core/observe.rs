@@ -5,12 +5,11 @@ use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
-use crate::config::settings::DeviceId;
 use crate::core::Core;
 use crate::core::effect::Outbox;
 use crate::core::map::{Live, MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{PathId, RELAPSES};
+use crate::core::path::{PathId, RELAPSES, UNKNOWN_DEVICE};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::types::{Instant, MapName, Wwid};
 
@@ -140,8 +139,7 @@ impl Core {
     /// configured for it.
     fn known_or_new(&mut self, wwid: &Wwid, name: &MapName) -> MapId {
         self.by_wwid.get(wwid).copied().unwrap_or_else(|| {
-            let device = DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" };
-            let settings = self.config.map_settings(&device, wwid);
+            let settings = self.config.map_settings(&UNKNOWN_DEVICE, wwid);
             self.new_map(wwid, name.clone(), settings)
         })
     }

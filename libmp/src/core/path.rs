@@ -249,14 +249,7 @@ impl Path {
 
     /// What `devices` entries are matched against.
     pub fn device_id(&self) -> DeviceId<'_> {
-        self.facts.as_ref().map_or(DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" }, |f| {
-            DeviceId {
-                vendor: f.vendor.as_bytes(),
-                product: f.product.as_bytes(),
-                revision: f.revision.as_bytes(),
-                protocol: &f.protocol,
-            }
-        })
+        self.facts.as_ref().map_or(UNKNOWN_DEVICE, device_id)
     }
 
     /// What its settings are resolved by, before its WWID is known.
@@ -269,5 +262,18 @@ impl Path {
         const LAST: u32 = u32::MAX;
         let none = Hctl { host: LAST, channel: LAST, target: LAST, lun: u64::MAX };
         (self.facts.as_ref().and_then(|f| f.hctl).unwrap_or(none), self.devt())
+    }
+}
+
+/// A device that nothing is known of.
+pub const UNKNOWN_DEVICE: DeviceId<'_> = DeviceId { vendor: b"", product: b"", revision: b"", protocol: "" };
+
+/// What `devices` entries are matched against.
+pub const fn device_id(facts: &Facts) -> DeviceId<'_> {
+    DeviceId {
+        vendor: facts.vendor.as_bytes(),
+        product: facts.product.as_bytes(),
+        revision: facts.revision.as_bytes(),
+        protocol: facts.protocol.as_str(),
     }
 }
