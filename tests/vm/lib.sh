@@ -101,6 +101,11 @@ elapsed() { # COMMAND...: prints the seconds it took; its output goes away, its 
     return $status
 }
 
+repeat() { # TIMES COMMAND...
+    local times=$1; shift
+    while [ "$times" -gt 0 ]; do "$@" || return; times=$((times - 1)); done
+}
+
 # --- the daemon under test
 
 ctl() { "$MPCTL" "$@"; }
@@ -177,6 +182,8 @@ swaps_watch() {
 }
 
 swaps() { awk '$1 == "dm_swap" { print $2 }' /sys/kernel/tracing/kprobe_profile; }
+
+swapped() { [ "$(swaps)" -ge "$1" ]; } # at least so often in all
 
 # Whatever is left of a scenario goes: daemons, maps (queueing ones too), storage.
 cleanup() {

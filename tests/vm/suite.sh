@@ -3,7 +3,7 @@
 #
 # A scenario is a file scenarios/NN-name.sh that defines one function, scenario. It runs in a shell of its own, gives its
 # verdicts with expect_* and wait_for, and finds no map, no storage and no configuration of an earlier one. Variables it
-# may set at the top: reference=no # when it makes no sense for the reference.
+# may set at the top: for_reference=no # when it makes no sense for the reference.
 vm=/vm
 if [ "${1:-}" = --reference ]; then
     export VM_REFERENCE=1
@@ -21,7 +21,7 @@ selected() { # FILE PARTS...
 
 run_one() { # FILE
     local name=${1##*/} before start; name=${name%.sh}
-    if [ -n "${VM_REFERENCE:-}" ] && grep -q '^reference=no' "$1"; then
+    if [ -n "${VM_REFERENCE:-}" ] && grep -q '^for_reference=no' "$1"; then
         skip "$name" 'not for the reference'
         return
     fi

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Debian's multipathd runs, stops, and ours takes its maps over without a reload; and the other way round.
 # shellcheck disable=SC2034
-reference=no
+for_reference=no
 
 scenario() {
     san_scsi_debug 2 4 || return

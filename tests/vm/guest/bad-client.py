@@ -1,0 +1,68 @@
+#!/usr/bin/env python3
+"""A client of the control socket that misbehaves.
+
+usage: bad-client.py WHAT SECONDS
+
+Of huge, large, noise and nothing it says whether the daemon ends the connection within the time: dropped or kept.
+Of half, deaf and many it says "sent" and then does nothing more for so long.
+"""
+import socket
+import struct
+import sys
+import time
+
+MESSAGES = {
+    "huge": struct.pack("=Q", 1 << 63) + b"show paths\0",
+    "large": struct.pack("=Q", 1 << 40) + b"x" * 100_000,
+    "noise": bytes(range(255, -1, -1)) * 64,
+    "nothing": struct.pack("=Q", 0),
+    "half": struct.pack("=Q", 11) + b"show",
+}
+
+
+def connect():
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.connect("\0/org/kernel/linux/storage/multipathd")
+    return client
+
+
+def is_dropped(client, message, seconds):
+    client.settimeout(seconds)
+    try:
+        client.sendall(message)
+        while client.recv(65536):
+            pass
+    except (ConnectionError, BrokenPipeError):
+        pass
+    except TimeoutError:
+        return False
+    return True
+
+
+def deaf(client, seconds):
+    """Asks and asks, and reads no answer, until the daemon takes no more."""
+    message = b"show maps json\0"
+    client.settimeout(min(seconds, 3))
+    try:
+        for _ in range(10_000):
+            client.sendall(struct.pack("=Q", len(message)) + message)
+    except (TimeoutError, ConnectionError):
+        pass
+
+
+def main():
+    what, seconds = sys.argv[1], float(sys.argv[2])
+    clients = [connect()]
+    if what in ("huge", "large", "noise", "nothing"):
+        return print("dropped" if is_dropped(clients[0], MESSAGES[what], seconds) else "kept")
+    if what == "half":
+        clients[0].sendall(MESSAGES[what])
+    elif what == "deaf":
+        deaf(clients[0], seconds)
+    else:
+        clients += [connect() for _ in range(200)]
+    print("sent", flush=True)
+    time.sleep(seconds)
+
+
+main()

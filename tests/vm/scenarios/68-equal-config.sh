@@ -1,0 +1,37 @@
+# shellcheck shell=bash
+# HUP and `reconfigure` with a configuration that says the same: no table is loaded, I/O is not disturbed. With another
+# one: a table is.
+# shellcheck disable=SC2034
+for_reference=no
+
+configured() { grep -c 'configured: ' "$MP_LOG"; }
+
+configured_again() { [ "$(configured)" -gt "$1" ]; }
+
+scenario() {
+    san_scsi_debug 2 2 || return
+    conf_debug
+    daemon_start -v3 || return
+    wait_for 'four paths in service' 20 is 4 active_paths || return
+    local map before count
+    map=$(map_of "$(debug_disk 0 0)")
+    io_start "/dev/mapper/$map"
+    swaps_watch
+    before=$(swaps)
+    count=$(configured)
+    kill -HUP "$(daemon_pid)"
+    wait_for 'HUP reads it again' 15 configured_again "$count"
+    count=$(configured)
+    echo '# a comment' >>/etc/multipath.conf
+    expect_eq 'reconfigure says ok' "$(ctl reconfigure 2>/dev/null)" ok
+    wait_for 'reconfigure reads it again' 15 configured_again "$count"
+    settled
+    expect_eq 'nothing was reloaded' "$(($(swaps) - before))" 0
+    conf_debug 'path_selector "queue-length 0"'
+    kill -HUP "$(daemon_pid)"
+    wait_for 'a change is carried out' 20 says queue-length dmsetup table "$map"
+    wait_for 'one reload a map' 10 swapped $((before + 2))
+    settled
+    expect_eq 'and no more' "$(($(swaps) - before))" 2
+    io_stop
+}
