@@ -147,10 +147,7 @@ step_3() {
     io=$!
     poll 20 more_writes 20 || why+=('I/O before the cut')
     run 'cat /run/demo/score'
-    watch
-    run 'iptables -I OUTPUT -d 192.168.2.201 -j DROP'
-    follow sdc 'failed faulty' 60 || why+=('the path fails')
-    checker_first
+    cut_portal
     before=$(score writes)
     want 'I/O goes on' poll 30 more_writes $((before + 50))
     run 'cat /run/demo/score'
@@ -161,19 +158,35 @@ step_3() {
     verdict
 }
 
-# The checker knows before the kernel is told. That holds for a few milliseconds, which an emulated machine may skip: then
-# the log says in which order it was.
-checker_first() {
+# The checker knows before the kernel is told. The transport gives up the check and the I/O at the same moment, though: where
+# the I/O's error was there first, the kernel has failed the path by itself, and the portal is cut once more.
+cut_portal() {
+    local try mark
+    for try in 1 2 3; do
+        mark=$(wc -l <"$MP_LOG")
+        watch
+        run 'iptables -I OUTPUT -d 192.168.2.201 -j DROP'
+        follow sdc 'failed faulty' 60 || { why+=('the path fails'); return; }
+        checker_first $((mark + 1)) && return
+        [ "$try" != 3 ] || break
+        echo '# This time an I/O failed before the check did: once more.'
+        watch
+        run 'iptables -D OUTPUT -d 192.168.2.201 -j DROP'
+        follow sdc 'active ready running' 90 || break
+    done
+    why+=('first the checker sees it')
+}
+
+# It holds for a few milliseconds, which an emulated machine may skip: then the log says what was first.
+checker_first() { # FIRST-LINE of the log
     [ -z "${VM_REFERENCE:-}" ] || return 0
     echo '$ less /run/demo/watch    # active faulty: the page with it, the one before and the one after'
     out=$(pages_around 'sdc 8:32 +active faulty running')
     printf '%s\n' "${out:-(no page: it took less than two looks)}"
-    run "grep -nE 'sdc.*checker reports path is down|8:32.*failed' $MP_LOG"
-    want 'first the checker sees it' is checker first_said
+    run "tail -n +$1 $MP_LOG | grep -E 'sdc.*checker reports path is down|8:32.*failed'"
+    # The kernel's line may be missing: an I/O that fails meanwhile does the same.
+    head -n 1 <<<"$out" | grep -q 'checker reports path is down'
 }
-
-# Of the two lines the one that came first. The kernel's may be missing: an I/O that fails meanwhile does the same.
-first_said() { sed -n 's/.*checker reports.*/checker/p; s/.*8:32.*failed.*/kernel/p' <<<"$out" | head -n 1; }
 
 step_4() {
     begin 'Step 4: the portal is back'
