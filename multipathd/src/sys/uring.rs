@@ -124,13 +124,20 @@ impl Ring {
         }
     }
 
+    /// Takes out all that has ended. Where more had ended than the ring has room for, the kernel keeps
+    /// the rest back, and says nothing more of it, until it is called.
     fn reap_now(&self) {
         let mut inner = self.lock();
-        let Inner { ring, reads, .. } = &mut *inner;
-        for entry in ring.completion() {
-            if let Some(read) = reads.remove(&entry.user_data()) {
-                let result = usize::try_from(entry.result()).map_err(|_| Errno(-entry.result()));
-                let _ = read.done.send(result);
+        loop {
+            let Inner { ring, reads, .. } = &mut *inner;
+            for entry in ring.completion() {
+                if let Some(read) = reads.remove(&entry.user_data()) {
+                    let result = usize::try_from(entry.result()).map_err(|_| Errno(-entry.result()));
+                    let _ = read.done.send(result);
+                }
+            }
+            if !ring.submission().cq_overflow() || inner.submit().is_err() {
+                return;
             }
         }
     }
@@ -174,7 +181,7 @@ mod tests {
         runtime().block_on(async {
             let direct = closing(direct);
             let Ok(ring) = Ring::new() else { return }; // a kernel without io_uring
-            let reads: Vec<_> = (0..200)
+            let reads: Vec<_> = (0..1000)
                 .map(|_| {
                     let (ring, direct) = (ring.clone(), direct.clone());
                     tokio::spawn(async move { ring.read_start(direct, 4096).await })
