@@ -6,6 +6,7 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
+use libmp::check::sysfs::is_blocked;
 use libmp::check::{CheckIo, CheckRequest, RawCheck, RawIo, ScsiReply};
 use libmp::prio::{PrioIo, RawPrio};
 use libmp::types::{DevT, Errno, PathName};
@@ -68,7 +69,7 @@ impl Checks {
         waits: impl FnOnce(String),
     ) -> RawCheck {
         let (path, mut sysfs_state) = self.path(&name, devt);
-        let blocked = sysfs_state.clone().filter(|state| matches!(state.as_str(), "blocked" | "quiesce"));
+        let blocked = sysfs_state.clone().filter(|state| is_blocked(Some(state)));
         let running = blocked.is_some() || matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
         let waited = blocked.map(waits).is_some();
         let (io, prio) = tokio::join!(self.io(&path, &request, running), self.prio(&path, &request, running));

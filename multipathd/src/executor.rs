@@ -7,8 +7,8 @@ use libmp::check::{CheckRequest, RawCheck, RawIo};
 use libmp::config::{Config, Environment, Source};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded};
-use libmp::dm::op::{self, DmOp};
-use libmp::types::{DevT, Errno, PathName, Token};
+use libmp::dm::op::{DmOp, UUID_PREFIX, uuid_of};
+use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::args::{Bindings, NewDevices, Options};
@@ -49,7 +49,7 @@ impl Executor {
             Effect::Enumerate { token } => self.enumerate(token),
             Effect::Probe { token, name } => self.probe(token, name),
             Effect::Check { token, name, devt, request } => self.check(token, name, devt, request),
-            Effect::Dm { token, op } => self.dm(token, op),
+            Effect::Dm { token, wwid, op } => self.dm(token, wwid, op),
             Effect::SysfsWrite { token, name, attribute, value } => {
                 self.sysfs_write(token, name, attribute, value);
             }
@@ -93,12 +93,12 @@ impl Executor {
         });
     }
 
-    fn dm(&self, token: Token, op: DmOp) {
+    fn dm(&self, token: Token, wwid: Wwid, op: DmOp) {
         let mapper = self.mapper.clone();
         let why = DmFailure { step: "do anything".into(), errno: Errno::EIO };
         let failed =
             Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
-        let done = move || Event::DmDone { token, done: Box::new(mapper.perform(&op)) };
+        let done = move || Event::DmDone { token, done: Box::new(mapper.perform(&uuid_of(&wwid), &op)) };
         self.maps.push(self.promise(Some(failed)).kept_by(done));
     }
 
@@ -173,9 +173,9 @@ fn parse(texts: Texts, options: Options) -> Loaded {
 fn enumerate(mapper: &Mapper) -> Enumeration {
     let mut found = Enumeration { disks: sysfs::disks().unwrap_or_default(), ..Enumeration::default() };
     for entry in mapper.list().unwrap_or_default() {
-        if entry.uuid.starts_with(op::UUID_PREFIX) {
+        if entry.uuid.starts_with(UUID_PREFIX) {
             // One that went meanwhile is left out.
-            found.maps.extend(mapper.read(entry.name.as_str()).ok().flatten());
+            found.maps.extend(mapper.read(&entry.uuid).ok().flatten());
         } else {
             found.others.push(entry);
         }

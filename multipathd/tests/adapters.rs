@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use libmp::check::{CheckIo, CheckRequest, RawIo};
-use libmp::core::event::UeventAction;
+use libmp::core::event::{DmDone, UeventAction};
 use libmp::dm::op::{DmOp, Load, NodeAccess, RawMap, UdevFlags};
 use libmp::prio::{PrioIo, RawPrio};
 use libmp::types::{DevT, Errno, MapName, PathName};
@@ -37,6 +37,7 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     a_reload_swaps_tables_or_leaves_everything_as_it_is,
     messages_stop_at_the_first_that_fails,
     suspend_resume_rename,
+    a_name_that_is_anothers_by_now_leads_nobody_astray,
     a_map_in_use_stays_or_goes_at_its_last_close,
     partitions_go_before_their_map,
     a_list_has_all_maps_whatever_they_are_called,
@@ -114,17 +115,17 @@ struct Map<'a> {
 
 impl<'a> Map<'a> {
     fn create(mapper: &'a Mapper, called: &'static str, load: Load) -> Self {
-        let done = mapper.perform(&create(called, load));
+        let done = create(mapper, called, load);
         assert_eq!(done.result, Ok(()));
         Self { mapper, name: called }
     }
 
     fn read(&self) -> RawMap {
-        self.mapper.read(self.name).expect("readable").expect("there")
+        read(self.mapper, self.name).expect("there")
     }
 
     fn perform(&self, op: &DmOp) -> Result<RawMap, (String, Errno)> {
-        let done = self.mapper.perform(op);
+        let done = self.mapper.perform(&uuid(self.name), op);
         done.result.map_err(|why| (why.step, why.errno))?;
         Ok(there(done.map))
     }
@@ -137,30 +138,37 @@ fn there(map: Result<Option<RawMap>, Errno>) -> RawMap {
 
 impl Drop for Map<'_> {
     fn drop(&mut self) {
-        self.mapper.perform(&remove(self.name, false));
+        // udev may be looking at it.
+        wait_until(
+            "it can be removed",
+            || !matches!(remove(self.mapper, self.name).result, Err(why) if why.errno == Errno::EBUSY),
+        );
     }
 }
 
-fn create(called: &str, load: Load) -> DmOp {
+fn uuid(called: &str) -> String {
+    format!("mpath-{called}")
+}
+
+fn read(mapper: &Mapper, called: &str) -> Option<RawMap> {
+    mapper.read(&uuid(called)).expect("readable")
+}
+
+fn create(mapper: &Mapper, called: &str, load: Load) -> DmDone {
     let (flags, access) = (UdevFlags::default(), NodeAccess::default());
-    DmOp::Create { name: name(called), uuid: format!("mpath-{called}"), load, flags, access }
+    mapper.perform(&uuid(called), &DmOp::Create { name: name(called), load, flags, access })
 }
 
-fn remove(called: &str, deferred: bool) -> DmOp {
-    DmOp::Remove { name: name(called), deferred }
+fn remove(mapper: &Mapper, called: &str) -> DmDone {
+    mapper.perform(&uuid(called), &DmOp::Remove { deferred: false })
 }
 
-fn reload(called: &str, load: Load) -> DmOp {
-    DmOp::Reload {
-        name: name(called),
-        load,
-        flags: UdevFlags { reload: true, ..UdevFlags::default() },
-        flush: false,
-    }
+fn reload(load: Load) -> DmOp {
+    DmOp::Reload { load, flags: UdevFlags { reload: true, ..UdevFlags::default() }, flush: false }
 }
 
-fn message(called: &str, messages: &[String]) -> DmOp {
-    DmOp::Message { name: name(called), messages: messages.to_vec() }
+fn message(messages: &[String]) -> DmOp {
+    DmOp::Message { messages: messages.to_vec() }
 }
 
 fn link(called: &str) -> std::path::PathBuf {
@@ -208,35 +216,35 @@ fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
     assert_eq!((target.start, target.sectors, target.kind.as_str()), (0, lun.sectors, "multipath"));
     assert!(target.table.contains(&lun.paths[0].1.to_string()), "{}", target.table);
     assert!(target.status.contains(" A "), "{}", target.status);
-    let taken = mapper.perform(&create("contract-a", lun.load(1)));
+    let taken = create(&mapper, "contract-a", lun.load(1));
     let why = taken.result.expect_err("the name is taken");
     assert_eq!((why.step.as_str(), why.errno), ("create", Errno::EBUSY));
     assert_eq!(map.read(), raw, "and the map is as it was");
     drop(map);
     assert!(!link("contract-a").exists(), "the link goes with it");
-    assert_eq!(mapper.read("contract-a"), Ok(None));
+    assert_eq!(read(&mapper, "contract-a"), None);
 }
 
 fn a_map_that_can_not_be_loaded_is_not_left_behind() {
     let (mapper, lun) = (mapper(), lun());
     let load = Load { params: "0 0 1 1 no-such-selector 0 1 1 8:0 1".into(), ..lun.load(1) };
-    let done = mapper.perform(&create("contract-b", load));
+    let done = create(&mapper, "contract-b", load);
     let why = done.result.expect_err("a selector that there isn't");
     assert_eq!((why.step.as_str(), why.errno, done.map), ("load", Errno::EINVAL, Ok(None)));
-    let done = mapper.perform(&remove("contract-b", false));
+    let done = remove(&mapper, "contract-b");
     assert_eq!(done.result.expect_err("it isn't there").errno, Errno::ENXIO);
     let long = "x".repeat(200);
-    assert!(mapper.perform(&create(&long, lun.load(1))).result.is_err());
+    assert!(create(&mapper, &long, lun.load(1)).result.is_err());
 }
 
 fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-c", lun.load(1));
-    let raw = map.perform(&reload("contract-c", lun.load(2))).expect("reloaded");
+    let raw = map.perform(&reload(lun.load(2))).expect("reloaded");
     assert!(raw.targets[0].table.contains(&lun.paths[1].1.to_string()));
     assert!(!raw.suspended && !raw.inactive_table);
     let bad = Load { params: "nonsense".into(), ..lun.load(1) };
-    let (step, errno) = map.perform(&reload("contract-c", bad)).expect_err("refused");
+    let (step, errno) = map.perform(&reload(bad)).expect_err("refused");
     assert_eq!((step.as_str(), errno), ("load", Errno::EINVAL));
     let after = map.read();
     assert_eq!(after.targets[0].table, raw.targets[0].table);
@@ -244,7 +252,7 @@ fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
     // A table of another length flushes.
     let shorter = Load { sectors: lun.sectors / 2, ..lun.load(2) };
     let flags = UdevFlags::default();
-    let resize = DmOp::Reload { name: name("contract-c"), load: shorter, flags, flush: true };
+    let resize = DmOp::Reload { load: shorter, flags, flush: true };
     assert_eq!(map.perform(&resize).expect("resized").targets[0].sectors, lun.sectors / 2);
 }
 
@@ -252,10 +260,10 @@ fn messages_stop_at_the_first_that_fails() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-d", lun.load(2));
     let (first, second) = (lun.paths[0].1, lun.paths[1].1);
-    let raw = map.perform(&message("contract-d", &[format!("fail_path {first}")])).expect("failed");
+    let raw = map.perform(&message(&[format!("fail_path {first}")])).expect("failed");
     assert!(raw.targets[0].status.contains(&format!("{first} F")), "{}", raw.targets[0].status);
     let messages = [format!("reinstate_path {first}"), "nonsense".into(), format!("fail_path {second}")];
-    let (step, errno) = map.perform(&message("contract-d", &messages)).expect_err("nonsense");
+    let (step, errno) = map.perform(&message(&messages)).expect_err("nonsense");
     assert_eq!((step.as_str(), errno), ("message nonsense", Errno::EINVAL));
     let status = map.read().targets[0].status.clone();
     assert!(status.contains(&format!("{first} A")) && status.contains(&format!("{second} A")), "{status}");
@@ -264,20 +272,35 @@ fn messages_stop_at_the_first_that_fails() {
 fn suspend_resume_rename() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-e", lun.load(2));
-    assert!(map.perform(&DmOp::Suspend { name: name("contract-e") }).expect("suspended").suspended);
-    let resume = DmOp::Resume { name: name("contract-e"), flags: UdevFlags::default() };
+    assert!(map.perform(&DmOp::Suspend).expect("suspended").suspended);
+    let resume = DmOp::Resume { flags: UdevFlags::default() };
     assert!(!map.perform(&resume).expect("resumed").suspended);
     drop(map);
     let map = Map::create(&mapper, "contract-f", lun.load(2));
     let flags = UdevFlags::default();
-    let rename = DmOp::Rename { from: name("contract-f"), to: name("contract-g"), flags };
-    let done = mapper.perform(&rename);
-    assert_eq!(done.result, Ok(()));
-    assert_eq!(there(done.map).name, name("contract-g"));
+    let renamed = map.perform(&DmOp::Rename { to: name("contract-g"), flags }).expect("renamed");
+    assert_eq!(renamed.name, name("contract-g"));
     assert!(is_block_device(&link("contract-g")) && !link("contract-f").exists());
     drop(map);
-    mapper.perform(&remove("contract-g", false));
-    assert_eq!(mapper.read("contract-g"), Ok(None));
+    assert_eq!(read(&mapper, "contract-f"), None);
+    assert!(!link("contract-g").exists());
+}
+
+fn a_name_that_is_anothers_by_now_leads_nobody_astray() {
+    let (mapper, lun) = (mapper(), lun());
+    let one = Map::create(&mapper, "contract-m", lun.load(2));
+    let other = Map::create(&mapper, "contract-n", lun.load(2));
+    for (from, to) in [("contract-m", "contract-x"), ("contract-n", "contract-m")] {
+        let status = Process::new("dmsetup").args(["rename", from, to]).status();
+        assert!(status.expect("dmsetup").success());
+    }
+    udev_settle();
+    let fail = message(&[format!("fail_path {}", lun.paths[0].1)]);
+    assert_eq!(one.perform(&fail).expect("failed").name, name("contract-x"));
+    assert!(!other.read().targets[0].status.contains(" F "), "the map that has its name is as it was");
+    drop(one);
+    assert!(is_block_device(&link("contract-m")) && !link("contract-x").exists());
+    drop(other);
 }
 
 fn a_map_in_use_stays_or_goes_at_its_last_close() {
@@ -285,13 +308,13 @@ fn a_map_in_use_stays_or_goes_at_its_last_close() {
     let map = Map::create(&mapper, "contract-h", lun.load(2));
     udev_settle();
     let open = fs::File::open(link("contract-h")).expect("opened");
-    let (step, errno) = map.perform(&remove("contract-h", false)).expect_err("busy");
+    let (step, errno) = map.perform(&DmOp::Remove { deferred: false }).expect_err("busy");
     assert_eq!((step.as_str(), errno), ("remove", Errno::EBUSY));
     assert!(map.read().open_count >= 1);
-    let raw = map.perform(&remove("contract-h", true)).expect("deferred");
+    let raw = map.perform(&DmOp::Remove { deferred: true }).expect("deferred");
     assert!(raw.deferred_remove);
     drop(open);
-    wait_until("it is gone", || mapper.read("contract-h") == Ok(None));
+    wait_until("it is gone", || read(&mapper, "contract-h").is_none());
 }
 
 fn partitions_go_before_their_map() {
@@ -304,8 +327,8 @@ fn partitions_go_before_their_map() {
     };
     dmsetup("part1-mpath-contract-i", "contract-i-part1");
     udev_settle();
-    assert_eq!(mapper.perform(&remove("contract-i", false)).result, Ok(()));
-    assert_eq!(mapper.read("contract-i-part1"), Ok(None));
+    assert_eq!(remove(&mapper, "contract-i").result, Ok(()));
+    assert_eq!(mapper.read("part1-mpath-contract-i"), Ok(None));
     drop(map);
 }
 
@@ -337,7 +360,7 @@ fn one_poll_tells_of_every_maps_events() {
     run(async {
         let poller = readable(Poller::open().expect("opened")).expect("registered");
         for text in ["fail_path", "reinstate_path"] {
-            map.perform(&message("contract-k", &[format!("{text} {}", lun.paths[0].1)])).expect("done");
+            map.perform(&message(&[format!("{text} {}", lun.paths[0].1)])).expect("done");
             poller.readable().await.expect("readable").clear_ready();
             poller.get_ref().arm().expect("armed");
         }
@@ -353,8 +376,8 @@ fn read_only_maps_and_access_rights() {
     let access = NodeAccess { mode: Some(0o640), uid: Some(0), gid: Some(6) };
     let load = Load { read_only: true, ..lun.load(2) };
     let (called, flags) = (name("contract-l"), UdevFlags::default());
-    let op = DmOp::Create { name: called, uuid: "mpath-contract-l".into(), load, flags, access };
-    let done = mapper.perform(&op);
+    let op = DmOp::Create { name: called, load, flags, access };
+    let done = mapper.perform(&uuid("contract-l"), &op);
     let map = Map { mapper: &mapper, name: "contract-l" };
     assert_eq!(done.result, Ok(()));
     assert!(there(done.map).read_only);

@@ -17,6 +17,11 @@ pub(super) fn judge(state: Option<&str>) -> Option<Judged> {
     Some(judged)
 }
 
+/// Has its transport blocked the device, and will either unblock it or give it up?
+pub fn is_blocked(state: Option<&str>) -> bool {
+    state.is_some_and(|state| matches!(state.trim(), "blocked" | "quiesce"))
+}
+
 /// Is the device's state one that `%o` shows as `offline`? Only where the kernel, or somebody, has
 /// set the device itself offline: `transport-offline` shows as `running`, as clients know it.
 pub fn is_offline(state: Option<&str>) -> bool {

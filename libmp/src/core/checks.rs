@@ -19,6 +19,9 @@ use crate::types::{Instant, Priority, Token};
 /// A check that neither the configuration nor the device gives a time is given up after so long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A map with usable paths is read again after so long.
+const LOOK_EVERY: Duration = Duration::from_mins(1);
+
 /// Checks of one second are one look.
 const SLACK: Duration = Duration::from_secs(1);
 
@@ -35,10 +38,17 @@ impl Core {
     pub(super) fn start_check(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let health = &path.health;
-        if path.map().is_none() || health.inflight.is_some() || health.stuck.is_some() || health.held_down {
+        if path.map().is_none() || health.inflight.is_some() || health.held_down {
             return;
         }
         let timeout = timeout(path);
+        if health.stuck.is_some() {
+            // It came with a check that is not answered: it has as long as another would have.
+            if health.state == CheckState::Unchecked {
+                self.timers.set(Timer::CheckTimeout(id), now + timeout);
+            }
+            return;
+        }
         let token = self.waiting.token(Awaited::Check(id));
         path.health.inflight = Some(token);
         path.health.outdated = false;
@@ -81,6 +91,7 @@ impl Core {
         if path.health.stuck == Some(token) {
             // Too late to mean anything; but its slot is free again.
             path.health.stuck = None;
+            self.timers.cancel(Timer::CheckTimeout(id));
             self.start_check(now, id, out);
             return;
         }
@@ -115,10 +126,14 @@ impl Core {
     /// No answer in its time. The call goes on holding its slot; nothing more is asked before it ends.
     pub(super) fn check_timed_out(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        path.health.stuck = path.health.inflight.take();
+        path.health.stuck = path.health.inflight.take().or(path.health.stuck);
         path.health.tries = 0;
         if path.health.blocked {
-            return; // no fault of the path's as long as its transport has it
+            // No fault of the path's as long as its transport has it: does it still?
+            let timeout = timeout(path);
+            self.timers.set(Timer::CheckTimeout(id), now + timeout);
+            self.start_probe(id, out);
+            return;
         }
         let judged = Judged::new(CheckState::Timeout, "no answer in its time");
         self.new_state(now, id, &judged, out);
@@ -191,7 +206,7 @@ impl Core {
         } else if self.kernel_disagrees(id) {
             self.dirty.insert(map_id);
         }
-        self.look_at_failed(now, map_id);
+        self.look_again(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
         self.end_hold_if_checked(now, map_id, out);
         if was != is || self.lasted(now, id) {
@@ -199,16 +214,17 @@ impl Core {
         }
     }
 
-    /// Nobody says when a map without a usable path is told to queue again by another tool: it is
-    /// read with the checks of its paths, once an interval.
-    fn look_at_failed(&mut self, now: Instant, id: MapId) {
+    /// Nobody says when another tool switches a map's queueing: it is read with the checks of its
+    /// paths, once an interval while it has no usable path, else once a minute.
+    fn look_again(&mut self, now: Instant, id: MapId) {
         let interval = self.config.globals().polling_interval;
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= interval);
-        if map.queue.phase != QueuePhase::Normal && due && map.inflight.is_none() {
+        let usable = map.queue.phase == QueuePhase::Normal;
+        let every = if usable { interval.max(LOOK_EVERY) } else { interval };
+        let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= every);
+        if due && map.inflight.is_none() {
             map.looked_at = Some(now);
-            map.requery = map.observed.as_ref().map(|o| o.name.clone());
-            self.dirty.insert(id);
+            self.read_again(id);
         }
     }
 

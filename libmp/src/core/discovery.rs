@@ -15,7 +15,7 @@ use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::dm::op::{UUID_PREFIX, wwid_of};
 use crate::identify::{self, RawProbe};
-use crate::types::{Errno, Instant, MapName, PathName};
+use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 impl Core {
     /// Everything there is: maps of an earlier run are taken over, disks are probed.
@@ -26,22 +26,26 @@ impl Core {
         self.others = found.others.into_iter().map(|o| (o.name, o.uuid)).collect();
         let there: BTreeSet<_> = found.maps.iter().filter_map(|m| wwid_of(&m.uuid)).collect();
         for raw in &found.maps {
-            self.adopt(now, raw, out);
+            self.map_found(now, raw, out);
         }
         let gone: Vec<_> = self
             .maps
             .values()
-            .filter(|m| !there.contains(&m.wwid) && m.inflight.is_none())
+            .filter(|m| !there.contains(&m.wwid) && m.observed.is_some())
             .map(|m| m.id)
             .collect();
         for id in gone {
-            self.map_gone(id, out);
+            self.read_again(id); // it may have come since the list was made
         }
         let disks: BTreeSet<PathName> = found.disks.into_iter().collect();
         let gone: Vec<PathId> =
             self.paths.values().filter(|p| !disks.contains(&p.name)).map(|p| p.id).collect();
         for id in gone {
-            self.path_gone(now, id, out);
+            if self.paths[&id].standing == Standing::Excluded(Exclusion::Deleted) {
+                self.path_gone(now, id, out);
+            } else {
+                self.start_probe(id, out); // it may have come since the list was made
+            }
         }
         for name in disks {
             self.disk_seen(now, &name, Seen::Again, out);
@@ -69,7 +73,7 @@ impl Core {
         match uevent.action {
             UeventAction::Add => self.disk_seen(now, &uevent.name, Seen::Arrived, out),
             UeventAction::Change => {
-                self.suspect(uevent);
+                self.heed_wwid(now, uevent, out);
                 self.disk_seen(now, &uevent.name, Seen::Again, out);
             }
             UeventAction::Remove => {
@@ -81,20 +85,19 @@ impl Core {
         }
     }
 
-    /// Another WWID than a path joined with takes it out at once; who it is now is for the probe to say.
-    fn suspect(&mut self, uevent: &Uevent) {
-        let Some(path) = self.by_name.get(&uevent.name).and_then(|id| self.paths.get_mut(id)) else { return };
-        let (Standing::Member { wwid, map }, Some(settings)) = (&path.standing, &path.settings) else {
+    /// udev names another WWID than the one a member joined with: it leaves its map at once, who it
+    /// is now the probe tells. A probe may take its time, and I/O must not go to the wrong LUN.
+    fn heed_wwid(&mut self, now: Instant, uevent: &Uevent, out: &mut Outbox) {
+        let Some(id) = self.by_name.get(&uevent.name).copied() else { return };
+        let Some(path) = self.paths.get(&id) else { return };
+        let (Some(settings), Standing::Member { wwid, .. }) = (&path.settings, &path.standing) else {
             return;
         };
-        if let UidSource::Udev(attribute) = &settings.uid
-            && uevent
-                .properties
-                .get(attribute)
-                .is_some_and(|shown| !shown.is_empty() && shown != wwid.as_str())
-        {
-            path.suspect = true;
-            self.dirty.insert(*map);
+        let UidSource::Udev(attribute) = &settings.uid else { return };
+        let named = uevent.properties.get(attribute.as_str()).map_or("", |value| value.trim());
+        if !named.is_empty() && named != wwid.as_str() {
+            let is = Wwid::new(named);
+            self.wwid_changed(now, id, &is, out);
         }
     }
 
@@ -116,7 +119,7 @@ impl Core {
         }
         let Some(path) = self.paths.get_mut(&id) else { return };
         let deleted = path.standing == Standing::Excluded(Exclusion::Deleted);
-        if deleted && seen == Seen::Again && self.phase == Phase::Running {
+        if deleted && path.probe.is_none() && seen == Seen::Again && self.phase == Phase::Running {
             return;
         }
         if seen == Seen::Arrived {
@@ -181,8 +184,9 @@ impl Core {
 
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        path.suspect = false;
         path.facts = Some(identify::identify(&path.name, raw));
+        // A check that waited for the transport waits for the device from now on.
+        path.health.blocked &= crate::check::sysfs::is_blocked(raw.state.as_deref());
         let mut who = path.config_id();
         let mut settings = self.config.path_settings_for(&who);
         let wwid = identify::wwid(raw, &settings.uid);

@@ -7,7 +7,7 @@ use crate::check::CheckRequest;
 use crate::core::event::RequestId;
 use crate::core::notice::Notice;
 use crate::dm::op::DmOp;
-use crate::types::{DevT, PathName, Token};
+use crate::types::{DevT, PathName, Token, Wwid};
 
 /// One thing to do. All but `Reply`, `Notify`, `Forget`, `Ready` and `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,8 @@ pub enum Effect {
     Dm {
         /// To be given back.
         token: Token,
+        /// The map of this LUN.
+        wwid: Wwid,
         /// What to do.
         op: DmOp,
     },
@@ -88,7 +90,7 @@ pub enum Effect {
 }
 
 /// Files that persist below `/etc/multipath`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateFile {
     /// `bindings`
     Bindings,

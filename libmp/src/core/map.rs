@@ -45,8 +45,8 @@ pub struct Map {
     pub observed: Option<Observed>,
     /// The operation under way.
     pub inflight: Option<Inflight>,
-    /// Something changed in the kernel: read it again, under this name.
-    pub requery: Option<MapName>,
+    /// Something changed in the kernel: read it again.
+    pub requery: bool,
     /// Operations on its table or name that failed in a row, and when to try again.
     pub backoff: Backoff,
     /// Messages that failed in a row: a table that can't be loaded must not keep a path from being
@@ -54,7 +54,7 @@ pub struct Map {
     pub message_backoff: Backoff,
     /// The first checks of new members are awaited until then.
     pub hold_until: Option<Instant>,
-    /// When it was last read for want of a usable path.
+    /// When it was last read though nobody had spoken of it.
     pub looked_at: Option<Instant>,
     /// Queueing without a path.
     pub queue: Queue,
@@ -305,7 +305,7 @@ impl Map {
             last_member: None,
             observed: None,
             inflight: None,
-            requery: None,
+            requery: false,
             backoff: Backoff::default(),
             message_backoff: Backoff::default(),
             hold_until: None,

@@ -17,9 +17,9 @@ use crate::core::queueing::{Change, Phase as QueuePhase};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
-use crate::dm::op::{DmOp, wwid_of};
+use crate::dm::op::DmOp;
 use crate::show::view::MapAction;
-use crate::types::{Errno, Instant, Token};
+use crate::types::{DevT, Errno, Instant, Token};
 
 /// A map without paths that somebody holds open is looked at again after so long.
 const IDLE_RECHECK: Duration = Duration::from_secs(30);
@@ -47,9 +47,8 @@ impl Core {
         if map.inflight.is_some() {
             return; // planned again when it ends
         }
-        if let Some(name) = &map.requery {
-            let op = DmOp::Query { name: name.clone() };
-            self.order(id, Planned { op, reason: "it changed" }, out);
+        if map.requery {
+            self.order(id, Planned { op: DmOp::Query, reason: "it changed" }, out);
             return;
         }
         let planned =
@@ -80,17 +79,24 @@ impl Core {
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
         let mut members = self.members(map);
-        members.retain(|path| !path.suspect && !self.is_leaving(path));
+        members.retain(|path| !self.is_leaving(path));
         let desired: Option<Desired> = desired::desired(map, &members);
         plan::plan(&Situation {
             map,
             members: &members,
             desired: desired.as_ref(),
             name: &name,
+            strangers: &self.strangers_in(id),
             may_load: !map.backoff.blocks(now),
             may_tell: !map.message_backoff.blocks(now),
             may_switch: may_switch(map, now),
         })
+    }
+
+    /// Devices of paths that were in this map before their WWID changed.
+    fn strangers_in(&self, id: MapId) -> Vec<DevT> {
+        let moved = self.paths.values().filter(|p| p.moved_from == Some(id) && p.map() != Some(id));
+        moved.map(Path::devt).collect()
     }
 
     /// At the end queues end, so that no shutdown hangs in one; the maps stay.
@@ -98,7 +104,7 @@ impl Core {
         let observed = self.maps[&id].observed.as_ref()?;
         let queues = observed.table().is_some_and(crate::dm::table::Table::queues);
         (queues && !self.config.globals().queue_without_daemon).then(|| Planned {
-            op: DmOp::Message { name: observed.name.clone(), messages: ["fail_if_no_path".into()].into() },
+            op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
             reason: "the daemon stops",
         })
     }
@@ -106,9 +112,9 @@ impl Core {
     fn order(&mut self, id: MapId, planned: Planned, out: &mut Outbox) {
         let token = self.waiting.token(Awaited::Dm(id));
         let Some(map) = self.maps.get_mut(&id) else { return };
-        map.requery = None;
+        map.requery = false;
         map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason });
-        out.push(Effect::Dm { token, op: planned.op });
+        out.push(Effect::Dm { token, wwid: map.wwid.clone(), op: planned.op });
     }
 
     /// Nothing is to be done for a map.
@@ -144,9 +150,8 @@ impl Core {
         if let Some(map) = self.maps.get_mut(&id) {
             map.backoff.until = None;
             map.message_backoff.until = None;
-            map.requery = map.observed.as_ref().map(|o| o.name.clone());
-            self.dirty.insert(id);
         }
+        self.read_again(id);
     }
 
     /// An operation was answered.
@@ -158,10 +163,7 @@ impl Core {
         let Some(inflight) = map.inflight.take() else { return };
         let was = map.observed.clone();
         let is = match &done.map {
-            // A device of that name that is another's is not this map.
-            Ok(raw) => {
-                raw.as_ref().filter(|raw| wwid_of(&raw.uuid).as_ref() == Some(&map.wwid)).map(Observed::parse)
-            }
+            Ok(raw) => raw.as_ref().map(Observed::parse),
             Err(errno) => {
                 let unread = DmFailure { step: "read".into(), errno: *errno };
                 let failure = done.result.err().unwrap_or(unread);
@@ -208,7 +210,7 @@ impl Core {
         let wwid = self.maps[&id].wwid.clone();
         let Some(map) = self.maps.get_mut(&id) else { return };
         match done.op {
-            DmOp::Query { .. } => {}
+            DmOp::Query => {}
             DmOp::Message { .. } => map.message_backoff.clear(),
             _ => map.backoff.clear(),
         }
@@ -232,15 +234,16 @@ impl Core {
                     reason: done.reason,
                 });
             }
-            DmOp::Rename { from, to, .. } => {
+            DmOp::Rename { to, .. } => {
                 map.action = MapAction::Rename;
-                out.notify(Notice::MapRenamed { from: from.clone(), to: to.clone() });
+                let from = was.map_or_else(|| name.clone(), |was| was.name.clone());
+                out.notify(Notice::MapRenamed { from, to: to.clone() });
             }
             DmOp::Remove { .. } => {
                 map.orders.stay_away |= map.orders.remove.take().is_some();
                 out.notify(Notice::MapRemoved { map: name, by_us: true });
             }
-            DmOp::Suspend { .. } => {
+            DmOp::Suspend => {
                 map.orders.suspended = true;
                 map.orders.suspend_or_resume = None;
             }
@@ -249,7 +252,7 @@ impl Core {
                 map.orders.suspend_or_resume = None;
             }
             DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
-            DmOp::Query { .. } => {}
+            DmOp::Query => {}
         }
     }
 

@@ -14,7 +14,7 @@ use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
 use crate::prio;
-use crate::types::{Instant, MapName, Wwid};
+use crate::types::{Instant, MapName, Priority, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
@@ -36,7 +36,11 @@ impl Core {
             let max = self.config.globals().max_polling_interval;
             path.health.interval = path.health.interval.clamp(interval, max.max(interval));
             path.health.checker = checker;
-            path.health.prioritizer = prioritizer;
+            if path.health.prioritizer != prioritizer {
+                // What another prioritizer said is on another scale.
+                path.health.priority = Priority::UNDEF;
+                path.health.prioritizer = prioritizer;
+            }
         }
         path.health.offline = check::sysfs::is_offline(facts.state.as_deref());
         path.settings = Some(settings);
@@ -49,17 +53,12 @@ impl Core {
             Standing::Member { wwid: was, map } if *was == wwid => {
                 // Its facts may have changed (size, read-only).
                 self.dirty.insert(*map);
+                if let Some(reason) = self.too_small(id, *map) {
+                    self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
+                }
                 return;
             }
-            Standing::Member { wwid: was, .. } => {
-                let (was, name) = (was.clone(), path.name.clone());
-                out.notify(Notice::WwidChanged { path: name, was: was.clone(), is: wwid.clone() });
-                let from = path.map();
-                self.start_over(now, id, Exclusion::WwidChanged { was, is: wwid.clone() }, out);
-                if let Some(path) = self.paths.get_mut(&id) {
-                    path.moved_from = from;
-                }
-            }
+            Standing::Member { .. } => self.wwid_changed(now, id, &wwid, out),
             _ => {}
         }
         if let Some(reason) = self.contradiction(id, &wwid) {
@@ -76,16 +75,21 @@ impl Core {
         }
     }
 
+    /// A member is another LUN now.
+    pub(super) fn wwid_changed(&mut self, now: Instant, id: PathId, is: &Wwid, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let Standing::Member { wwid: was, map: from } = path.standing.clone() else { return };
+        out.notify(Notice::WwidChanged { path: path.name.clone(), was: was.clone(), is: is.clone() });
+        self.start_over(now, id, Exclusion::WwidChanged { was, is: is.clone() }, out);
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.moved_from = Some(from);
+        }
+    }
+
     /// A path that is somebody else now: nothing known of the old one holds for the new.
     fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
         self.exclude(now, id, why, out);
-        let interval = self.config.globals().polling_interval;
-        self.timers.cancel(Timer::CheckTimeout(id));
-        let Some(path) = self.paths.get_mut(&id) else { return };
-        // A check under way holds its slot until it ends, whatever it says then.
-        let stuck = path.health.inflight.or(path.health.stuck);
-        path.health = Health::new(path.health.checker, path.health.prioritizer, interval);
-        path.health.stuck = stuck;
+        let Some(path) = self.paths.get(&id) else { return };
         out.push(Effect::Forget { name: path.name.clone() });
     }
 
@@ -98,6 +102,17 @@ impl Core {
             || map.members.iter().filter_map(|m| self.paths.get(m)?.facts.as_ref()).map(|f| f.sectors).next();
         let size = kernel.or_else(of_members)?;
         (size != mine).then(|| format!("its size is {mine} sectors, not {size}"))
+    }
+
+    /// A member that has become smaller than its map, and than the others: no table with it loads.
+    fn too_small(&self, id: PathId, map: MapId) -> Option<String> {
+        let map = self.maps.get(&map)?;
+        let sectors = |p: &PathId| self.paths.get(p).and_then(|p| p.facts.as_ref()).map_or(0, |f| f.sectors);
+        let of_kernel = map.observed.as_ref().and_then(Observed::sectors);
+        let size = of_kernel.or_else(|| map.members.iter().map(sectors).max())?;
+        let mine = sectors(&id);
+        let alone = !map.members.iter().any(|p| sectors(p) >= size);
+        (mine > 0 && mine < size && !alone).then(|| format!("its size is {mine} sectors, not {size}"))
     }
 
     /// Is this WWID to be multipathed (`find_multipaths`)?
@@ -166,8 +181,11 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Standing::Member { map: map_id, .. } = path.standing else { return };
         path.standing = Standing::New;
+        // What is known of it is no evidence any more, should it join again.
+        path.health = path.health.anew(self.config.globals().polling_interval);
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));
+        self.timers.cancel(Timer::CheckTimeout(id));
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
         map.backoff.clear();

@@ -37,6 +37,7 @@ use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Event, Loaded, RequestId, Signal};
 use crate::core::map::{Map, MapId};
+use crate::core::names::Unsaved;
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
@@ -95,6 +96,8 @@ pub struct Core {
     wwids: Wwids,
     timers: Timers,
     waiting: Waiting,
+    /// State files whose text is not on the disk yet, and how far that is.
+    unsaved: BTreeMap<StateFile, Unsaved>,
     dirty: BTreeSet<MapId>,
     pending: BTreeMap<RequestId, Pending>,
     next_path: u32,
@@ -121,6 +124,7 @@ impl Core {
             wwids: Wwids::default(),
             timers: Timers::default(),
             waiting: Waiting::default(),
+            unsaved: BTreeMap::new(),
             dirty: BTreeSet::new(),
             pending: BTreeMap::new(),
             next_path: 0,
@@ -191,7 +195,7 @@ impl Core {
             }
             Event::DmChanged(list) => self.dm_changed(now, &list, out),
             Event::SysfsWritten { token, .. } => drop(self.waiting.take(token)),
-            Event::Saved { token, result } => self.saved(token, result, out),
+            Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
             Event::Signal(Signal::Reconfigure) => self.reconfigure(out),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
@@ -212,6 +216,7 @@ impl Core {
                 Timer::Retrigger(id) => self.retrigger(id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),
+                Timer::Save(file) => self.save(file, out),
                 Timer::Queueing(id) => self.queueing_over(now, id, out),
                 Timer::Failback(id) => self.failback_due(id),
                 Timer::Request(id) => self.request_timed_out(id, out),
@@ -251,11 +256,16 @@ impl Core {
         }
         self.config = loaded.config;
         let (bindings, complaints) = Bindings::parse(&loaded.bindings);
-        self.bindings = bindings;
+        // What is not on the disk yet is newer than what was read from it.
+        if !self.unsaved.contains_key(&StateFile::Bindings) {
+            self.bindings = bindings;
+        }
         for text in complaints {
             out.notify(Notice::Other { level: Level::Warning, text });
         }
-        self.wwids = Wwids::parse(&loaded.wwids);
+        if !self.unsaved.contains_key(&StateFile::Wwids) {
+            self.wwids = Wwids::parse(&loaded.wwids);
+        }
         self.loading = false;
         self.phase = Phase::Enumerating;
         self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
@@ -317,15 +327,5 @@ impl Core {
     fn say_ready(&mut self, out: &mut Outbox) {
         self.ready = true;
         out.push(Effect::Ready);
-    }
-
-    fn saved(&mut self, token: Token, result: Result<(), String>, out: &mut Outbox) {
-        if let (Some(Awaited::Save(file)), Err(error)) = (self.waiting.take(token), result) {
-            let file = match file {
-                StateFile::Bindings => "bindings",
-                StateFile::Wwids => "wwids",
-            };
-            out.notify(Notice::SaveFailed { file, error });
-        }
     }
 }

@@ -1,5 +1,6 @@
 //! Names of maps: alias, bindings, WWID; conflicts are refused, swaps go through the WWID.
 
+use ::core::time::Duration;
 use alloc::format;
 use alloc::string::String;
 
@@ -8,8 +9,24 @@ use crate::core::Core;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::map::MapId;
 use crate::core::notice::Notice;
+use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
-use crate::types::{MapName, Wwid};
+use crate::types::{Instant, MapName, Token, Wwid};
+
+/// A state file that could not be written is tried again after so long.
+const SAVE_RETRY: Duration = Duration::from_mins(1);
+
+/// A state file whose text is not on the disk yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unsaved {
+    /// It is being written.
+    Writing {
+        /// There is a newer text.
+        again: bool,
+    },
+    /// It could not be written.
+    Failed,
+}
 
 impl Core {
     /// The name that a LUN's map is to have. May give it a line in the bindings file.
@@ -38,7 +55,7 @@ impl Core {
             && name.as_str() != wwid.as_str()
             && self.bindings.insert(wwid.clone(), name.clone()).is_ok()
         {
-            self.save_bindings(out);
+            self.save(StateFile::Bindings, out);
             return name;
         }
         let aliases = self.config.aliases();
@@ -50,7 +67,7 @@ impl Core {
         let mut bindings = core::mem::take(&mut self.bindings);
         let name = bindings.allocate(&settings.alias_prefix, wwid, &taken);
         self.bindings = bindings;
-        self.save_bindings(out);
+        self.save(StateFile::Bindings, out);
         name
     }
 
@@ -65,16 +82,44 @@ impl Core {
         out.notify(Notice::AliasConflict { alias: alias.clone(), wwid: wwid.clone(), holder });
     }
 
-    fn save_bindings(&mut self, out: &mut Outbox) {
-        let token = self.token(Awaited::Save(StateFile::Bindings));
-        out.push(Effect::Save { token, file: StateFile::Bindings, text: self.bindings.to_text() });
+    /// Writes a state file; one that is being written is written again afterwards, so that no older
+    /// text comes out on top.
+    pub(super) fn save(&mut self, file: StateFile, out: &mut Outbox) {
+        self.timers.cancel(Timer::Save(file));
+        if let Some(Unsaved::Writing { again }) = self.unsaved.get_mut(&file) {
+            *again = true;
+            return;
+        }
+        self.unsaved.insert(file, Unsaved::Writing { again: false });
+        let token = self.token(Awaited::Save(file));
+        let text = match file {
+            StateFile::Bindings => self.bindings.to_text(),
+            StateFile::Wwids => self.wwids.to_text(),
+        };
+        out.push(Effect::Save { token, file, text });
+    }
+
+    /// A state file was written, or not.
+    pub(super) fn saved(&mut self, now: Instant, token: Token, result: Result<(), String>, out: &mut Outbox) {
+        let Some(Awaited::Save(file)) = self.waiting.take(token) else { return };
+        let again = self.unsaved.remove(&file) == Some(Unsaved::Writing { again: true });
+        if let Err(error) = result {
+            let name = match file {
+                StateFile::Bindings => "bindings",
+                StateFile::Wwids => "wwids",
+            };
+            out.notify(Notice::SaveFailed { file: name, error });
+            self.unsaved.insert(file, Unsaved::Failed);
+            self.timers.set(Timer::Save(file), now + SAVE_RETRY);
+        } else if again {
+            self.save(file, out);
+        }
     }
 
     /// Adds a WWID to the wwids file, where it is not in it.
     pub(super) fn remember_wwid(&mut self, wwid: &Wwid, out: &mut Outbox) {
         if self.wwids.insert(wwid.clone()) {
-            let token = self.token(Awaited::Save(StateFile::Wwids));
-            out.push(Effect::Save { token, file: StateFile::Wwids, text: self.wwids.to_text() });
+            self.save(StateFile::Wwids, out);
         }
     }
 
@@ -96,10 +141,7 @@ impl Core {
         }
         let holder = self.maps.values().find(|m| {
             let here = m.observed.as_ref().map(|o| &o.name);
-            let coming = m.inflight.as_ref().map(|i| match &i.op {
-                crate::dm::op::DmOp::Rename { to, .. } => to,
-                op => op.name(),
-            });
+            let coming = m.inflight.as_ref().and_then(|i| i.op.takes_name());
             m.id != id && (here == Some(&wanted) || coming == Some(&wanted))
         });
         let Some(holder) = holder else { return wanted };

@@ -6,11 +6,11 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
-use crate::core::Core;
 use crate::core::effect::Outbox;
 use crate::core::map::{Live, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{PathId, RELAPSES, UNKNOWN_DEVICE};
+use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::types::{Instant, MapName, Wwid};
 
@@ -30,6 +30,18 @@ impl Core {
             return; // its answer says more than this
         }
         self.set_observed(now, id, Some(Observed::parse(raw)), out);
+    }
+
+    /// A map in an enumeration, which may be older than what is known of it.
+    pub(super) fn map_found(&mut self, now: Instant, raw: &RawMap, out: &mut Outbox) {
+        let id = wwid_of(&raw.uuid).and_then(|wwid| self.by_wwid.get(&wwid).copied());
+        let known = id.and_then(|id| Some((id, self.maps.get(&id)?.observed.as_ref()?)));
+        match known {
+            None if self.phase == Phase::Running => self.map_uevent(&raw.uuid, &raw.name),
+            None => self.adopt(now, raw, out),
+            Some((id, observed)) if *observed == Observed::parse(raw) => drop(self.dirty.insert(id)),
+            Some((id, _)) => self.requery(id),
+        }
     }
 
     /// Takes in how the kernel has a map now.
@@ -109,12 +121,12 @@ impl Core {
             match self.by_wwid.get(&wwid).copied() {
                 None => {
                     let id = self.known_or_new(&wwid, &entry.name);
-                    self.requery(id, &entry.name);
+                    self.requery(id);
                 }
                 Some(id) => {
                     let same = |o: &Observed| o.event_nr == entry.event_nr && o.name == entry.name;
                     if !self.maps[&id].observed.as_ref().is_some_and(same) {
-                        self.requery(id, &entry.name);
+                        self.requery(id);
                     }
                 }
             }
@@ -135,7 +147,7 @@ impl Core {
     pub(super) fn map_uevent(&mut self, uuid: &str, name: &MapName) {
         if let Some(wwid) = wwid_of(uuid) {
             let id = self.known_or_new(&wwid, name);
-            self.requery(id, name);
+            self.requery(id);
         }
     }
 
@@ -148,10 +160,17 @@ impl Core {
         })
     }
 
+    /// Have a map read again, if it was there; an answer that is awaited is as good or better.
+    pub(super) fn read_again(&mut self, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.requery |= map.inflight.is_none() && map.observed.is_some();
+        self.dirty.insert(id);
+    }
+
     /// Have a map read again, as soon as nothing is under way.
-    fn requery(&mut self, id: MapId, name: &MapName) {
+    pub(super) fn requery(&mut self, id: MapId) {
         if let Some(map) = self.maps.get_mut(&id) {
-            map.requery = Some(name.clone());
+            map.requery = true;
             self.dirty.insert(id);
         }
     }

@@ -39,8 +39,6 @@ pub struct Path {
     pub probe: Option<Token>,
     /// Something changed while the probe was under way: probe again.
     pub probe_again: bool,
-    /// udev showed another WWID than it joined with: until a probe has told, no table is given it.
-    pub suspect: bool,
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
@@ -165,6 +163,14 @@ pub struct Health {
 }
 
 impl Health {
+    /// Of a path that is to be checked anew. What a check under way will say counts no more; it goes
+    /// on holding the path's slot.
+    #[must_use]
+    pub fn anew(&self, interval: Duration) -> Self {
+        let stuck = self.inflight.or(self.stuck);
+        Self { stuck, offline: self.offline, ..Self::new(self.checker, self.prioritizer, interval) }
+    }
+
     /// Of a path never checked.
     pub const fn new(checker: Checker, prioritizer: Prioritizer, interval: Duration) -> Self {
         Self {
@@ -212,7 +218,6 @@ impl Path {
             stats: PathStats { failures: 0, checks: 0 },
             probe: None,
             probe_again: false,
-            suspect: false,
             moved_from: None,
             retriggers: 0,
         }

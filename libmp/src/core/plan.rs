@@ -9,9 +9,9 @@ use alloc::vec::Vec;
 use crate::core::desired::{self, Desired};
 use crate::core::map::{Live, Map, Observed, SuspendOrder};
 use crate::core::path::Path;
-use crate::dm::op::{DmOp, UdevFlags, uuid_of};
+use crate::dm::op::{DmOp, UdevFlags};
 use crate::dm::table::Difference;
-use crate::types::MapName;
+use crate::types::{DevT, MapName};
 
 /// The next operation on a map, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Situation<'a> {
     pub desired: Option<&'a Desired>,
     /// The name it may take now (its own where another device has the one it is to have).
     pub name: &'a MapName,
+    /// Devices in the kernel's table that are other LUNs by now.
+    pub strangers: &'a [DevT],
     /// May a table, a name or a map be changed now (or is the last failure too fresh)?
     pub may_load: bool,
     /// May messages be sent now?
@@ -52,10 +54,13 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
         return None;
     }
     if let Some(order) = s.map.orders.suspend_or_resume {
-        return Some(suspend_or_resume(s, observed, order));
+        return Some(suspend_or_resume(s, order));
     }
     if s.map.orders.suspended {
         return None;
+    }
+    if let Some(planned) = expel(s, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {
+        return Some(planned);
     }
     let change = || {
         remove(s, observed)
@@ -77,7 +82,6 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
     let desired = s.desired?;
     let op = DmOp::Create {
         name: s.name.clone(),
-        uuid: uuid_of(&s.map.wwid),
         load: desired.load(),
         flags: desired.flags(s.map, false),
         access: desired::access(s.map),
@@ -86,8 +90,7 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
 }
 
 fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let name = observed.name.clone();
-    let op = DmOp::Remove { name, deferred: s.map.settings.deferred_remove };
+    let op = DmOp::Remove { deferred: s.map.settings.deferred_remove };
     if s.map.orders.remove.is_some() {
         return Some(planned(op, "removal ordered"));
     }
@@ -95,13 +98,12 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     (s.members.is_empty() && idle).then(|| planned(op, "no path left"))
 }
 
-fn suspend_or_resume(s: &Situation<'_>, observed: &Observed, order: SuspendOrder) -> Planned {
-    let name = observed.name.clone();
+fn suspend_or_resume(s: &Situation<'_>, order: SuspendOrder) -> Planned {
     match order {
-        SuspendOrder::Suspend => planned(DmOp::Suspend { name }, "operator"),
+        SuspendOrder::Suspend => planned(DmOp::Suspend, "operator"),
         SuspendOrder::Resume => {
             let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
-            planned(DmOp::Resume { name, flags }, "operator")
+            planned(DmOp::Resume { flags }, "operator")
         }
     }
 }
@@ -116,13 +118,13 @@ fn wake(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         return s.desired.map(|d| reload_op(s, observed, d, "left suspended with another table"));
     }
     let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
-    Some(planned(DmOp::Resume { name: observed.name.clone(), flags }, "left suspended"))
+    Some(planned(DmOp::Resume { flags }, "left suspended"))
 }
 
 fn rename(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     (observed.name != *s.name).then(|| {
         let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
-        let op = DmOp::Rename { from: observed.name.clone(), to: s.name.clone(), flags };
+        let op = DmOp::Rename { to: s.name.clone(), flags };
         planned(op, "its name in the configuration")
     })
 }
@@ -130,7 +132,6 @@ fn rename(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
 fn reload_op(s: &Situation<'_>, observed: &Observed, desired: &Desired, reason: &'static str) -> Planned {
     let resized = observed.sectors().is_some_and(|now| now != desired.sectors);
     let op = DmOp::Reload {
-        name: observed.name.clone(),
         load: desired.load(),
         flags: desired.flags(s.map, !resized && !matches!(observed.live, Live::Empty)),
         flush: resized,
@@ -178,6 +179,23 @@ fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
     s.may_switch && best.is_some_and(|best| best != observed.current_group())
 }
 
+/// I/O meant for this LUN must not reach another: such a path is failed before anything else is done,
+/// as a new table may be refused, or wait for the I/O that is under way.
+fn expel(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let active = s.strangers.iter().filter(|devt| observed.path_active(**devt) == Some(true));
+    let messages: Vec<_> = active.map(|devt| format!("fail_path {devt}")).collect();
+    (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "another LUN"))
+}
+
+/// A path is back in a map that was to go at its last close, for want of paths.
+fn stay(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let wanted = !s.members.is_empty() && !s.map.orders.stay_away && s.map.orders.remove.is_none();
+    (observed.deferred_remove && wanted).then(|| {
+        let messages = ["@cancel_deferred_remove".to_string()].into();
+        planned(DmOp::Message { messages }, "it has a path again")
+    })
+}
+
 /// Everything that messages can mend, in one operation.
 fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     let table = observed.table()?;
@@ -204,6 +222,5 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let best = desired::best_observed_group(observed, s.members)?;
         messages.push(format!("switch_group {best}"));
     }
-    let name = observed.name.clone();
-    (!messages.is_empty()).then(|| planned(DmOp::Message { name, messages }, "states of its paths"))
+    (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "states of its paths"))
 }

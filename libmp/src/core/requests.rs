@@ -18,6 +18,7 @@ use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
     self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
 };
+use crate::dm::op::DmOp;
 use crate::show;
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
@@ -278,6 +279,10 @@ impl Core {
     fn del_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
         let map = self.paths.get(&id).and_then(Path::map);
         self.exclude(now, id, Exclusion::Deleted, out);
+        // A probe that was asked before would bring it back, and say what was.
+        if let Some(token) = self.paths.get_mut(&id).and_then(|path| path.probe.take()) {
+            self.waiting.forget(token);
+        }
         map.map_or_else(|| OK.into(), |map| Answer::When(Until::Map(map)))
     }
 
@@ -362,7 +367,30 @@ impl Core {
     }
 
     pub(super) fn request_timed_out(&mut self, id: RequestId, out: &mut Outbox) {
+        let until = self.pending.get(&id).map(|p| p.until);
         self.finish(id, TIMEOUT, out);
+        match until {
+            Some(Until::Map(map)) if self.waiting_for(Until::Map(map)).is_empty() => self.withdraw(map),
+            Some(Until::Removals) => {
+                for map in self.maps.keys().copied().collect::<Vec<_>>() {
+                    self.withdraw(map);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Nobody waits any more for what was ordered for a map: what has not begun will not. A map that
+    /// goes, or is suspended, a minute after its operator was told "timeout" is a nasty surprise.
+    fn withdraw(&mut self, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let begun = |op: fn(&DmOp) -> bool| map.inflight.as_ref().is_some_and(|i| op(&i.op));
+        let removing = begun(|op| matches!(op, DmOp::Remove { .. }));
+        let suspending = begun(|op| matches!(op, DmOp::Suspend | DmOp::Resume { .. }));
+        let orders = &mut map.orders;
+        orders.remove = orders.remove.filter(|_| removing);
+        orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
+        (orders.reload, orders.reinstate, orders.switch_to) = (false, None, None);
     }
 }
 

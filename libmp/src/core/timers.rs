@@ -2,6 +2,7 @@
 
 use alloc::collections::{BTreeMap, BTreeSet};
 
+use crate::core::effect::StateFile;
 use crate::core::event::RequestId;
 use crate::core::map::MapId;
 use crate::core::path::PathId;
@@ -22,6 +23,8 @@ pub enum Timer {
     Retry(MapId),
     /// Queueing without a path ends.
     Queueing(MapId),
+    /// A state file that could not be written is tried again.
+    Save(StateFile),
     /// A deferred failback is due.
     Failback(MapId),
     /// A client is told that it took too long.

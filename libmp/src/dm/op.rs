@@ -54,15 +54,14 @@ pub struct Load {
     pub read_only: bool,
 }
 
-/// One operation on one map.
+/// One operation on one map, which is found by its UUID: by the time an operation reaches the kernel a
+/// name may be another map's, and a table or a message must not go to the wrong LUN.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DmOp {
     /// Create, load, resume, wait (bounded) for udev. A map that can't be loaded is removed again.
     Create {
         /// Its name.
         name: MapName,
-        /// Its UUID (`mpath-WWID`).
-        uuid: String,
         /// Its table.
         load: Load,
         /// For udev.
@@ -73,8 +72,6 @@ pub enum DmOp {
     /// Load a table into a map that exists, suspend (noflush unless `flush`), resume.
     /// A load that fails leaves the live table as it is, and the map running.
     Reload {
-        /// Its name.
-        name: MapName,
         /// Its new table.
         load: Load,
         /// For udev.
@@ -84,8 +81,6 @@ pub enum DmOp {
     },
     /// Give it another name.
     Rename {
-        /// Its name now.
-        from: MapName,
         /// Its name to be.
         to: MapName,
         /// For udev.
@@ -94,50 +89,32 @@ pub enum DmOp {
     /// Remove it; with `deferred`, at its last close if it is in use.
     /// Its partition maps (`part*-mpath-…` on top of it) go first.
     Remove {
-        /// Its name.
-        name: MapName,
         /// Carried out at the last close.
         deferred: bool,
     },
     /// Messages to the target, one after another, stopping at the first that fails:
     /// `fail_path 8:16`, `reinstate_path 8:16`, `switch_group 2`, `queue_if_no_path`, ….
     Message {
-        /// Its name.
-        name: MapName,
         /// The messages.
         messages: Vec<String>,
     },
     /// Suspend it (an operator's command).
-    Suspend {
-        /// Its name.
-        name: MapName,
-    },
+    Suspend,
     /// Resume it.
     Resume {
-        /// Its name.
-        name: MapName,
         /// For udev.
         flags: UdevFlags,
     },
     /// Only read it.
-    Query {
-        /// Its name.
-        name: MapName,
-    },
+    Query,
 }
 
 impl DmOp {
-    /// The map it is about; of a rename, the name now.
-    pub fn name(&self) -> &MapName {
+    /// The name that it takes, if it takes one.
+    pub const fn takes_name(&self) -> Option<&MapName> {
         match self {
-            Self::Create { name, .. }
-            | Self::Reload { name, .. }
-            | Self::Rename { from: name, .. }
-            | Self::Remove { name, .. }
-            | Self::Message { name, .. }
-            | Self::Suspend { name }
-            | Self::Resume { name, .. }
-            | Self::Query { name } => name,
+            Self::Create { name, .. } | Self::Rename { to: name, .. } => Some(name),
+            _ => None,
         }
     }
 }

@@ -16,16 +16,6 @@ usage: sim --seed N [--events K] [--trace]     replay one run
        sim --invariants                        what must hold
 ";
 
-/// Runs of CI that are known not to hold: `seed invariant` a line. They are said and counted apart;
-/// any other failure fails the run.
-const OPEN: &str = include_str!("../open.txt");
-
-fn is_open(seed: u64, invariant: &str) -> bool {
-    let line =
-        |line: &str| line.split_once(' ').is_some_and(|(s, i)| s.parse() == Ok(seed) && i == invariant);
-    OPEN.lines().any(line)
-}
-
 /// Events of chaos in a run, unless told otherwise.
 const EVENTS: u64 = 4000;
 
@@ -153,16 +143,12 @@ fn replay(seed: u64, options: Options) -> String {
 }
 
 fn many(seeds: std::ops::Range<u64>, options: Options, ci: bool) -> ExitCode {
-    let (mut passed, mut open, mut failed) = (0_u32, 0_u32, Vec::new());
+    let (mut passed, mut failed) = (0_u32, Vec::new());
     let mut virtual_s = 0;
     let (coverage, events, took) = run_many(seeds, options, real::core, |outcome| {
         virtual_s += outcome.virtual_time.as_secs();
         match &outcome.violation {
             None => passed += 1,
-            Some(violation) if ci && is_open(outcome.seed, violation.name) => {
-                println!("open: seed {}: {violation}", outcome.seed);
-                open += 1;
-            }
             Some(violation) => {
                 println!("FAIL seed {}: {violation}", outcome.seed);
                 if failed.is_empty() {
@@ -189,9 +175,6 @@ fn many(seeds: std::ops::Range<u64>, options: Options, ci: bool) -> ExitCode {
     if ci && events < 1_000_000 {
         println!("FAIL: fewer than a million events");
         failed.push("events");
-    }
-    if open > 0 {
-        println!("{open} runs are known not to hold (tests/sim/open.txt)");
     }
     println!("{passed} passed, {} failed", failed.len());
     if failed.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -258,7 +258,8 @@ impl Sim {
 
     /// `dmsetup reload` by hand: a path less, other features, another order.
     fn foreign_reload(&mut self, name: &str) {
-        let Some(raw) = self.world.dm.read(name) else { return };
+        let uuid = self.world.dm.by_name(name).map(|d| d.uuid.clone());
+        let Some(raw) = uuid.and_then(|uuid| self.world.dm.read(&uuid)) else { return };
         let Some(target) = raw.targets.first().filter(|t| t.kind == "multipath") else { return };
         let Some(disk) = self.world.dm.by_name(name).and_then(|d| d.disks().next()) else { return };
         let params = match self.rng.below(3) {

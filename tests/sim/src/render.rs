@@ -6,6 +6,7 @@ use libmp::check::{CheckIo, RawCheck, RawIo};
 use libmp::core::effect::Effect;
 use libmp::core::event::{Event, Uevent};
 use libmp::dm::op::{DmOp, RawMap};
+use libmp::types::Wwid;
 
 fn raw_check(raw: &RawCheck) -> String {
     let io = match &raw.io {
@@ -92,23 +93,23 @@ pub fn event(event: &Event) -> String {
     }
 }
 
-fn op(op: &DmOp) -> String {
+fn op(wwid: &Wwid, op: &DmOp) -> String {
     match op {
-        DmOp::Create { name, uuid, load, .. } => {
-            format!("create {name} {uuid} {} {}", load.sectors, load.params)
+        DmOp::Create { name, load, .. } => {
+            format!("create {wwid} as {name} {} {}", load.sectors, load.params)
         }
-        DmOp::Reload { name, load, flush, .. } => {
+        DmOp::Reload { load, flush, .. } => {
             let flush = if *flush { " (flush)" } else { "" };
-            format!("reload {name}{flush} {} {}", load.sectors, load.params)
+            format!("reload {wwid}{flush} {} {}", load.sectors, load.params)
         }
-        DmOp::Rename { from, to, .. } => format!("rename {from} to {to}"),
-        DmOp::Remove { name, deferred } => {
-            format!("remove {name}{}", if *deferred { " (deferred)" } else { "" })
+        DmOp::Rename { to, .. } => format!("rename {wwid} to {to}"),
+        DmOp::Remove { deferred } => {
+            format!("remove {wwid}{}", if *deferred { " (deferred)" } else { "" })
         }
-        DmOp::Message { name, messages } => format!("message {name} {}", messages.join(", ")),
-        DmOp::Suspend { name } => format!("suspend {name}"),
-        DmOp::Resume { name, .. } => format!("resume {name}"),
-        DmOp::Query { name } => format!("query {name}"),
+        DmOp::Message { messages } => format!("message {wwid} {}", messages.join(", ")),
+        DmOp::Suspend => format!("suspend {wwid}"),
+        DmOp::Resume { .. } => format!("resume {wwid}"),
+        DmOp::Query => format!("query {wwid}"),
     }
 }
 
@@ -131,7 +132,7 @@ pub fn effect(effect: &Effect) -> String {
                 if request.prio.is_some() { "+prio" } else { "" }
             )
         }
-        Effect::Dm { token, op: it } => format!("#{} dm {}", token.0, op(it)),
+        Effect::Dm { token, wwid, op: it } => format!("#{} dm {}", token.0, op(wwid, it)),
         Effect::SysfsWrite { token, name, attribute, value } => {
             format!("#{} write {value} to {name}/{attribute}", token.0)
         }

@@ -1,5 +1,7 @@
 //! A whole run of one seed: a random machine, chaos, and then rest, more than once.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc;
 use std::time::{Duration, Instant as WallClock};
 
 use libmp::types::Instant;
@@ -54,21 +56,37 @@ pub fn run(seed: u64, options: Options, factory: Factory) -> Outcome {
     }
 }
 
-/// Runs seeds one after another; `report` hears of each.
+/// Runs seeds, as many at once as there are processors; `report` hears of each.
 pub fn run_many(
-    seeds: impl Iterator<Item = u64>,
+    seeds: std::ops::Range<u64>,
     options: Options,
-    factory: impl Fn() -> Factory,
+    factory: impl Fn() -> Factory + Sync,
     mut report: impl FnMut(&Outcome),
 ) -> (Coverage, u64, Duration) {
     let start = WallClock::now();
     let (mut coverage, mut events) = (Coverage::default(), 0);
-    for seed in seeds {
-        let outcome = run(seed, options, factory());
-        coverage.merge(&outcome.coverage);
-        events += outcome.events;
-        report(&outcome);
-    }
+    let next = AtomicU64::new(seeds.start);
+    let workers = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        let (sender, outcomes) = mpsc::channel();
+        for _ in 0..workers {
+            let (sender, next, factory) = (sender.clone(), &next, &factory);
+            scope.spawn(move || {
+                loop {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= seeds.end || sender.send(run(seed, options, factory())).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        for outcome in outcomes {
+            coverage.merge(&outcome.coverage);
+            events += outcome.events;
+            report(&outcome);
+        }
+    });
     (coverage, events, start.elapsed())
 }
 
@@ -192,12 +210,16 @@ fn rest(sim: &mut Sim) -> Result<(), Violation> {
     let paths = u64::try_from(sim.world.disks.len()).expect("few");
     let an_hour = paths * 3600 / sim.conf.max_polling_s < 1500 || sim.rng.per_mille(50);
     let length = if an_hour { Duration::from_hours(1) } else { Duration::from_mins(10) };
-    (sim.watch.orders, sim.watch.ticks, sim.watch.checks) = (0, 0, 0);
+    (sim.watch.orders, sim.watch.relapses, sim.watch.ticks, sim.watch.checks) = (0, 0, 0, 0);
     sim.run_until(started + length)?;
     judge(sim)?;
     if sim.watch.orders > 0 {
         let detail =
             format!("{} orders in {length:?}, the last one: {}", sim.watch.orders, sim.watch.last_order);
+        return Err(Violation::new("rest-orders-nothing", detail));
+    }
+    if sim.watch.relapses > paths * (length.as_secs() / 120 + 1) {
+        let detail = format!("{} times in {length:?} a standby path was reinstated", sim.watch.relapses);
         return Err(Violation::new("rest-orders-nothing", detail));
     }
     // A map that is held open without a path is looked at twice a minute.

@@ -279,6 +279,7 @@ impl Sim {
             return Ok(());
         }
         self.life += 1;
+        self.log.clear();
         self.trace.line(self.world.now, format_args!("-- daemon {} starts", self.life));
         let mut daemon = (self.factory)(1000 + self.life);
         self.watch.reborn(self.world.now);

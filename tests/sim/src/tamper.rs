@@ -6,7 +6,7 @@ use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::Event;
 use libmp::dm::op::DmOp;
 use libmp::show::view::View;
-use libmp::types::{DevT, Instant, Token};
+use libmp::types::{DevT, Instant, Token, Wwid};
 
 use crate::daemon::{Daemon, Factory};
 
@@ -97,27 +97,37 @@ impl Tampered {
         self.count += 1;
         let now_and_then = self.count.is_multiple_of(7);
         match (self.defect, effect) {
-            (NoReinstate, Effect::Dm { token, op }) => vec![Self::without("reinstate_path", token, op)],
-            (NoFail, Effect::Dm { token, op }) => vec![Self::without("fail_path", token, op)],
-            (NoQueueOff, Effect::Dm { token, op }) => vec![Self::without("fail_if_no_path", token, op)],
-            (ReinstateAll, Effect::Dm { token, op: DmOp::Message { name, messages } }) => {
+            (NoReinstate, Effect::Dm { token, wwid, op }) => {
+                vec![Self::without("reinstate_path", token, wwid, op)]
+            }
+            (NoFail, Effect::Dm { token, wwid, op }) => vec![Self::without("fail_path", token, wwid, op)],
+            (NoQueueOff, Effect::Dm { token, wwid, op }) => {
+                vec![Self::without("fail_if_no_path", token, wwid, op)]
+            }
+            (ReinstateAll, Effect::Dm { token, wwid, op: DmOp::Message { messages } }) => {
                 let messages = messages.iter().map(|m| m.replace("fail_path", "reinstate_path")).collect();
-                vec![Effect::Dm { token, op: DmOp::Message { name, messages } }]
+                vec![Effect::Dm { token, wwid, op: DmOp::Message { messages } }]
             }
-            (SwapPaths, Effect::Dm { token, op }) => vec![Effect::Dm { token, op: self.swap(op) }],
-            (StaySuspended, Effect::Dm { token, op: DmOp::Reload { name, .. } }) if now_and_then => {
-                vec![Effect::Dm { token, op: DmOp::Suspend { name } }]
+            (SwapPaths, Effect::Dm { token, wwid, op }) => {
+                let op = self.swap(&wwid, op);
+                vec![Effect::Dm { token, wwid, op }]
             }
-            (NoRename, Effect::Dm { token, op: DmOp::Rename { from, .. } }) => {
-                vec![Effect::Dm { token, op: DmOp::Query { name: from } }]
+            (StaySuspended, Effect::Dm { token, wwid, op: DmOp::Reload { .. } }) if now_and_then => {
+                vec![Effect::Dm { token, wwid, op: DmOp::Suspend }]
+            }
+            // The core resumes what it finds suspended: that is lost too.
+            (StaySuspended, Effect::Dm { token, wwid, op: DmOp::Resume { .. } })
+            | (NoRename, Effect::Dm { token, wwid, op: DmOp::Rename { .. } }) => {
+                vec![Effect::Dm { token, wwid, op: DmOp::Query }]
             }
             (LoseReplies, Effect::Reply { .. }) if now_and_then => Vec::new(),
             (DoubleReplies, reply @ Effect::Reply { .. }) if now_and_then => vec![reply.clone(), reply],
             (SameToken, Effect::Check { name, devt, request, .. }) => {
                 vec![Effect::Check { token: Token(1), name, devt, request }]
             }
-            (TwoOperations, Effect::Dm { token, op: op @ DmOp::Reload { .. } }) => {
-                vec![Effect::Dm { token, op: op.clone() }, Effect::Dm { token: self.token(), op }]
+            (TwoOperations, Effect::Dm { token, wwid, op: op @ DmOp::Reload { .. } }) => {
+                let again = Effect::Dm { token: self.token(), wwid: wwid.clone(), op: op.clone() };
+                vec![Effect::Dm { token, wwid, op }, again]
             }
             (SaveForever, effect @ Effect::Save { .. }) => {
                 self.last_save = Some(effect.clone());
@@ -131,20 +141,20 @@ impl Tampered {
         }
     }
 
-    fn without(message: &str, token: Token, op: DmOp) -> Effect {
+    fn without(message: &str, token: Token, wwid: Wwid, op: DmOp) -> Effect {
         let op = match op {
-            DmOp::Message { name, mut messages } => {
+            DmOp::Message { mut messages } => {
                 messages.retain(|m| !m.starts_with(message));
-                if messages.is_empty() { DmOp::Query { name } } else { DmOp::Message { name, messages } }
+                if messages.is_empty() { DmOp::Query } else { DmOp::Message { messages } }
             }
             other => other,
         };
-        Effect::Dm { token, op }
+        Effect::Dm { token, wwid, op }
     }
 
     /// One device of the table is replaced by one of another map's.
-    fn swap(&mut self, mut op: DmOp) -> DmOp {
-        let name = op.name().as_str().to_owned();
+    fn swap(&mut self, wwid: &Wwid, mut op: DmOp) -> DmOp {
+        let name = wwid.as_str().to_owned();
         let (DmOp::Create { load, .. } | DmOp::Reload { load, .. }) = &mut op else { return op };
         let mine: BTreeSet<DevT> = load.params.split(' ').filter_map(|w| w.parse().ok()).collect();
         let other = self.devices.iter().filter(|(n, _)| **n != name).find_map(|(_, devices)| devices.first());

@@ -44,7 +44,7 @@ impl Sim {
                 | Effect::Save { token, .. } => *token,
             };
             let running = match &effect {
-                Effect::Dm { op, .. } => Some(Running::new(op.clone())),
+                Effect::Dm { wwid, op, .. } => Some(Running::new(wwid, op.clone())),
                 _ => None,
             };
             self.next_job += 1;

@@ -13,7 +13,7 @@ use super::abi::{
     encode_target,
 };
 use super::cookie::Cookie;
-use super::read::by_name;
+use super::read::{by_name, by_uuid};
 use super::{Control, node};
 
 /// udev gets so long for one operation; then its link is made in its place.
@@ -81,45 +81,38 @@ impl Mapper {
         self.control.list()
     }
 
-    /// One map, whole.
-    pub fn read(&self, name: &str) -> Result<Option<RawMap>, Errno> {
-        self.control.read(name)
+    /// One map, whole; `None` where there is none of this UUID.
+    pub fn read(&self, uuid: &str) -> Result<Option<RawMap>, Errno> {
+        self.control.read(uuid)
     }
 
-    /// Performs one operation.
-    pub fn perform(&self, op: &DmOp) -> DmDone {
-        let result = self.steps(op);
-        let name = match op {
-            DmOp::Rename { to, .. } if result.is_ok() => to,
-            other => other.name(),
-        };
-        DmDone { result, map: self.read(name.as_str()) }
+    /// Performs one operation on the map of this UUID.
+    pub fn perform(&self, uuid: &str, op: &DmOp) -> DmDone {
+        let result = self.steps(uuid, op);
+        DmDone { result, map: self.read(uuid) }
     }
 
-    fn steps(&self, op: &DmOp) -> Result<(), DmFailure> {
+    fn steps(&self, uuid: &str, op: &DmOp) -> Result<(), DmFailure> {
         match op {
-            DmOp::Create { name, uuid, load, flags, access } => {
+            DmOp::Create { name, load, flags, access } => {
                 self.create(name.as_str(), uuid, load, *flags, *access)
             }
-            DmOp::Reload { name, load, flags, flush } => {
+            DmOp::Reload { load, flags, flush } => {
                 // What a new table has to wait for, if anything.
                 let suspend = if *flush { 0 } else { NOFLUSH };
-                self.reload(name.as_str(), load, *flags, suspend | SKIP_LOCKFS)
+                self.reload(uuid, load, *flags, suspend | SKIP_LOCKFS)
             }
-            DmOp::Rename { from, to, flags } => self.rename(from.as_str(), to.as_str(), *flags),
-            DmOp::Remove { name, deferred } => {
-                self.remove_with_partitions(name.as_str(), if *deferred { DEFERRED_REMOVE } else { 0 })
+            DmOp::Rename { to, flags } => self.rename(uuid, to.as_str(), *flags),
+            DmOp::Remove { deferred } => {
+                self.remove_with_partitions(uuid, if *deferred { DEFERRED_REMOVE } else { 0 })
             }
-            DmOp::Message { name, messages } => {
-                messages.iter().try_for_each(|message| self.message(name.as_str(), message))
-            }
-            DmOp::Suspend { name } => {
-                let flags = SUSPEND | NOFLUSH | SKIP_LOCKFS;
-                let question = Question { flags, ..by_name(name.as_str()) };
+            DmOp::Message { messages } => messages.iter().try_for_each(|message| self.message(uuid, message)),
+            DmOp::Suspend => {
+                let question = Question { flags: SUSPEND | NOFLUSH | SKIP_LOCKFS, ..by_uuid(uuid) };
                 self.step("suspend", Command::Suspend, &question).map(drop)
             }
-            DmOp::Resume { name, flags } => self.resume(name.as_str(), *flags, 0, Wait::No),
-            DmOp::Query { .. } => Ok(()),
+            DmOp::Resume { flags } => self.resume(uuid, *flags, 0, Wait::No),
+            DmOp::Query => Ok(()),
         }
     }
 
@@ -136,10 +129,10 @@ impl Mapper {
         access: NodeAccess,
     ) -> Result<(), DmFailure> {
         let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name) })?;
-        let live = self.load(name, load).and_then(|()| self.resume(name, flags, 0, Wait::ForUdev));
+        let live = self.load(uuid, load).and_then(|()| self.resume(uuid, flags, 0, Wait::ForUdev));
         if let Err(why) = live {
             // Nobody has seen it yet: without a table it is only in the way.
-            if let Err(errno) = self.control.call(Command::Remove, &by_name(name)) {
+            if let Err(errno) = self.control.call(Command::Remove, &by_uuid(uuid)) {
                 warn!("{name}: a map without a table could not be removed: {errno}");
             }
             return Err(why);
@@ -155,75 +148,80 @@ impl Mapper {
         Ok(())
     }
 
-    fn load(&self, name: &str, load: &Load) -> Result<(), DmFailure> {
+    fn load(&self, uuid: &str, load: &Load) -> Result<(), DmFailure> {
         let payload = encode_target(0, load.sectors, "multipath", &load.params);
         let flags = if load.read_only { READONLY } else { 0 };
-        let question = Question { flags, target_count: 1, payload: &payload, ..by_name(name) };
+        let question = Question { flags, target_count: 1, payload: &payload, ..by_uuid(uuid) };
         self.step("load", Command::Load, &question).map(drop)
     }
 
     /// The kernel suspends, swaps the tables and resumes in *one* call when a resume finds a table
     /// loaded: a daemon that is killed in between leaves no map suspended.
-    fn reload(&self, name: &str, load: &Load, flags: UdevFlags, suspend: u32) -> Result<(), DmFailure> {
-        self.load(name, load)?;
-        let swapped = self.resume(name, flags, suspend, Wait::No);
+    fn reload(&self, uuid: &str, load: &Load, flags: UdevFlags, suspend: u32) -> Result<(), DmFailure> {
+        self.load(uuid, load)?;
+        let swapped = self.resume(uuid, flags, suspend, Wait::No);
         if swapped.is_err() {
             // The kernel gives up in the middle and leaves the map suspended, its old table live.
-            let _ = self.control.call(Command::Clear, &by_name(name));
-            if let Err(why) = self.resume(name, flags, 0, Wait::No) {
-                warn!("{name}: it could not be resumed: {}", why.errno);
+            let _ = self.control.call(Command::Clear, &by_uuid(uuid));
+            if let Err(why) = self.resume(uuid, flags, 0, Wait::No) {
+                warn!("{uuid}: it could not be resumed: {}", why.errno);
             }
         }
         swapped
     }
 
-    fn resume(&self, name: &str, flags: UdevFlags, suspend: u32, wait: Wait) -> Result<(), DmFailure> {
-        let question = Question { flags: suspend, ..by_name(name) };
-        self.announced("resume", Command::Suspend, &question, udev_bits(flags), wait)
+    fn resume(&self, uuid: &str, flags: UdevFlags, suspend: u32, wait: Wait) -> Result<(), DmFailure> {
+        let question = Question { flags: suspend, ..by_uuid(uuid) };
+        self.announced("resume", Command::Suspend, &question, udev_bits(flags), wait).map(drop)
     }
 
-    fn rename(&self, from: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
+    /// Of all calls the kernel takes only this one's device by its name.
+    fn rename(&self, uuid: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
+        let from = self.step("look up", Command::Status, &by_uuid(uuid))?;
         let mut payload = to.as_bytes().to_vec();
         payload.push(0);
-        let question = Question { payload: &payload, ..by_name(from) };
+        let question = Question { payload: &payload, ..by_name(&from.name) };
         self.announced("rename", Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
-        node::remove(from);
-        if let Ok(Some(map)) = self.read(to)
-            && let Err(error) = node::ensure(to, map.devt)
-        {
+        self.remove_node(&from.name);
+        if let Err(error) = node::ensure(to, from.devt) {
             warn!("{to}: its node in /dev/mapper could not be made: {error}");
         }
         Ok(())
     }
 
-    fn remove_with_partitions(&self, name: &str, flags: u32) -> Result<(), DmFailure> {
-        let map = self.step("look up", Command::Status, &by_name(name))?;
-        if map.uuid.starts_with(UUID_PREFIX) {
+    fn remove_with_partitions(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
+        if uuid.starts_with(UUID_PREFIX) {
             let all = self.list().map_err(|errno| failure("list", errno))?;
-            for partition in all.iter().filter(|entry| is_partition_of(&entry.uuid, &map.uuid)) {
-                self.remove(partition.name.as_str(), flags).map_err(|why| DmFailure {
+            for partition in all.iter().filter(|entry| is_partition_of(&entry.uuid, uuid)) {
+                self.remove(&partition.uuid, flags).map_err(|why| DmFailure {
                     step: format!("{} partition {}", why.step, partition.name),
                     ..why
                 })?;
             }
         }
-        self.remove(name, flags)
+        self.remove(uuid, flags)
     }
 
-    fn remove(&self, name: &str, flags: u32) -> Result<(), DmFailure> {
-        let question = Question { flags, ..by_name(name) };
-        self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev)?;
-        if matches!(self.control.call(Command::Status, &by_name(name)), Err(Errno::ENXIO)) {
-            node::remove(name);
-        }
+    fn remove(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
+        let question = Question { flags, ..by_uuid(uuid) };
+        let removed = self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev)?;
+        self.remove_node(&removed.name);
         Ok(())
     }
 
-    fn message(&self, name: &str, message: &str) -> Result<(), DmFailure> {
+    /// Removes the node of a name, unless a device has the name: a removal that is deferred, or
+    /// another map by now.
+    fn remove_node(&self, name: &str) {
+        if matches!(self.control.call(Command::Status, &by_name(name)), Err(Errno::ENXIO)) {
+            node::remove(name);
+        }
+    }
+
+    fn message(&self, uuid: &str, message: &str) -> Result<(), DmFailure> {
         let mut payload = 0_u64.to_ne_bytes().to_vec();
         payload.extend_from_slice(message.as_bytes());
         payload.push(0);
-        let question = Question { payload: &payload, ..by_name(name) };
+        let question = Question { payload: &payload, ..by_uuid(uuid) };
         let step = format!("message {message}");
         self.step(&step, Command::Message, &question).map(drop)
     }
@@ -236,7 +234,7 @@ impl Mapper {
         question: &Question<'_>,
         bits: u32,
         wait: Wait,
-    ) -> Result<(), DmFailure> {
+    ) -> Result<Answer, DmFailure> {
         let cookie = (wait == Wait::ForUdev && node::udev_answers()).then(Cookie::new).and_then(|made| {
             made.inspect_err(|errno| debug!("no semaphore to wait for udev with: {errno}")).ok()
         });
@@ -248,7 +246,7 @@ impl Mapper {
         {
             debug!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", answer.name);
         }
-        Ok(())
+        Ok(answer)
     }
 }
 

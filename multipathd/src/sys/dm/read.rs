@@ -13,12 +13,12 @@ use super::{Control, ROOM};
 const TRIES: usize = 3;
 
 impl Control {
-    /// A map with its table and status; `None` where there is none of that name.
-    pub(super) fn read(&self, name: &str) -> Result<Option<RawMap>, Errno> {
+    /// A map with its table and status; `None` where there is none of that UUID.
+    pub(super) fn read(&self, uuid: &str) -> Result<Option<RawMap>, Errno> {
         let mut last = None;
         for _ in 0..TRIES {
             let ask = |flags| {
-                let question = Question { name, flags, room: ROOM, ..Question::default() };
+                let question = Question { flags, room: ROOM, ..by_uuid(uuid) };
                 self.call(Command::TableStatus, &question)
             };
             // NOFLUSH: a status must not wait for I/O.
@@ -77,7 +77,12 @@ impl Control {
     }
 }
 
-/// A question about a device and nothing else.
+/// A question about the device of this UUID and nothing else.
+pub(super) fn by_uuid(uuid: &str) -> Question<'_> {
+    Question { uuid, ..Question::default() }
+}
+
+/// A question about the device of this name and nothing else.
 pub(super) fn by_name(name: &str) -> Question<'_> {
     Question { name, ..Question::default() }
 }

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use libmp::core::effect::Effect;
-use libmp::dm::op::DmOp;
-use libmp::types::{DevT, Instant, Token};
+use libmp::core::event::RequestId;
+use libmp::dm::op::{DmOp, uuid_of};
+use libmp::types::{DevT, Instant, Token, Wwid};
 
 use super::{Asked, Violation, Watch};
 use crate::world::World;
@@ -28,43 +29,64 @@ impl Watch {
                 self.exists(world.now, name.as_str(), effect)?;
                 self.ask(*token, Asked::Probe { name: name.as_str().into() })
             }
-            Effect::Dm { token, op } => {
-                self.operation(world, op)?;
-                let mut names = vec![op.name().as_str().to_owned()];
-                if let DmOp::Rename { to, .. } = op {
-                    names.push(to.as_str().to_owned());
-                }
-                if let Some(busy) = names.iter().find(|name| self.is_operated(name)) {
-                    let detail = format!("{op:?} is ordered while {busy} is being operated on");
+            Effect::Dm { token, wwid, op } => {
+                self.operation(world, wwid, op)?;
+                let taken = op.takes_name().map(|name| name.as_str().to_owned());
+                if self.is_operated(wwid.as_str()) || taken.as_ref().is_some_and(|name| self.is_taken(name)) {
+                    let detail = format!("{op:?} is ordered while {wwid} or its name is being operated on");
                     return Err(Violation::new("one-dm-operation-a-map", detail));
                 }
-                self.ask(*token, Asked::Dm { names })
+                self.ask(*token, Asked::Dm { wwid: wwid.as_str().into(), taken })
             }
             Effect::Enumerate { token } => self.ask(*token, Asked::Enumerate),
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
-            Effect::SysfsWrite { token, .. } | Effect::Save { token, .. } => {
+            Effect::Save { token, file, .. } => {
+                self.orders += 1;
+                self.last_order = crate::render::effect(effect);
+                let asked = Asked::Save(*file);
+                if self.asked.values().any(|(_, other)| *other == asked) {
+                    let detail = format!("{file:?} is written while it is being written");
+                    return Err(Violation::new("one-save-a-file", detail));
+                }
+                self.ask(*token, asked)
+            }
+            Effect::SysfsWrite { token, .. } => {
                 self.orders += 1;
                 self.last_order = crate::render::effect(effect);
                 self.ask(*token, Asked::Other)
             }
-            Effect::Reply { id, .. } => {
-                let Some((asked, command)) = self.requests.remove(id) else {
-                    let detail = format!("a reply to request {}, which waits for none", id.0);
-                    return Err(Violation::new("one-reply", detail));
-                };
-                let since = self.clock_jumped.map_or(asked, |jump| jump.max(asked));
-                if world.now.saturating_since(since) > Duration::from_millis(4500) {
-                    let detail = format!("{command} was answered after {:?}", world.now - asked);
-                    return Err(Violation::new("a-reply-in-time", detail));
-                }
-                Ok(())
-            }
+            Effect::Reply { id, text } => self.reply(world.now, *id, text),
             Effect::Exit => match self.outstanding() {
                 Some(detail) => Err(Violation::new("one-reply", format!("exit with {detail}"))),
                 None => Ok(()),
             },
-            Effect::Forget { .. } | Effect::Notify(_) | Effect::Ready => Ok(()),
+            Effect::Forget { name } => {
+                // Whatever comes under this name from now on is another.
+                let known = self.paths.entry(name.as_str().to_owned()).or_default();
+                known.came = known.came.max(self.step);
+                Ok(())
+            }
+            Effect::Notify(_) | Effect::Ready => Ok(()),
         }
+    }
+
+    /// A client is answered.
+    fn reply(&mut self, now: Instant, id: RequestId, text: &str) -> Result<(), Violation> {
+        let Some((asked, step, command)) = self.requests.remove(&id) else {
+            let detail = format!("a reply to request {}, which waits for none", id.0);
+            return Err(Violation::new("one-reply", detail));
+        };
+        if let (Some(name), true) = (command.strip_prefix("del path "), text.starts_with("ok")) {
+            // What is known of it is void, should it come back.
+            let known = self.paths.entry(name.to_owned()).or_default();
+            known.came = known.came.max(step);
+        }
+        let since = self.clock_jumped.map_or(asked, |jump| jump.max(asked));
+        if now.saturating_since(since) > Duration::from_millis(4500) {
+            let detail = format!("{command} was answered after {:?}", now - asked);
+            return Err(Violation::new("a-reply-in-time", detail));
+        }
+        Ok(())
     }
 
     fn ask(&mut self, token: Token, asked: Asked) -> Result<(), Violation> {
@@ -86,27 +108,29 @@ impl Watch {
         }
     }
 
-    fn operation(&mut self, world: &World, op: &DmOp) -> Result<(), Violation> {
-        // A path that fails reads and satisfies its checker is tried again now and then: no rest for it.
+    fn operation(&mut self, world: &World, wwid: &Wwid, op: &DmOp) -> Result<(), Violation> {
+        // A standby path satisfies its checker and fails I/O: it is tried again now and then.
         let relapse = |message: &String| {
-            let (verb, devt) = message.split_once(' ').unwrap_or((message, ""));
+            let devt = message.strip_prefix("reinstate_path ").unwrap_or_default();
             let disk = world.disks.values().find(|d| d.devt.to_string() == devt);
-            matches!(verb, "reinstate_path" | "fail_path") && disk.is_some_and(|d| d.reads_fail)
+            disk.is_some_and(|d| d.is_standby(&world.luns))
         };
+        if let DmOp::Message { messages } = op {
+            self.relapses += messages.iter().filter(|m| relapse(m)).count() as u64;
+        }
         let excused = match op {
-            DmOp::Query { .. } => true,
+            DmOp::Query => true,
             DmOp::Message { messages, .. } => messages.iter().all(relapse),
             _ => false,
         };
         if !excused {
             self.orders += 1;
-            self.last_order = crate::render::effect(&Effect::Dm { token: Token(0), op: op.clone() });
+            let order = Effect::Dm { token: Token(0), wwid: wwid.clone(), op: op.clone() };
+            self.last_order = crate::render::effect(&order);
         }
-        let device = world.dm.by_name(op.name().as_str());
+        let device = world.dm.by_uuid(&uuid_of(wwid));
         match op {
-            DmOp::Create { uuid, load, .. } => {
-                self.one_wwid(uuid.strip_prefix("mpath-").unwrap_or(uuid), &load.params)
-            }
+            DmOp::Create { load, .. } => self.one_wwid(wwid.as_str(), &load.params),
             DmOp::Reload { load, flush, .. } => {
                 let Some(device) = device else { return Ok(()) };
                 if let Some(live) = device.live.as_ref().filter(|t| t.sectors() != load.sectors && !flush) {
@@ -114,13 +138,12 @@ impl Watch {
                         format!("{} from {} to {} sectors", device.name, live.sectors(), load.sectors);
                     return Err(Violation::new("a-resize-flushes", detail));
                 }
-                device.wwid().map_or(Ok(()), |wwid| self.one_wwid(wwid, &load.params))
+                self.one_wwid(wwid.as_str(), &load.params)
             }
             DmOp::Message { messages, .. } => {
                 let reinstated = messages.iter().filter_map(|m| m.strip_prefix("reinstate_path "));
-                let wwid = device.and_then(|d| d.wwid());
                 for devt in reinstated.filter_map(|d| d.parse().ok()) {
-                    self.reinstate(world.now, devt, wwid)?;
+                    self.reinstate(world.now, devt, wwid.as_str())?;
                 }
                 Ok(())
             }
@@ -141,16 +164,15 @@ impl Watch {
         Ok(())
     }
 
-    fn reinstate(&self, now: Instant, devt: DevT, wwid: Option<&str>) -> Result<(), Violation> {
+    fn reinstate(&self, now: Instant, devt: DevT, wwid: &str) -> Result<(), Violation> {
         let Some((name, known)) = self.known_by_devt(devt) else { return Ok(()) };
-        if let (Some((shown, _)), Some(wwid)) = (&known.wwid, wwid)
+        if let Some((shown, _)) = &known.wwid
             && shown != wwid
         {
             let detail = format!("{name} ({devt}) is {shown}, and is reinstated in the map of {wwid}");
             return Err(Violation::new("no-reinstate-of-a-stranger", detail));
         }
-        let by_operator =
-            known.operator_reinstated.is_some_and(|at| now.saturating_since(at) < Duration::from_mins(2));
+        let by_operator = known.on_word(now, self.clock_jumped);
         if !known.has_evidence() && !by_operator {
             let detail = format!("{name} ({devt})");
             return Err(Violation::new("no-reinstate-without-evidence", detail));

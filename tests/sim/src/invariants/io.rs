@@ -62,7 +62,7 @@ impl Watch {
         }
         let settling = self.is_settling();
         for device in world.dm.devices.values().filter(|d| d.wwid().is_some()) {
-            if settling || self.is_operated(&device.name) {
+            if settling || self.is_operated(device.wwid().unwrap_or_default()) {
                 self.excused.insert(device.minor, world.now);
                 continue;
             }

@@ -13,6 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use libmp::check::{RawCheck, RawIo};
+use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
 use libmp::show::view::View;
 use libmp::types::{DevT, Instant, Token};
@@ -38,6 +39,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
         "no-effect-for-the-gone",
         "No path is checked or probed a second after the daemon learnt that it is gone.",
     ),
+    ("one-save-a-file", "A state file is not written twice at once: the older text could come out on top."),
     ("a-resize-flushes", "A table of another size is loaded with a flushing suspend."),
     ("one-reply", "Each request gets exactly one reply, and none is outstanding at exit."),
     ("a-reply-in-time", "A reply comes within 4 s, whatever hangs."),
@@ -105,9 +107,10 @@ struct Known {
 enum Asked {
     Check { name: String, devt: DevT },
     Probe { name: String },
-    Dm { names: Vec<String> },
+    Dm { wwid: String, taken: Option<String> },
     Enumerate,
     Config,
+    Save(StateFile),
     Other,
 }
 
@@ -120,7 +123,8 @@ pub struct Watch {
     given: BTreeSet<Token>,
     asked: BTreeMap<Token, (u64, Asked)>,
     paths: BTreeMap<String, Known>,
-    requests: BTreeMap<RequestId, (Instant, String)>,
+    /// When, in which event, and what.
+    requests: BTreeMap<RequestId, (Instant, u64, String)>,
     /// Until then a map may be other than configured: the daemon was busy, absent, or told otherwise.
     excused: BTreeMap<u32, Instant>,
     queueing_disabled: bool,
@@ -131,6 +135,8 @@ pub struct Watch {
     pub clock_jumped: Option<Instant>,
     /// Orders since the last reset.
     pub orders: u64,
+    /// Standby paths reinstated once more.
+    pub relapses: u64,
     pub last_order: String,
     pub ticks: u64,
     pub checks: u64,
@@ -152,7 +158,7 @@ impl Watch {
     /// A client sent a command.
     pub fn requested(&mut self, world: &World, id: RequestId, command: &str) {
         let now = world.now;
-        self.requests.insert(id, (now, command.to_owned()));
+        self.requests.insert(id, (now, self.step + 1, command.to_owned()));
         let words: Vec<&str> = command.split_ascii_whitespace().collect();
         match words[..] {
             ["reinstate", "path", name] => {
@@ -177,12 +183,11 @@ impl Watch {
         let now = world.now;
         match event {
             Event::Uevent(uevent) => self.uevent(now, uevent),
+            // A list is a hint: what is not in it may have come since, and a probe tells.
             Event::Enumerated { token, found } if self.take(*token).is_some() => {
-                for (name, known) in &mut self.paths {
-                    if found.disks.iter().any(|d| d.as_str() == name) {
+                for disk in &found.disks {
+                    if let Some(known) = self.paths.get_mut(disk.as_str()) {
                         known.gone_since = None;
-                    } else {
-                        known.goes(now, self.step);
                     }
                 }
             }
@@ -267,11 +272,15 @@ impl Watch {
         self.asked.values().any(|(_, asked)| matches!(asked, Asked::Config | Asked::Enumerate))
     }
 
-    /// Is an operation on this map under way?
-    fn is_operated(&self, name: &str) -> bool {
-        self.asked
-            .values()
-            .any(|(_, asked)| matches!(asked, Asked::Dm { names } if names.iter().any(|n| n == name)))
+    /// Is an operation on the map of this LUN under way?
+    fn is_operated(&self, of: &str) -> bool {
+        self.asked.values().any(|(_, asked)| matches!(asked, Asked::Dm { wwid, .. } if wwid == of))
+    }
+
+    /// Is a map on its way to this name?
+    fn is_taken(&self, name: &str) -> bool {
+        let takes = |asked: &Asked| matches!(asked, Asked::Dm { taken: Some(taken), .. } if taken == name);
+        self.asked.values().any(|(_, asked)| takes(asked))
     }
 
     /// After every event.
@@ -284,7 +293,7 @@ impl Watch {
     /// Whenever time has passed.
     pub fn timers(&self, world: &World) -> Result<(), Violation> {
         const LIMIT: Duration = Duration::from_millis(4500);
-        let Some((id, (asked, command))) = self.requests.first_key_value() else { return Ok(()) };
+        let Some((id, (asked, _, command))) = self.requests.first_key_value() else { return Ok(()) };
         let since = self.clock_jumped.map_or(*asked, |jump| jump.max(*asked));
         if world.now.saturating_since(since) > LIMIT {
             let detail = format!("request {} ({command}) has waited for {:?}", id.0, world.now - *asked);
@@ -295,7 +304,7 @@ impl Watch {
 
     /// Nothing may be outstanding.
     pub fn outstanding(&self) -> Option<String> {
-        self.requests.values().next().map(|(_, command)| format!("no reply to {command}"))
+        self.requests.values().next().map(|(_, _, command)| format!("no reply to {command}"))
     }
 }
 
@@ -311,6 +320,12 @@ impl Known {
         if self.wwid.as_ref().is_none_or(|(was, _)| was != wwid) {
             self.wwid = Some((wwid.to_owned(), now));
         }
+    }
+
+    /// Does an operator's word hold (for as long as a check takes, and then some)?
+    fn on_word(&self, now: Instant, jumped: Option<Instant>) -> bool {
+        let since = self.operator_reinstated.map(|at| jumped.map_or(at, |jump| jump.max(at)));
+        since.is_some_and(|at| now.saturating_since(at) < Duration::from_mins(2))
     }
 
     fn has_evidence(&self) -> bool {

@@ -64,12 +64,19 @@ impl Rest<'_> {
             return Err(Violation::new("rest-maps", format!("{name} is no multipath map")));
         };
         let sectors = device.live.as_ref().map_or(0, crate::world::dm::Table::sectors);
+        // In use without a path, and of another size than its LUN: nothing may be put into it.
+        if target.paths().count() == 0 && sectors != identity.sectors {
+            return Ok(());
+        }
         // A map that was made when its LUN was smaller stays so until an operator has it resized.
         if sectors > identity.sectors && target.valid_paths() > 0 {
             return Err(Violation::new("rest-maps", format!("{name} has {sectors} sectors")));
         }
         if !self.named(&identity.wwid, name) {
-            let detail = format!("{} is called {name}", identity.wwid);
+            let alias = self.conf.aliases.get(&identity.wwid);
+            let friendly = self.conf.friendly_names;
+            let detail =
+                format!("{} is called {name} (alias {alias:?}, friendly names: {friendly})", identity.wwid);
             return Err(Violation::new("rest-maps", detail));
         }
         self.paths(disks, device, target, sectors)?;
@@ -79,7 +86,9 @@ impl Rest<'_> {
 
     fn named(self, wwid: &str, name: &str) -> bool {
         if let Some(alias) = self.conf.aliases.get(wwid) {
-            return name == alias;
+            // Where somebody else has it, the map keeps the name it had.
+            let taken = || self.world.dm.by_name(alias).is_some_and(|d| d.wwid() != Some(wwid));
+            return name == alias || taken();
         }
         if self.conf.friendly_names {
             let bound = format!("{name} {wwid}");

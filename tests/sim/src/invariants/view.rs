@@ -12,14 +12,17 @@ impl Watch {
     pub(super) fn view(&mut self, now: Instant, view: &View) -> Result<(), Violation> {
         self.names(view)?;
         self.one_place(view)?;
+        for (name, known) in &mut self.paths {
+            if known.usable_unmapped_since.is_some() && !view.paths.iter().any(|p| p.name.as_str() == name) {
+                known.usable_unmapped_since = None;
+            }
+        }
         let working = matches!(view.daemon, DaemonState::Idle | DaemonState::Running);
         for path in &view.paths {
             let usable = path.check_state.is_usable();
             let known = self.paths.entry(path.name.as_str().to_owned()).or_default();
             if usable && !known.has_evidence() {
-                let by_operator = known
-                    .operator_reinstated
-                    .is_some_and(|at| now.saturating_since(at) < Duration::from_mins(2));
+                let by_operator = known.on_word(now, self.clock_jumped);
                 if !by_operator {
                     let detail = format!(
                         "{} is {} (came at event {}, last good check ordered at {:?})",
@@ -29,12 +32,15 @@ impl Watch {
                 }
             }
             let away = self.away.contains(path.wwid.as_str());
-            let lost = usable && working && path.map.is_none() && !path.excluded && !away;
+            let lost = usable && working && path.map.is_none() && !path.excluded && !away
+                // Without a WWID it is nobody's: excluded, and `explain` says why.
+                && !path.wwid.as_str().is_empty();
             if !lost {
                 known.usable_unmapped_since = None;
                 continue;
             }
             let since = *known.usable_unmapped_since.get_or_insert(now);
+            let since = self.clock_jumped.map_or(since, |jump| jump.max(since));
             if now.saturating_since(since) > Duration::from_mins(2) {
                 let detail =
                     format!("{} is {} and in no map since {:?}", path.name, path.check_state, now - since);

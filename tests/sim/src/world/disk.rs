@@ -121,6 +121,11 @@ impl Disk {
         matches!(self.fate(luns), Fate::Done(_))
     }
 
+    /// Does it satisfy its checker, and yet serve no I/O?
+    pub fn is_standby(&self, luns: &[Lun]) -> bool {
+        self.answer(luns) == Answer::NotReady(0x0b)
+    }
+
     fn answer(&self, luns: &[Lun]) -> Answer {
         match (self.state, self.link) {
             (SdevState::Blocked, _) | (SdevState::Running, Link::Hung) => Answer::Nothing,

@@ -341,8 +341,8 @@ impl Dm {
     }
 
     /// Everything there is to read of a device.
-    pub fn read(&self, name: &str) -> Option<RawMap> {
-        let device = self.by_name(name)?;
+    pub fn read(&self, uuid: &str) -> Option<RawMap> {
+        let device = self.by_uuid(uuid)?;
         let target = |t: &Target| {
             let (kind, table, status) = match &t.kind {
                 Kind::Multipath(m) => ("multipath", m.table(), m.status(device.queued.len())),
@@ -396,10 +396,10 @@ mod tests {
     #[test]
     fn a_loaded_table_lives_after_a_resume_only() {
         let mut dm = one_map();
-        let read = dm.read("a").expect("there");
+        let read = dm.read("mpath-1").expect("there");
         assert!(read.inactive_table && read.targets.is_empty() && !read.suspended);
         dm.resume("a", 0).expect("a table is there");
-        assert_eq!(dm.read("a").expect("there").targets.len(), 1);
+        assert_eq!(dm.read("mpath-1").expect("there").targets.len(), 1);
         assert_eq!(dm.create("a", ""), Err(Errno::EBUSY));
         assert_eq!(dm.create("b", "mpath-1"), Err(Errno::EBUSY));
     }
@@ -417,7 +417,7 @@ mod tests {
         assert_eq!(dm.partitions("a"), ["a-part1"]);
         assert_eq!(dm.remove("a", false), Err(Errno::EBUSY));
         assert_eq!(dm.remove("a", true), Ok(()));
-        assert!(dm.read("a").expect("still there").deferred_remove);
+        assert!(dm.read("mpath-1").expect("still there").deferred_remove);
         dm.remove("a-part1", false).expect("unused");
         assert!(dm.devices.is_empty());
     }

@@ -4,8 +4,8 @@
 use std::collections::VecDeque;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, UdevFlags};
-use libmp::types::Errno;
+use libmp::dm::op::{DmOp, UdevFlags, uuid_of};
+use libmp::types::{Errno, Wwid};
 
 use super::World;
 
@@ -13,7 +13,7 @@ use super::World;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
     Create {
-        uuid: String,
+        name: String,
     },
     Load {
         sectors: u64,
@@ -61,8 +61,8 @@ impl Step {
 #[derive(Debug, Clone)]
 pub struct Running {
     pub op: DmOp,
-    /// The name of the map now.
-    pub name: String,
+    /// Of the map.
+    pub uuid: String,
     pub left: VecDeque<Step>,
     pub failure: Option<DmFailure>,
 }
@@ -78,10 +78,10 @@ pub enum Progress {
 }
 
 impl Running {
-    pub fn new(op: DmOp) -> Self {
+    pub fn new(wwid: &Wwid, op: DmOp) -> Self {
         let steps = match &op {
-            DmOp::Create { uuid, load, flags, .. } => vec![
-                Step::Create { uuid: uuid.clone() },
+            DmOp::Create { name, load, flags, .. } => vec![
+                Step::Create { name: name.as_str().into() },
                 Step::Load { sectors: load.sectors, params: load.params.clone(), read_only: load.read_only },
                 Step::Resume { flags: *flags },
                 Step::Wait,
@@ -98,18 +98,18 @@ impl Running {
             DmOp::Message { messages, .. } => {
                 messages.iter().map(|text| Step::Message { text: text.clone() }).collect()
             }
-            DmOp::Suspend { .. } => vec![Step::Suspend { noflush: false }],
+            DmOp::Suspend => vec![Step::Suspend { noflush: false }],
             DmOp::Resume { flags, .. } => vec![Step::Resume { flags: *flags }],
-            DmOp::Query { .. } => Vec::new(),
+            DmOp::Query => Vec::new(),
         };
-        let name = op.name().as_str().to_owned();
-        Self { op, name, left: steps.into(), failure: None }
+        let uuid = uuid_of(wwid);
+        Self { op, uuid, left: steps.into(), failure: None }
     }
 
     /// The answer, once nothing is left.
     pub fn done(&self, world: &World) -> DmDone {
         let result = self.failure.clone().map_or(Ok(()), Err);
-        DmDone { result, map: Ok(world.dm.read(&self.name)) }
+        DmDone { result, map: Ok(world.dm.read(&self.uuid)) }
     }
 }
 
@@ -131,7 +131,7 @@ impl World {
         let Some(step) = running.left.front().cloned() else { return Progress::Finished };
         if matches!(step, Step::Suspend { .. })
             && fault.is_none()
-            && self.dm.by_name(&running.name).is_some_and(|d| self.in_flight(d.minor))
+            && self.dm.by_uuid(&running.uuid).is_some_and(|d| self.in_flight(d.minor))
         {
             return Progress::Sleeps;
         }
@@ -146,19 +146,18 @@ impl World {
         if running.left.is_empty() { Progress::Finished } else { Progress::Next }
     }
 
-    fn perform(&mut self, running: &mut Running, step: &Step) -> Result<(), Errno> {
-        let name = running.name.clone();
+    fn perform(&mut self, running: &Running, step: &Step) -> Result<(), Errno> {
+        if let Step::Create { name } = step {
+            return self.dm.create(name, &running.uuid).map(|_| ());
+        }
+        let name = self.dm.by_uuid(&running.uuid).ok_or(Errno::ENXIO)?.name.clone();
         match step {
-            Step::Create { uuid } => self.dm.create(&name, uuid).map(|_| ()),
+            Step::Create { .. } | Step::Wait => Ok(()),
             Step::Load { sectors, params, read_only } => self.load(&name, *sectors, params, *read_only),
             Step::Suspend { noflush } => self.dm.suspend(&name, *noflush),
             Step::Resume { flags } => self.dm.resume(&name, cookie_flags(*flags)),
             Step::Message { text } => self.dm.message(&name, text),
-            Step::Rename { to } => {
-                self.dm.rename(&name, to)?;
-                running.name.clone_from(to);
-                Ok(())
-            }
+            Step::Rename { to } => self.dm.rename(&name, to),
             Step::RemovePartitions => {
                 for partition in self.dm.partitions(&name) {
                     self.dm.remove(&partition, matches!(running.op, DmOp::Remove { deferred: true, .. }))?;
@@ -166,24 +165,23 @@ impl World {
                 Ok(())
             }
             Step::Remove { deferred } => self.dm.remove(&name, *deferred),
-            Step::Wait => Ok(()),
         }
     }
 
     /// What the adapter promises of failures: a map that could not be made is removed again; one
     /// that could not be reloaded runs on with the table it had.
     fn clean_up(&mut self, running: &Running, failed: &Step) {
-        let name = &running.name;
+        let Some(name) = self.dm.by_uuid(&running.uuid).map(|device| device.name.clone()) else { return };
         match (&running.op, failed) {
             (DmOp::Create { .. }, Step::Load { .. } | Step::Resume { .. }) => {
-                let _ = self.dm.remove(name, false);
+                let _ = self.dm.remove(&name, false);
             }
             (DmOp::Reload { .. }, Step::Suspend { .. }) => {
-                let _ = self.dm.clear(name);
+                let _ = self.dm.clear(&name);
             }
             (DmOp::Reload { .. }, Step::Resume { .. }) => {
-                let _ = self.dm.clear(name);
-                let _ = self.dm.resume(name, 0);
+                let _ = self.dm.clear(&name);
+                let _ = self.dm.resume(&name, 0);
             }
             _ => {}
         }

@@ -48,7 +48,9 @@ impl World {
     fn submit(&mut self, mut bio: Bio) {
         bio.sent = self.now;
         loop {
-            let Some(device) = self.dm.devices.get_mut(&bio.minor) else { return self.end(bio, None) };
+            let device = self.dm.devices.get_mut(&bio.minor).filter(|d| d.wwid() == Some(&*bio.wwid));
+            // Its map is gone; the number may be another one's by now.
+            let Some(device) = device else { return self.end(bio, None) };
             if device.suspended {
                 return device.queued.push(bio);
             }

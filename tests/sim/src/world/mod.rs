@@ -141,7 +141,7 @@ impl World {
             self.dm.list().into_iter().partition::<Vec<_>, _>(|e| e.uuid.starts_with("mpath-"));
         Enumeration {
             disks: self.disks.keys().map(|name| PathName::new(name.as_str())).collect(),
-            maps: maps.iter().filter_map(|e| self.dm.read(e.name.as_str())).collect(),
+            maps: maps.iter().filter_map(|e| self.dm.read(&e.uuid)).collect(),
             others,
         }
     }
