@@ -1,0 +1,83 @@
+#!/bin/bash
+# The units of etc/systemd under a real systemd: started by a client's connection, ready when it says so, reloaded, watched,
+# restarted after a crash and after a hang, stopped.
+#   VM_SYSTEMD=1 tests/vm/run tests/vm/systemd.sh
+# shellcheck disable=SC2154
+# shellcheck source=tests/vm/lib.sh
+. /vm/lib.sh
+
+service=multipathd.service
+property() { systemctl show -P "$1" "$service"; }
+main_pid() { property MainPID; }
+is_now() { is "$1" systemctl is-active "$service"; }
+another_pid() { local pid; pid=$(main_pid); [ "$pid" != 0 ] && [ "$pid" != "$1" ] && is_now active; } # than FORMER
+journal() { cat "$MP_LOG"; }
+
+units_up() {
+    install -t /sbin "$vm/bin/multipathd" "$vm/bin/multipathctl"
+    cp "$vm"/etc/systemd/* /etc/systemd/system/
+    # What the journal would keep, and a watchdog that need not be waited for half a minute.
+    mkdir -p /etc/systemd/system/$service.d
+    printf '[Service]\nStandardOutput=append:%s\nStandardError=inherit\nWatchdogSec=4\n' "$MP_LOG" \
+        >/etc/systemd/system/$service.d/test.conf
+    systemctl daemon-reload
+}
+
+starts() {
+    expect_ok 'the socket unit starts' systemctl start multipathd.socket
+    expect_eq 'the service is not there yet' "$(systemctl is-active $service)" inactive
+    # A client's connection starts it; both addresses are the socket unit's.
+    expect_match 'a client wakes it' "$(timeout 60 multipathctl show daemon)" '^pid [0-9]+ (idle|running|configure)'
+    wait_for 'systemd has it active' 30 is_now active
+    expect_ok 'start waits for its word' systemctl start $service
+    wait_for 'two paths in service' 20 is 2 ready_paths
+    expect_match 'it tells systemd how it is' "$(property StatusText)" '^configured: 1 maps, 2 paths$'
+    expect_eq 'the main pid is its own' "$(main_pid)" "$(cat /run/multipathd.pid)"
+    expect_eq 'it was started once' "$(property NRestarts)" 0
+}
+
+is_protected() {
+    local pid; pid=$(main_pid)
+    expect_eq 'the kernel kills everybody else first' "$(cat "/proc/$pid/oom_score_adj")" -1000
+    expect_match 'its memory is locked' "$(grep VmLck "/proc/$pid/status")" ' [1-9][0-9]* kB'
+}
+
+reloads() {
+    local pid; pid=$(main_pid)
+    sed -i 's/polling_interval 1$/polling_interval 2/' /etc/multipath.conf
+    expect_ok 'systemctl reload' systemctl reload $service
+    wait_for 'the new configuration holds' 20 says 'polling_interval 2$' multipathctl show config
+    expect_eq 'by the same daemon' "$(main_pid)" "$pid"
+}
+
+# Longer than the watchdog waits: as long as it runs it is left alone, and when it hangs it is replaced.
+is_watched() {
+    local pid; pid=$(main_pid)
+    sleep 9
+    expect_eq 'one that lives is left alone' "$(main_pid)" "$pid"
+    kill -STOP "$pid"
+    wait_for 'one that hangs is replaced' 40 another_pid "$pid"
+    expect_eq 'once' "$(property NRestarts)" 1
+    wait_for 'and takes the maps over' 20 is 2 ready_paths
+    pid=$(main_pid)
+    kill -KILL "$pid"
+    wait_for 'one that is killed is replaced' 40 another_pid "$pid"
+    wait_for 'and takes the maps over' 20 is 2 ready_paths
+}
+
+stops() {
+    expect_ok 'systemctl stop' systemctl stop multipathd.socket $service
+    expect_eq 'cleanly' "$(property Result)" success
+    expect_eq 'the map stays' "$(maps_count)" 1
+    expect_ok 'and comes back' systemctl start $service
+    wait_for 'with its paths' 20 is 2 ready_paths
+    expect_ok 'stopped again' systemctl stop multipathd.socket $service
+}
+
+expect_eq 'pid 1' "$(cat /proc/1/comm)" systemd
+san_scsi_debug 2 1 || exit 1
+conf_debug
+units_up
+starts && is_protected && reloads && is_watched && stops
+[ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
+summary
