@@ -210,6 +210,8 @@ impl Errno {
     pub const ENXIO: Self = Self(6);
     /// `EIO`: input/output error.
     pub const EIO: Self = Self(5);
+    /// `EACCES`: permission denied (read-only).
+    pub const EACCES: Self = Self(13);
     /// `EBUSY`: in use.
     pub const EBUSY: Self = Self(16);
     /// `ENODEV`: no such device.

@@ -20,6 +20,7 @@ Examples:
                                         columns of your choice (`show wildcards` lists them)
   multipathctl show paths --json
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
+  multipathctl resize map data          rescan its paths and take over the LUN's new size
   multipathctl reconfigure              read /etc/multipath.conf anew
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C

@@ -12,8 +12,8 @@ use super::kind::{Value, callout_program};
 use super::layers::{Layer, Origin, Setting};
 use super::options::Key;
 use super::settings::{
-    Checker, DeviceId, Failback, FindMultipaths, FlushOnLastDel, Globals, GroupingPolicy, MapSettings,
-    NoPathRetry, PathSettings, Prioritizer, UidSource,
+    AutoResize, Checker, DeviceId, Failback, FindMultipaths, FlushOnLastDel, Globals, GroupingPolicy,
+    MapSettings, NoPathRetry, PathSettings, Prioritizer, UidSource,
 };
 use crate::types::{MapName, Wwid};
 
@@ -266,6 +266,7 @@ impl Config {
             uxsock_timeout: Duration::from_millis(unsigned(Key::UxsockTimeout).into()),
             log_checker_err_once: stack.text(Key::LogCheckerErr) == "once",
             allow_usb_devices: stack.is_yes(Key::AllowUsbDevices),
+            auto_resize: auto_resize(stack.text(Key::AutoResize)),
             retrigger_tries: unsigned(Key::RetriggerTries),
             retrigger_delay: seconds(Key::RetriggerDelay),
             missing_uev_wait_timeout: seconds(Key::MissingUevWaitTimeout),
@@ -286,6 +287,7 @@ pub(super) fn globals_of_defaults() -> Globals {
         uxsock_timeout: Duration::ZERO,
         log_checker_err_once: false,
         allow_usb_devices: false,
+        auto_resize: AutoResize::Never,
         retrigger_tries: 0,
         retrigger_delay: Duration::ZERO,
         missing_uev_wait_timeout: Duration::ZERO,
@@ -342,6 +344,14 @@ fn no_path_retry(value: &Value) -> NoPathRetry {
         Value::Word("queue") => NoPathRetry::Queue,
         Value::Number(checks) => NoPathRetry::Checks(u32::try_from(*checks).unwrap_or(u32::MAX)),
         _ => NoPathRetry::Fail,
+    }
+}
+
+fn auto_resize(word: &str) -> AutoResize {
+    match word {
+        "grow_only" => AutoResize::GrowOnly,
+        "grow_shrink" => AutoResize::GrowShrink,
+        _ => AutoResize::Never,
     }
 }
 

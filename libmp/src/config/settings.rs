@@ -121,6 +121,17 @@ pub enum NoPathRetry {
     Checks(u32),
 }
 
+/// `auto_resize`: what happens when every path of a map shows another size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AutoResize {
+    /// Nothing; an operator has it resized.
+    Never,
+    /// A larger one is taken.
+    GrowOnly,
+    /// Any is taken.
+    GrowShrink,
+}
+
 /// What becomes of queueing when the last path is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FlushOnLastDel {
@@ -179,6 +190,8 @@ pub struct Globals {
     pub log_checker_err_once: bool,
     /// Paths on USB are taken too.
     pub allow_usb_devices: bool,
+    /// `auto_resize`
+    pub auto_resize: AutoResize,
     /// How often a path without a WWID makes udev look again.
     pub retrigger_tries: u32,
     /// Time between two of these.

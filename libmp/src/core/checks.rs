@@ -3,7 +3,7 @@
 use ::core::time::Duration;
 
 use crate::check::{self, CheckRequest, CheckState, Judged, RawCheck};
-use crate::config::settings::Prioritizer;
+use crate::config::settings::{Failback, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::MapId;
@@ -206,11 +206,34 @@ impl Core {
         } else if self.kernel_disagrees(id) {
             self.dirty.insert(map_id);
         }
+        if was.is_failed() && is.is_usable() {
+            self.follow_over(id);
+        }
         self.look_again(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
         self.end_hold_if_checked(now, map_id, out);
         if was != is || self.lasted(now, id) {
             self.count_usable(now, map_id, out);
+        }
+    }
+
+    /// `failback followover`: I/O goes back to a group as soon as its first path is there again. It was
+    /// this host that had lost it; a group that another host has left is not gone back to.
+    fn follow_over(&mut self, id: PathId) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let (devt, Some(map_id)) = (path.devt(), path.map()) else { return };
+        let Some(map) = self.maps.get(&map_id) else { return };
+        let usable = |devt| {
+            map.members.iter().filter_map(|p| self.paths.get(p)).any(|p| p.devt() == devt && p.is_usable())
+        };
+        let groups = map.observed.as_ref().and_then(|o| o.status()).map(|s| s.groups.as_slice());
+        let mine = groups.unwrap_or_default().iter().find(|g| g.paths.iter().any(|p| p.devt == devt));
+        let first = mine.is_some_and(|g| g.paths.iter().all(|p| p.devt == devt || !usable(p.devt)));
+        if first
+            && map.settings.failback == Failback::Followover
+            && let Some(map) = self.maps.get_mut(&map_id)
+        {
+            map.switch.due = true;
         }
     }
 

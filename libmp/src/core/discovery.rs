@@ -166,6 +166,10 @@ impl Core {
             Ok(raw) => {
                 let id = self.same_or_new(now, id, &raw, out);
                 self.identify(now, id, &raw, out);
+                if let Some(map) = self.paths.get(&id).and_then(Path::map) {
+                    self.size_told(map, id, out);
+                    self.auto_resize(map);
+                }
             }
         }
         self.answer_probed(id, out);

@@ -66,6 +66,10 @@ pub struct Map {
     pub action: MapAction,
     /// What has happened to it.
     pub stats: MapStats,
+    /// A table was refused: paths that are new in it are tried one by one.
+    pub one_by_one: bool,
+    /// Paths that are being rescanned, until they have told their size.
+    pub rescans: BTreeSet<PathId>,
     /// Number of usable paths that was last said.
     pub said_active: Option<usize>,
     /// That it was taken over as it is was said.
@@ -315,6 +319,8 @@ impl Map {
             orders: Orders::default(),
             action: MapAction::None,
             stats: MapStats::default(),
+            one_by_one: false,
+            rescans: BTreeSet::new(),
             said_active: None,
             said_adopted: false,
             said_conflict: None,

@@ -76,10 +76,12 @@ impl Core {
     }
 
     fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
+        self.review_refused(now, id);
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
         let mut members = self.members(map);
         members.retain(|path| !self.is_leaving(path));
+        let members = Self::admitted(map, &members, now);
         let desired: Option<Desired> = desired::desired(map, &members);
         plan::plan(&Situation {
             map,
@@ -103,7 +105,7 @@ impl Core {
     fn plan_stop(&self, id: MapId) -> Option<Planned> {
         let observed = self.maps[&id].observed.as_ref()?;
         let queues = observed.table().is_some_and(crate::dm::table::Table::queues);
-        (queues && !self.config.globals().queue_without_daemon).then(|| Planned {
+        (queues && !self.config.globals().queue_without_daemon && !self.forced_queueing).then(|| Planned {
             op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
             reason: "the daemon stops",
         })
@@ -317,15 +319,16 @@ impl Core {
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
         let until = backoff.failed(now);
         let failures = backoff.failures;
+        let put_down = self.load_refused(now, id, &done.op, &failure, out);
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
             let (step, error) = (failure.step.clone(), failure.errno.to_string());
-            let said = if failures < 4 { Some(map.name.clone()) } else { None };
+            let said = self.maps.get(&id).filter(|_| failures < 4).map(|map| map.name.clone());
             if let Some(map) = said {
                 out.notify(Notice::MapOpFailed { map, step, error });
             }
         }
-        if self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
+        if !put_down && self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
             self.timers.set(Timer::Retry(id), until);
         }
         if ordered || failures > 1 {
@@ -459,7 +462,7 @@ fn may_switch(map: &Map, now: Instant) -> bool {
     }
     match map.settings.failback {
         Failback::Immediate => true,
-        Failback::Manual | Failback::Followover => false,
-        Failback::Deferred(_) => map.switch.due,
+        Failback::Manual => false,
+        Failback::Followover | Failback::Deferred(_) => map.switch.due,
     }
 }

@@ -106,7 +106,7 @@ impl Core {
 
     /// A member that has become smaller than its map, and than the others: no table with it loads.
     fn too_small(&self, id: PathId, map: MapId) -> Option<String> {
-        let map = self.maps.get(&map)?;
+        let map = self.maps.get(&map).filter(|m| m.rescans.is_empty() && !m.orders.resize)?;
         let sectors = |p: &PathId| self.paths.get(p).and_then(|p| p.facts.as_ref()).map_or(0, |f| f.sectors);
         let of_kernel = map.observed.as_ref().and_then(Observed::sectors);
         let size = of_kernel.or_else(|| map.members.iter().map(sectors).max())?;
@@ -193,6 +193,7 @@ impl Core {
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);
         self.end_hold_if_checked(now, map_id, out);
+        self.size_told(map_id, id, out);
     }
 
     /// The first checks took too long: the map is made of what is known.

@@ -23,7 +23,9 @@ pub mod observe;
 pub mod path;
 pub mod plan;
 pub mod queueing;
+pub mod refused;
 pub mod requests;
+pub mod resize;
 pub mod snapshot;
 pub mod timers;
 pub mod waiting;
@@ -92,6 +94,8 @@ pub struct Core {
     by_wwid: BTreeMap<Wwid, MapId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
     others: BTreeMap<MapName, String>,
+    /// An operator wants maps to go on queueing without a daemon.
+    forced_queueing: bool,
     bindings: Bindings,
     wwids: Wwids,
     timers: Timers,
@@ -120,6 +124,7 @@ impl Core {
             maps: BTreeMap::new(),
             by_wwid: BTreeMap::new(),
             others: BTreeMap::new(),
+            forced_queueing: false,
             bindings: Bindings::default(),
             wwids: Wwids::default(),
             timers: Timers::default(),
@@ -194,7 +199,11 @@ impl Core {
                 }
             }
             Event::DmChanged(list) => self.dm_changed(now, &list, out),
-            Event::SysfsWritten { token, .. } => drop(self.waiting.take(token)),
+            Event::SysfsWritten { token, .. } => {
+                if let Some(Awaited::Rescan(id)) = self.waiting.take(token) {
+                    self.rescanned(id, out);
+                }
+            }
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
             Event::Signal(Signal::Reconfigure) => self.reconfigure(out),

@@ -91,6 +91,15 @@ pub enum Notice {
         /// Why.
         reason: String,
     },
+    /// The kernel refuses a table with this path; the map goes on without it.
+    PathNotTaken {
+        /// The map.
+        map: MapName,
+        /// The path.
+        path: PathName,
+        /// Why.
+        error: String,
+    },
     /// The same LUN, it says, and something contradicts: it is not merged.
     PathRefused {
         /// The path.
@@ -239,6 +248,7 @@ impl Notice {
             }
             Failed { .. }
             | KernelFailed { .. }
+            | PathNotTaken { .. }
             | PathRefused { .. }
             | QueueingStarted { .. }
             | QueueingStopped { .. }
@@ -284,6 +294,9 @@ impl fmt::Display for Notice {
             PathRemoved { map: Some(map), path } => write!(f, "{map}: path {path} removed"),
             PathRemoved { map: None, path } => write!(f, "{path}: path removed"),
             PathIgnored { path, reason } => write!(f, "{path}: not used: {reason}"),
+            PathNotTaken { map, path, error } => {
+                write!(f, "{map}: {path}: the kernel does not take it into the table: {error}")
+            }
             PathRefused { path, wwid, reason } => write!(f, "{path}: not merged with {wwid}: {reason}"),
             WwidChanged { path, was, is } => {
                 write!(f, "{path}: its WWID changed from {was} to {is}; it is taken out of its map")

@@ -42,6 +42,8 @@ pub struct Path {
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
+    /// The kernel refused a table with it: not before then is it tried again.
+    pub refused: Option<Instant>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
 }
@@ -219,6 +221,7 @@ impl Path {
             probe: None,
             probe_again: false,
             moved_from: None,
+            refused: None,
             retriggers: 0,
         }
     }

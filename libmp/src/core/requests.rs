@@ -36,6 +36,8 @@ enum Until {
     Map(MapId),
     /// The path is probed.
     Probed(PathId),
+    /// The map's paths have been rescanned.
+    Rescanned(MapId),
     /// No removal is under way.
     Removals,
 }
@@ -114,6 +116,9 @@ impl Core {
             Command::Resume(name) => {
                 self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Resume))
             }
+            Command::Resize(name) => self.resize(name, out),
+            Command::ForceQueueingDaemon => self.force_queueing(true),
+            Command::RestoreQueueingDaemon => self.force_queueing(false),
             Command::Reload(name) => self.on_map(name, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => {
@@ -195,6 +200,32 @@ impl Core {
             return OK.into();
         };
         self.on_map(name, act)
+    }
+
+    /// Maps go on queueing when the daemon stops, whatever the configuration says.
+    fn force_queueing(&mut self, forced: bool) -> Answer {
+        self.forced_queueing = forced;
+        OK.into()
+    }
+
+    fn resize(&mut self, name: &str, out: &mut Outbox) -> Answer {
+        let found = self.find_map(name).filter(|id| self.maps[id].observed.is_some());
+        let Some(id) = found else { return DEVICE_NOT_FOUND.into() };
+        match self.rescan(id, out) {
+            Ok(()) => Answer::When(Until::Rescanned(id)),
+            Err(why) => why.into(),
+        }
+    }
+
+    /// The rescans of a map are over: who waits is told, or waits for the map.
+    pub(super) fn answer_resize(&mut self, id: MapId, text: Option<&str>, out: &mut Outbox) {
+        for request in self.waiting_for(Until::Rescanned(id)) {
+            if let Some(text) = text {
+                self.finish(request, text, out);
+            } else if let Some(pending) = self.pending.get_mut(&request) {
+                pending.until = Until::Map(id);
+            }
+        }
     }
 
     fn del_maps(&mut self) -> Answer {
@@ -368,7 +399,15 @@ impl Core {
 
     pub(super) fn request_timed_out(&mut self, id: RequestId, out: &mut Outbox) {
         let until = self.pending.get(&id).map(|p| p.until);
-        self.finish(id, TIMEOUT, out);
+        let awaited = match until {
+            Some(Until::Rescanned(map)) => self.give_up_rescans(map),
+            _ => String::new(),
+        };
+        if awaited.is_empty() {
+            self.finish(id, TIMEOUT, out);
+        } else {
+            self.finish(id, &alloc::format!("{TIMEOUT}not rescanned: {awaited}\n"), out);
+        }
         match until {
             Some(Until::Map(map)) if self.waiting_for(Until::Map(map)).is_empty() => self.withdraw(map),
             Some(Until::Removals) => {
@@ -390,7 +429,7 @@ impl Core {
         let orders = &mut map.orders;
         orders.remove = orders.remove.filter(|_| removing);
         orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
-        (orders.reload, orders.reinstate, orders.switch_to) = (false, None, None);
+        (orders.reload, orders.resize, orders.reinstate, orders.switch_to) = (false, false, None, None);
     }
 }
 

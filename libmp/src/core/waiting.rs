@@ -22,6 +22,8 @@ pub enum Awaited {
     Dm(MapId),
     /// A write to sysfs.
     Sysfs(PathId),
+    /// A path's rescan.
+    Rescan(PathId),
     /// A state file.
     Save(StateFile),
 }

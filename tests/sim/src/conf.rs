@@ -179,6 +179,7 @@ impl Conf {
                 ("path_checker", "directio") => self.checker = "directio",
                 ("prio", "alua") => self.prio = "alua",
                 ("failback", "manual") => self.failback = "manual",
+                ("failback", "followover") => self.failback = "followover",
                 ("failback", "immediate") => self.failback = "immediate",
                 ("flush_on_last_del", "never") => self.flush_on_last_del = "never",
                 ("flush_on_last_del", "unused") => self.flush_on_last_del = "unused",

@@ -227,6 +227,11 @@ impl Script {
                 *Alua::ALL.iter().find(known).ok_or("no such state")?;
             return Ok(());
         }
+        if let ["size", letter, sectors] = *words {
+            let id = self.lun_id(letter)?;
+            self.sim.world.luns[id].identity.sectors = number(sectors)?;
+            return Ok(());
+        }
         let [verb, name, ref rest @ ..] = *words else { return Err("no such step".into()) };
         let lun = rest.first().and_then(|letter| self.luns.get(*letter)).copied();
         if verb == "remove" {
@@ -242,6 +247,7 @@ impl Script {
             ("state", ["offline"]) => disk.state = SdevState::Offline,
             ("state", ["blocked"]) => disk.state = SdevState::Blocked,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
+            ("hold" | "release", []) => disk.busy = verb == "hold",
             ("forget-udev", []) => disk.in_udev = None,
             ("unmap", []) => disk.lun = None,
             ("map", [_]) => disk.lun = Some(lun.ok_or("no such LUN")?),
@@ -334,6 +340,7 @@ impl Script {
             }
             ["paths", _] => target.paths().count().to_string(),
             ["valid", _] => target.valid_paths().to_string(),
+            ["sectors", _] => device.live.as_ref().map_or(0, Table::sectors).to_string(),
             ["groups", _] => target.groups.len().to_string(),
             ["queueing", _] => if target.queue_if_no_path { "on" } else { "off" }.to_owned(),
             ["queued", _] => device.queued.len().to_string(),

@@ -102,6 +102,13 @@ impl Sim {
             Effect::LoadConfig { token } => {
                 Event::Config { token: *token, loaded: Box::new(self.load_config()) }
             }
+            Effect::SysfsWrite { name, attribute: "device/rescan", .. }
+                if self.world.hangs(name.as_str()) =>
+            {
+                self.jobs.insert(id, job);
+                self.hung.push(id);
+                return;
+            }
             Effect::SysfsWrite { token, name, attribute, value } => {
                 let result = if self.rng.per_mille(self.faults.sysfs_error) {
                     Err(Errno::EINVAL)

@@ -79,6 +79,8 @@ pub struct Disk {
     pub state: SdevState,
     /// TEST UNIT READY succeeds, every read and write fails.
     pub reads_fail: bool,
+    /// Something else has it open exclusively: no table is loaded with it.
+    pub busy: bool,
     pub read_only: bool,
     /// What the kernel learnt when it scanned the disk: sysfs shows this, not the LUN of now.
     pub scanned: Identity,

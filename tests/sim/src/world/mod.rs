@@ -87,6 +87,7 @@ impl World {
             link: Link::Up,
             state: SdevState::Running,
             reads_fail: false,
+            busy: false,
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),
             in_udev: None,
@@ -125,7 +126,7 @@ impl World {
 
     /// The kernel finds a disk by number, as a table is loaded.
     pub fn find(&self, devt: DevT) -> Option<Found> {
-        let disk = self.disks.values().find(|d| d.devt == devt)?;
+        let disk = self.disks.values().find(|d| d.devt == devt && !d.busy)?;
         let alua = disk.lun.is_some_and(|lun| self.luns[lun].alua);
         Some(Found {
             generation: disk.generation,
@@ -158,6 +159,11 @@ impl World {
         };
         let no_io = request.io == libmp::check::CheckIo::SysfsState && request.prio.is_none();
         (no_io || !disk.hangs(&self.luns)).then(|| disk.check(&self.luns, request))
+    }
+
+    /// Would a command to this disk get no answer?
+    pub fn hangs(&self, name: &str) -> bool {
+        self.disks.get(name).is_some_and(|d| d.hangs(&self.luns))
     }
 
     /// A write to a disk's attribute.

@@ -1,0 +1,112 @@
+//! Paths that the kernel does not take into a table: something else has them open exclusively, they
+//! are going away, or they are too small. One such path must not keep the others of its map out.
+
+use ::core::time::Duration;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use crate::core::Core;
+use crate::core::effect::Outbox;
+use crate::core::event::DmFailure;
+use crate::core::map::{Map, MapId, Observed};
+use crate::core::notice::Notice;
+use crate::core::path::{Path, PathId};
+use crate::core::timers::Timer;
+use crate::dm::op::DmOp;
+use crate::types::{DevT, Errno, Instant};
+
+/// So many loads must have failed in a row before a path is blamed: once is an accident.
+const FAILURES: u32 = 2;
+
+/// A path that was refused is tried again after so long.
+const AGAIN: Duration = Duration::from_mins(1);
+
+impl Core {
+    /// The members that the next table may have: all that are in the live one, and those that are new
+    /// and were not refused lately; one of these, while it is being found out which one is refused.
+    pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
+        let mut new = 0;
+        let admitted = members.iter().copied().filter(|path| {
+            if is_live(map, path) {
+                return true;
+            }
+            let refused = path.refused.is_some_and(|until| until > now);
+            new += usize::from(!refused);
+            !refused && (new == 1 || !map.one_by_one)
+        });
+        admitted.collect()
+    }
+
+    /// A table was not taken. Says if that is put down to one of its paths: then the next plan, without
+    /// it or with fewer, need not wait.
+    pub(super) fn load_refused(
+        &mut self,
+        now: Instant,
+        id: MapId,
+        op: &DmOp,
+        failure: &DmFailure,
+        out: &mut Outbox,
+    ) -> bool {
+        let (DmOp::Create { load, .. } | DmOp::Reload { load, .. }) = op else { return false };
+        let blamed = [Errno::EBUSY, Errno::EINVAL, Errno::ENXIO, Errno::ENODEV, Errno::EACCES];
+        let Some(map) = self.maps.get_mut(&id) else { return false };
+        if failure.step != "load" || !blamed.contains(&failure.errno) || map.backoff.failures < FAILURES {
+            return false;
+        }
+        let asked: Vec<DevT> = load.params.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let new: Vec<PathId> = map
+            .members
+            .iter()
+            .filter_map(|p| self.paths.get(p))
+            .filter(|p| asked.contains(&p.devt()) && !is_live(map, p))
+            .map(|p| p.id)
+            .collect();
+        match new.as_slice() {
+            // Without it there would be no table at all: it is the map's failure.
+            [_] if map.members.len() == 1 => return false,
+            [one] => {
+                let Some(path) = self.paths.get_mut(one) else { return false };
+                if path.refused.replace(now + AGAIN).is_none() {
+                    out.notify(Notice::PathNotTaken {
+                        map: map.name.clone(),
+                        path: path.name.clone(),
+                        error: failure.errno.to_string(),
+                    });
+                }
+            }
+            [] => return false,
+            _ => map.one_by_one = true,
+        }
+        map.backoff.clear();
+        self.dirty.insert(id);
+        true
+    }
+
+    /// Paths that were refused and are in the kernel's table now are as good as any; the others are
+    /// tried again in their time.
+    pub(super) fn review_refused(&mut self, now: Instant, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let mut outside = 0;
+        let mut next: Option<Instant> = None;
+        for member in &map.members {
+            let Some(path) = self.paths.get_mut(member) else { continue };
+            if map.observed.as_ref().is_some_and(|o| o.path_active(path.devt()).is_some()) {
+                path.refused = None;
+            } else if let Some(until) = path.refused.filter(|until| *until > now) {
+                next = Some(next.map_or(until, |next| next.min(until)));
+            } else {
+                outside += 1;
+            }
+        }
+        map.one_by_one &= outside > 1;
+        if let Some(next) = next
+            && self.timers.get(Timer::Retry(id)).is_none_or(|at| at > next)
+        {
+            self.timers.set(Timer::Retry(id), next);
+        }
+    }
+}
+
+fn is_live(map: &Map, path: &Path) -> bool {
+    map.observed.as_ref().and_then(|o: &Observed| o.path_active(path.devt())).is_some()
+}
