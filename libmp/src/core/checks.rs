@@ -19,6 +19,9 @@ use crate::types::{Instant, Priority, Token};
 /// A check that neither the configuration nor the device gives a time is given up after so long.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Groups wait so long for the priorities of all paths when that of one has changed.
+const RATING_LIMIT: Duration = Duration::from_secs(2);
+
 /// A map with usable paths is read again after so long.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
@@ -119,7 +122,7 @@ impl Core {
         } else {
             judged
         };
-        self.rate(id, judged.state, raw, out);
+        self.rate(now, id, judged.state, raw, out);
         self.new_state(now, id, &judged, out);
     }
 
@@ -139,7 +142,7 @@ impl Core {
         self.new_state(now, id, &judged, out);
     }
 
-    fn rate(&mut self, id: PathId, state: CheckState, raw: &RawCheck, out: &mut Outbox) {
+    fn rate(&mut self, now: Instant, id: PathId, state: CheckState, raw: &RawCheck, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let (Some(settings), Some(facts)) = (&path.settings, &path.facts) else { return };
         if !state.is_usable() && path.health.priority.is_known() {
@@ -148,9 +151,12 @@ impl Core {
         match prio::rate(path.health.prioritizer, &settings.prio_args, raw.prio.as_ref(), facts) {
             Ok(priority) => {
                 path.health.priority_complained = false;
-                if path.health.priority != priority {
-                    path.health.priority = priority;
+                let was = core::mem::replace(&mut path.health.priority, priority);
+                if was != priority {
                     self.dirty.extend(path.map());
+                    if was.is_known() {
+                        self.rate_others(now, id, out);
+                    }
                 }
             }
             Err(prio::PrioError::NotSupported | prio::PrioError::NoAccessState) if settings.detect_prio => {
@@ -168,6 +174,23 @@ impl Core {
                 out.notify(Notice::Other { level: Level::Warning, text });
             }
             Err(_) => {}
+        }
+    }
+
+    /// The array has changed a path's priority, and those of others with it, most likely: they are
+    /// asked at once, and the groups are made anew when all have answered.
+    fn rate_others(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let map_id = self.paths.get(&id).and_then(Path::map);
+        let Some(map) = map_id.and_then(|map| self.maps.get_mut(&map)) else { return };
+        if map.hold_until.is_some() {
+            return; // they are being asked
+        }
+        let usable = |p: &PathId| self.paths.get(p).is_some_and(Path::is_usable);
+        map.rerated = map.members.iter().copied().filter(|p| *p != id && usable(p)).collect();
+        map.hold_until = Some(now + RATING_LIMIT);
+        self.timers.set(Timer::Hold(map.id), now + RATING_LIMIT);
+        for other in map.rerated.clone() {
+            self.start_check(now, other, out);
         }
     }
 
@@ -211,6 +234,9 @@ impl Core {
         }
         self.look_again(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
+        if let Some(map) = self.maps.get_mut(&map_id) {
+            map.rerated.remove(&id);
+        }
         self.end_hold_if_checked(now, map_id, out);
         if was != is || self.lasted(now, id) {
             self.count_usable(now, map_id, out);

@@ -66,6 +66,8 @@ pub struct Map {
     pub action: MapAction,
     /// What has happened to it.
     pub stats: MapStats,
+    /// Paths whose priority is awaited, as that of another has changed.
+    pub rerated: BTreeSet<PathId>,
     /// A table was refused: paths that are new in it are tried one by one.
     pub one_by_one: bool,
     /// Paths that are being rescanned, until they have told their size.
@@ -319,6 +321,7 @@ impl Map {
             orders: Orders::default(),
             action: MapAction::None,
             stats: MapStats::default(),
+            rerated: BTreeSet::new(),
             one_by_one: false,
             rescans: BTreeSet::new(),
             said_active: None,

@@ -200,6 +200,7 @@ impl Core {
     pub(super) fn hold_over(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         if let Some(map) = self.maps.get_mut(&id) {
             map.hold_until = None;
+            map.rerated.clear();
             self.dirty.insert(id);
             self.count_usable(now, id, out);
         }
@@ -210,7 +211,8 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let unchecked =
             |p: &PathId| self.paths.get(p).is_some_and(|p| p.health.state == check::CheckState::Unchecked);
-        if map.hold_until.is_some() && !map.members.iter().any(unchecked) {
+        let rated = map.rerated.iter().all(|p| !map.members.contains(p));
+        if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) {
             self.timers.cancel(Timer::Hold(id));
             self.hold_over(now, id, out);
         }

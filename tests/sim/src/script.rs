@@ -45,6 +45,8 @@ struct Script {
     last_request: u64,
     done: u64,
     errors: u64,
+    /// Reloads at the last look.
+    reloads: u64,
 }
 
 type Step = Result<(), String>;
@@ -55,7 +57,8 @@ pub fn run(text: &str, trace: bool, factory: Factory) -> Result<(), Box<Failure>
     sim.restart_after_exit = false;
     let conf = Conf::default();
     sim.configure(conf.clone());
-    let mut script = Script { sim, luns: BTreeMap::new(), conf, last_request: 0, done: 0, errors: 0 };
+    let mut script =
+        Script { sim, luns: BTreeMap::new(), conf, last_request: 0, done: 0, errors: 0, reloads: 0 };
     for (number, line) in text.lines().enumerate() {
         let step = line.split('#').next().unwrap_or_default().trim();
         if step.is_empty() {
@@ -303,6 +306,12 @@ impl Script {
                 let is = (self.done - was_done, self.errors - was_errors);
                 let wanted = (number(done)?, number(errors)?);
                 if is == wanted { Ok(()) } else { Err(format!("{} done, {} errors", is.0, is.1)) }
+            }
+            ["reloads", map, count] => {
+                let line = format!("{map}: reloaded");
+                let seen = self.sim.log.iter().filter(|text| text.starts_with(&line)).count() as u64;
+                let reloads = seen - std::mem::replace(&mut self.reloads, seen);
+                if reloads == number::<u64>(count)? { Ok(()) } else { Err(format!("{reloads} reloads")) }
             }
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),
