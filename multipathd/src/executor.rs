@@ -95,7 +95,7 @@ impl Executor {
 
     fn dm(&self, token: Token, wwid: Wwid, op: DmOp) {
         let mapper = self.mapper.clone();
-        let why = DmFailure { step: "do anything".into(), errno: Errno::EIO };
+        let why = DmFailure::new("do anything", Errno::EIO);
         let failed =
             Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
         let done = move || Event::DmDone { token, done: Box::new(mapper.perform(&uuid_of(&wwid), &op)) };

@@ -327,6 +327,9 @@ fn partitions_go_before_their_map() {
     };
     dmsetup("part1-mpath-contract-i", "contract-i-part1");
     udev_settle();
+    let renamed = map.perform(&DmOp::Rename { to: name("contract-i2"), flags: UdevFlags::default() });
+    assert_eq!(renamed.expect("renamed").name, name("contract-i2"));
+    assert!(is_block_device(&link("contract-i2-part1")), "partitions follow their map's name");
     assert_eq!(remove(&mapper, "contract-i").result, Ok(()));
     assert_eq!(mapper.read("part1-mpath-contract-i"), Ok(None));
     drop(map);

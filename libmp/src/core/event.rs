@@ -162,6 +162,15 @@ pub struct DmFailure {
     pub step: String,
     /// Why.
     pub errno: Errno,
+    /// Who has the map or a partition of it open, where that is why (`vg-root`, `mounted on /mnt`).
+    pub holders: Vec<String>,
+}
+
+impl DmFailure {
+    /// A step that failed for no other reason than this.
+    pub fn new(step: &str, errno: Errno) -> Self {
+        Self { step: step.into(), errno, holders: Vec::new() }
+    }
 }
 
 /// Signals that mean something.

@@ -167,7 +167,7 @@ impl Core {
         let is = match &done.map {
             Ok(raw) => raw.as_ref().map(Observed::parse),
             Err(errno) => {
-                let unread = DmFailure { step: "read".into(), errno: *errno };
+                let unread = DmFailure::new("read", *errno);
                 let failure = done.result.err().unwrap_or(unread);
                 self.failed(now, id, &inflight, failure, out);
                 return;
@@ -176,7 +176,7 @@ impl Core {
         let lost = is.is_none() && was.is_some() && !matches!(inflight.op, DmOp::Remove { .. });
         if lost {
             self.map_gone(id, out);
-            let gone = DmFailure { step: "read".into(), errno: Errno::ENXIO };
+            let gone = DmFailure::new("read", Errno::ENXIO);
             self.answer_map(id, done.result.and(Err(gone)), out);
             return;
         }

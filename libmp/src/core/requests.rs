@@ -377,7 +377,10 @@ impl Core {
         }
         let text = match result {
             Ok(()) => OK.to_string(),
-            Err(e) if e.errno == Errno::EBUSY => IN_USE.to_string(),
+            Err(e) if e.errno == Errno::EBUSY && e.holders.is_empty() => IN_USE.to_string(),
+            Err(e) if e.errno == Errno::EBUSY => {
+                alloc::format!("{IN_USE}held by: {}\n", e.holders.join(", "))
+            }
             Err(e) => alloc::format!("fail\n{}: {}\n", e.step, e.errno),
         };
         for request in self.waiting_for(Until::Map(id)) {

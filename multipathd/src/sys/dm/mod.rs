@@ -5,6 +5,7 @@
 
 mod abi;
 mod cookie;
+mod holders;
 mod node;
 mod ops;
 mod poll;

@@ -14,7 +14,7 @@ use super::abi::{
 };
 use super::cookie::Cookie;
 use super::read::{by_name, by_uuid};
-use super::{Control, node};
+use super::{Control, holders, node};
 
 /// udev gets so long for one operation; then its link is made in its place.
 const UDEV_LIMIT: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ impl Mapper {
     }
 
     fn step(&self, step: &str, command: Command, question: &Question<'_>) -> Result<Answer, DmFailure> {
-        self.control.call(command, question).map_err(|errno| failure(step, errno))
+        self.control.call(command, question).map_err(|errno| DmFailure::new(step, errno))
     }
 
     fn create(
@@ -178,20 +178,40 @@ impl Mapper {
     /// Of all calls the kernel takes only this one's device by its name.
     fn rename(&self, uuid: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
         let from = self.step("look up", Command::Status, &by_uuid(uuid))?;
-        let mut payload = to.as_bytes().to_vec();
-        payload.push(0);
-        let question = Question { payload: &payload, ..by_name(&from.name) };
-        self.announced("rename", Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
-        self.remove_node(&from.name);
+        self.rename_one(&from.name, to, flags)?;
         if let Err(error) = node::ensure(to, from.devt) {
             warn!("{to}: its node in /dev/mapper could not be made: {error}");
         }
+        self.rename_partitions(uuid, &from.name, to);
         Ok(())
+    }
+
+    fn rename_one(&self, from: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
+        let mut payload = to.as_bytes().to_vec();
+        payload.push(0);
+        let question = Question { payload: &payload, ..by_name(from) };
+        self.announced("rename", Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
+        self.remove_node(from);
+        Ok(())
+    }
+
+    /// Partitions that are called after their map go on being so: `mpatha-part1` follows `mpatha`.
+    fn rename_partitions(&self, uuid: &str, from: &str, to: &str) {
+        for partition in self.list().unwrap_or_default() {
+            let Some(suffix) = partition.name.as_str().strip_prefix(from) else { continue };
+            if !is_partition_of(&partition.uuid, uuid) {
+                continue;
+            }
+            let name = format!("{to}{suffix}");
+            if let Err(why) = self.rename_one(partition.name.as_str(), &name, UdevFlags::default()) {
+                warn!("{}: it could not be renamed to {name}: {}", partition.name, why.errno);
+            }
+        }
     }
 
     fn remove_with_partitions(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
         if uuid.starts_with(UUID_PREFIX) {
-            let all = self.list().map_err(|errno| failure("list", errno))?;
+            let all = self.list().map_err(|errno| DmFailure::new("list", errno))?;
             for partition in all.iter().filter(|entry| is_partition_of(&entry.uuid, uuid)) {
                 self.remove(&partition.uuid, flags).map_err(|why| DmFailure {
                     step: format!("{} partition {}", why.step, partition.name),
@@ -204,9 +224,18 @@ impl Mapper {
 
     fn remove(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
         let question = Question { flags, ..by_uuid(uuid) };
-        let removed = self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev)?;
+        let removed = self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev);
+        let removed = removed.map_err(|why| self.with_holders(uuid, why))?;
         self.remove_node(&removed.name);
         Ok(())
+    }
+
+    fn with_holders(&self, uuid: &str, why: DmFailure) -> DmFailure {
+        if why.errno != Errno::EBUSY {
+            return why;
+        }
+        let device = self.control.call(Command::Status, &by_uuid(uuid));
+        DmFailure { holders: device.map(|device| holders::of(device.devt)).unwrap_or_default(), ..why }
     }
 
     /// Removes the node of a name, unless a device has the name: a removal that is deferred, or
@@ -248,10 +277,6 @@ impl Mapper {
         }
         Ok(answer)
     }
-}
-
-fn failure(step: &str, errno: Errno) -> DmFailure {
-    DmFailure { step: step.into(), errno }
 }
 
 const fn udev_bits(flags: UdevFlags) -> u32 {

@@ -139,7 +139,7 @@ impl World {
         let result = fault.map_or_else(|| self.perform(running, &step), Err);
         if let Err(errno) = result {
             self.clean_up(running, &step);
-            running.failure = Some(DmFailure { step: step.name(), errno });
+            running.failure = Some(DmFailure::new(&step.name(), errno));
             running.left.clear();
         }
         self.settle();

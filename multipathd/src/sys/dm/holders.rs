@@ -1,0 +1,64 @@
+//! Who has a device open: other devices on top of it, mounts, swap.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use libmp::types::DevT;
+use nix::sys::stat::makedev;
+
+/// What keeps a device from being removed, as far as the kernel says: `vg-root`, `mounted on /mnt`,
+/// `swap`. An open by a program alone is not among it.
+pub(super) fn of(devt: DevT) -> Vec<String> {
+    let mut all = devices_on(devt);
+    all.extend(mounts(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), devt));
+    if is_swap(&fs::read_to_string("/proc/swaps").unwrap_or_default(), devt) {
+        all.push("swap".into());
+    }
+    all
+}
+
+/// Names of the devices that are made of this one; those of device-mapper by their own name.
+fn devices_on(devt: DevT) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(format!("/sys/dev/block/{devt}/holders")) else { return Vec::new() };
+    let name = |entry: fs::DirEntry| {
+        let own = fs::read_to_string(Path::new("/sys/block").join(entry.file_name()).join("dm/name"));
+        own.map_or_else(|_| entry.file_name().to_string_lossy().into_owned(), |name| name.trim().into())
+    };
+    let mut names: Vec<String> = entries.flatten().map(name).collect();
+    names.sort();
+    names
+}
+
+/// `36 35 98:0 /root /mnt rw … - ext4 /dev/x rw` (proc(5)): the third field is the device, the fifth
+/// where it is mounted, blanks as `\040`.
+fn mounts(mountinfo: &str, devt: DevT) -> Vec<String> {
+    let devt = devt.to_string();
+    let on = |line: &str| {
+        let mut fields = line.split(' ').skip(2);
+        let (device, place) = (fields.next()?, fields.nth(1)?);
+        (device == devt).then(|| format!("mounted on {}", place.replace("\\040", " ")))
+    };
+    mountinfo.lines().filter_map(on).collect()
+}
+
+/// A line a swap area, its path first, after a line of headings.
+fn is_swap(swaps: &str, devt: DevT) -> bool {
+    let rdev = makedev(devt.major.into(), devt.minor.into());
+    let paths = swaps.lines().skip(1).filter_map(|line| line.split_ascii_whitespace().next());
+    paths.filter_map(|path| fs::metadata(path).ok()).any(|node| node.rdev() == rdev)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_of_a_device_are_its_own() {
+        let mountinfo = "22 1 254:0 / /mnt/my\\040data rw,relatime - ext4 /dev/mapper/a rw\n\
+                         23 1 254:01 / /no rw - ext4 /dev/mapper/b rw\n\
+                         24 1 254:0 /sub /srv rw shared:2 - ext4 /dev/mapper/a rw\nodd\n";
+        assert_eq!(mounts(mountinfo, DevT::new(254, 0)), ["mounted on /mnt/my data", "mounted on /srv"]);
+        assert_eq!(mounts(mountinfo, DevT::new(254, 2)), [""; 0]);
+    }
+}

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# A map that is in use is not removed, and who uses it is told; a renamed map's partitions are renamed with it.
+# shellcheck disable=SC2034
+for_reference=no
+
+scenario() {
+    san_scsi_debug 2 1 dev_size_mb=64 || return
+    conf_debug
+    daemon_start || return
+    wait_for 'two paths in service' 20 is 2 ready_paths || return
+    local map out
+    map=$(maps)
+    expect_ok 'a file system' mkfs.ext4 -q "/dev/mapper/$map"
+    mkdir -p /run/mnt && mount "/dev/mapper/$map" /run/mnt
+    out=$(ctl del map "$map" 2>&1)
+    expect_eq 'a mounted map stays' "$(maps_count)" 1
+    expect_match 'it is in use' "$out" '^map or partition in use$'
+    expect_match 'by whom' "$out" '^held by: mounted on /run/mnt$'
+    expect_eq 'and goes on' "$(ready_paths)" 2
+    umount /run/mnt
+    expect_ok 'a device on top of it' dmsetup create "$map-part1" -u "part1-mpath-$map" \
+        --table "0 2048 linear /dev/mapper/$map 0"
+    sed -i 's/^}$/}\nmultipaths {\n multipath {\n wwid '"$map"'\n alias data\n }\n}/;t' /etc/multipath.conf
+    expect_ok 'an alias' ctl reconfigure
+    wait_for 'renames the map' 20 test -b /dev/mapper/data
+    wait_for 'and its partition' 20 test -b /dev/mapper/data-part1
+    expect_eq 'removed, with its partition' "$(ctl del map data)" ok
+    expect_eq 'nothing is left' "$(dmsetup ls)" 'No devices found'
+}
