@@ -17,6 +17,11 @@ pub(super) fn judge(state: Option<&str>) -> Option<Judged> {
     Some(judged)
 }
 
+/// Does the kernel let the device be opened? It takes no table with one that it doesn't.
+pub fn opens(state: Option<&str>) -> bool {
+    state.is_none_or(|state| !matches!(state.trim(), "offline" | "transport-offline" | "deleting" | "cancel"))
+}
+
 /// Has its transport blocked the device, and will either unblock it or give it up?
 pub fn is_blocked(state: Option<&str>) -> bool {
     state.is_some_and(|state| matches!(state.trim(), "blocked" | "quiesce"))

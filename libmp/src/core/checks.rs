@@ -101,7 +101,9 @@ impl Core {
         path.health.inflight = None;
         self.timers.cancel(Timer::CheckTimeout(id));
         path.stats.checks += 1;
-        path.health.offline = check::sysfs::is_offline(raw.sysfs_state.as_deref());
+        let state = raw.sysfs_state.as_deref();
+        path.health.offline = check::sysfs::is_offline(state);
+        path.health.closed = !check::sysfs::opens(state);
         if path.health.held_down {
             return;
         }
@@ -205,6 +207,9 @@ impl Core {
         let is = if says_nothing { was } else { judged.state };
         path.health.state = is;
         path.health.message = judged.message;
+        if was.is_failed() && is.is_usable() {
+            path.refused = None;
+        }
         let steady = was == is && is.is_usable() && !says_nothing;
         path.health.interval =
             if steady { path.health.interval.saturating_mul(2).clamp(min, max.max(min)) } else { min };

@@ -43,6 +43,7 @@ impl Core {
             }
         }
         path.health.offline = check::sysfs::is_offline(facts.state.as_deref());
+        path.health.closed = !check::sysfs::opens(facts.state.as_deref());
         path.settings = Some(settings);
     }
 
@@ -141,6 +142,7 @@ impl Core {
         let map_id = self.map_for(now, id, wwid, out);
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.standing = Standing::Member { wwid: wwid.clone(), map: map_id };
+        path.refused = None;
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.insert(id);
         map.last_member.clone_from(&path.facts);

@@ -139,6 +139,8 @@ pub struct Health {
     pub priority_complained: bool,
     /// sysfs says that the device is offline.
     pub offline: bool,
+    /// The kernel would not let it be opened, as far as sysfs says.
+    pub closed: bool,
     /// Answers in a row that asked for another try.
     pub tries: u32,
     /// The check under way.
@@ -170,7 +172,12 @@ impl Health {
     #[must_use]
     pub fn anew(&self, interval: Duration) -> Self {
         let stuck = self.inflight.or(self.stuck);
-        Self { stuck, offline: self.offline, ..Self::new(self.checker, self.prioritizer, interval) }
+        Self {
+            stuck,
+            offline: self.offline,
+            closed: self.closed,
+            ..Self::new(self.checker, self.prioritizer, interval)
+        }
     }
 
     /// Of a path never checked.
@@ -183,6 +190,7 @@ impl Health {
             priority: Priority::UNDEF,
             priority_complained: false,
             offline: false,
+            closed: false,
             tries: 0,
             inflight: None,
             reinstated: None,

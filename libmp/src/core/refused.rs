@@ -22,15 +22,15 @@ const FAILURES: u32 = 2;
 const AGAIN: Duration = Duration::from_mins(1);
 
 impl Core {
-    /// The members that the next table may have: all that are in the live one, and those that are new
-    /// and were not refused lately; one of these, while it is being found out which one is refused.
+    /// The members that the next table may have: all that are in the live one, and those that are new,
+    /// can be opened and were not refused lately; one of these, while it is being found out which one is refused.
     pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
         let mut new = 0;
         let admitted = members.iter().copied().filter(|path| {
             if is_live(map, path) {
                 return true;
             }
-            let refused = path.refused.is_some_and(|until| until > now);
+            let refused = path.refused.is_some_and(|until| until > now) || path.health.closed;
             new += usize::from(!refused);
             !refused && (new == 1 || !map.one_by_one)
         });

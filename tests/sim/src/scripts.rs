@@ -11,6 +11,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("03-shutdown-with-queues", include_str!("../scripts/03-shutdown-with-queues.txt")),
     ("04-foreign-path", include_str!("../scripts/04-foreign-path.txt")),
     ("05-wwid-changes", include_str!("../scripts/05-wwid-changes.txt")),
+    ("06-offline-at-creation", include_str!("../scripts/06-offline-at-creation.txt")),
     ("06-offline-during-reconfigure", include_str!("../scripts/06-offline-during-reconfigure.txt")),
     ("06-path-in-use", include_str!("../scripts/06-path-in-use.txt")),
     ("06-timeout-takes-back", include_str!("../scripts/06-timeout-takes-back.txt")),

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use libmp::core::event::{DmDone, DmFailure};
 use libmp::dm::op::{DmOp, UdevFlags, uuid_of};
-use libmp::types::{Errno, Wwid};
+use libmp::types::{DevT, Errno, Wwid};
 
 use super::World;
 
@@ -121,7 +121,11 @@ impl World {
     /// `DM_TABLE_LOAD` of a multipath target.
     pub fn load(&mut self, name: &str, sectors: u64, params: &str, read_only: bool) -> Result<(), Errno> {
         let mut dm = std::mem::take(&mut self.dm);
-        let result = dm.load(name, sectors, params, read_only, &|devt| self.find(devt));
+        // What the device has open already is not opened again.
+        let open: Vec<DevT> =
+            dm.by_name(name).map(|d| d.disks().map(|disk| disk.devt).collect()).unwrap_or_default();
+        let lookup = |devt| self.find(devt).filter(|_| open.contains(&devt) || self.opens(devt));
+        let result = dm.load(name, sectors, params, read_only, &lookup);
         self.dm = dm;
         result
     }

@@ -126,7 +126,7 @@ impl World {
 
     /// The kernel finds a disk by number, as a table is loaded.
     pub fn find(&self, devt: DevT) -> Option<Found> {
-        let disk = self.disks.values().find(|d| d.devt == devt && !d.busy)?;
+        let disk = self.disks.values().find(|d| d.devt == devt)?;
         let alua = disk.lun.is_some_and(|lun| self.luns[lun].alua);
         Some(Found {
             generation: disk.generation,
@@ -159,6 +159,13 @@ impl World {
         };
         let no_io = request.io == libmp::check::CheckIo::SysfsState && request.prio.is_none();
         (no_io || !disk.hangs(&self.luns)).then(|| disk.check(&self.luns, request))
+    }
+
+    /// Can the disk be opened (`sd_open`)? Not while it is offline, or somebody has it for himself.
+    pub fn opens(&self, devt: DevT) -> bool {
+        self.disks
+            .values()
+            .any(|d| d.devt == devt && matches!(d.state, SdevState::Running | SdevState::Blocked) && !d.busy)
     }
 
     /// Would a command to this disk get no answer?

@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""Situations that both daemons are put into: a configuration and the state of each path.
+
+    situations.py SEED COUNT DIRECTORY    writes NNN.conf and NNN.offline (numbers of the disks that are offline)
+    situations.py --compare A B           compares what both daemons made of them; status 1 if anything differs
+
+A file to compare has lines `NNN WWID TABLE`. Where paths stand within a group means nothing, so they are sorted.
+"""
+
+import random
+import sys
+
+DEFAULTS = {
+    "path_grouping_policy": ["failover", "multibus", "group_by_serial", "group_by_prio", "group_by_node_name"],
+    "path_selector": ['"round-robin 0"', '"queue-length 0"', '"service-time 0"'],
+    "no_path_retry": ["fail", "queue", "5", "60"],
+    "prio": ["const", "sysfs", "alua"],
+    "path_checker": ["tur", "directio", "readsector0"],
+    "failback": ["immediate", "manual", "10"],
+    "features": ['"0"', '"1 queue_if_no_path"', '"2 pg_init_retries 5"', '"3 queue_if_no_path pg_init_retries 7"'],
+    "rr_min_io_rq": ["1", "10"],
+    "hardware_handler": ['"0"', '"1 alua"'],
+    "retain_attached_hw_handler": ["yes", "no"],
+    "detect_prio": ["yes", "no"],
+    "detect_checker": ["yes", "no"],
+    "user_friendly_names": ["no"],
+    "flush_on_last_del": ["yes", "no"],
+}
+MAPS = ["path_grouping_policy", "path_selector", "no_path_retry", "failback", "features", "prio"]
+DEVICES = [*MAPS, "hardware_handler"]
+
+
+def lines(rng, keys, share):
+    for key in keys:
+        if DEFAULTS[key] and rng.random() < share:
+            yield f"\t{key} {rng.choice(DEFAULTS[key])}\n"
+
+
+def situation(rng, luns):
+    text = ["defaults {\n\tpolling_interval 1\n\tmax_polling_interval 1\n\tfind_multipaths off\n"]
+    # Debian's release knows neither this nor group_by_tpg; it says so and goes on.
+    text.append("\tdetect_pgpolicy no\n")
+    text += lines(rng, [key for key in DEFAULTS if key != "hardware_handler"], 0.4)
+    text.append("}\nblacklist {\n\tdevnode \"^sda$\"\n}\nblacklist_exceptions {\n\tproperty \".*\"\n}\n")
+    if rng.random() < 0.5:
+        text.append("devices {\n device {\n\tvendor Linux\n\tproduct \"scsi_debug\"\n")
+        text += lines(rng, MAPS, 0.4)
+        text.append(" }\n}\n")
+    if rng.random() < 0.5:
+        text.append("overrides {\n")
+        text += lines(rng, MAPS, 0.3)
+        text.append("}\n")
+    if rng.random() < 0.5:
+        text.append("multipaths {\n")
+        for wwid in luns:
+            if rng.random() < 0.6:
+                text.append(f" multipath {{\n\twwid {wwid}\n")
+                text += lines(rng, MAPS, 0.4)
+                text.append(" }\n")
+        text.append("}\n")
+    return "".join(text)
+
+
+def generate(seed, count, directory):
+    luns = sys.stdin.read().split()
+    rng = random.Random(int(seed))
+    for number in range(int(count)):
+        with open(f"{directory}/{number:03}.conf", "w") as out:
+            out.write(situation(rng, luns))
+        offline = [disk for disk in range(2 * len(luns)) if rng.random() < 0.15]
+        with open(f"{directory}/{number:03}.offline", "w") as out:
+            out.write(" ".join(map(str, offline)))
+
+
+def normal(table):
+    """`0 SIZE multipath FEATURES… HANDLER… GROUPS INIT (SELECTOR 0 PATHS ARGS (DEV ARG…)…)…`, paths sorted."""
+    words = table.split()
+    head, rest = words[:3], words[3:]
+
+    def counted():
+        n = int(rest[0])
+        taken, rest[:] = rest[: n + 1], rest[n + 1 :]
+        return taken
+
+    head += counted() + counted()
+    groups, init = int(rest[0]), rest[1]
+    rest = rest[2:]
+    out = []
+    for _ in range(groups):
+        selector = [rest.pop(0)]
+        selector += counted()
+        paths, args = int(rest[0]), int(rest[1])
+        rest[:2] = []
+        each = [tuple(rest[i * (args + 1) : (i + 1) * (args + 1)]) for i in range(paths)]
+        rest[: paths * (args + 1)] = []
+        out.append((tuple(selector), tuple(sorted(each))))
+    return tuple(head), init, tuple(out)
+
+
+def compare(first, second):
+    tables = []
+    for path in (first, second):
+        with open(path) as text:
+            tables.append({tuple(line.split()[:2]): " ".join(line.split()[2:]) for line in text})
+    differ, shown = 0, None
+    for key in sorted(set(tables[0]) | set(tables[1])):
+        a, b = (t.get(key) for t in tables)
+        if a is None or b is None or normal(a) != normal(b):
+            differ += 1
+            if key[0] != shown:
+                shown = key[0]
+                base = f"{first.rsplit('/', 1)[0]}/{shown}"
+                with open(f"{base}.conf") as conf, open(f"{base}.offline") as offline:
+                    print(f"{conf.read()}# offline: {offline.read()}")
+            print(f"situation {key[0]}, {key[1]}:\n  {first}: {a}\n  {second}: {b}")
+    print(f"{len(set(tables[0]) | set(tables[1]))} tables compared, {differ} differ")
+    return differ != 0
+
+
+if sys.argv[1] == "--compare":
+    sys.exit(compare(*sys.argv[2:]))
+generate(*sys.argv[1:])

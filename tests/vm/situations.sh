@@ -1,0 +1,63 @@
+#!/bin/bash
+# The same situations (settings, and paths that are offline) given to Debian's daemon and to ours, one after the other, on one
+# kernel: the tables that they load are compared.
+#   tests/vm/run --timeout 3000 tests/vm/situations.sh [COUNT [SEED]]
+# shellcheck disable=SC2154
+# shellcheck source=tests/vm/lib.sh
+. /vm/lib.sh
+count=${1:-200} seed=${2:-1} dir=/run/situations
+
+tables() { dmsetup table --target multipath | sort; }
+
+disks_up() { local disk; for disk in $disks; do echo running >"/sys/block/$disk/device/state"; done; }
+
+# What is the same three looks long is what it is.
+settled_tables() {
+    local last='' now same=0 looks=0
+    while [ $same -lt 3 ] && [ $looks -lt 60 ]; do
+        sleep 0.4
+        now=$(tables)
+        if [ "$now" = "$last" ] && says 'idle|running' ctl show daemon; then same=$((same + 1)); else same=0; fi
+        last=$now looks=$((looks + 1))
+    done
+    echo "$last"
+}
+
+go_through() { # NAME: of the daemon that runs
+    local conf number disk map rest
+    for conf in "$dir"/*.conf; do
+        number=${conf##*/} number=${number%.conf}
+        # Each from nothing: what was before would shine through.
+        disks_up
+        poll 10 remove_maps
+        poll 10 is 0 maps_count
+        cp "$conf" /etc/multipath.conf
+        for disk in $(cat "$dir/$number.offline"); do
+            echo offline >"/sys/block/$(cut -d' ' -f$((disk + 1)) <<<"$disks")/device/state"
+        done
+        ctl reconfigure all >/dev/null
+        settled_tables | while read -r map rest; do echo "$number ${map%:} $rest"; done >>"$dir/$1"
+        [ $((10#$number % 20)) != 0 ] || echo "# $1: $number"
+    done
+}
+
+san_scsi_debug 2 4 || exit 1
+conf_debug
+mkdir -p $dir
+disks=$(debug_disks | xargs)
+daemon_start
+poll 20 is 4 maps_count
+maps | python3 "$vm/guest/situations.py" "$seed" "$count" $dir
+echo "# seed $seed, $count situations"
+go_through ours
+daemon_stop
+disks_up
+MPD=$reference/multipathd MPCTL=$vm/guest/reference-ctl
+conf_debug
+daemon_start
+go_through reference
+daemon_stop
+python3 "$vm/guest/situations.py" --compare $dir/ours $dir/reference
+status=$?
+[ -z "${VM_LOG:-}" ] || cat "$MP_LOG"
+exit $status
