@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use libmp::check::{CheckRequest, RawCheck, RawIo};
-use libmp::config::{Config, Environment, Source};
+use libmp::config::{Config, Diagnostic, Environment, Severity, Source};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded};
 use libmp::dm::op::{DmOp, UUID_PREFIX, uuid_of};
@@ -57,6 +57,7 @@ impl Executor {
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Reply { id, text } => self.server.reply(id, text),
             Effect::Notify(notice) => log::say(&notice),
+            Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
             // Told to systemd, by the loop.
             Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
@@ -165,9 +166,10 @@ fn parse(texts: Texts, options: Options) -> Loaded {
     let native_nvme_multipath = machine::native_nvme_multipath();
     let environment = Environment { accounts: &machine::System, native_nvme_multipath };
     let (config, found) = Config::load_in(&sources, &environment);
-    log::set_verbosity(options.verbosity.unwrap_or(config.globals().verbosity));
+    let errors =
+        found.iter().filter(|one| one.severity == Severity::Error).map(Diagnostic::one_line).collect();
     let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
-    Loaded { config: Arc::new(config), diagnostics, bindings, wwids }
+    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids }
 }
 
 fn enumerate(mapper: &Mapper) -> Enumeration {

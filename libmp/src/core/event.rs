@@ -104,6 +104,8 @@ pub struct Loaded {
     pub config: Arc<Config>,
     /// What was wrong with them, a rendered diagnostic each.
     pub diagnostics: Vec<String>,
+    /// Those of them that are errors, a line each: with any, a running daemon keeps what it has.
+    pub errors: Vec<String>,
     /// Text of `/etc/multipath/bindings`; empty where there is none.
     pub bindings: String,
     /// Text of `/etc/multipath/wwids`; empty where there is none.

@@ -38,6 +38,8 @@ enum Until {
     Probed(PathId),
     /// No removal is under way.
     Removals,
+    /// The configuration was read that often.
+    Loaded(u64),
 }
 
 /// An answer now, or later.
@@ -95,8 +97,7 @@ impl Core {
             Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),
             Command::ReinstatePath(name) => self.on_path(name, |core, id| core.reinstate_path(now, id, out)),
             Command::Reconfigure { .. } => {
-                self.reconfigure(out);
-                OK.into()
+                self.reconfigure(out).map_or_else(|| FAIL.into(), |load| Answer::When(Until::Loaded(load)))
             }
             Command::Shutdown => {
                 self.stop(now, out);
@@ -351,6 +352,25 @@ impl Core {
         };
         for request in self.waiting_for(Until::Map(id)) {
             self.finish(request, &text, out);
+        }
+    }
+
+    /// The configuration was read, and taken over or not: who asked for it is told.
+    pub(super) fn answer_load(&mut self, text: &str, out: &mut Outbox) {
+        let loads = self.loads;
+        let due = |p: &Pending| matches!(p.until, Until::Loaded(load) if load <= loads);
+        let requests: Vec<_> = self.pending.iter().filter(|(_, p)| due(p)).map(|(id, _)| *id).collect();
+        for request in requests {
+            self.finish(request, text, out);
+        }
+    }
+
+    /// The daemon stops: no configuration will be read any more.
+    pub(super) fn give_up_loads(&mut self, out: &mut Outbox) {
+        let waits = |p: &Pending| matches!(p.until, Until::Loaded(_));
+        let requests: Vec<_> = self.pending.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
+        for request in requests {
+            self.finish(request, FAIL, out);
         }
     }
 

@@ -70,6 +70,7 @@ impl Coverage {
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
             Effect::Notify(_) => "notify",
+            Effect::Verbosity(_) => "verbosity",
             Effect::Ready => "ready",
             Effect::Exit => "exit",
         };

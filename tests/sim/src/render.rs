@@ -142,6 +142,7 @@ pub fn effect(effect: &Effect) -> String {
             format!("reply {}: {:?}", id.0, text.chars().take(60).collect::<String>())
         }
         Effect::Notify(notice) => format!("log: {notice}"),
+        Effect::Verbosity(level) => format!("verbosity {level}"),
         Effect::Ready => "ready".into(),
         Effect::Exit => "exit".into(),
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libmp::config::Config;
+use libmp::config::{Config, Diagnostic, Severity};
 use libmp::core::effect::{Effect, Outbox, StateFile};
 use libmp::core::event::{Event, Loaded};
 use libmp::types::{Errno, Token};
@@ -22,7 +22,11 @@ impl Sim {
             self.watch.effect(&self.world, &effect)?;
             self.note(&effect);
             let token = match &effect {
-                Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
+                Effect::Reply { .. }
+                | Effect::Notify(_)
+                | Effect::Forget { .. }
+                | Effect::Verbosity(_)
+                | Effect::Ready => continue,
                 Effect::Exit => {
                     self.daemon = None;
                     self.watch.dead = true;
@@ -198,9 +202,11 @@ impl Sim {
     fn load_config(&mut self) -> Loaded {
         let files = &self.world.files;
         let (config, diagnostics) = crate::real::config(&files.conf);
+        let errors = diagnostics.iter().filter(|one| one.severity == Severity::Error);
         Loaded {
             config: Arc::<Config>::new(config),
-            diagnostics,
+            diagnostics: diagnostics.iter().map(ToString::to_string).collect(),
+            errors: errors.map(Diagnostic::one_line).collect(),
             bindings: files.bindings.clone(),
             wwids: files.wwids.clone(),
         }

@@ -66,7 +66,7 @@ impl Watch {
                 known.came = known.came.max(self.step);
                 Ok(())
             }
-            Effect::Notify(_) | Effect::Ready => Ok(()),
+            Effect::Notify(_) | Effect::Verbosity(_) | Effect::Ready => Ok(()),
         }
     }
 
