@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory as _, Parser};
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use libmp::ctl::{self, Command, Show};
 
 const EXAMPLES: &str = "\
@@ -21,7 +21,8 @@ Examples:
   multipathctl show paths --json
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          take over the new size of a LUN
-  multipathctl reconfigure              read /etc/multipath.conf anew
+  multipathctl explain sdc              is it multipathed, why, and where each setting comes from
+  multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
   multipathctl -ll --watch --interval 0.01 --for 30
@@ -86,6 +87,24 @@ struct Args {
     /// A map to list, or the words of a command
     #[arg(value_name = "MAP | COMMAND…")]
     words: Vec<String>,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Say whether a device is multipathed and why, and where each of its settings comes from
+    ///
+    /// The daemon is asked, and answers from what it really uses. Where none answers, the same is worked out from the
+    /// configuration, sysfs and udev's database, as a daemon that starts would find it. No device is asked anything.
+    Explain {
+        /// sda, 8:0, dm-0, an alias, a WWID, or a link in /dev
+        device: String,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is to be done, and how long an answer may take.
@@ -110,6 +129,8 @@ pub enum Task {
     Watch(Listing, Pace),
     /// Send each line of standard input.
     Shell,
+    /// Say why a device is multipathed, or not.
+    Explain(String, ctl::Form),
 }
 
 /// Which maps, and how much of them.
@@ -174,7 +195,15 @@ fn spell_out_k(arg: OsString) -> OsString {
     }
 }
 
+const fn form(json: bool) -> ctl::Form {
+    if json { ctl::Form::Json } else { ctl::Form::Text }
+}
+
 fn task(args: Args) -> Result<Task, clap::Error> {
+    match args.verb {
+        Some(Verb::Explain { device, json }) => return Ok(Task::Explain(device, form(json || args.json))),
+        None => {}
+    }
     if let Some(line) = args.command {
         return command(line, args.json);
     }

@@ -14,6 +14,7 @@ pub mod desired;
 pub mod discovery;
 pub mod effect;
 pub mod event;
+pub mod explain;
 pub mod map;
 pub mod maps;
 pub mod membership;

@@ -67,6 +67,10 @@ impl Core {
         if let Command::Show(what) = &command {
             return reply(id, self.show(now, what), out);
         }
+        if let Command::Explain { device, form } = &command {
+            let text = self.explain(device).map(|explained| explained.render(*form));
+            return reply(id, text.unwrap_or_else(|| DEVICE_NOT_FOUND.into()), out);
+        }
         if self.phase == Phase::Stopping && command != Command::Shutdown {
             return reply(id, FAIL.into(), out);
         }
@@ -91,7 +95,7 @@ impl Core {
 
     fn carry_out(&mut self, now: Instant, command: &Command, out: &mut Outbox) -> Answer {
         match command {
-            Command::Show(_) => FAIL.into(),
+            Command::Show(_) | Command::Explain { .. } => FAIL.into(),
             Command::AddPath(name) => self.add_path(now, name, out),
             Command::DelPath(name) => self.on_path(name, |core, id| core.del_path(now, id, out)),
             Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),
@@ -152,12 +156,12 @@ impl Core {
         }
     }
 
-    fn find_path(&self, text: &str) -> Option<PathId> {
+    pub(super) fn find_path(&self, text: &str) -> Option<PathId> {
         let wanted = PathRef::new(text);
         self.paths.values().find(|p| wanted.matches(&p.name, p.devt())).map(|p| p.id)
     }
 
-    fn find_map(&self, text: &str) -> Option<MapId> {
+    pub(super) fn find_map(&self, text: &str) -> Option<MapId> {
         let wanted = MapRef::new(text);
         let fit = |m: &Map| wanted.fit(m.kernel_name(), &m.wwid, m.observed.as_ref().map(|o| o.devt.minor));
         self.maps.values().filter_map(|m| Some((fit(m)?, m.id))).min().map(|(_, id)| id)
@@ -251,7 +255,7 @@ impl Core {
     }
 
     /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
-    fn wwid_named(&self, name: &str) -> Wwid {
+    pub(super) fn wwid_named(&self, name: &str) -> Wwid {
         let name = MapName::new(MapRef::new(name).name());
         let configured =
             self.config.aliases().into_iter().find(|(_, alias)| *alias == name).map(|(wwid, _)| wwid);

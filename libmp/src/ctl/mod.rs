@@ -33,8 +33,15 @@ pub const BLACKLISTED: &str = "blacklisted\n";
 /// What a client asks for. Names are as they were written; see [`device`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Show something. The only command for everybody.
+    /// Show something.
     Show(Show),
+    /// Is a device multipathed, why, and with which settings? For everybody, like `Show`.
+    Explain {
+        /// A path, a map, or a WWID.
+        device: String,
+        /// In which form.
+        form: Form,
+    },
     /// Take a path in.
     AddPath(String),
     /// Take a path out and forget it.
@@ -124,7 +131,7 @@ pub enum Command {
 impl Command {
     /// Is it for root only?
     pub const fn needs_root(&self) -> bool {
-        !matches!(self, Self::Show(_))
+        !matches!(self, Self::Show(_) | Self::Explain { .. })
     }
 }
 
@@ -176,6 +183,15 @@ pub enum Show {
     Devices,
     /// The wildcards of formats.
     Wildcards,
+}
+
+/// For people, or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text.
+    Text,
+    /// JSON.
+    Json,
 }
 
 /// Forms of one map.

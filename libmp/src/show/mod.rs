@@ -2,6 +2,7 @@
 //!
 //! [`show()`] is the door. No I/O is done for an answer, so a hung path can't delay one.
 
+pub mod explain;
 pub mod json;
 pub mod status;
 pub mod table;
