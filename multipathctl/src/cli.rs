@@ -1,6 +1,7 @@
 //! The command line → one [`Task`].
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -22,6 +23,7 @@ Examples:
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          take over the new size of a LUN
   multipathctl explain sdc              is it multipathed, why, and where each setting comes from
+  multipathctl plan new.conf            what a reconfigure with this file would change
   multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
@@ -105,6 +107,19 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Say what a reconfigure would change, and change nothing
+    ///
+    /// The daemon reads everything that a reconfigure would read, and its own code goes through it on a copy of its state:
+    /// maps created, reloaded (with the old and the new table), renamed, removed; paths claimed and released; settings
+    /// with another value. For root. Exit status: 0 nothing would change, 3 something would, 2 the file has errors and
+    /// would be refused, 1 there is no answer.
+    Plan {
+        /// A file to take the place of /etc/multipath.conf; the daemon reads it. Without: what is there now
+        file: Option<PathBuf>,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is to be done, and how long an answer may take.
@@ -131,6 +146,8 @@ pub enum Task {
     Shell,
     /// Say why a device is multipathed, or not.
     Explain(String, ctl::Form),
+    /// Say what a reconfigure would change.
+    Plan(Option<PathBuf>, ctl::Form),
 }
 
 /// Which maps, and how much of them.
@@ -202,6 +219,7 @@ const fn form(json: bool) -> ctl::Form {
 fn task(args: Args) -> Result<Task, clap::Error> {
     match args.verb {
         Some(Verb::Explain { device, json }) => return Ok(Task::Explain(device, form(json || args.json))),
+        Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
         None => {}
     }
     if let Some(line) = args.command {

@@ -12,6 +12,7 @@ pub mod explain;
 pub mod json;
 pub mod listing;
 pub mod output;
+pub mod plan;
 pub mod shell;
 pub mod topology;
 pub mod watch;
@@ -47,6 +48,7 @@ fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
         Task::List(listing) => listing::list(listing, client),
         Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
         Task::Shell => shell::run(client),
+        Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
         Task::Explain(device, form) => explain::ask(device, *form, client),
     }
 }

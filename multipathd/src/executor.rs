@@ -46,6 +46,7 @@ impl Executor {
     pub fn run(&self, effect: Effect) -> ControlFlow<()> {
         match effect {
             Effect::LoadConfig { token } => self.load_config(token),
+            Effect::Survey { token, file } => self.survey(token, file),
             Effect::Enumerate { token } => self.enumerate(token),
             Effect::Probe { token, name } => self.probe(token, name),
             Effect::Check { token, name, devt, request } => self.check(token, name, devt, request),
@@ -72,6 +73,16 @@ impl Executor {
             loaded: Box::new(reading::parse(files.read(), options.new_devices)),
         };
         self.work.push(self.promise(None).kept_by(config));
+    }
+
+    /// Of everything at once: on a thread of its own, as nothing else shall wait for it.
+    fn survey(&self, token: Token, file: Option<String>) {
+        let (files, mapper, options) = (self.files.clone(), self.mapper.clone(), self.options);
+        let promise = self.promise(None);
+        tokio::task::spawn_blocking(move || {
+            let survey = reading::survey(files.paths(), file.as_deref(), options.new_devices, &mapper);
+            promise.keep(Event::Surveyed { token, survey: Box::new(survey) });
+        });
     }
 
     fn enumerate(&self, token: Token) {

@@ -18,6 +18,14 @@ pub enum Effect {
         /// To be given back.
         token: Token,
     },
+    /// Read all that a reconfigure would read, with another file in the place of multipath.conf where one
+    /// is named → `Event::Surveyed`. Nothing of it is used but for the plan that was asked for.
+    Survey {
+        /// To be given back.
+        token: Token,
+        /// Its path.
+        file: Option<String>,
+    },
     /// List all disks and all maps → `Event::Enumerated`.
     Enumerate {
         /// To be given back.

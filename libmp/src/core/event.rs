@@ -22,6 +22,13 @@ pub enum Event {
         /// What was read.
         loaded: Box<Loaded>,
     },
+    /// Answer to `Survey`.
+    Surveyed {
+        /// The effect's token.
+        token: Token,
+        /// What was read.
+        survey: Box<Survey>,
+    },
     /// Answer to `Enumerate`.
     Enumerated {
         /// The effect's token.
@@ -110,6 +117,17 @@ pub struct Loaded {
     pub bindings: String,
     /// Text of `/etc/multipath/wwids`; empty where there is none.
     pub wwids: String,
+}
+
+/// What a `Survey` reads: the answers to all that a reconfigure would ask.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The files.
+    pub loaded: Loaded,
+    /// Disks and maps.
+    pub found: Enumeration,
+    /// What was read of each disk.
+    pub probes: BTreeMap<PathName, Result<Box<RawProbe>, Errno>>,
 }
 
 /// What an `Enumerate` finds.

@@ -143,7 +143,7 @@ impl Core {
     }
 
     /// Every setting in force for a device, its map's included.
-    fn settings_of(&self, path: Option<&Path>, map: Option<&Map>) -> Vec<Setting> {
+    pub(super) fn settings_of(&self, path: Option<&Path>, map: Option<&Map>) -> Vec<Setting> {
         let facts = path.and_then(|path| path.facts.as_ref()).or_else(|| map?.last_member.as_ref());
         let Some(facts) = facts else { return Vec::new() };
         let wwid = path.and_then(Path::wwid).or_else(|| map.map(|map| &map.wwid));

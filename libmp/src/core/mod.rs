@@ -21,10 +21,12 @@ pub mod membership;
 pub mod names;
 pub mod notice;
 pub mod observe;
+mod paper;
 pub mod path;
 pub mod plan;
 pub mod queueing;
 pub mod reconfigure;
+pub mod rehearsal;
 pub mod requests;
 pub mod snapshot;
 pub mod timers;
@@ -75,7 +77,7 @@ pub enum Phase {
 }
 
 /// The daemon's mind.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Core {
     pid: u32,
     phase: Phase,
@@ -167,6 +169,11 @@ impl Core {
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
         match event {
             Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
+            Event::Surveyed { token, survey } => {
+                if let Some(Awaited::Survey(id)) = self.waiting.take(token) {
+                    self.surveyed(now, id, *survey, out);
+                }
+            }
             Event::Enumerated { token, found } => {
                 if self.waiting.take(token).is_some() {
                     self.enumerated(now, *found, out);

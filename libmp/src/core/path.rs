@@ -21,7 +21,7 @@ pub(super) const RELAPSES: u32 = 3;
 pub struct PathId(pub u32);
 
 /// A disk that may be a path of a map.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Path {
     /// This arrival.
     pub id: PathId,

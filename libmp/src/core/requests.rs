@@ -8,15 +8,16 @@ use alloc::vec::Vec;
 use crate::check::{CheckState, Judged};
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::event::{DmFailure, RequestId};
+use crate::core::event::{DmFailure, RequestId, Survey};
 use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
+use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
 use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
-    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
+    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
 };
 use crate::dm::op::DmOp;
 use crate::show;
@@ -40,6 +41,8 @@ enum Until {
     Removals,
     /// The configuration was read that often.
     Loaded(u64),
+    /// What a plan is made from was read.
+    Surveyed(Form),
 }
 
 /// An answer now, or later.
@@ -80,6 +83,10 @@ impl Core {
                 reply(id, text, out);
             }
             Answer::When(until) => {
+                if let Command::Plan { file, .. } = command {
+                    let token = self.waiting.token(Awaited::Survey(id));
+                    out.push(Effect::Survey { token, file });
+                }
                 self.pending.insert(id, Pending { command: line.into(), until });
                 // Before the client itself gives up.
                 let limit = self.config.globals().uxsock_timeout.max(Duration::from_secs(1));
@@ -100,6 +107,10 @@ impl Core {
             Command::DelPath(name) => self.on_path(name, |core, id| core.del_path(now, id, out)),
             Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),
             Command::ReinstatePath(name) => self.on_path(name, |core, id| core.reinstate_path(now, id, out)),
+            Command::Plan { .. } if self.phase != Phase::Running => {
+                "fail\nthe daemon is busy with a configuration: ask again when it is done\n".into()
+            }
+            Command::Plan { form, .. } => Answer::When(Until::Surveyed(*form)),
             Command::Reconfigure { .. } => {
                 self.reconfigure(out).map_or_else(|| FAIL.into(), |load| Answer::When(Until::Loaded(load)))
             }
@@ -369,13 +380,27 @@ impl Core {
         }
     }
 
-    /// The daemon stops: no configuration will be read any more.
+    /// The daemon stops: no configuration is of use any more.
     pub(super) fn give_up_loads(&mut self, out: &mut Outbox) {
-        let waits = |p: &Pending| matches!(p.until, Until::Loaded(_));
+        let waits = |p: &Pending| matches!(p.until, Until::Loaded(_) | Until::Surveyed(_));
         let requests: Vec<_> = self.pending.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
         for request in requests {
             self.finish(request, FAIL, out);
         }
+    }
+
+    /// What a plan is made from was read; the client may have gone.
+    pub(super) fn surveyed(&mut self, now: Instant, id: RequestId, survey: Survey, out: &mut Outbox) {
+        let Some(Pending { until: Until::Surveyed(form), .. }) = self.pending.get(&id) else { return };
+        let text = if self.phase == Phase::Running {
+            self.rehearse(now, survey).map_or_else(|refusal| refusal, |plan| plan.render(*form))
+        } else {
+            FAIL.into()
+        };
+        // Nothing happened: nothing for the log.
+        self.timers.cancel(Timer::Request(id));
+        self.pending.remove(&id);
+        reply(id, text, out);
     }
 
     fn waiting_for(&self, until: Until) -> Vec<RequestId> {

@@ -24,6 +24,7 @@ enum Word {
     DisableQueueing,
     Explain,
     Fail,
+    File,
     ForceQueueing,
     Format,
     GetPrHold,
@@ -38,6 +39,7 @@ enum Word {
     Path,
     PathList,
     Paths,
+    Plan,
     Quit,
     Raw,
     Reconfigure,
@@ -68,10 +70,8 @@ enum Word {
 impl Word {
     /// Is the next word its argument?
     const fn takes_argument(self) -> bool {
-        matches!(
-            self,
-            Self::Path | Self::Map | Self::Group | Self::Format | Self::Key | Self::PathList | Self::Explain
-        )
+        use Word::{Explain, File, Format, Group, Key, Map, Path, PathList};
+        matches!(self, Path | Map | Group | Format | Key | PathList | Explain | File)
     }
 }
 
@@ -134,7 +134,7 @@ const KEYWORDS: &[(&str, Word)] = &[
 
 /// Keywords that the reference does not have. They are taken whole only: a word that is short for one of
 /// the others stays so.
-const OURS: &[(&str, Word)] = &[("explain", Word::Explain)];
+const OURS: &[(&str, Word)] = &[("explain", Word::Explain), ("plan", Word::Plan), ("file", Word::File)];
 
 /// The grammar as operators are told it, a command a line.
 const USAGE: &[&str] = &[
@@ -320,6 +320,10 @@ fn verb(items: &[(Word, &str)]) -> Option<Command> {
         [(Word::Explain, device), ref form @ ..] => {
             Command::Explain { device: device.to_owned(), form: form_of(form)? }
         }
+        [(Word::Plan, _), (Word::File, file), ref form @ ..] => {
+            Command::Plan { file: Some(file.to_owned()), form: form_of(form)? }
+        }
+        [(Word::Plan, _), ref form @ ..] => Command::Plan { file: None, form: form_of(form)? },
         [(verb, _), (Word::Path, name)] => on_path(verb)?(name.to_owned()),
         [(verb, _), (Word::Map, name)] => on_map(verb, name.to_owned())?,
         [(Word::Del, _), (Word::Maps, _)] => Command::DelMaps,

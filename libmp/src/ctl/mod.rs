@@ -30,6 +30,9 @@ pub const IN_USE: &str = "fail\nmap or partition in use\n";
 /// `add path` of a device that is excluded, or is not there. Not a failure for clients.
 pub const BLACKLISTED: &str = "blacklisted\n";
 
+/// A plan in which nothing changes.
+pub const NO_CHANGE: &str = "nothing would change\n";
+
 /// What a client asks for. Names are as they were written; see [`device`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
@@ -39,6 +42,13 @@ pub enum Command {
     Explain {
         /// A path, a map, or a WWID.
         device: String,
+        /// In which form.
+        form: Form,
+    },
+    /// What would a reconfigure change? Nothing is changed.
+    Plan {
+        /// A file in the place of multipath.conf; `None`: what is there.
+        file: Option<String>,
         /// In which form.
         form: Form,
     },

@@ -4,6 +4,7 @@
 
 pub mod explain;
 pub mod json;
+pub mod plan;
 pub mod status;
 pub mod table;
 #[cfg(test)]

@@ -29,4 +29,5 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("22-no-paths", include_str!("../scripts/22-no-paths.txt")),
     ("23-broken-config", include_str!("../scripts/23-broken-config.txt")),
     ("24-explain", include_str!("../scripts/24-explain.txt")),
+    ("25-plan", include_str!("../scripts/25-plan.txt")),
 ];

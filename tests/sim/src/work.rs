@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use libmp::config::{Config, Diagnostic, Severity};
 use libmp::core::effect::{Effect, Outbox, StateFile};
-use libmp::core::event::{Event, Loaded};
-use libmp::types::{Errno, Token};
+use libmp::core::event::{Event, Loaded, Survey};
+use libmp::types::{Errno, PathName, Token};
 
 use crate::invariants::Violation;
 use crate::sim::{Item, Job, Sim};
@@ -40,6 +40,7 @@ impl Sim {
                     continue;
                 }
                 Effect::LoadConfig { token }
+                | Effect::Survey { token, .. }
                 | Effect::Enumerate { token }
                 | Effect::Probe { token, .. }
                 | Effect::Check { token, .. }
@@ -102,6 +103,13 @@ impl Sim {
             }
             Effect::Enumerate { token } => {
                 Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
+            }
+            Effect::Survey { token, .. } => {
+                let found = self.world.enumerate();
+                let probe = |name: &PathName| (name.clone(), self.world.probe(name.as_str()).map(Box::new));
+                let probes = found.disks.iter().map(probe).collect();
+                let survey = Survey { loaded: self.load_config(), found, probes };
+                Event::Surveyed { token: *token, survey: Box::new(survey) }
             }
             Effect::LoadConfig { token } => {
                 Event::Config { token: *token, loaded: Box::new(self.load_config()) }
