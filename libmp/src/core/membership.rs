@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{FindMultipaths, MapSettings, PathSettings};
+use crate::config::settings::{FindMultipaths, MapSettings, PathSettings, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
@@ -54,8 +54,12 @@ impl Core {
             path.health.interval = path.health.interval.clamp(interval, max.max(interval));
             path.health.checker = checker;
             if path.health.prioritizer != prioritizer {
-                // What another prioritizer said is on another scale.
-                path.health.priority = Priority::UNDEF;
+                // What another prioritizer said is on another scale; but the handler in the kernel only tells
+                // what the device would have told.
+                let alua = [Prioritizer::Alua, Prioritizer::Sysfs];
+                if ![path.health.prioritizer, prioritizer].iter().all(|prio| alua.contains(prio)) {
+                    path.health.priority = Priority::UNDEF;
+                }
                 path.health.prioritizer = prioritizer;
             }
         }
