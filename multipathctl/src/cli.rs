@@ -22,6 +22,8 @@ Examples:
   multipathctl show paths --json
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          take over the new size of a LUN
+  multipathctl check                    what is wrong in /etc/multipath.conf, and what to write instead
+  multipathctl check --fix old.conf     today's keywords for old ones, as a diff (--write writes it)
   multipathctl explain sdc              is it multipathed, why, and where each setting comes from
   multipathctl plan new.conf            what a reconfigure with this file would change
   multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
@@ -37,7 +39,8 @@ How to read -ll:
   | `- 2:0:0:1 sdd 8:48 failed faulty running  kernel does not use it, the checker says why
   `-+- policy='service-time 0' prio=10 status=enabled    the next one to be used
 
-Exit status: 0, or 1 if the daemon says `fail`, does not answer in time, or is not there.
+Exit status: 0, or 1 if the daemon says `fail`, does not answer in time, or is not there. `check` and `plan` have more:
+see their --help.
 MULTIPATH_SOCKET_NAME in the environment names another socket (@NAME for an abstract one).";
 
 /// Shows what the multipath daemon knows, and tells it what to do.
@@ -96,6 +99,30 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Say what is wrong, old, contradictory, without effect or dangerous in a configuration
+    ///
+    /// Each with its place, the line, and what to write instead. Exit status: 0, or 2 if there is an error; with --strict
+    /// 1 if there is anything to say. Needs no daemon and no root.
+    ///
+    /// --fix rewrites old keywords to today's and comments out what has no effect; comments and layout stay. It prints a
+    /// unified diff and changes nothing. With --write it then replaces each file as a whole, and keeps the original beside
+    /// it, as FILE.bak, or FILE.bak1 and so on where that is there already.
+    Check {
+        /// The file, - for standard input; without: what the daemon reads, /etc/multipath.conf and what is in its conf.d
+        file: Option<PathBuf>,
+        /// Exit status 1 for warnings and notes too
+        #[arg(long)]
+        strict: bool,
+        /// JSON
+        #[arg(long, conflicts_with = "fix")]
+        json: bool,
+        /// Print what today's keywords would change, as a unified diff
+        #[arg(long)]
+        fix: bool,
+        /// With --fix: write it
+        #[arg(long, requires = "fix")]
+        write: bool,
+    },
     /// Say whether a device is multipathed and why, and where each of its settings comes from
     ///
     /// The daemon is asked, and answers from what it really uses. Where none answers, the same is worked out from the
@@ -144,10 +171,36 @@ pub enum Task {
     Watch(Listing, Pace),
     /// Send each line of standard input.
     Shell,
+    /// Check a configuration.
+    Check(Check),
     /// Say why a device is multipathed, or not.
     Explain(String, ctl::Form),
     /// Say what a reconfigure would change.
     Plan(Option<PathBuf>, ctl::Form),
+}
+
+/// What is to be checked, and how it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `-` is standard input; `None`: what the daemon reads.
+    pub file: Option<PathBuf>,
+    /// Is anything that is said a failure?
+    pub strict: bool,
+    /// In which form.
+    pub form: ctl::Form,
+    /// What becomes of old keywords.
+    pub fix: Fix,
+}
+
+/// What becomes of old keywords.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fix {
+    /// They are told.
+    No,
+    /// What would be written is shown.
+    Show,
+    /// It is shown and written.
+    Write,
 }
 
 /// Which maps, and how much of them.
@@ -219,6 +272,14 @@ const fn form(json: bool) -> ctl::Form {
 fn task(args: Args) -> Result<Task, clap::Error> {
     match args.verb {
         Some(Verb::Explain { device, json }) => return Ok(Task::Explain(device, form(json || args.json))),
+        Some(Verb::Check { file, strict, json, fix, write }) => {
+            let fix = match (fix, write) {
+                (false, _) => Fix::No,
+                (true, false) => Fix::Show,
+                (true, true) => Fix::Write,
+            };
+            return Ok(Task::Check(Check { file, strict, form: form(json || args.json), fix }));
+        }
         Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
         None => {}
     }

@@ -6,9 +6,11 @@
 //! Nothing goes to standard error on success.
 #![forbid(unsafe_code)]
 
+pub mod check;
 pub mod cli;
 pub mod client;
 pub mod explain;
+pub mod fix;
 pub mod json;
 pub mod listing;
 pub mod output;
@@ -30,6 +32,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),
     };
+    if let Task::Check(what) = &cli.task {
+        return check::run(what);
+    }
     let connected = Client::connect(cli.time_limit);
     if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
         return explain::offline(device, *form);
@@ -48,6 +53,8 @@ fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
         Task::List(listing) => listing::list(listing, client),
         Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
         Task::Shell => shell::run(client),
+        // Done without a daemon.
+        Task::Check(what) => Ok(check::run(what)),
         Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
         Task::Explain(device, form) => explain::ask(device, *form, client),
     }

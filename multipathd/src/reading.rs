@@ -16,6 +16,12 @@ use crate::sys::{machine, sysfs};
 /// `-n`, in the configuration's own words.
 const KNOWN_ONLY: Source<'_> = Source { name: "-n", text: "defaults {\n\tfind_multipaths strict\n}\n" };
 
+/// What the machine says and no file.
+pub fn environment() -> Environment<'static> {
+    let native_nvme_multipath = machine::native_nvme_multipath();
+    Environment { accounts: &machine::System, native_nvme_multipath }
+}
+
 /// Texts → configuration. The command line comes after the files.
 pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
     let Texts { config, bindings, wwids, unreadable } = texts;
@@ -23,9 +29,7 @@ pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
     if new_devices == NewDevices::KnownOnly {
         sources.push(KNOWN_ONLY);
     }
-    let native_nvme_multipath = machine::native_nvme_multipath();
-    let environment = Environment { accounts: &machine::System, native_nvme_multipath };
-    let (config, found) = Config::load_in(&sources, &environment);
+    let (config, found) = Config::load_in(&sources, &environment());
     let errors =
         found.iter().filter(|one| one.severity == Severity::Error).map(Diagnostic::one_line).collect();
     let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();

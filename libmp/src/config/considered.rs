@@ -79,6 +79,12 @@ impl Config {
         asked
     }
 
+    /// The rule that leaves every path of a WWID alone.
+    pub(super) fn excludes_wwid(&self, wwid: &Wwid) -> Option<BlacklistReason> {
+        let asked = self.text("wwid", &self.blacklist.wwid, &self.exceptions.wwid, wwid.as_str());
+        asked.exclusion().cloned()
+    }
+
     fn reason(&self, kind: &'static str, rule: String, span: Span) -> BlacklistReason {
         BlacklistReason { kind, rule, origin: self.origin_text(span.into()) }
     }
