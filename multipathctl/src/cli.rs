@@ -393,6 +393,18 @@ mod tests {
             (&["-kshow paths"], send("show paths")),
             (&["-k"], Task::Shell),
             (&["help"], send("help \n")),
+            (&["explain", "/dev/sda", "--json"], Task::Explain("/dev/sda".into(), ctl::Form::Json)),
+            (&["--timeout", "9", "plan", "new.conf"], Task::Plan(Some("new.conf".into()), ctl::Form::Text)),
+            (&["plan"], Task::Plan(None, ctl::Form::Text)),
+            (
+                &["check", "-", "--strict", "--fix"],
+                Task::Check(Check {
+                    file: Some("-".into()),
+                    strict: true,
+                    form: ctl::Form::Text,
+                    fix: Fix::Show,
+                }),
+            ),
             (&["show", "paths", "--json"], Task::PathsJson),
             (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),
             (&["show", "map", "data", "topology", "--json"], list(Some("data"), Form::Json)),
@@ -420,6 +432,9 @@ mod tests {
             (&["--interval", "1", "-ll"], "--watch"),
             (&["-kshow paths", "-ll"], "cannot be used with"),
             (&["--bogus"], "--bogus"),
+            (&["explain"], "<DEVICE>"),
+            (&["check", "--write"], "--fix"),
+            (&["check", "--fix", "--json"], "cannot be used with"),
         ];
         for (line, said) in cases {
             let error = read(line).unwrap_err();

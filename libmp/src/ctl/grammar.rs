@@ -564,4 +564,23 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn keywords_of_ours_are_taken_whole_and_leave_the_others_alone() {
+        let plan = |file: Option<&str>, form| Command::Plan { file: file.map(Into::into), form };
+        let explain = |form| Command::Explain { device: "sda".into(), form };
+        for (line, command, root) in [
+            ("explain sda", explain(Form::Text), false),
+            ("explain sda json", explain(Form::Json), false),
+            ("plan", plan(None, Form::Text), true),
+            ("plan file \"/a b\" json \n", plan(Some("/a b"), Form::Json), true),
+            ("ex", Command::Quit, true),
+        ] {
+            let parsed = parse(line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
+            assert_eq!((parsed.needs_root(), parsed), (root, command));
+        }
+        for line in ["expl sda", "explain", "explain sda raw", "pla", "plan file", "file x"] {
+            assert!(parse(line).is_err(), "{line}");
+        }
+    }
 }
