@@ -1,5 +1,6 @@
 //! `plan`: what a reconfigure would change.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -119,8 +120,12 @@ impl PathChange {
 impl Plan {
     /// Puts it in the order in which it is shown.
     pub fn sort(&mut self) {
-        // Each map's operations stay in their order.
-        self.maps.sort_by(|a, b| a.name.cmp(&b.name));
+        // By the name that a map has now, its operations in their order, whatever they call it.
+        let mut first: BTreeMap<Wwid, MapName> = BTreeMap::new();
+        for change in &self.maps {
+            first.entry(change.wwid.clone()).or_insert_with(|| change.name.clone());
+        }
+        self.maps.sort_by(|a, b| first[&a.wwid].cmp(&first[&b.wwid]));
         self.paths.sort_by(|a, b| a.path.len().cmp(&b.path.len()).then_with(|| a.path.cmp(&b.path)));
         self.remarks.sort();
         self.remarks.dedup();
@@ -221,18 +226,14 @@ mod tests {
     use super::*;
 
     fn plan() -> Plan {
-        let map = |name: &str, change| MapChange { name: name.into(), wwid: "w".into(), change };
+        let map = |name: &str, wwid: &str, change| MapChange { name: name.into(), wwid: wwid.into(), change };
         let reload =
             Change::Reload { old: "0 0 1 1 a".into(), new: "0 0 1 1 b".into(), why: "path selector changed" };
+        let rename = Change::Rename { to: "x".into() };
         let created =
             Change::Create { table: "0 0 1 1 c".into(), paths: ["sdb".into(), "sdc".into()].into() };
         Plan {
-            maps: [
-                map("mpathb", reload),
-                map("data", created),
-                map("mpatha", Change::Rename { to: "x".into() }),
-            ]
-            .into(),
+            maps: [map("mpathb", "w1", rename), map("x", "w1", reload), map("data", "w", created)].into(),
             paths: [
                 PathChange { path: "sdc".into(), from: None, to: Some("data".into()), why: String::new() },
                 PathChange { path: "sda".into(), from: Some("m".into()), to: None, why: "it is gone".into() },
@@ -256,8 +257,8 @@ mod tests {
         let text = "\
 create  data (w) of sdb sdc
         + 0 0 1 1 c
-rename  mpatha (w) to x
-reload  mpathb (w): path selector changed
+rename  mpathb (w1) to x
+reload  x (w1): path selector changed
         - 0 0 1 1 a
         + 0 0 1 1 b
 release sda from m: it is gone
@@ -273,7 +274,7 @@ note    x: its name is taken
     fn as_programs_read_it() {
         let json: serde_json::Value = serde_json::from_str(&plan().render(Form::Json)).unwrap();
         assert_eq!(json["changes"], 6);
-        assert_eq!(json["maps"][0]["old_table"], "0 0 1 1 a");
+        assert_eq!(json["maps"][1]["old_table"], "0 0 1 1 a");
         assert_eq!(json["paths"][1]["change"], "release");
         assert_eq!(json["settings"][0]["maps"][0]["name"], "mpathb");
     }
