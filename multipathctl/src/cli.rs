@@ -1,11 +1,12 @@
 //! The command line → one [`Task`].
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory as _, Parser};
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use libmp::ctl::{self, Command, Show};
 
 const EXAMPLES: &str = "\
@@ -21,7 +22,11 @@ Examples:
   multipathctl show paths --json
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          rescan its paths and take over the LUN's new size
-  multipathctl reconfigure              read /etc/multipath.conf anew
+  multipathctl check                    what is wrong in /etc/multipath.conf, and what to write instead
+  multipathctl check --fix old.conf     today's keywords for old ones, as a diff (--write writes it)
+  multipathctl explain sdc              is it multipathed, why, and where each setting comes from
+  multipathctl plan new.conf            what a reconfigure with this file would change
+  multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
   multipathctl -ll --watch --interval 0.01 --for 30
@@ -34,7 +39,8 @@ How to read -ll:
   | `- 2:0:0:1 sdd 8:48 failed faulty running  kernel does not use it, the checker says why
   `-+- policy='service-time 0' prio=10 status=enabled    the next one to be used
 
-Exit status: 0, or 1 if the daemon says `fail`, does not answer in time, or is not there.
+Exit status: 0, or 1 if the daemon says `fail`, does not answer in time, or is not there. `check` and `plan` have more:
+see their --help.
 MULTIPATH_SOCKET_NAME in the environment names another socket (@NAME for an abstract one).";
 
 /// Shows what the multipath daemon knows, and tells it what to do.
@@ -86,6 +92,61 @@ struct Args {
     /// A map to list, or the words of a command
     #[arg(value_name = "MAP | COMMAND…")]
     words: Vec<String>,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Say what is wrong, old, contradictory, without effect or dangerous in a configuration
+    ///
+    /// Each with its place, the line, and what to write instead. Exit status: 0, or 2 if there is an error; with --strict
+    /// 1 if there is anything to say. Needs no daemon and no root.
+    ///
+    /// --fix rewrites old keywords to today's and comments out what has no effect; comments and layout stay. It prints a
+    /// unified diff and changes nothing. With --write it then replaces each file as a whole, and keeps the original beside
+    /// it, as FILE.bak, or FILE.bak1 and so on where that is there already.
+    Check {
+        /// The file, - for standard input; without: what the daemon reads, /etc/multipath.conf and what is in its conf.d
+        file: Option<PathBuf>,
+        /// Exit status 1 for warnings and notes too
+        #[arg(long)]
+        strict: bool,
+        /// JSON
+        #[arg(long, conflicts_with = "fix")]
+        json: bool,
+        /// Print what today's keywords would change, as a unified diff
+        #[arg(long)]
+        fix: bool,
+        /// With --fix: write it
+        #[arg(long, requires = "fix")]
+        write: bool,
+    },
+    /// Say whether a device is multipathed and why, and where each of its settings comes from
+    ///
+    /// The daemon is asked, and answers from what it really uses. Where none answers, the same is worked out from the
+    /// configuration, sysfs and udev's database, as a daemon that starts would find it. No device is asked anything.
+    Explain {
+        /// sda, 8:0, dm-0, an alias, a WWID, or a link in /dev
+        device: String,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a reconfigure would change, and change nothing
+    ///
+    /// The daemon reads everything that a reconfigure would read, and its own code goes through it on a copy of its state:
+    /// maps created, reloaded (with the old and the new table), renamed, removed; paths claimed and released; settings
+    /// with another value. For root. Exit status: 0 nothing would change, 3 something would, 2 the file has errors and
+    /// would be refused, 1 there is no answer.
+    Plan {
+        /// A file to take the place of /etc/multipath.conf; the daemon reads it. Without: what is there now
+        file: Option<PathBuf>,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is to be done, and how long an answer may take.
@@ -110,6 +171,36 @@ pub enum Task {
     Watch(Listing, Pace),
     /// Send each line of standard input.
     Shell,
+    /// Check a configuration.
+    Check(Check),
+    /// Say why a device is multipathed, or not.
+    Explain(String, ctl::Form),
+    /// Say what a reconfigure would change.
+    Plan(Option<PathBuf>, ctl::Form),
+}
+
+/// What is to be checked, and how it is told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// `-` is standard input; `None`: what the daemon reads.
+    pub file: Option<PathBuf>,
+    /// Is anything that is said a failure?
+    pub strict: bool,
+    /// In which form.
+    pub form: ctl::Form,
+    /// What becomes of old keywords.
+    pub fix: Fix,
+}
+
+/// What becomes of old keywords.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fix {
+    /// They are told.
+    No,
+    /// What would be written is shown.
+    Show,
+    /// It is shown and written.
+    Write,
 }
 
 /// Which maps, and how much of them.
@@ -174,7 +265,24 @@ fn spell_out_k(arg: OsString) -> OsString {
     }
 }
 
+const fn form(json: bool) -> ctl::Form {
+    if json { ctl::Form::Json } else { ctl::Form::Text }
+}
+
 fn task(args: Args) -> Result<Task, clap::Error> {
+    match args.verb {
+        Some(Verb::Explain { device, json }) => return Ok(Task::Explain(device, form(json || args.json))),
+        Some(Verb::Check { file, strict, json, fix, write }) => {
+            let fix = match (fix, write) {
+                (false, _) => Fix::No,
+                (true, false) => Fix::Show,
+                (true, true) => Fix::Write,
+            };
+            return Ok(Task::Check(Check { file, strict, form: form(json || args.json), fix }));
+        }
+        Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
+        None => {}
+    }
     if let Some(line) = args.command {
         return command(line, args.json);
     }
@@ -285,6 +393,18 @@ mod tests {
             (&["-kshow paths"], send("show paths")),
             (&["-k"], Task::Shell),
             (&["help"], send("help \n")),
+            (&["explain", "/dev/sda", "--json"], Task::Explain("/dev/sda".into(), ctl::Form::Json)),
+            (&["--timeout", "9", "plan", "new.conf"], Task::Plan(Some("new.conf".into()), ctl::Form::Text)),
+            (&["plan"], Task::Plan(None, ctl::Form::Text)),
+            (
+                &["check", "-", "--strict", "--fix"],
+                Task::Check(Check {
+                    file: Some("-".into()),
+                    strict: true,
+                    form: ctl::Form::Text,
+                    fix: Fix::Show,
+                }),
+            ),
             (&["show", "paths", "--json"], Task::PathsJson),
             (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),
             (&["show", "map", "data", "topology", "--json"], list(Some("data"), Form::Json)),
@@ -312,6 +432,9 @@ mod tests {
             (&["--interval", "1", "-ll"], "--watch"),
             (&["-kshow paths", "-ll"], "cannot be used with"),
             (&["--bogus"], "--bogus"),
+            (&["explain"], "<DEVICE>"),
+            (&["check", "--write"], "--fix"),
+            (&["check", "--fix", "--json"], "cannot be used with"),
         ];
         for (line, said) in cases {
             let error = read(line).unwrap_err();

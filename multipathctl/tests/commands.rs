@@ -163,6 +163,36 @@ fn json_of_maps_and_paths() {
 }
 
 #[test]
+fn plans_and_their_status() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().canonicalize().unwrap().join("new.conf");
+    std::fs::write(&file, "").unwrap();
+    let name = file.to_str().unwrap();
+    for (reply, status) in [
+        ("nothing would change\n", 0),
+        ("create  data (w) of sda\n        + 0 0 1 1 x\n", 3),
+        ("fail\nthe running configuration stays in force: 1 error\nf:1:1: error: x\n", 2),
+        ("fail\npermission deny: need to be root\n", 1),
+    ] {
+        let daemon = Daemon::saying(reply);
+        check(&daemon.run(&["plan", name]), status, reply.strip_prefix("fail\n").unwrap_or(reply), "");
+        assert_eq!(daemon.asked(), [format!("plan file \"{name}\"")]);
+    }
+    let daemon = Daemon::saying("{\"changes\": 1}\n");
+    check(&daemon.run(&["plan", "--json"]), 3, "{\"changes\": 1}\n", "");
+    assert_eq!(daemon.asked(), ["plan json"]);
+}
+
+#[test]
+fn explanations_come_from_the_daemon_or_without_it() {
+    let daemon = Daemon::saying("sda (8:0) is multipathed: a path of data\n");
+    check(&daemon.run(&["explain", "sda"]), 0, "sda (8:0) is multipathed: a path of data\n", "");
+    assert_eq!(daemon.asked(), ["explain \"sda\""]);
+    let output = command("@multipathctl/no/such/socket", &["explain", "no-such-disk"]).output().unwrap();
+    check(&output, 1, "device not found\n", "");
+}
+
+#[test]
 fn no_daemon() {
     let folder = tempfile::tempdir().unwrap();
     let socket = folder.path().join("socket");

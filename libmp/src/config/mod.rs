@@ -3,22 +3,28 @@
 //! - [`options`] is the one table of keywords, [`kind`] what they take
 //! - `lexer` and `parser` make blocks of text, [`diag`] says what is wrong with it
 //! - [`layers`] and [`devices`] hold what each block says, [`resolve`] finds what holds
-//! - [`blacklist`] decides what is left alone
+//! - [`provenance`] says of a value where it comes from and what it overrides
+//! - [`blacklist`] holds the rules on what is left alone, [`considered`] tells which one decides
+//! - [`lint`] says what is well written and not what its writer wants, [`fix`] rewrites old keywords
 //! - `dump` writes it all down again
 //!
 //! Nothing here reads a file: the caller passes the text of each.
 
 pub mod blacklist;
 mod checks;
+pub mod considered;
 pub mod devices;
 pub mod diag;
 mod dump;
+pub mod fix;
 pub mod kind;
 pub mod layers;
 mod legacy;
 mod lexer;
+pub mod lint;
 pub mod options;
 mod parser;
+pub mod provenance;
 pub mod regex;
 pub mod resolve;
 pub mod settings;
@@ -113,6 +119,12 @@ impl Config {
 
     /// The same, on a machine that is known better.
     pub fn load_in(sources: &[Source<'_>], environment: &Environment<'_>) -> (Self, Vec<Diagnostic>) {
+        let (config, _, sink) = Self::read_in(sources, environment);
+        (config, sink.finish())
+    }
+
+    /// The same, with the blocks of the files as they stand there, and room for more to say of them.
+    fn read_in<'s>(sources: &[Source<'s>], environment: &Environment<'_>) -> (Self, Vec<Block>, Sink<'s>) {
         let mut texts = vec![(BUILT_IN_NAME, BUILT_IN)];
         texts.extend(sources.iter().map(|source| (source.name, source.text)));
         let mut sink = Sink::new(texts.clone());
@@ -134,7 +146,7 @@ impl Config {
         checks::check_stand_ins(&user, &mut sink);
         config.take_every_disk_if_old(&mut sink);
         config.globals = config.resolve_globals();
-        (config, sink.finish())
+        (config, user, sink)
     }
 
     fn empty(names: Vec<String>) -> Self {

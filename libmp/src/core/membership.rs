@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{FindMultipaths, MapSettings, PathSettings};
+use crate::config::settings::{FindMultipaths, MapSettings, PathSettings, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
@@ -18,6 +18,23 @@ use crate::types::{Instant, MapName, Priority, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
+
+/// Is a WWID to be multipathed, and why?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Every disk is.
+    Every,
+    /// It is in the wwids file.
+    Known,
+    /// There is a map of it.
+    HasMap,
+    /// This other path shows it too.
+    Second(PathId),
+    /// No: only known ones are.
+    NotKnown,
+    /// No: it is not known, and has no second path.
+    Alone,
+}
 
 impl Core {
     /// Settings for a path, and the checker and prioritizer that come of them and of the device.
@@ -37,8 +54,12 @@ impl Core {
             path.health.interval = path.health.interval.clamp(interval, max.max(interval));
             path.health.checker = checker;
             if path.health.prioritizer != prioritizer {
-                // What another prioritizer said is on another scale.
-                path.health.priority = Priority::UNDEF;
+                // What another prioritizer said is on another scale; but the handler in the kernel only tells
+                // what the device would have told.
+                let alua = [Prioritizer::Alua, Prioritizer::Sysfs];
+                if ![path.health.prioritizer, prioritizer].iter().all(|prio| alua.contains(prio)) {
+                    path.health.priority = Priority::UNDEF;
+                }
                 path.health.prioritizer = prioritizer;
             }
         }
@@ -117,15 +138,24 @@ impl Core {
     }
 
     /// Is this WWID to be multipathed (`find_multipaths`)?
-    pub(super) fn is_wanted(&self, id: PathId, wwid: &Wwid) -> bool {
+    fn is_wanted(&self, id: PathId, wwid: &Wwid) -> bool {
+        !matches!(self.wanted(id, wwid), Wanted::NotKnown | Wanted::Alone)
+    }
+
+    /// The same, with its reason.
+    pub(super) fn wanted(&self, id: PathId, wwid: &Wwid) -> Wanted {
+        let find = self.config.globals().find_multipaths;
         let in_kernel =
             || self.map_by_wwid(wwid).is_some_and(|m| m.observed.is_some() || !m.members.is_empty());
-        let known = || in_kernel() || self.wwids.contains(wwid);
-        let second = || self.paths.values().any(|p| p.id != id && p.wwid() == Some(wwid));
-        match self.config.globals().find_multipaths {
-            FindMultipaths::Greedy | FindMultipaths::Off => true,
-            FindMultipaths::On | FindMultipaths::Smart => known() || second(),
-            FindMultipaths::Strict => known(),
+        let second = || self.paths.values().find(|p| p.id != id && p.wwid() == Some(wwid));
+        match find {
+            FindMultipaths::Greedy | FindMultipaths::Off => Wanted::Every,
+            _ if self.wwids.contains(wwid) => Wanted::Known,
+            _ if in_kernel() => Wanted::HasMap,
+            FindMultipaths::Strict => Wanted::NotKnown,
+            FindMultipaths::On | FindMultipaths::Smart => {
+                second().map_or(Wanted::Alone, |path| Wanted::Second(path.id))
+            }
         }
     }
 
