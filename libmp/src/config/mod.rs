@@ -188,8 +188,8 @@ impl Config {
                 block.settings.iter().for_each(|setting| layer.set(setting.clone()));
             }
             match block.section {
-                Section::Defaults => self.defaults.override_with(layer),
-                Section::Overrides => self.overrides.override_with(layer),
+                Section::Defaults => self.defaults.override_with(layer, &block.unset),
+                Section::Overrides => self.overrides.override_with(layer, &block.unset),
                 Section::Protocol => self.add_protocol(layer, block.span, sink),
                 Section::Multipath => self.add_multipath(layer, block.span, sink),
                 _ => {}
@@ -204,7 +204,7 @@ impl Config {
             return;
         };
         match self.protocols.iter_mut().find(|(known, _)| *known == protocol) {
-            Some((_, known)) => known.override_with(layer),
+            Some((_, known)) => known.override_with(layer, &[]),
             None => self.protocols.push((protocol, layer)),
         }
     }
