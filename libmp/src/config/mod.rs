@@ -163,6 +163,7 @@ impl Config {
         for block in blocks.filter(|block| block.section == Section::Device) {
             self.devices.add(block, sink);
         }
+        self.devices.finish();
     }
 
     fn add_rules<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>, sink: &mut Sink<'_>) {
@@ -176,6 +177,8 @@ impl Config {
             }
         }
         self.blacklist.add_product_blacklists(&self.devices);
+        self.blacklist.finish();
+        self.exceptions.finish();
     }
 
     fn add_sections(&mut self, blocks: &[Block], sink: &mut Sink<'_>) {

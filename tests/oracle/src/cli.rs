@@ -3,10 +3,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::{bench, check, generate, sweep};
+use crate::{bench, check, corpus, fuzz, generate, sweep};
 
 const USAGE: &str = "\
-usage: oracle --ci                 what CI runs: known differences, every keyword in every section, 2,400 files
+usage: oracle --ci                 what CI runs: texts of chance, known differences, every keyword in every section,
+                                   files of the field, 2,400 generated ones
        oracle --seeds A..B         so many files
        oracle --seed N             one file, shown, with both answers
        oracle --bench              time of one run here and of the reference's `multipath -t`
@@ -71,7 +72,11 @@ pub fn replay(seed: u64) -> String {
 fn ci(places: &Places) -> Result<usize, String> {
     let files = generate::KINDS;
     println!("seeds {}..{}, of which one in {files} has oddities of syntax", CI.start, CI.end);
-    let failed = check::known(places)? + sweep::run(places)? + check::many(CI, places)?;
+    let failed = fuzz::run()?
+        + check::known(places)?
+        + sweep::run(places)?
+        + corpus::run(places)?
+        + check::many(CI, places)?;
     Ok(failed)
 }
 

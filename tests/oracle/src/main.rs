@@ -6,7 +6,9 @@
 mod bench;
 mod check;
 mod cli;
+mod corpus;
 mod difference;
+mod fuzz;
 mod generate;
 mod known;
 mod normal;
