@@ -1,11 +1,12 @@
 //! The command line → one [`Task`].
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::error::ErrorKind;
-use clap::{ArgAction, CommandFactory as _, Parser};
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use libmp::ctl::{self, Command, Show};
 
 const EXAMPLES: &str = "\
@@ -21,7 +22,9 @@ Examples:
   multipathctl show paths --json
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          take over the new size of a LUN
-  multipathctl reconfigure              read /etc/multipath.conf anew
+  multipathctl explain sdc              is it multipathed, why, and where each setting comes from
+  multipathctl plan new.conf            what a reconfigure with this file would change
+  multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
   multipathctl -ll --watch --interval 0.01 --for 30
@@ -86,6 +89,37 @@ struct Args {
     /// A map to list, or the words of a command
     #[arg(value_name = "MAP | COMMAND…")]
     words: Vec<String>,
+
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Say whether a device is multipathed and why, and where each of its settings comes from
+    ///
+    /// The daemon is asked, and answers from what it really uses. Where none answers, the same is worked out from the
+    /// configuration, sysfs and udev's database, as a daemon that starts would find it. No device is asked anything.
+    Explain {
+        /// sda, 8:0, dm-0, an alias, a WWID, or a link in /dev
+        device: String,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what a reconfigure would change, and change nothing
+    ///
+    /// The daemon reads everything that a reconfigure would read, and its own code goes through it on a copy of its state:
+    /// maps created, reloaded (with the old and the new table), renamed, removed; paths claimed and released; settings
+    /// with another value. For root. Exit status: 0 nothing would change, 3 something would, 2 the file has errors and
+    /// would be refused, 1 there is no answer.
+    Plan {
+        /// A file to take the place of /etc/multipath.conf; the daemon reads it. Without: what is there now
+        file: Option<PathBuf>,
+        /// JSON
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What is to be done, and how long an answer may take.
@@ -110,6 +144,10 @@ pub enum Task {
     Watch(Listing, Pace),
     /// Send each line of standard input.
     Shell,
+    /// Say why a device is multipathed, or not.
+    Explain(String, ctl::Form),
+    /// Say what a reconfigure would change.
+    Plan(Option<PathBuf>, ctl::Form),
 }
 
 /// Which maps, and how much of them.
@@ -174,7 +212,16 @@ fn spell_out_k(arg: OsString) -> OsString {
     }
 }
 
+const fn form(json: bool) -> ctl::Form {
+    if json { ctl::Form::Json } else { ctl::Form::Text }
+}
+
 fn task(args: Args) -> Result<Task, clap::Error> {
+    match args.verb {
+        Some(Verb::Explain { device, json }) => return Ok(Task::Explain(device, form(json || args.json))),
+        Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
+        None => {}
+    }
     if let Some(line) = args.command {
         return command(line, args.json);
     }

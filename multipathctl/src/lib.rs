@@ -1,5 +1,6 @@
 //! The operator's command: sends lines of the control language to the daemon and prints what comes
-//! back. It decides nothing and touches no device; all it shows is the daemon's memory.
+//! back. It decides nothing and touches no device; what it shows is the daemon's memory, and where a
+//! command works without a daemon, what the daemon's own code makes of files and sysfs.
 //!
 //! Exit status: 0, or 1 where the daemon says `fail`, does not answer in time, or is not there.
 //! Nothing goes to standard error on success.
@@ -7,9 +8,11 @@
 
 pub mod cli;
 pub mod client;
+pub mod explain;
 pub mod json;
 pub mod listing;
 pub mod output;
+pub mod plan;
 pub mod shell;
 pub mod topology;
 pub mod watch;
@@ -27,7 +30,11 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),
     };
-    let Ok(mut client) = Client::connect(cli.time_limit) else { return output::failed_to_connect() };
+    let connected = Client::connect(cli.time_limit);
+    if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
+        return explain::offline(device, *form);
+    }
+    let Ok(mut client) = connected else { return output::failed_to_connect() };
     match perform(&cli.task, &mut client) {
         Ok(code) => code,
         Err(error) => output::not_received(&error),
@@ -41,5 +48,7 @@ fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
         Task::List(listing) => listing::list(listing, client),
         Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
         Task::Shell => shell::run(client),
+        Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
+        Task::Explain(device, form) => explain::ask(device, *form, client),
     }
 }

@@ -97,12 +97,12 @@ fn is_unknown(reply: &str) -> bool {
 }
 
 /// A link in `/dev` → the node it leads to; everything else as it is.
-fn resolve(map: &str) -> String {
+pub(crate) fn resolve(map: &str) -> String {
     let node = if map.starts_with("/dev/") { fs::canonicalize(map).ok() } else { None };
     node.and_then(|node| node.into_os_string().into_string().ok()).unwrap_or_else(|| map.to_string())
 }
 
 /// One word of the control language.
-fn quoted(word: &str) -> String {
+pub(crate) fn quoted(word: &str) -> String {
     format!("\"{}\"", word.replace('"', "\"\""))
 }

@@ -4,21 +4,21 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use libmp::check::{CheckRequest, RawCheck, RawIo};
-use libmp::config::{Config, Environment, Source};
 use libmp::core::effect::{Effect, StateFile};
-use libmp::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded};
-use libmp::dm::op::{DmOp, UUID_PREFIX, uuid_of};
+use libmp::core::event::{DmDone, DmFailure, Event};
+use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::args::{Bindings, NewDevices, Options};
+use crate::args::{Bindings, Options};
 use crate::checks::Checks;
 use crate::log;
+use crate::reading;
 use crate::sys::dm::Mapper;
-use crate::sys::files::{Files, Texts};
+use crate::sys::files::Files;
 use crate::sys::lane::Lane;
 use crate::sys::socket::Server;
-use crate::sys::{machine, sysfs};
+use crate::sys::sysfs;
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
 pub struct Executor {
@@ -46,6 +46,7 @@ impl Executor {
     pub fn run(&self, effect: Effect) -> ControlFlow<()> {
         match effect {
             Effect::LoadConfig { token } => self.load_config(token),
+            Effect::Survey { token, file } => self.survey(token, file),
             Effect::Enumerate { token } => self.enumerate(token),
             Effect::Probe { token, name } => self.probe(token, name),
             Effect::Check { token, name, devt, request } => self.check(token, name, devt, request),
@@ -57,6 +58,7 @@ impl Executor {
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Reply { id, text } => self.server.reply(id, text),
             Effect::Notify(notice) => log::say(&notice),
+            Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
             // Told to systemd, by the loop.
             Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
@@ -66,13 +68,27 @@ impl Executor {
 
     fn load_config(&self, token: Token) {
         let (files, options) = (self.files.clone(), self.options);
-        let config = move || Event::Config { token, loaded: Box::new(parse(files.read(), options)) };
+        let config = move || Event::Config {
+            token,
+            loaded: Box::new(reading::parse(files.read(), options.new_devices)),
+        };
         self.work.push(self.promise(None).kept_by(config));
+    }
+
+    /// Of everything at once: on a thread of its own, as nothing else shall wait for it.
+    fn survey(&self, token: Token, file: Option<String>) {
+        let (files, mapper, options) = (self.files.clone(), self.mapper.clone(), self.options);
+        let promise = self.promise(None);
+        tokio::task::spawn_blocking(move || {
+            let survey = reading::survey(files.paths(), file.as_deref(), options.new_devices, &mapper);
+            promise.keep(Event::Surveyed { token, survey: Box::new(survey) });
+        });
     }
 
     fn enumerate(&self, token: Token) {
         let mapper = self.mapper.clone();
-        let enumerated = move || Event::Enumerated { token, found: Box::new(enumerate(&mapper)) };
+        let enumerated =
+            move || Event::Enumerated { token, found: Box::new(reading::enumerate(Some(&*mapper))) };
         self.work.push(self.promise(None).kept_by(enumerated));
     }
 
@@ -150,35 +166,4 @@ impl Drop for Promise {
             let _ = self.events.send(answer);
         }
     }
-}
-
-/// `-n`, in the configuration's own words.
-const KNOWN_ONLY: Source<'_> = Source { name: "-n", text: "defaults {\n\tfind_multipaths strict\n}\n" };
-
-/// Texts → configuration. The command line comes after the files.
-fn parse(texts: Texts, options: Options) -> Loaded {
-    let Texts { config, bindings, wwids, unreadable } = texts;
-    let mut sources: Vec<Source<'_>> = config.iter().map(|(name, text)| Source { name, text }).collect();
-    if options.new_devices == NewDevices::KnownOnly {
-        sources.push(KNOWN_ONLY);
-    }
-    let native_nvme_multipath = machine::native_nvme_multipath();
-    let environment = Environment { accounts: &machine::System, native_nvme_multipath };
-    let (config, found) = Config::load_in(&sources, &environment);
-    log::set_verbosity(options.verbosity.unwrap_or(config.globals().verbosity));
-    let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
-    Loaded { config: Arc::new(config), diagnostics, bindings, wwids }
-}
-
-fn enumerate(mapper: &Mapper) -> Enumeration {
-    let mut found = Enumeration { disks: sysfs::disks().unwrap_or_default(), ..Enumeration::default() };
-    for entry in mapper.list().unwrap_or_default() {
-        if entry.uuid.starts_with(UUID_PREFIX) {
-            // One that went meanwhile is left out.
-            found.maps.extend(mapper.read(&entry.uuid).ok().flatten());
-        } else {
-            found.others.push(entry);
-        }
-    }
-    found
 }

@@ -1,18 +1,16 @@
-//! Which devices are left alone: blacklists, their exceptions, and which rule decided.
+//! Which devices are left alone: the rules of blacklists and their exceptions.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::Config;
 use super::devices::Table;
 use super::diag::{Sink, Span};
 use super::layers::Setting;
 use super::options::Key;
 use super::parser::Block;
 use super::regex::Pattern;
-use super::settings::{BlacklistReason, BlacklistSubject, BlacklistVerdict};
 
 /// A rule on one piece of text.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,7 +42,7 @@ pub struct DeviceRule {
 }
 
 impl DeviceRule {
-    fn matches(&self, vendor: &[u8], product: &[u8]) -> bool {
+    pub(super) fn matches(&self, vendor: &[u8], product: &[u8]) -> bool {
         self.vendor.as_ref().is_none_or(|pattern| pattern.is_match(vendor))
             && self.product.as_ref().is_none_or(|pattern| pattern.is_match(product))
     }
@@ -128,66 +126,5 @@ impl Rules {
     /// All are added.
     pub(super) fn finish(&mut self) {
         self.known.clear();
-    }
-}
-
-fn matching<'r>(rules: &'r [Rule], text: &str) -> Option<&'r Rule> {
-    rules.iter().find(|rule| rule.pattern.is_match(text.as_bytes()))
-}
-
-impl Config {
-    /// Is the device left alone, and by which rule?
-    ///
-    /// What is not known yet (properties, device, WWID) excludes nothing.
-    pub fn blacklist(&self, subject: &BlacklistSubject<'_>) -> BlacklistVerdict {
-        let (black, white) = (&self.blacklist, &self.exceptions);
-        let text = |kind, black: &[Rule], white: &[Rule], text: &str| {
-            let rule = if matching(white, text).is_some() { None } else { matching(black, text) };
-            rule.map(|rule| self.reason(kind, rule.pattern.as_str().into(), rule.span))
-        };
-        let reason = self
-            .excluded_by_property(subject)
-            .or_else(|| text("devnode", &black.devnode, &white.devnode, subject.devnode))
-            .or_else(|| self.excluded_by_device(subject))
-            .or_else(|| text("protocol", &black.protocol, &white.protocol, subject.device?.protocol))
-            .or_else(|| text("wwid", &black.wwid, &white.wwid, subject.wwid?.as_str()));
-        reason.map_or(BlacklistVerdict::Allowed, BlacklistVerdict::Excluded)
-    }
-
-    fn reason(&self, kind: &'static str, rule: String, span: Span) -> BlacklistReason {
-        BlacklistReason { kind, rule, origin: self.origin_text(span.into()) }
-    }
-
-    /// The first property, by name, that a rule speaks of decides. If none does, the device is
-    /// excluded too: it is probably not a disk that multipath is for. But only if udev could read
-    /// it at all, that is if the property with the WWID is there.
-    fn excluded_by_property(&self, subject: &BlacklistSubject<'_>) -> Option<BlacklistReason> {
-        let properties = subject.properties?;
-        for name in properties.keys() {
-            if matching(&self.exceptions.property, name).is_some() {
-                return None;
-            }
-            if let Some(rule) = matching(&self.blacklist.property, name) {
-                return Some(self.reason("property", rule.pattern.as_str().into(), rule.span));
-            }
-        }
-        let missing_counts =
-            !subject.uid_attribute.is_empty() && properties.contains_key(subject.uid_attribute);
-        missing_counts.then(|| {
-            let span = self.exceptions.property.first().map_or_else(Span::default, |rule| rule.span);
-            self.reason("property", "(no matching property)".into(), span)
-        })
-    }
-
-    fn excluded_by_device(&self, subject: &BlacklistSubject<'_>) -> Option<BlacklistReason> {
-        let device = subject.device?;
-        let find = |rules: &'_ Rules| -> Option<usize> {
-            rules.device.iter().position(|rule| rule.matches(device.vendor, device.product))
-        };
-        if find(&self.exceptions).is_some() {
-            return None;
-        }
-        let rule = &self.blacklist.device[find(&self.blacklist)?];
-        Some(self.reason("device", rule.text(), rule.span))
     }
 }

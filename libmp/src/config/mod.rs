@@ -3,13 +3,15 @@
 //! - [`options`] is the one table of keywords, [`kind`] what they take
 //! - `lexer` and `parser` make blocks of text, [`diag`] says what is wrong with it
 //! - [`layers`] and [`devices`] hold what each block says, [`resolve`] finds what holds
-//! - [`blacklist`] decides what is left alone
+//! - [`provenance`] says of a value where it comes from and what it overrides
+//! - [`blacklist`] holds the rules on what is left alone, [`considered`] tells which one decides
 //! - `dump` writes it all down again
 //!
 //! Nothing here reads a file: the caller passes the text of each.
 
 pub mod blacklist;
 mod checks;
+pub mod considered;
 pub mod devices;
 pub mod diag;
 mod dump;
@@ -19,6 +21,7 @@ mod legacy;
 mod lexer;
 pub mod options;
 mod parser;
+pub mod provenance;
 pub mod regex;
 pub mod resolve;
 pub mod settings;

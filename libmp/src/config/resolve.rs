@@ -41,7 +41,7 @@ pub struct Resolved {
 }
 
 /// The layers that speak of one device or map, strongest first.
-struct Stack<'c> {
+pub(super) struct Stack<'c> {
     layers: Vec<(Rank, &'c Layer)>,
 }
 
@@ -58,6 +58,28 @@ enum Rank {
 impl<'c> Stack<'c> {
     fn all(&self, key: Key) -> impl Iterator<Item = &'c Setting> {
         self.layers.iter().filter_map(move |(_, layer)| layer.get(key))
+    }
+
+    /// The layer that a setting stands in.
+    pub(super) fn layer_of(&self, setting: &Setting) -> Option<&'c Layer> {
+        let holds = |layer: &Layer| layer.get(setting.key).is_some_and(|held| core::ptr::eq(held, setting));
+        self.layers.iter().map(|(_, layer)| *layer).find(|layer| holds(layer))
+    }
+
+    /// The setting of a keyword that holds, and all that it overrides, strongest first.
+    pub(super) fn chain(&self, key: Key, devnode: Option<&str>) -> Vec<&'c Setting> {
+        match key {
+            Key::PrioArgs => self.prio().1.into_iter().collect(),
+            Key::UidAttribute => {
+                let holds = self.uid(devnode).1;
+                let others = self.layers.iter().flat_map(|(_, layer)| {
+                    [Key::UidAttribute, Key::GetuidCallout].into_iter().filter_map(|key| layer.get(key))
+                });
+                let is_other = |other: &&Setting| holds.is_none_or(|held| !core::ptr::eq(held, *other));
+                holds.into_iter().chain(others.filter(is_other)).collect()
+            }
+            _ => self.all(key).collect(),
+        }
     }
 
     fn get(&self, key: Key) -> Option<&'c Value> {
@@ -86,40 +108,42 @@ impl<'c> Stack<'c> {
 
     /// Prioritizer and its arguments. The arguments belong to the layer that names the
     /// prioritizer; here all of `devices` is one layer, and `defaults` with what is below it.
-    fn prio(&self) -> (Option<&'c Setting>, &'c str) {
+    fn prio(&self) -> (Option<&'c Setting>, Option<&'c Setting>) {
         let Some((rank, layer)) = self.layers.iter().find(|(_, layer)| layer.get(Key::Prio).is_some()) else {
-            return (None, "");
+            return (None, None);
         };
         let args = match rank {
             Rank::Devices | Rank::Internal => self
                 .layers
                 .iter()
                 .filter(|(other, _)| other == rank || (*other, *rank) == (Rank::Defaults, Rank::Internal))
-                .find_map(|(_, layer)| layer.value(Key::PrioArgs)),
-            _ => layer.value(Key::PrioArgs),
+                .find_map(|(_, layer)| layer.get(Key::PrioArgs)),
+            _ => layer.get(Key::PrioArgs),
         };
-        (layer.get(Key::Prio), args.map_or("", Value::as_str))
+        (layer.get(Key::Prio), args)
     }
 
-    fn uid(&self, devnode: Option<&str>) -> UidSource {
+    /// Where the WWID comes from, and which setting says so.
+    fn uid(&self, devnode: Option<&str>) -> (UidSource, Option<&'c Setting>) {
         let attrs = self.text(Key::UidAttrs).split_ascii_whitespace();
         let by_name = attrs
             .filter_map(|word| word.rsplit_once(':'))
             .find(|(prefix, _)| devnode.is_some_and(|name| name.starts_with(prefix)));
         if let Some((_, attribute)) = by_name {
-            return UidSource::Udev(attribute.into());
+            return (UidSource::Udev(attribute.into()), self.all(Key::UidAttrs).next());
         }
         for (_, layer) in &self.layers {
-            if let Some(attribute) = layer.value(Key::UidAttribute) {
-                return UidSource::Udev(attribute.as_str().into());
+            if let Some(attribute) = layer.get(Key::UidAttribute) {
+                return (UidSource::Udev(attribute.value.as_str().into()), Some(attribute));
             }
-            match layer.value(Key::GetuidCallout).and_then(|command| callout_program(command.as_str())) {
-                Some("scsi_id") => return UidSource::ScsiId,
-                Some("dasdinfo") => return UidSource::Udev("ID_UID".into()),
+            let Some(callout) = layer.get(Key::GetuidCallout) else { continue };
+            match callout_program(callout.value.as_str()) {
+                Some("scsi_id") => return (UidSource::ScsiId, Some(callout)),
+                Some("dasdinfo") => return (UidSource::Udev("ID_UID".into()), Some(callout)),
                 _ => {}
             }
         }
-        UidSource::Udev("ID_SERIAL".into())
+        (UidSource::Udev("ID_SERIAL".into()), None)
     }
 
     /// `no_path_retry` and `retain_attached_hw_handler`, which features of old can say too.
@@ -149,7 +173,7 @@ fn number_of(value: Option<&Value>) -> Option<i64> {
 }
 
 impl Config {
-    fn stack(&self, device: Option<&DeviceId<'_>>, wwid: Option<&Wwid>) -> Stack<'_> {
+    pub(super) fn stack(&self, device: Option<&DeviceId<'_>>, wwid: Option<&Wwid>) -> Stack<'_> {
         let mut layers = Vec::new();
         if let Some(at) = wwid.and_then(|wwid| self.by_wwid.get(wwid)) {
             layers.push((Rank::Multipaths, &self.multipaths[*at].layer));
@@ -198,12 +222,12 @@ impl Config {
         let stack = self.stack(Some(&path.device), path.wwid);
         let (prio, prio_args) = stack.prio();
         PathSettings {
-            uid: stack.uid(path.devnode),
+            uid: stack.uid(path.devnode).0,
             checker: checker(stack.text(Key::PathChecker)),
             detect_checker: stack.is_yes(Key::DetectChecker),
             checker_timeout: stack.seconds(Key::CheckerTimeout),
             prio: prioritizer(prio.map_or("", |setting| setting.value.as_str())),
-            prio_args: prio_args.into(),
+            prio_args: prio_args.map_or("", |setting| setting.value.as_str()).into(),
             detect_prio: stack.is_yes(Key::DetectPrio),
             recheck_wwid: stack.is_yes(Key::RecheckWwid),
             vpd_vendor: stack.get(Key::VpdVendor).map(|value| value.as_str().into()),

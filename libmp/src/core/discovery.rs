@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::config::considered::verdict;
 use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
@@ -110,10 +111,13 @@ impl Core {
             wwid: None,
             uid_attribute: "",
         };
-        let verdict = self.config.blacklist(&subject);
+        let asked = self.config.consider(&subject);
         let known = self.by_name.get(name).copied();
         let id = known.unwrap_or_else(|| self.new_path(name));
-        if let BlacklistVerdict::Excluded(reason) = verdict {
+        if let BlacklistVerdict::Excluded(reason) = verdict(&asked) {
+            if let Some(path) = self.paths.get_mut(&id) {
+                path.considered = asked;
+            }
             self.exclude(now, id, Exclusion::Blacklisted(reason), out);
             return;
         }
@@ -205,7 +209,9 @@ impl Core {
             wwid: wwid.as_ref().ok(),
             uid_attribute,
         };
-        let verdict = self.config.blacklist(&subject);
+        let asked = self.config.consider(&subject);
+        let verdict = verdict(&asked);
+        path.considered = asked;
         let usb = path.facts.as_ref().is_some_and(|f| f.protocol == "scsi:usb");
         let refused = match verdict {
             BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),

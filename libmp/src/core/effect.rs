@@ -9,13 +9,22 @@ use crate::core::notice::Notice;
 use crate::dm::op::DmOp;
 use crate::types::{DevT, PathName, Token, Wwid};
 
-/// One thing to do. All but `Reply`, `Notify`, `Forget`, `Ready` and `Exit` are answered.
+/// One thing to do. All but `Reply`, `Notify`, `Forget`, `Verbosity`, `Ready` and
+/// `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Read multipath.conf, conf.d, bindings and wwids → `Event::Config`.
     LoadConfig {
         /// To be given back.
         token: Token,
+    },
+    /// Read all that a reconfigure would read, with another file in the place of multipath.conf where one
+    /// is named → `Event::Surveyed`. Nothing of it is used but for the plan that was asked for.
+    Survey {
+        /// To be given back.
+        token: Token,
+        /// Its path.
+        file: Option<String>,
     },
     /// List all disks and all maps → `Event::Enumerated`.
     Enumerate {
@@ -83,6 +92,9 @@ pub enum Effect {
     },
     /// Tell the log (and whoever listens) what happened.
     Notify(Notice),
+    /// The configuration that holds from now on wants so much logged, where the command line does not
+    /// say (`verbosity`).
+    Verbosity(u8),
     /// The start is over: tell the service manager.
     Ready,
     /// Stop the process: everything that had to be said and done has been.

@@ -22,6 +22,13 @@ pub enum Event {
         /// What was read.
         loaded: Box<Loaded>,
     },
+    /// Answer to `Survey`.
+    Surveyed {
+        /// The effect's token.
+        token: Token,
+        /// What was read.
+        survey: Box<Survey>,
+    },
     /// Answer to `Enumerate`.
     Enumerated {
         /// The effect's token.
@@ -104,10 +111,23 @@ pub struct Loaded {
     pub config: Arc<Config>,
     /// What was wrong with them, a rendered diagnostic each.
     pub diagnostics: Vec<String>,
+    /// Those of them that are errors, a line each: with any, a running daemon keeps what it has.
+    pub errors: Vec<String>,
     /// Text of `/etc/multipath/bindings`; empty where there is none.
     pub bindings: String,
     /// Text of `/etc/multipath/wwids`; empty where there is none.
     pub wwids: String,
+}
+
+/// What a `Survey` reads: the answers to all that a reconfigure would ask.
+#[derive(Debug, Clone)]
+pub struct Survey {
+    /// The files.
+    pub loaded: Loaded,
+    /// Disks and maps.
+    pub found: Enumeration,
+    /// What was read of each disk.
+    pub probes: BTreeMap<PathName, Result<Box<RawProbe>, Errno>>,
 }
 
 /// What an `Enumerate` finds.

@@ -27,7 +27,7 @@ pub struct MapId(pub u32);
 ///                                                  │ ▲
 ///                                     differs ─► one operation ─► read back
 /// ```
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Map {
     /// This map.
     pub id: MapId,

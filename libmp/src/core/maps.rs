@@ -424,6 +424,7 @@ impl Core {
         }
         out.notify(Notice::Stopping);
         self.phase = Phase::Stopping;
+        self.give_up_loads(out);
         self.timers.set(Timer::Settle, now + STOP_LIMIT);
         for id in self.maps.keys() {
             self.dirty.insert(*id);

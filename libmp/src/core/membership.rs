@@ -19,6 +19,23 @@ use crate::types::{Instant, MapName, Priority, Wwid};
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
 
+/// Is a WWID to be multipathed, and why?
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Every disk is.
+    Every,
+    /// It is in the wwids file.
+    Known,
+    /// There is a map of it.
+    HasMap,
+    /// This other path shows it too.
+    Second(PathId),
+    /// No: only known ones are.
+    NotKnown,
+    /// No: it is not known, and has no second path.
+    Alone,
+}
+
 impl Core {
     /// Settings for a path, and the checker and prioritizer that come of them and of the device.
     pub(super) fn use_settings(&mut self, id: PathId, settings: PathSettings) {
@@ -116,15 +133,24 @@ impl Core {
     }
 
     /// Is this WWID to be multipathed (`find_multipaths`)?
-    pub(super) fn is_wanted(&self, id: PathId, wwid: &Wwid) -> bool {
+    fn is_wanted(&self, id: PathId, wwid: &Wwid) -> bool {
+        !matches!(self.wanted(id, wwid), Wanted::NotKnown | Wanted::Alone)
+    }
+
+    /// The same, with its reason.
+    pub(super) fn wanted(&self, id: PathId, wwid: &Wwid) -> Wanted {
+        let find = self.config.globals().find_multipaths;
         let in_kernel =
             || self.map_by_wwid(wwid).is_some_and(|m| m.observed.is_some() || !m.members.is_empty());
-        let known = || in_kernel() || self.wwids.contains(wwid);
-        let second = || self.paths.values().any(|p| p.id != id && p.wwid() == Some(wwid));
-        match self.config.globals().find_multipaths {
-            FindMultipaths::Greedy | FindMultipaths::Off => true,
-            FindMultipaths::On | FindMultipaths::Smart => known() || second(),
-            FindMultipaths::Strict => known(),
+        let second = || self.paths.values().find(|p| p.id != id && p.wwid() == Some(wwid));
+        match find {
+            FindMultipaths::Greedy | FindMultipaths::Off => Wanted::Every,
+            _ if self.wwids.contains(wwid) => Wanted::Known,
+            _ if in_kernel() => Wanted::HasMap,
+            FindMultipaths::Strict => Wanted::NotKnown,
+            FindMultipaths::On | FindMultipaths::Smart => {
+                second().map_or(Wanted::Alone, |path| Wanted::Second(path.id))
+            }
         }
     }
 

@@ -14,15 +14,19 @@ pub mod desired;
 pub mod discovery;
 pub mod effect;
 pub mod event;
+pub mod explain;
 pub mod map;
 pub mod maps;
 pub mod membership;
 pub mod names;
 pub mod notice;
 pub mod observe;
+mod paper;
 pub mod path;
 pub mod plan;
 pub mod queueing;
+pub mod reconfigure;
+pub mod rehearsal;
 pub mod requests;
 pub mod snapshot;
 pub mod timers;
@@ -35,10 +39,10 @@ use alloc::sync::Arc;
 
 use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
-use crate::core::event::{Event, Loaded, RequestId, Signal};
+use crate::core::event::{Event, RequestId, Signal};
 use crate::core::map::{Map, MapId};
 use crate::core::names::Unsaved;
-use crate::core::notice::{Level, Notice};
+use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
 use crate::core::timers::{Timer, Timers};
@@ -73,7 +77,7 @@ pub enum Phase {
 }
 
 /// The daemon's mind.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Core {
     pid: u32,
     phase: Phase,
@@ -83,6 +87,8 @@ pub struct Core {
     exited: bool,
     /// The configuration is being read.
     loading: bool,
+    /// How often it was asked for.
+    loads: u64,
     /// A reconfigure was asked for while one was under way.
     reconfigure_again: bool,
     config: Arc<Config>,
@@ -113,6 +119,7 @@ impl Core {
             ready: false,
             exited: false,
             loading: true,
+            loads: 0,
             reconfigure_again: false,
             config: Arc::new(Config::load(&[]).0),
             paths: BTreeMap::new(),
@@ -134,8 +141,7 @@ impl Core {
 
     /// The first effects.
     pub fn start(&mut self, now: Instant, out: &mut Outbox) {
-        let token = self.token(Awaited::Config);
-        out.push(Effect::LoadConfig { token });
+        self.load(out);
         self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
     }
 
@@ -163,6 +169,11 @@ impl Core {
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
         match event {
             Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
+            Event::Surveyed { token, survey } => {
+                if let Some(Awaited::Survey(id)) = self.waiting.take(token) {
+                    self.surveyed(now, id, *survey, out);
+                }
+            }
             Event::Enumerated { token, found } => {
                 if self.waiting.take(token).is_some() {
                     self.enumerated(now, *found, out);
@@ -197,7 +208,7 @@ impl Core {
             Event::SysfsWritten { token, .. } => drop(self.waiting.take(token)),
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
-            Event::Signal(Signal::Reconfigure) => self.reconfigure(out),
+            Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}
         }
@@ -234,44 +245,6 @@ impl Core {
         self.maps.get(self.by_wwid.get(wwid)?)
     }
 
-    /// Asks for the configuration; what follows is `config_loaded`. Until then all goes on as before.
-    fn reconfigure(&mut self, out: &mut Outbox) {
-        match self.phase {
-            Phase::Running if !self.loading => {
-                self.loading = true;
-                let token = self.token(Awaited::Config);
-                out.push(Effect::LoadConfig { token });
-            }
-            Phase::Stopping => {}
-            _ => self.reconfigure_again = true,
-        }
-    }
-
-    fn config_loaded(&mut self, now: Instant, token: Token, loaded: Loaded, out: &mut Outbox) {
-        if self.waiting.take(token).is_none() || self.phase == Phase::Stopping {
-            return;
-        }
-        for text in loaded.diagnostics {
-            out.notify(Notice::Config { text });
-        }
-        self.config = loaded.config;
-        let (bindings, complaints) = Bindings::parse(&loaded.bindings);
-        // What is not on the disk yet is newer than what was read from it.
-        if !self.unsaved.contains_key(&StateFile::Bindings) {
-            self.bindings = bindings;
-        }
-        for text in complaints {
-            out.notify(Notice::Other { level: Level::Warning, text });
-        }
-        if !self.unsaved.contains_key(&StateFile::Wwids) {
-            self.wwids = Wwids::parse(&loaded.wwids);
-        }
-        self.loading = false;
-        self.phase = Phase::Enumerating;
-        self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
-        self.enumerate(out);
-    }
-
     fn enumerate(&mut self, out: &mut Outbox) {
         let token = self.token(Awaited::Enumeration);
         out.push(Effect::Enumerate { token });
@@ -305,7 +278,7 @@ impl Core {
             paths: self.paths.values().filter(|p| p.map().is_some()).count(),
         });
         if core::mem::take(&mut self.reconfigure_again) {
-            self.reconfigure(out);
+            let _ = self.reconfigure(out);
         }
     }
 

@@ -3,9 +3,11 @@
 use ::core::fmt;
 use ::core::time::Duration;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::config;
+use crate::config::considered::Considered;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::map::MapId;
 use crate::identify::Facts;
@@ -19,7 +21,7 @@ pub(super) const RELAPSES: u32 = 3;
 pub struct PathId(pub u32);
 
 /// A disk that may be a path of a map.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Path {
     /// This arrival.
     pub id: PathId,
@@ -29,6 +31,8 @@ pub struct Path {
     pub facts: Option<Facts>,
     /// What is configured for it.
     pub settings: Option<PathSettings>,
+    /// The rules that were asked when it was last looked at.
+    pub considered: Vec<Considered>,
     /// What the core makes of it.
     pub standing: Standing,
     /// How it is.
@@ -213,6 +217,7 @@ impl Path {
             name,
             facts: None,
             settings: None,
+            considered: Vec::new(),
             standing: Standing::New,
             health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),
             stats: PathStats { failures: 0, checks: 0 },

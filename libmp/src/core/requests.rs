@@ -8,15 +8,16 @@ use alloc::vec::Vec;
 use crate::check::{CheckState, Judged};
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::event::{DmFailure, RequestId};
+use crate::core::event::{DmFailure, RequestId, Survey};
 use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
+use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
 use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
-    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
+    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
 };
 use crate::dm::op::DmOp;
 use crate::show;
@@ -38,6 +39,10 @@ enum Until {
     Probed(PathId),
     /// No removal is under way.
     Removals,
+    /// The configuration was read that often.
+    Loaded(u64),
+    /// What a plan is made from was read.
+    Surveyed(Form),
 }
 
 /// An answer now, or later.
@@ -65,6 +70,10 @@ impl Core {
         if let Command::Show(what) = &command {
             return reply(id, self.show(now, what), out);
         }
+        if let Command::Explain { device, form } = &command {
+            let text = self.explain(device).map(|explained| explained.render(*form));
+            return reply(id, text.unwrap_or_else(|| DEVICE_NOT_FOUND.into()), out);
+        }
         if self.phase == Phase::Stopping && command != Command::Shutdown {
             return reply(id, FAIL.into(), out);
         }
@@ -74,6 +83,10 @@ impl Core {
                 reply(id, text, out);
             }
             Answer::When(until) => {
+                if let Command::Plan { file, .. } = command {
+                    let token = self.waiting.token(Awaited::Survey(id));
+                    out.push(Effect::Survey { token, file });
+                }
                 self.pending.insert(id, Pending { command: line.into(), until });
                 // Before the client itself gives up.
                 let limit = self.config.globals().uxsock_timeout.max(Duration::from_secs(1));
@@ -89,14 +102,17 @@ impl Core {
 
     fn carry_out(&mut self, now: Instant, command: &Command, out: &mut Outbox) -> Answer {
         match command {
-            Command::Show(_) => FAIL.into(),
+            Command::Show(_) | Command::Explain { .. } => FAIL.into(),
             Command::AddPath(name) => self.add_path(now, name, out),
             Command::DelPath(name) => self.on_path(name, |core, id| core.del_path(now, id, out)),
             Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),
             Command::ReinstatePath(name) => self.on_path(name, |core, id| core.reinstate_path(now, id, out)),
+            Command::Plan { .. } if self.phase != Phase::Running => {
+                "fail\nthe daemon is busy with a configuration: ask again when it is done\n".into()
+            }
+            Command::Plan { form, .. } => Answer::When(Until::Surveyed(*form)),
             Command::Reconfigure { .. } => {
-                self.reconfigure(out);
-                OK.into()
+                self.reconfigure(out).map_or_else(|| FAIL.into(), |load| Answer::When(Until::Loaded(load)))
             }
             Command::Shutdown => {
                 self.stop(now, out);
@@ -151,12 +167,12 @@ impl Core {
         }
     }
 
-    fn find_path(&self, text: &str) -> Option<PathId> {
+    pub(super) fn find_path(&self, text: &str) -> Option<PathId> {
         let wanted = PathRef::new(text);
         self.paths.values().find(|p| wanted.matches(&p.name, p.devt())).map(|p| p.id)
     }
 
-    fn find_map(&self, text: &str) -> Option<MapId> {
+    pub(super) fn find_map(&self, text: &str) -> Option<MapId> {
         let wanted = MapRef::new(text);
         let fit = |m: &Map| wanted.fit(m.kernel_name(), &m.wwid, m.observed.as_ref().map(|o| o.devt.minor));
         self.maps.values().filter_map(|m| Some((fit(m)?, m.id))).min().map(|(_, id)| id)
@@ -250,7 +266,7 @@ impl Core {
     }
 
     /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
-    fn wwid_named(&self, name: &str) -> Wwid {
+    pub(super) fn wwid_named(&self, name: &str) -> Wwid {
         let name = MapName::new(MapRef::new(name).name());
         let configured =
             self.config.aliases().into_iter().find(|(_, alias)| *alias == name).map(|(wwid, _)| wwid);
@@ -352,6 +368,39 @@ impl Core {
         for request in self.waiting_for(Until::Map(id)) {
             self.finish(request, &text, out);
         }
+    }
+
+    /// The configuration was read, and taken over or not: who asked for it is told.
+    pub(super) fn answer_load(&mut self, text: &str, out: &mut Outbox) {
+        let loads = self.loads;
+        let due = |p: &Pending| matches!(p.until, Until::Loaded(load) if load <= loads);
+        let requests: Vec<_> = self.pending.iter().filter(|(_, p)| due(p)).map(|(id, _)| *id).collect();
+        for request in requests {
+            self.finish(request, text, out);
+        }
+    }
+
+    /// The daemon stops: no configuration is of use any more.
+    pub(super) fn give_up_loads(&mut self, out: &mut Outbox) {
+        let waits = |p: &Pending| matches!(p.until, Until::Loaded(_) | Until::Surveyed(_));
+        let requests: Vec<_> = self.pending.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
+        for request in requests {
+            self.finish(request, FAIL, out);
+        }
+    }
+
+    /// What a plan is made from was read; the client may have gone.
+    pub(super) fn surveyed(&mut self, now: Instant, id: RequestId, survey: Survey, out: &mut Outbox) {
+        let Some(Pending { until: Until::Surveyed(form), .. }) = self.pending.get(&id) else { return };
+        let text = if self.phase == Phase::Running {
+            self.rehearse(now, survey).map_or_else(|refusal| refusal, |plan| plan.render(*form))
+        } else {
+            FAIL.into()
+        };
+        // Nothing happened: nothing for the log.
+        self.timers.cancel(Timer::Request(id));
+        self.pending.remove(&id);
+        reply(id, text, out);
     }
 
     fn waiting_for(&self, until: Until) -> Vec<RequestId> {

@@ -34,7 +34,7 @@ pub enum Timer {
 }
 
 /// All timers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Timers {
     at: BTreeMap<Timer, Instant>,
     queue: BTreeSet<(Instant, Timer)>,

@@ -3,6 +3,7 @@
 use alloc::collections::BTreeMap;
 
 use crate::core::effect::StateFile;
+use crate::core::event::RequestId;
 use crate::core::map::MapId;
 use crate::core::path::PathId;
 use crate::types::Token;
@@ -12,6 +13,8 @@ use crate::types::Token;
 pub enum Awaited {
     /// The configuration.
     Config,
+    /// Everything that a plan is made from, for this request.
+    Survey(RequestId),
     /// All disks and maps.
     Enumeration,
     /// A path's probe.
@@ -27,7 +30,7 @@ pub enum Awaited {
 }
 
 /// All awaited answers.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Waiting {
     next: u64,
     open: BTreeMap<Token, Awaited>,

@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Command, FAIL, MapForm, REFERENCE_VERSION, Show};
+use super::{Command, FAIL, Form, MapForm, REFERENCE_VERSION, Show};
 
 /// Keywords by meaning: aliases are one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,9 @@ enum Word {
     Del,
     Devices,
     DisableQueueing,
+    Explain,
     Fail,
+    File,
     ForceQueueing,
     Format,
     GetPrHold,
@@ -37,6 +39,7 @@ enum Word {
     Path,
     PathList,
     Paths,
+    Plan,
     Quit,
     Raw,
     Reconfigure,
@@ -67,7 +70,8 @@ enum Word {
 impl Word {
     /// Is the next word its argument?
     const fn takes_argument(self) -> bool {
-        matches!(self, Self::Path | Self::Map | Self::Group | Self::Format | Self::Key | Self::PathList)
+        use Word::{Explain, File, Format, Group, Key, Map, Path, PathList};
+        matches!(self, Path | Map | Group | Format | Key | PathList | Explain | File)
     }
 }
 
@@ -127,6 +131,10 @@ const KEYWORDS: &[(&str, Word)] = &[
     ("all", Word::All),
     ("pathlist", Word::PathList),
 ];
+
+/// Keywords that the reference does not have. They are taken whole only: a word that is short for one of
+/// the others stays so.
+const OURS: &[(&str, Word)] = &[("explain", Word::Explain), ("plan", Word::Plan), ("file", Word::File)];
 
 /// The grammar as operators are told it, a command a line.
 const USAGE: &[&str] = &[
@@ -309,6 +317,13 @@ fn show(what: &[(Word, &str)]) -> Option<Show> {
 /// Every other command.
 fn verb(items: &[(Word, &str)]) -> Option<Command> {
     Some(match *items {
+        [(Word::Explain, device), ref form @ ..] => {
+            Command::Explain { device: device.to_owned(), form: form_of(form)? }
+        }
+        [(Word::Plan, _), (Word::File, file), ref form @ ..] => {
+            Command::Plan { file: Some(file.to_owned()), form: form_of(form)? }
+        }
+        [(Word::Plan, _), ref form @ ..] => Command::Plan { file: None, form: form_of(form)? },
         [(verb, _), (Word::Path, name)] => on_path(verb)?(name.to_owned()),
         [(verb, _), (Word::Map, name)] => on_map(verb, name.to_owned())?,
         [(Word::Del, _), (Word::Maps, _)] => Command::DelMaps,
@@ -330,6 +345,15 @@ fn verb(items: &[(Word, &str)]) -> Option<Command> {
         [(Word::Shutdown, _)] => Command::Shutdown,
         _ => return None,
     })
+}
+
+/// Nothing, or `json`.
+const fn form_of(rest: &[(Word, &str)]) -> Option<Form> {
+    match rest {
+        [] => Some(Form::Text),
+        [(Word::Json, _)] => Some(Form::Json),
+        _ => None,
+    }
 }
 
 /// `VERB path NAME`.
@@ -374,6 +398,9 @@ fn on_map(verb: Word, name: String) -> Option<Command> {
 fn keyword(text: &str) -> Option<Word> {
     if text.is_empty() {
         return None;
+    }
+    if let Some((_, word)) = OURS.iter().find(|(name, _)| *name == text) {
+        return Some(*word);
     }
     let mut found = None;
     for &(name, word) in KEYWORDS {

@@ -30,11 +30,28 @@ pub const IN_USE: &str = "fail\nmap or partition in use\n";
 /// `add path` of a device that is excluded, or is not there. Not a failure for clients.
 pub const BLACKLISTED: &str = "blacklisted\n";
 
+/// A plan in which nothing changes.
+pub const NO_CHANGE: &str = "nothing would change\n";
+
 /// What a client asks for. Names are as they were written; see [`device`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Show something. The only command for everybody.
+    /// Show something.
     Show(Show),
+    /// Is a device multipathed, why, and with which settings? For everybody, like `Show`.
+    Explain {
+        /// A path, a map, or a WWID.
+        device: String,
+        /// In which form.
+        form: Form,
+    },
+    /// What would a reconfigure change? Nothing is changed.
+    Plan {
+        /// A file in the place of multipath.conf; `None`: what is there.
+        file: Option<String>,
+        /// In which form.
+        form: Form,
+    },
     /// Take a path in.
     AddPath(String),
     /// Take a path out and forget it.
@@ -124,7 +141,7 @@ pub enum Command {
 impl Command {
     /// Is it for root only?
     pub const fn needs_root(&self) -> bool {
-        !matches!(self, Self::Show(_))
+        !matches!(self, Self::Show(_) | Self::Explain { .. })
     }
 }
 
@@ -176,6 +193,15 @@ pub enum Show {
     Devices,
     /// The wildcards of formats.
     Wildcards,
+}
+
+/// For people, or for programs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Text.
+    Text,
+    /// JSON.
+    Json,
 }
 
 /// Forms of one map.

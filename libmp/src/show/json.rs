@@ -22,14 +22,19 @@ pub fn one(of: &MapView) -> String {
 }
 
 fn document(content: impl FnOnce(&mut Writer)) -> String {
-    let mut json = Writer { out: String::new(), depth: 0, first: true };
-    json.object(|json| {
+    object(|json| {
         for (key, value) in [("major_version", '0'), ("minor_version", '1')] {
             json.key(key, ": ");
             json.out.push(value);
         }
         content(json);
-    });
+    })
+}
+
+/// A text that is one object.
+pub(super) fn object(content: impl FnOnce(&mut Writer)) -> String {
+    let mut json = Writer { out: String::new(), depth: 0, first: true };
+    json.object(content);
     json.out.push('\n');
     json.out
 }
@@ -93,7 +98,7 @@ fn value<T>(wildcards: &[Wildcard<T>], letter: char, item: &T) -> String {
 }
 
 /// Lays out objects and arrays of objects, three blanks a level.
-struct Writer {
+pub(super) struct Writer {
     out: String,
     depth: usize,
     /// Is the next member the first of its object?
@@ -105,7 +110,7 @@ impl Writer {
         self.out.extend((0..self.depth * 3).map(|_| ' '));
     }
 
-    fn object(&mut self, members: impl FnOnce(&mut Self)) {
+    pub(super) fn object(&mut self, members: impl FnOnce(&mut Self)) {
         self.out.push('{');
         self.depth += 1;
         self.first = true;
@@ -117,7 +122,7 @@ impl Writer {
         self.out.push('}');
     }
 
-    fn array<T>(&mut self, key: &str, items: &[T], mut members: impl FnMut(&mut Self, &T)) {
+    pub(super) fn array<T>(&mut self, key: &str, items: &[T], mut members: impl FnMut(&mut Self, &T)) {
         self.key(key, ": ");
         self.out.push('[');
         for (index, item) in items.iter().enumerate() {
@@ -129,7 +134,7 @@ impl Writer {
         self.out.push(']');
     }
 
-    fn key(&mut self, key: &str, separator: &str) {
+    pub(super) fn key(&mut self, key: &str, separator: &str) {
         self.out.push_str(if self.first { "\n" } else { ",\n" });
         self.first = false;
         self.indent();
@@ -137,12 +142,12 @@ impl Writer {
         self.out.push_str(separator);
     }
 
-    fn text(&mut self, key: &str, value: &str) {
+    pub(super) fn text(&mut self, key: &str, value: &str) {
         self.key(key, " : ");
         self.quoted(value);
     }
 
-    fn number(&mut self, key: &str, value: impl Display) {
+    pub(super) fn number(&mut self, key: &str, value: impl Display) {
         self.key(key, " : ");
         let _ = write!(self.out, "{value}");
     }

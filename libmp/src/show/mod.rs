@@ -2,7 +2,9 @@
 //!
 //! [`show()`] is the door. No I/O is done for an answer, so a hung path can't delay one.
 
+pub mod explain;
 pub mod json;
+pub mod plan;
 pub mod status;
 pub mod table;
 #[cfg(test)]

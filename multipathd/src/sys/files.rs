@@ -83,6 +83,11 @@ impl Files {
         Self { paths, ..Self::default() }
     }
 
+    /// Where they are.
+    pub const fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
     /// Reads everything.
     pub fn read(&self) -> Texts {
         let mut texts = Texts::default();

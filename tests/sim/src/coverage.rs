@@ -29,6 +29,7 @@ impl Coverage {
     pub fn event(&mut self, event: &Event) {
         let name = match event {
             Event::Config { .. } => "config",
+            Event::Surveyed { .. } => "surveyed",
             Event::Enumerated { .. } => "enumerated",
             Event::Uevent(_) => "uevent",
             Event::UeventsLost => "uevents lost",
@@ -52,6 +53,7 @@ impl Coverage {
     pub fn effect(&mut self, effect: &Effect) {
         let name = match effect {
             Effect::LoadConfig { .. } => "load config",
+            Effect::Survey { .. } => "survey",
             Effect::Enumerate { .. } => "enumerate",
             Effect::Probe { .. } => "probe",
             Effect::Check { .. } => "check",
@@ -70,6 +72,7 @@ impl Coverage {
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
             Effect::Notify(_) => "notify",
+            Effect::Verbosity(_) => "verbosity",
             Effect::Ready => "ready",
             Effect::Exit => "exit",
         };

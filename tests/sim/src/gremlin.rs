@@ -342,7 +342,7 @@ impl Sim {
         let path = self.any_disk().unwrap_or_else(|| "sdzz".into());
         let map = self.any_map().unwrap_or_else(|| "nosuch".into());
         let group = self.rng.within(1..=3);
-        match self.rng.below(24) {
+        match self.rng.below(27) {
             0 | 1 => "show paths".into(),
             2 => "show maps".into(),
             3 => "show topology".into(),
@@ -361,6 +361,9 @@ impl Sim {
             20 => format!("restorequeueing map {map}"),
             21 => format!("reload map {map}"),
             22 => "bogus".into(),
+            23 => format!("explain {path}"),
+            25 => "plan".into(),
+            24 => format!("explain {map} json"),
             _ => format!("show map {map} topology"),
         }
     }

@@ -1,6 +1,6 @@
 //! The real core and the real configuration, behind the seam.
 
-use libmp::config::{Config, Source};
+use libmp::config::{Config, Diagnostic, Source};
 use libmp::core::effect::Outbox;
 use libmp::core::event::Event;
 use libmp::core::{Core, CoreInit};
@@ -10,9 +10,8 @@ use libmp::types::Instant;
 use crate::daemon::{Daemon, Factory};
 
 /// Reads a configuration as the daemon's adapter does.
-pub fn config(text: &str) -> (Config, Vec<String>) {
-    let (config, diagnostics) = Config::load(&[Source { name: "/etc/multipath.conf", text }]);
-    (config, diagnostics.iter().map(ToString::to_string).collect())
+pub fn config(text: &str) -> (Config, Vec<Diagnostic>) {
+    Config::load(&[Source { name: "/etc/multipath.conf", text }])
 }
 
 impl Daemon for Core {

@@ -53,6 +53,7 @@ pub fn event(event: &Event) -> String {
         Event::Config { token, loaded } => {
             format!("#{} config, {} diagnostics", token.0, loaded.diagnostics.len())
         }
+        Event::Surveyed { token, .. } => format!("#{} surveyed", token.0),
         Event::Enumerated { token, found } => {
             let disks: Vec<&str> = found.disks.iter().map(libmp::types::PathName::as_str).collect();
             let maps: Vec<String> = found.maps.iter().map(map).collect();
@@ -117,6 +118,7 @@ fn op(wwid: &Wwid, op: &DmOp) -> String {
 pub fn effect(effect: &Effect) -> String {
     match effect {
         Effect::LoadConfig { token } => format!("#{} load config", token.0),
+        Effect::Survey { token, .. } => format!("#{} survey", token.0),
         Effect::Enumerate { token } => format!("#{} enumerate", token.0),
         Effect::Probe { token, name } => format!("#{} probe {name}", token.0),
         Effect::Check { token, name, devt, request } => {
@@ -142,6 +144,7 @@ pub fn effect(effect: &Effect) -> String {
             format!("reply {}: {:?}", id.0, text.chars().take(60).collect::<String>())
         }
         Effect::Notify(notice) => format!("log: {notice}"),
+        Effect::Verbosity(level) => format!("verbosity {level}"),
         Effect::Ready => "ready".into(),
         Effect::Exit => "exit".into(),
     }

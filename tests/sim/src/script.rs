@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! lun A size=2048 groups=2 alua      an array's LUN (its WWID is made from the letter)
-//! defaults no_path_retry 3           a line of multipath.conf
+//! defaults no_path_retry 3           a line of multipath.conf; `undefaults KEYWORD` takes back one
+//!                                    that the simulator does not know itself
 //! alias A data                       a name for it
 //! disk A host=1 group=1              it becomes visible: sda, sdb, … in order
 //! start                              the daemon starts
@@ -102,7 +103,9 @@ impl Script {
         match words[..] {
             ["lun", letter, ref options @ ..] => self.lun(letter, options),
             ["disk", letter, ref options @ ..] => self.disk(letter, options),
-            ["defaults" | "alias" | "blacklist" | "unalias", ..] => self.configure(&words),
+            ["defaults" | "undefaults" | "alias" | "blacklist" | "unblacklist" | "unalias", ..] => {
+                self.configure(&words)
+            }
             ["start"] => self.sim.start().map_err(broken),
             ["kill"] => {
                 self.sim.kill();
@@ -180,6 +183,9 @@ impl Script {
         let wwid = |letter: &str| self.lun_id(letter).map(|id| self.sim.world.luns[id].identity.wwid.clone());
         match *words {
             ["defaults", ref rest @ ..] => self.conf.extra.push(rest.join(" ")),
+            ["undefaults", keyword] => {
+                self.conf.extra.retain(|line| line.split(' ').next() != Some(keyword));
+            }
             ["alias", letter, alias] => {
                 let wwid = wwid(letter)?;
                 self.conf.aliases.insert(wwid, alias.to_owned());
@@ -192,7 +198,11 @@ impl Script {
                 let wwid = wwid(letter)?;
                 self.conf.blacklist.insert(wwid);
             }
-            _ => return Err("defaults, alias, unalias or blacklist".into()),
+            ["unblacklist", letter] => {
+                let wwid = wwid(letter)?;
+                self.conf.blacklist.remove(&wwid);
+            }
+            _ => return Err("defaults, undefaults, alias, unalias, blacklist or unblacklist".into()),
         }
         self.conf.adopt_extra();
         self.sim.configure(self.conf.clone());
@@ -289,7 +299,12 @@ impl Script {
             ["reply", ref text @ ..] => {
                 let reply = self.sim.replies.get(&self.last_request).ok_or("no reply yet")?;
                 let wanted = text.join(" ");
-                if reply.contains(&wanted) { Ok(()) } else { Err(format!("the reply is {reply:?}")) }
+                let squeezed: Vec<&str> = reply.split_ascii_whitespace().collect();
+                if squeezed.join(" ").contains(&wanted) {
+                    Ok(())
+                } else {
+                    Err(format!("the reply is {reply:?}"))
+                }
             }
             ["io", "done", done, "errors", errors] => {
                 let (was_done, was_errors) = (self.done, self.errors);

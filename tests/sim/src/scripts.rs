@@ -27,4 +27,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("21-bindings-not-saved", include_str!("../scripts/21-bindings-not-saved.txt")),
     ("21-killed-at-any-instant", include_str!("../scripts/21-killed-at-any-instant.txt")),
     ("22-no-paths", include_str!("../scripts/22-no-paths.txt")),
+    ("23-broken-config", include_str!("../scripts/23-broken-config.txt")),
+    ("24-explain", include_str!("../scripts/24-explain.txt")),
+    ("25-plan", include_str!("../scripts/25-plan.txt")),
 ];

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libmp::config::Config;
+use libmp::config::{Config, Diagnostic, Severity};
 use libmp::core::effect::{Effect, Outbox, StateFile};
-use libmp::core::event::{Event, Loaded};
-use libmp::types::{Errno, Token};
+use libmp::core::event::{Event, Loaded, Survey};
+use libmp::types::{Errno, PathName, Token};
 
 use crate::invariants::Violation;
 use crate::sim::{Item, Job, Sim};
@@ -22,7 +22,11 @@ impl Sim {
             self.watch.effect(&self.world, &effect)?;
             self.note(&effect);
             let token = match &effect {
-                Effect::Reply { .. } | Effect::Notify(_) | Effect::Forget { .. } | Effect::Ready => continue,
+                Effect::Reply { .. }
+                | Effect::Notify(_)
+                | Effect::Forget { .. }
+                | Effect::Verbosity(_)
+                | Effect::Ready => continue,
                 Effect::Exit => {
                     self.daemon = None;
                     self.watch.dead = true;
@@ -36,6 +40,7 @@ impl Sim {
                     continue;
                 }
                 Effect::LoadConfig { token }
+                | Effect::Survey { token, .. }
                 | Effect::Enumerate { token }
                 | Effect::Probe { token, .. }
                 | Effect::Check { token, .. }
@@ -98,6 +103,13 @@ impl Sim {
             }
             Effect::Enumerate { token } => {
                 Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
+            }
+            Effect::Survey { token, .. } => {
+                let found = self.world.enumerate();
+                let probe = |name: &PathName| (name.clone(), self.world.probe(name.as_str()).map(Box::new));
+                let probes = found.disks.iter().map(probe).collect();
+                let survey = Survey { loaded: self.load_config(), found, probes };
+                Event::Surveyed { token: *token, survey: Box::new(survey) }
             }
             Effect::LoadConfig { token } => {
                 Event::Config { token: *token, loaded: Box::new(self.load_config()) }
@@ -198,9 +210,11 @@ impl Sim {
     fn load_config(&mut self) -> Loaded {
         let files = &self.world.files;
         let (config, diagnostics) = crate::real::config(&files.conf);
+        let errors = diagnostics.iter().filter(|one| one.severity == Severity::Error);
         Loaded {
             config: Arc::<Config>::new(config),
-            diagnostics,
+            diagnostics: diagnostics.iter().map(ToString::to_string).collect(),
+            errors: errors.map(Diagnostic::one_line).collect(),
             bindings: files.bindings.clone(),
             wwids: files.wwids.clone(),
         }

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Mistakes in the configuration: each is reported with file, line and column; the rest holds, and the daemon lives.
+# Mistakes in the configuration: each is reported with file, line and column. A daemon that starts takes what is good of
+# it; one that runs keeps what it has, says so in its log and to who asked, and takes the next file without errors.
 # shellcheck disable=SC2034
 for_reference=no
 
@@ -27,12 +28,18 @@ overrides {
 END
 }
 
+good() { # the same without the mistakes, and closed
+    sed '/poling\|many\|5x\|sd(z/d' /run/first.conf
+    echo '}'
+}
+
 # reported LINE:COLUMN MESSAGE: the message, and below it the place
 reported() { grep -A1 -E "$2" "$MP_LOG" | grep -qE "^ *--> /etc/multipath.conf:($1)\$"; }
 
 scenario() {
     san_scsi_debug 2 1 || return
     conf_broken
+    cp /etc/multipath.conf /run/first.conf
     daemon_start || return
     wait_for 'two paths in service' 20 is 2 active_paths || return
     expect_ok 'an unknown keyword' reported 7:2 'unknown keyword .poling_interval'
@@ -48,4 +55,17 @@ scenario() {
     wait_for 'worse comes, and is reported' 10 says '/etc/multipath.conf:1:' tail -n +$((mark + 1)) "$MP_LOG"
     expect_ok 'the daemon lives' daemon_alive
     expect_eq 'the map stays' "$(active_paths)" 2
+
+    local map before; map=$(map_of "$(debug_disk 0 0)")
+    swaps_watch
+    before=$(swaps)
+    sed 's/multibus/failover/; s/^}$//' <<<"$(good)" | conf
+    expect_match 'half a file is refused' "$(ctl reconfigure 2>&1)" 'the running configuration stays in force: [0-9]+ error'
+    expect_match 'in the log too' "$(tail -n +$((mark + 1)) "$MP_LOG")" 'not taken over, the running one stays in force'
+    settled
+    expect_eq 'what held, holds' "$(ctl show config 2>/dev/null | sed -n '/^defaults/,/^}/p' | grep -c 'path_grouping_policy "multibus"$')" 1
+    expect_eq 'no table was loaded' "$(($(swaps) - before))" 0
+    good | sed 's/multibus/failover/' | conf
+    expect_eq 'the whole file is taken' "$(ctl reconfigure 2>/dev/null)" ok
+    wait_for 'and used' 20 says ' 2 1 service-time .* service-time ' dmsetup table "$map"
 }

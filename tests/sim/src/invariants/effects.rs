@@ -40,6 +40,7 @@ impl Watch {
             }
             Effect::Enumerate { token } => self.ask(*token, Asked::Enumerate),
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
+            Effect::Survey { token, .. } => self.ask(*token, Asked::Other),
             Effect::Save { token, file, .. } => {
                 self.orders += 1;
                 self.last_order = crate::render::effect(effect);
@@ -66,7 +67,7 @@ impl Watch {
                 known.came = known.came.max(self.step);
                 Ok(())
             }
-            Effect::Notify(_) | Effect::Ready => Ok(()),
+            Effect::Notify(_) | Effect::Verbosity(_) | Effect::Ready => Ok(()),
         }
     }
 

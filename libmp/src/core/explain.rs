@@ -1,0 +1,262 @@
+//! Why a device is multipathed, or not, and what holds for it: from memory, as the core itself decided.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::config::considered::{Considered, Outcome};
+use crate::config::options::Key;
+use crate::config::provenance::{MAP_KEYS, PATH_KEYS, Traced};
+use crate::config::resolve;
+use crate::config::settings::UidSource;
+use crate::core::Core;
+use crate::core::desired;
+use crate::core::map::Map;
+use crate::core::membership::Wanted;
+use crate::core::path::{Exclusion, Path, Standing};
+use crate::show::explain::{Answer, Explanation, Setting, Step};
+use crate::types::Wwid;
+
+impl Core {
+    /// What there is to say of a path, a map, or a WWID; `None` where there is no such device.
+    pub(super) fn explain(&self, device: &str) -> Option<Explanation> {
+        let path = || self.find_path(device).map(|id| self.explain_path(&self.paths[&id]));
+        let map = || self.find_map(device).map(|id| self.explain_map(&self.maps[&id]));
+        let is_map = |text: &str| text.starts_with("dm-") || text.starts_with("mapper/");
+        // A map's own device is a disk that the blacklist excludes, too.
+        let known = if is_map(device.strip_prefix("/dev/").unwrap_or(device)) {
+            map().or_else(path)
+        } else {
+            path().or_else(map)
+        };
+        known.or_else(|| {
+            let wwid = self.wwid_named(device);
+            let shows = |path: &&Path| path.wwid() == Some(&wwid) || asked_wwid(path) == Some(wwid.as_str());
+            self.paths.values().find(shows).map(|path| self.explain_path(path))
+        })
+    }
+
+    fn explain_path(&self, path: &Path) -> Explanation {
+        let device = match &path.facts {
+            Some(facts) => format!("{} ({})", path.name, facts.devt),
+            None => path.name.to_string(),
+        };
+        let map = path.map().and_then(|id| self.maps.get(&id));
+        let (answer, because) = match &path.standing {
+            Standing::New => (Answer::Undecided, "it is being looked at".into()),
+            Standing::Excluded(why) => (Answer::No, why.to_string()),
+            Standing::Waiting { wwid } => (Answer::No, self.find_multipaths(path, wwid)),
+            Standing::Member { .. } => (
+                Answer::Yes,
+                map.map_or_else(String::new, |map| {
+                    format!("a path of {}{}", map.kernel_name(), not_there(map))
+                }),
+            ),
+        };
+        Explanation {
+            device,
+            answer,
+            because,
+            steps: self.steps(path),
+            paths: Vec::new(),
+            settings: self.settings_of(Some(path), map),
+        }
+    }
+
+    fn explain_map(&self, map: &Map) -> Explanation {
+        let mut members: Vec<&Path> = map.members.iter().filter_map(|id| self.paths.get(id)).collect();
+        members.sort_by_key(|path| path.order());
+        let device = match &map.observed {
+            Some(observed) => format!("{} (dm-{})", observed.name, observed.devt.minor),
+            None => map.name.to_string(),
+        };
+        let state = |path: &&Path| Step {
+            what: "path",
+            result: format!("{} {}: {}", path.name, path.devt(), path.health.state),
+        };
+        let refused = self.paths.values().filter_map(|path| match &path.standing {
+            Standing::Excluded(why @ Exclusion::Contradicts { wwid, .. }) if *wwid == map.wwid => {
+                Some(Step { what: "refused", result: format!("{}: {why}", path.name) })
+            }
+            _ => None,
+        });
+        let count = members.len();
+        Explanation {
+            device,
+            answer: if count == 0 { Answer::No } else { Answer::Yes },
+            because: format!(
+                "the map of WWID {}, with {count} {}{}",
+                map.wwid,
+                if count == 1 { "path" } else { "paths" },
+                not_there(map)
+            ),
+            steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
+            paths: members.iter().map(state).chain(refused).collect(),
+            settings: self.settings_of(members.first().copied(), Some(map)),
+        }
+    }
+
+    /// Everything that was asked of a path, up to what decided.
+    fn steps(&self, path: &Path) -> Vec<Step> {
+        let mut steps: Vec<Step> = path.considered.iter().map(rule_step).collect();
+        let excluded = match &path.standing {
+            Standing::Excluded(Exclusion::Blacklisted(_)) => return steps,
+            Standing::Excluded(why) => Some(why),
+            _ => None,
+        };
+        let mut say = |what, result: String| steps.push(Step { what, result });
+        match (excluded, path.wwid()) {
+            (Some(Exclusion::NoSize), _) => say("size", "0".into()),
+            (Some(why @ Exclusion::Usb), _) => say("transport", why.to_string()),
+            (Some(why @ Exclusion::NoWwid(_)), _) => {
+                say("WWID", format!("{why}; asked for: {}", source(path)));
+            }
+            (Some(why), _) => say("state", why.to_string()),
+            (None, Some(wwid)) => {
+                say("WWID", format!("{wwid}, from {}", source(path)));
+                say("find_multipaths", self.find_multipaths(path, wwid));
+            }
+            (None, None) => {}
+        }
+        steps
+    }
+
+    /// What `find_multipaths` makes of a path, and where it is set.
+    fn find_multipaths(&self, path: &Path, wwid: &Wwid) -> String {
+        let value = self.config.globals().find_multipaths.as_str();
+        let why = match self.wanted(path.id, wwid) {
+            Wanted::Every => "every disk is taken that is not excluded".into(),
+            Wanted::Known => "its WWID is in /etc/multipath/wwids".into(),
+            Wanted::HasMap => "there is a map of its WWID".into(),
+            Wanted::Second(other) => {
+                let name = self.paths.get(&other).map_or("another disk", |path| path.name.as_str());
+                format!("{name} shows the same WWID")
+            }
+            Wanted::NotKnown => "its WWID is not in /etc/multipath/wwids, and there is no map of it".into(),
+            Wanted::Alone => {
+                "no other disk shows its WWID, which is not in /etc/multipath/wwids, and there is no map of it".into()
+            }
+        };
+        let traced = self.config.trace(Key::FindMultipaths, &path.config_id());
+        let from = traced.first().map_or("default", |traced| traced.from.as_str());
+        format!("{why} (find_multipaths {value}: {from})")
+    }
+
+    /// Every setting in force for a device, its map's included.
+    pub(super) fn settings_of(&self, path: Option<&Path>, map: Option<&Map>) -> Vec<Setting> {
+        let facts = path.and_then(|path| path.facts.as_ref()).or_else(|| map?.last_member.as_ref());
+        let Some(facts) = facts else { return Vec::new() };
+        let wwid = path.and_then(Path::wwid).or_else(|| map.map(|map| &map.wwid));
+        let who = resolve::PathId {
+            device: crate::core::path::device_id(facts),
+            devnode: Some(facts.name.as_str()),
+            wwid,
+        };
+        let keys = PATH_KEYS.iter().chain(MAP_KEYS);
+        let mut settings: Vec<Setting> =
+            keys.map(|key| setting(*key, self.config.trace(*key, &who))).collect();
+        if let Some((path, configured)) = path.and_then(|path| Some((path, path.settings.as_ref()?))) {
+            let (checker, prio) = (path.health.checker, path.health.prioritizer);
+            let how = |same, keyword| {
+                if same {
+                    "what stands in for it until it is here".to_string()
+                } else {
+                    format!("detected: what the device takes part in ({keyword})")
+                }
+            };
+            let checker_how = how(checker == configured.checker, "detect_checker");
+            in_use("path_checker", checker.as_str(), checker_how, &mut settings);
+            let prio_how = how(prio == configured.prio, "detect_prio");
+            in_use("prio", prio.as_str(), prio_how, &mut settings);
+        }
+        if let Some(map) = map {
+            let members: Vec<&Path> = map.members.iter().filter_map(|id| self.paths.get(id)).collect();
+            let policy = desired::policy(map, &members).as_str();
+            let alua = "detected: the priorities are those of ALUA (detect_pgpolicy)";
+            in_use("path_grouping_policy", policy, alua.into(), &mut settings);
+            if let Some(desired) = desired::desired(map, &members) {
+                let attached = "detected: what the kernel has attached, or the device takes part in";
+                in_use("hardware_handler", &desired.table.handler_text(), attached.into(), &mut settings);
+            }
+            settings.push(self.name_of(map, &settings));
+        }
+        settings
+    }
+
+    /// The map's name, and where that is from.
+    fn name_of(&self, map: &Map, settings: &[Setting]) -> Setting {
+        let alias =
+            settings.iter().find(|setting| setting.keyword == "alias" && setting.value == map.name.as_str());
+        let from = match alias {
+            Some(alias) => format!("alias, {}", alias.from),
+            None if map.name.as_str() == map.wwid.as_str() => "the WWID".into(),
+            None if self.bindings.get(&map.wwid) == Some(&map.name) => "/etc/multipath/bindings".into(),
+            None => "the kernel".into(),
+        };
+        Setting { keyword: "name", value: map.name.to_string(), from, overrides: Vec::new() }
+    }
+}
+
+/// The WWID that blacklist rules were asked about.
+fn asked_wwid(path: &Path) -> Option<&str> {
+    path.considered.iter().find(|asked| asked.kind == "wwid").map(|asked| asked.about.as_str())
+}
+
+fn rule_step(asked: &Considered) -> Step {
+    let about = &asked.about;
+    let result = match &asked.outcome {
+        Outcome::NoRule => format!("{about}: no rule"),
+        Outcome::Excepted(by) => format!("{about}: let through by \"{}\" ({})", by.rule, by.origin),
+        Outcome::Excluded(by) => format!("{about}: excluded by \"{}\" ({})", by.rule, by.origin),
+    };
+    Step { what: asked.kind, result }
+}
+
+/// Why a map is not in the kernel; nothing where it is.
+fn not_there(map: &Map) -> String {
+    if map.observed.is_some() {
+        return String::new();
+    }
+    let why = if map.orders.stay_away {
+        "it was removed on purpose, `add map` or `reconfigure` brings it back".into()
+    } else if map.backoff.failures > 0 {
+        format!("making it failed {} times, it will be tried again", map.backoff.failures)
+    } else if map.hold_until.is_some() {
+        "its paths are being checked for the first time".into()
+    } else {
+        "nobody has made it yet".into()
+    };
+    format!("; it is not in the kernel: {why}")
+}
+
+/// Where a path's WWID comes from.
+fn source(path: &Path) -> String {
+    match path.settings.as_ref().map(|settings| &settings.uid) {
+        Some(UidSource::Udev(attribute)) if attribute.is_empty() => "the device".into(),
+        Some(UidSource::Udev(attribute)) => format!("{attribute} of udev"),
+        Some(UidSource::ScsiId) => "the device's VPD pages, as scsi_id reads them".into(),
+        None => "nothing yet".into(),
+    }
+}
+
+fn setting(key: Key, traced: Vec<Traced>) -> Setting {
+    let keyword = key.row().name;
+    let mut traced = traced.into_iter();
+    let Some(holds) = traced.next() else {
+        return Setting { keyword, value: String::new(), from: "default".into(), overrides: Vec::new() };
+    };
+    let from =
+        if holds.keyword == keyword { holds.from } else { format!("{}, {}", holds.keyword, holds.from) };
+    Setting { keyword, value: holds.value, from, overrides: traced.collect() }
+}
+
+/// What is in use may be something else than what is configured, and why.
+fn in_use(keyword: &'static str, value: &str, how: String, settings: &mut [Setting]) {
+    let Some(setting) = settings.iter_mut().find(|setting| setting.keyword == keyword) else { return };
+    if setting.value == value {
+        return;
+    }
+    let from = core::mem::replace(&mut setting.from, how);
+    let value = core::mem::replace(&mut setting.value, value.into());
+    setting.overrides.insert(0, Traced { keyword, value, from });
+}

@@ -1,0 +1,65 @@
+//! What is read, as the core takes it: files and their configuration, disks and maps. Shared by the
+//! daemon and by what works without one.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use libmp::config::{Config, Diagnostic, Environment, Severity, Source};
+use libmp::core::event::{Enumeration, Loaded, Survey};
+use libmp::dm::op::UUID_PREFIX;
+
+use crate::args::NewDevices;
+use crate::sys::dm::Mapper;
+use crate::sys::files::{Files, Paths, Texts};
+use crate::sys::{machine, sysfs};
+
+/// `-n`, in the configuration's own words.
+const KNOWN_ONLY: Source<'_> = Source { name: "-n", text: "defaults {\n\tfind_multipaths strict\n}\n" };
+
+/// Texts → configuration. The command line comes after the files.
+pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
+    let Texts { config, bindings, wwids, unreadable } = texts;
+    let mut sources: Vec<Source<'_>> = config.iter().map(|(name, text)| Source { name, text }).collect();
+    if new_devices == NewDevices::KnownOnly {
+        sources.push(KNOWN_ONLY);
+    }
+    let native_nvme_multipath = machine::native_nvme_multipath();
+    let environment = Environment { accounts: &machine::System, native_nvme_multipath };
+    let (config, found) = Config::load_in(&sources, &environment);
+    let errors =
+        found.iter().filter(|one| one.severity == Severity::Error).map(Diagnostic::one_line).collect();
+    let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
+    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids }
+}
+
+/// All that a reconfigure would read, with `file` in the place of multipath.conf. Nothing that the daemon
+/// keeps of its files is touched.
+pub fn survey(paths: &Paths, file: Option<&str>, new_devices: NewDevices, mapper: &Mapper) -> Survey {
+    let config = file.map_or_else(|| paths.config.clone(), PathBuf::from);
+    let texts = Files::new(Paths { config, ..paths.clone() }).read();
+    let missing = file.filter(|file| !texts.config.iter().any(|(name, _)| name == file));
+    let missing = missing.map(|file| {
+        let why = texts.unreadable.iter().find(|line| line.starts_with(file)).cloned();
+        why.unwrap_or_else(|| format!("{file}: no such file"))
+    });
+    let mut loaded = parse(texts, new_devices);
+    loaded.errors.extend(missing);
+    let found = enumerate(Some(mapper));
+    let probes = found.disks.iter().map(|name| (name.clone(), sysfs::probe(name).map(Box::new))).collect();
+    Survey { loaded, found, probes }
+}
+
+/// All disks and maps there are; no maps where device-mapper can't be asked.
+pub fn enumerate(mapper: Option<&Mapper>) -> Enumeration {
+    let mut found = Enumeration { disks: sysfs::disks().unwrap_or_default(), ..Enumeration::default() };
+    let Some(mapper) = mapper else { return found };
+    for entry in mapper.list().unwrap_or_default() {
+        if entry.uuid.starts_with(UUID_PREFIX) {
+            // One that went meanwhile is left out.
+            found.maps.extend(mapper.read(&entry.uuid).ok().flatten());
+        } else {
+            found.others.push(entry);
+        }
+    }
+    found
+}
