@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use libmp::ctl::{self, Command, Show};
 
+use crate::configuration::Extent;
+
 const EXAMPLES: &str = "\
 Examples:
   multipathctl -ll                      all maps, their groups and paths, as the daemon knows them
@@ -25,6 +27,7 @@ Examples:
   multipathctl explain sdc              is it multipathed, why, and where each setting comes from
   multipathctl plan new.conf            what a reconfigure with this file would change
   multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
+  multipathctl -t                       the configuration that the files give, without a daemon
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
   multipathctl -ll --watch --interval 0.01 --for 30
@@ -53,6 +56,14 @@ struct Args {
     /// List maps: -ll with priorities and checker states, -l without
     #[arg(short = 'l', action = ArgAction::Count)]
     list: u8,
+
+    /// Print the configuration that the files give, with the whole hardware table; no daemon is asked
+    #[arg(short = 't', conflicts_with_all = ["list", "words", "watch", "local_configuration"])]
+    configuration: bool,
+
+    /// The same, of hardware and maps only what is there
+    #[arg(short = 'T', conflicts_with_all = ["list", "words", "watch"])]
+    local_configuration: bool,
 
     /// What to list: 0 nothing, 1 names, 2 everything
     #[arg(short = 'v', value_name = "LEVEL", default_value_t = 2, hide_default_value = true)]
@@ -144,6 +155,8 @@ pub enum Task {
     Watch(Listing, Pace),
     /// Send each line of standard input.
     Shell,
+    /// Print the configuration that the files give.
+    Configuration(Extent),
     /// Say why a device is multipathed, or not.
     Explain(String, ctl::Form),
     /// Say what a reconfigure would change.
@@ -221,6 +234,12 @@ fn task(args: Args) -> Result<Task, clap::Error> {
         Some(Verb::Explain { device, json }) => return Ok(Task::Explain(device, form(json || args.json))),
         Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
         None => {}
+    }
+    if args.configuration {
+        return Ok(Task::Configuration(Extent::Whole));
+    }
+    if args.local_configuration {
+        return Ok(Task::Configuration(Extent::Local));
     }
     if let Some(line) = args.command {
         return command(line, args.json);
@@ -331,6 +350,8 @@ mod tests {
             ),
             (&["-kshow paths"], send("show paths")),
             (&["-k"], Task::Shell),
+            (&["-t"], Task::Configuration(Extent::Whole)),
+            (&["-T", "-v3"], Task::Configuration(Extent::Local)),
             (&["help"], send("help \n")),
             (&["show", "paths", "--json"], Task::PathsJson),
             (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),
@@ -359,6 +380,8 @@ mod tests {
             (&["--interval", "1", "-ll"], "--watch"),
             (&["-kshow paths", "-ll"], "cannot be used with"),
             (&["--bogus"], "--bogus"),
+            (&["-t", "-T"], "cannot be used with"),
+            (&["-t", "data"], "cannot be used with"),
         ];
         for (line, said) in cases {
             let error = read(line).unwrap_err();

@@ -8,6 +8,7 @@
 
 pub mod cli;
 pub mod client;
+pub mod configuration;
 pub mod explain;
 pub mod json;
 pub mod listing;
@@ -30,6 +31,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),
     };
+    if let Task::Configuration(extent) = cli.task {
+        return configuration::print(extent);
+    }
     let connected = Client::connect(cli.time_limit);
     if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
         return explain::offline(device, *form);
@@ -49,6 +53,7 @@ fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
         Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
         Task::Shell => shell::run(client),
         Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
+        Task::Configuration(extent) => Ok(configuration::print(*extent)),
         Task::Explain(device, form) => explain::ask(device, *form, client),
     }
 }
