@@ -25,6 +25,7 @@ pub mod provenance;
 pub mod regex;
 pub mod resolve;
 pub mod settings;
+pub mod timeouts;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -125,6 +126,7 @@ impl Config {
             let blocks = parser::parse(index, text, environment.accounts, &mut sink);
             if index == 0 { built_in = blocks } else { user.extend(blocks) }
         }
+        user.iter_mut().for_each(legacy::all_devs);
         if environment.native_nvme_multipath {
             leave_nvme_to_the_kernel(&mut built_in);
         }

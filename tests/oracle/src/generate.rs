@@ -110,7 +110,9 @@ impl Writer<'_> {
         let may = |row: &&OptionRow| {
             // A word that opens a subsection there is no keyword that stands wrong.
             let opens = section == Section::Overrides && row.key == Key::BlacklistProtocol;
+            let moves = row.key == Key::AllDevs;
             !opens
+                && !moves
                 && (misplaced || row.sections.contains(section))
                 && (again || row.is_list_in(section) || !written.contains(&row.key))
         };

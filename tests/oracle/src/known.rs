@@ -84,7 +84,7 @@ pub const NEW_IN: &[&str] =
     &["auto_resize", "detect_pgpolicy", "detect_pgpolicy_use_tpg", "max_retries", "purge_disconnected"];
 
 /// Keywords of versions before 0.9.4, which it has dropped.
-pub const ONLY_HERE: &[&str] = &["prio_callout"];
+pub const ONLY_HERE: &[&str] = &["prio_callout", "all_devs"];
 
 /// Words that the reference writes otherwise: the keyword, its word, ours.
 pub const SPELLED: &[(&str, &str, &str)] =
@@ -132,6 +132,8 @@ pub const KNOWN: &[Known] = &[
     known("defaults", "detect_checker", One(&["\"yes\""]), One(&["\"no\""]), OLD_NAME,
         "defaults {\n detect_path_checker no\n}\n"),
     known("blacklist", "devnode", Nothing, One(&["\"^sdz\""]), OLD_NAME, "devnode_blacklist {\n devnode ^sdz\n}\n"),
+    known("overrides", "no_path_retry", Nothing, One(&["\"fail\""]), "a keyword of distributions that the reference has dropped",
+        "devices {\n device {\n all_devs yes\n no_path_retry fail\n }\n}\n"),
     // What is refused here and taken there.
     known("multipaths", "alias", One(&["\"x\"", "\"\"", "\"data1\"", "\"x y\"", "\"a-b\"", "\"q\"\"q\""]), Nothing,
         "two WWIDs with one alias: the first gets it",
