@@ -5,6 +5,7 @@ use std::panic::{self, AssertUnwindSafe};
 use std::time::{Duration, Instant};
 
 use libmp::config::options::{OPTIONS, Section};
+use libmp::types::{MapName, Wwid};
 
 use crate::check::one_file;
 use crate::rng::Rng;
@@ -45,7 +46,12 @@ fn is_fixed_point(text: &str) -> bool {
         let _ = (diagnostic.render(), diagnostic.one_line());
     }
     let dump = config.dump();
-    ours::read(&one_file(&dump), false).0.dump() == dump
+    let devices = [("NETAPP", "LUN"), ("ZZA", "P1"), ("PURE", "FlashArray")];
+    let devices = devices.map(|(vendor, product)| (vendor.to_string(), product.to_string()));
+    let maps = [(Wwid::from("w1"), MapName::from("x")), (Wwid::from("w9"), MapName::from("y \"z\""))];
+    let local = config.dump_local(&devices, &maps);
+    let read = |text: &str| ours::read(&one_file(text), false).0;
+    read(&dump).dump() == dump && read(&local).dump_local(&devices, &maps) == local
 }
 
 /// The text of a seed: bytes, words of the language in any order, or a good file with some of it changed.
