@@ -9,6 +9,8 @@ use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use libmp::ctl::{self, Command, Show};
 
+use crate::configuration::Extent;
+
 const EXAMPLES: &str = "\
 Examples:
   multipathctl -ll                      all maps, their groups and paths, as the daemon knows them
@@ -27,6 +29,7 @@ Examples:
   multipathctl explain sdc              is it multipathed, why, and where each setting comes from
   multipathctl plan new.conf            what a reconfigure with this file would change
   multipathctl reconfigure              read /etc/multipath.conf anew; with errors in it, all stays as it is
+  multipathctl -t                       the configuration that the files give, without a daemon
   multipathctl -k'show maps status'     one argument, as scripts for multipathd have it
   multipathctl -ll --watch              print the maps each time something changes, until Ctrl-C
   multipathctl -ll --watch --interval 0.01 --for 30
@@ -56,6 +59,14 @@ struct Args {
     /// List maps: -ll with priorities and checker states, -l without
     #[arg(short = 'l', action = ArgAction::Count)]
     list: u8,
+
+    /// Print the configuration that the files give, with the whole hardware table; no daemon is asked
+    #[arg(short = 't', conflicts_with_all = ["list", "words", "watch", "local_configuration"])]
+    configuration: bool,
+
+    /// The same, of hardware and maps only what is there
+    #[arg(short = 'T', conflicts_with_all = ["list", "words", "watch"])]
+    local_configuration: bool,
 
     /// What to list: 0 nothing, 1 names, 2 everything
     #[arg(short = 'v', value_name = "LEVEL", default_value_t = 2, hide_default_value = true)]
@@ -173,6 +184,8 @@ pub enum Task {
     Shell,
     /// Check a configuration.
     Check(Check),
+    /// Print the configuration that the files give.
+    Configuration(Extent),
     /// Say why a device is multipathed, or not.
     Explain(String, ctl::Form),
     /// Say what a reconfigure would change.
@@ -283,6 +296,12 @@ fn task(args: Args) -> Result<Task, clap::Error> {
         Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
         None => {}
     }
+    if args.configuration {
+        return Ok(Task::Configuration(Extent::Whole));
+    }
+    if args.local_configuration {
+        return Ok(Task::Configuration(Extent::Local));
+    }
     if let Some(line) = args.command {
         return command(line, args.json);
     }
@@ -392,6 +411,8 @@ mod tests {
             ),
             (&["-kshow paths"], send("show paths")),
             (&["-k"], Task::Shell),
+            (&["-t"], Task::Configuration(Extent::Whole)),
+            (&["-T", "-v3"], Task::Configuration(Extent::Local)),
             (&["help"], send("help \n")),
             (&["explain", "/dev/sda", "--json"], Task::Explain("/dev/sda".into(), ctl::Form::Json)),
             (&["--timeout", "9", "plan", "new.conf"], Task::Plan(Some("new.conf".into()), ctl::Form::Text)),
@@ -435,6 +456,8 @@ mod tests {
             (&["explain"], "<DEVICE>"),
             (&["check", "--write"], "--fix"),
             (&["check", "--fix", "--json"], "cannot be used with"),
+            (&["-t", "-T"], "cannot be used with"),
+            (&["-t", "data"], "cannot be used with"),
         ];
         for (line, said) in cases {
             let error = read(line).unwrap_err();

@@ -9,6 +9,7 @@
 pub mod check;
 pub mod cli;
 pub mod client;
+pub mod configuration;
 pub mod explain;
 pub mod fix;
 pub mod json;
@@ -35,6 +36,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Task::Check(what) = &cli.task {
         return check::run(what);
     }
+    if let Task::Configuration(extent) = cli.task {
+        return configuration::print(extent);
+    }
     let connected = Client::connect(cli.time_limit);
     if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
         return explain::offline(device, *form);
@@ -56,6 +60,7 @@ fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
         // Done without a daemon.
         Task::Check(what) => Ok(check::run(what)),
         Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
+        Task::Configuration(extent) => Ok(configuration::print(*extent)),
         Task::Explain(device, form) => explain::ask(device, *form, client),
     }
 }

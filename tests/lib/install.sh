@@ -23,3 +23,24 @@ need_build() {
     command -v cargo >/dev/null || { echo 'cargo is missing: see https://rustup.rs' >&2; return 1; }
     need_packages gcc libc6-dev libudev-dev pkg-config
 }
+
+# Prints the folder that the reference, Debian's multipath-tools, is unpacked in. It is not installed: it would take over the
+# machine's disks. Once it is there, nothing is fetched.
+need_reference() {
+    local packages=(multipath-tools libaio1 libdevmapper1.02.1 libedit2 libjson-c5 liburcu8)
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/multipath-reference new package sudo=''
+    [ "$(id -u)" = 0 ] || sudo=sudo
+    if [ ! -x "$folder/sbin/multipath" ]; then
+        echo "fetching: ${packages[*]}" >&2
+        apt-cache show "${packages[@]}" >/dev/null 2>&1 || $sudo apt-get update -qq >/dev/null
+        mkdir -p "$(dirname "$folder")"
+        new=$(mktemp -d "$folder.XXXXXX") || return 1
+        (cd "$new" && apt-get download -qq "${packages[@]}" >/dev/null 2>download.log) ||
+            { cat "$new/download.log" >&2; rm -rf "$new"; return 1; }
+        for package in "$new"/*.deb; do dpkg -x "$package" "$new" || return 1; done
+        rm -f "$new"/*.deb "$new/download.log"
+        rm -rf "$folder"
+        mv "$new" "$folder"
+    fi
+    echo "$folder"
+}

@@ -1,5 +1,6 @@
 //! Which devices are left alone: the rules of blacklists and their exceptions.
 
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -66,6 +67,8 @@ pub struct Rules {
     pub protocol: Vec<Rule>,
     /// On vendor and product.
     pub device: Vec<DeviceRule>,
+    /// All of them, while they are added: one that is there already is not added again.
+    known: BTreeSet<(Key, String, Option<String>)>,
 }
 
 impl Rules {
@@ -78,9 +81,8 @@ impl Rules {
                 Key::Property => &mut self.property,
                 _ => &mut self.protocol,
             };
-            let rule = Rule::new(setting);
-            if !list.iter().any(|earlier| earlier.pattern == rule.pattern) {
-                list.push(rule);
+            if self.known.insert((setting.key, setting.value.as_str().into(), None)) {
+                list.push(Rule::new(setting));
             }
         }
     }
@@ -113,9 +115,16 @@ impl Rules {
     }
 
     fn push_device(&mut self, rule: DeviceRule) {
-        let known = |earlier: &DeviceRule| earlier.vendor == rule.vendor && earlier.product == rule.product;
-        if !self.device.iter().any(known) {
+        let text = |pattern: &Option<Pattern>| pattern.as_ref().map(|pattern| pattern.as_str().into());
+        // A pattern that is missing is another one than an empty one.
+        let key = if rule.vendor.is_some() { Key::Vendor } else { Key::Product };
+        if self.known.insert((key, text(&rule.vendor).unwrap_or_default(), text(&rule.product))) {
             self.device.push(rule);
         }
+    }
+
+    /// All are added.
+    pub(super) fn finish(&mut self) {
+        self.known.clear();
     }
 }

@@ -1,5 +1,6 @@
 //! The hardware table: entries matched by vendor, product and revision.
 
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -57,15 +58,24 @@ impl Device {
             }
     }
 
-    fn is_for_the_same(&self, other: &Self) -> bool {
-        self.vendor == other.vendor && self.product == other.product && self.revision == other.revision
+    /// Entries of equal names are for the same devices.
+    fn name(&self) -> Name {
+        let text = |pattern: &Pattern| String::from(pattern.as_str());
+        (text(&self.vendor), text(&self.product), self.revision.as_ref().map(text))
     }
 }
+
+/// Vendor, product and revision as written.
+type Name = (String, String, Option<String>);
 
 /// All entries, the built-in ones first, each source's after those before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Table {
     entries: Vec<Device>,
+    /// While entries are added: those so far, in their order, but for the ones that later ones took the place of.
+    added: Vec<Option<Device>>,
+    /// Where in `added` each is.
+    known: BTreeMap<Name, usize>,
 }
 
 impl Table {
@@ -73,11 +83,18 @@ impl Table {
     /// what that one says to the place of the new one.
     pub(super) fn add(&mut self, block: &Block, sink: &mut Sink<'_>) {
         let Some(mut new) = Device::new(block, sink) else { return };
-        if let Some(at) = self.entries.iter().position(|entry| entry.is_for_the_same(&new)) {
-            new.layer.fill_from(self.entries.remove(at).layer);
+        let earlier = self.known.insert(new.name(), self.added.len());
+        if let Some(earlier) = earlier.and_then(|at| self.added[at].take()) {
+            new.layer.fill_from(earlier.layer);
             reconcile_features(&mut new.layer);
         }
-        self.entries.push(new);
+        self.added.push(Some(new));
+    }
+
+    /// All are added.
+    pub(super) fn finish(&mut self) {
+        self.entries.extend(core::mem::take(&mut self.added).into_iter().flatten());
+        self.known.clear();
     }
 
     /// The entries in their order.

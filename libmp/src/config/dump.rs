@@ -128,6 +128,8 @@ impl Config {
                 Key::UidAttribute if self.defaults.get(Key::GetuidCallout).is_some() => {
                     self.defaults.value(row.key).cloned()
                 }
+                // An empty list is as good as none.
+                Key::UidAttrs => self.defaults.value(row.key).filter(|value| !value.is_empty_text()).cloned(),
                 // Belongs to sections that `defaults` is not: its default is not written.
                 _ if !row.sections.contains(Section::Defaults) => None,
                 key => self.defaults.value(key).or_else(|| self.internal.value(key)).cloned(),

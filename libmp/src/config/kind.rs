@@ -294,12 +294,16 @@ fn read_number(kind: NumberKind, text: &str) -> Reading {
         let message = format!("{number} is the same as nothing: what is set elsewhere holds");
         return Reading::but(None, Severity::Warning, message, None);
     }
+    let value = match find_word(kind.words, "infinity") {
+        Some(Reading { value: Some(infinity), .. }) if capped == kind.max => infinity,
+        _ => Value::Number(capped),
+    };
     if capped == number {
-        return Reading::good(Value::Number(number));
+        return Reading::good(value);
     }
     let size = if number < capped { "small" } else { "large" };
     let message = format!("{number} is too {size}: {capped} is used");
-    Reading::but(Some(Value::Number(capped)), Severity::Warning, message, None)
+    Reading::but(Some(value), Severity::Warning, message, None)
 }
 
 fn read_counted(at: usize, text: &str) -> Reading {

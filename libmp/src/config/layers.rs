@@ -50,8 +50,11 @@ impl Layer {
         }
     }
 
-    /// Takes over all of a stronger layer.
-    pub fn override_with(&mut self, stronger: Self) {
+    /// Takes over all of a stronger layer, which may take settings away too.
+    pub fn override_with(&mut self, stronger: Self, unset: &[Key]) {
+        for key in unset {
+            self.unset(*key);
+        }
         stronger.settings.into_iter().for_each(|setting| self.set(setting));
     }
 

@@ -1,11 +1,24 @@
 //! Keywords of older versions, back to 0.4.9, and what they mean today.
 
-use super::kind::callout_program;
-use super::options::{Key, OptionRow};
+use super::kind::{Value, callout_program};
+use super::layers::Setting;
+use super::options::{Key, OptionRow, Section};
+use super::parser::Block;
 
 /// The row of a keyword: by its name, an alias, or an old `default_…` spelling of either.
 pub(super) fn find(word: &str) -> Option<&'static OptionRow> {
     Key::find(word).or_else(|| Key::find(word.strip_prefix("default_")?))
+}
+
+/// `all_devs yes` made a `device` one for all devices, stronger than their own entries: what `overrides` is.
+pub(super) fn all_devs(block: &mut Block) {
+    let is_for_all = |setting: &Setting| setting.key == Key::AllDevs && setting.value == Value::Word("yes");
+    if block.settings.iter().any(is_for_all) {
+        block.section = Section::Overrides;
+        block.settings.retain(|setting| setting.key.row().sections.contains(Section::Overrides));
+    } else {
+        block.settings.retain(|setting| setting.key != Key::AllDevs);
+    }
 }
 
 /// Programs that printed priorities, and the prioritizers that took their place.
@@ -45,7 +58,8 @@ pub(super) fn prio_of_callout(command: &str) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::kind::{RootOnly, Value};
+    use crate::config::kind::RootOnly;
+    use crate::config::{Config, Source};
 
     #[test]
     fn old_names_are_found() {
@@ -71,5 +85,18 @@ mod tests {
         }
         assert_eq!(prio_of_callout("/sbin/mpath_prio_alua /dev/%n"), Some("alua"));
         assert_eq!(prio_of_callout("/usr/local/bin/own"), None);
+    }
+
+    #[test]
+    fn an_entry_for_all_devices_overrides() {
+        let text =
+            "devices {\n device {\n all_devs yes\n no_path_retry fail\n hardware_handler \"0\"\n }\n}\n";
+        let (config, found) = Config::load(&[Source { name: "f", text }]);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!((found[0].code, found[0].line), ("deprecated", 3));
+        assert!(config.dump().ends_with("overrides {\n\tno_path_retry \"fail\"\n}\n"));
+        let text = "devices {\n device {\n vendor ZZ\n product P\n all_devs no\n }\n}\n";
+        let dump = Config::load(&[Source { name: "f", text }]).0.dump();
+        assert!(dump.contains("\t\tvendor \"ZZ\"\n\t\tproduct \"P\"\n\t}\n"));
     }
 }

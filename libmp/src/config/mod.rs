@@ -28,6 +28,7 @@ pub mod provenance;
 pub mod regex;
 pub mod resolve;
 pub mod settings;
+pub mod timeouts;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -134,6 +135,7 @@ impl Config {
             let blocks = parser::parse(index, text, environment.accounts, &mut sink);
             if index == 0 { built_in = blocks } else { user.extend(blocks) }
         }
+        user.iter_mut().for_each(legacy::all_devs);
         if environment.native_nvme_multipath {
             leave_nvme_to_the_kernel(&mut built_in);
         }
@@ -175,6 +177,7 @@ impl Config {
         for block in blocks.filter(|block| block.section == Section::Device) {
             self.devices.add(block, sink);
         }
+        self.devices.finish();
     }
 
     fn add_rules<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>, sink: &mut Sink<'_>) {
@@ -188,6 +191,8 @@ impl Config {
             }
         }
         self.blacklist.add_product_blacklists(&self.devices);
+        self.blacklist.finish();
+        self.exceptions.finish();
     }
 
     fn add_sections(&mut self, blocks: &[Block], sink: &mut Sink<'_>) {
@@ -200,8 +205,8 @@ impl Config {
                 block.settings.iter().for_each(|setting| layer.set(setting.clone()));
             }
             match block.section {
-                Section::Defaults => self.defaults.override_with(layer),
-                Section::Overrides => self.overrides.override_with(layer),
+                Section::Defaults => self.defaults.override_with(layer, &block.unset),
+                Section::Overrides => self.overrides.override_with(layer, &block.unset),
                 Section::Protocol => self.add_protocol(layer, block.span, sink),
                 Section::Multipath => self.add_multipath(layer, block.span, sink),
                 _ => {}
@@ -216,7 +221,7 @@ impl Config {
             return;
         };
         match self.protocols.iter_mut().find(|(known, _)| *known == protocol) {
-            Some((_, known)) => known.override_with(layer),
+            Some((_, known)) => known.override_with(layer, &[]),
             None => self.protocols.push((protocol, layer)),
         }
     }

@@ -19,20 +19,26 @@ pub(super) struct Block {
     pub(super) span: Span,
     /// In the order of the file; each keyword once, but for lists.
     pub(super) settings: Vec<Setting>,
+    /// Keywords whose last value means that nothing is set: earlier sections count neither.
+    pub(super) unset: Vec<Key>,
     /// It says what a device must be like, and a part of that could not be read: what is left
     /// would match more than was meant.
     pub(super) broken: bool,
+    /// A line of it could not be read that may have been such a part: broken, if a part is missing.
+    doubtful: bool,
 }
 
 impl Block {
     /// Is it broken, so that it must not be used? Then it is said.
     pub(super) fn is_too_wide(&self, sink: &mut Sink<'_>) -> bool {
-        if self.broken {
+        let has = |key| self.settings.iter().any(|setting| setting.key == key);
+        let broken = self.broken || (self.doubtful && !(has(Key::Vendor) && has(Key::Product)));
+        if broken {
             let message =
                 "the whole `device` is ignored: without the line that is wrong it would match more devices";
             sink.report(Severity::Error, "broken-device", self.span, message, None);
         }
-        self.broken
+        broken
     }
 }
 
@@ -112,6 +118,12 @@ impl<'t> Parser<'_, '_, 't> {
                     opened = true;
                     at + 1
                 }
+                TokenKind::Open if self.section().is_some() => {
+                    let message =
+                        "a `{` without a section before it: ignored, and the rest of the line".into();
+                    self.error("stray-brace", self.span(token), message, None);
+                    tokens.len()
+                }
                 TokenKind::Open => {
                     let help = Some("a section's name goes before `{` on the same line".into());
                     let message = "a `{` without a section: skipped up to its `}`".into();
@@ -151,7 +163,14 @@ impl<'t> Parser<'_, '_, 't> {
     fn push(&mut self, section: Option<Section>, span: Span) {
         let block = self.blocks.len();
         if let Some(section) = section {
-            self.blocks.push(Block { section, span, settings: Vec::new(), broken: false });
+            self.blocks.push(Block {
+                section,
+                span,
+                settings: Vec::new(),
+                unset: Vec::new(),
+                broken: false,
+                doubtful: false,
+            });
         }
         self.stack.push(Frame { section, span, block, old: Vec::new() });
     }
@@ -311,11 +330,12 @@ impl<'t> Parser<'_, '_, 't> {
         let Some(block) = self.stack.last().and_then(|frame| self.blocks.get_mut(frame.block)) else {
             return;
         };
-        block.broken |= match block.section {
-            Section::BlacklistDevice | Section::ExceptionsDevice => true,
-            Section::Device => matches!(key, Some(Key::Vendor | Key::Product | Key::Revision)),
-            _ => false,
-        };
+        let is_part = matches!(key, Some(Key::Vendor | Key::Product | Key::Revision));
+        match block.section {
+            Section::BlacklistDevice | Section::ExceptionsDevice if !is_part => block.doubtful = true,
+            Section::BlacklistDevice | Section::ExceptionsDevice | Section::Device => block.broken |= is_part,
+            _ => {}
+        }
     }
 
     fn no_value(&mut self, word: &str, takes: &str, token: &Token<'_>) {
@@ -399,6 +419,7 @@ impl<'t> Parser<'_, '_, 't> {
             if matches!(row.kind, Kind::Number(NumberKind { zero_unsets: true, .. })) && !is_error {
                 let block = self.stack.last().expect("a setting stands in a section").block;
                 self.blocks[block].settings.retain(|earlier| earlier.key != row.key);
+                self.blocks[block].unset.push(row.key);
             }
             return !is_error;
         };

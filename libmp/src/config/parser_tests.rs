@@ -102,6 +102,41 @@ fn a_rule_with_a_bad_line_does_not_grow_wider() {
 }
 
 #[test]
+fn a_rule_with_both_its_patterns_stays_whatever_else_is_in_it() {
+    for line in ["prio alua", "revison 1", "features"] {
+        let text = format!("blacklist {{\n device {{\n vendor ZZ\n {line}\n product P\n }}\n}}\n");
+        let (found, kept) = check(&text);
+        assert_eq!(found.len(), 1, "{line}: {found:?}");
+        assert!(kept.contains("\t\tvendor \"ZZ\"\n\t\tproduct \"P\"\n"), "{line}");
+    }
+}
+
+#[test]
+fn a_stray_brace_costs_its_line_only() {
+    let (found, kept) = check("defaults {\n {\n prio alua\n}\noverrides {\n prio sysfs\n}\n");
+    assert_eq!(found, ["2:2 error stray-brace"]);
+    assert!(kept.contains("\tprio \"alua\"\n") && kept.contains("overrides {\n\tprio \"sysfs\"\n"));
+}
+
+#[test]
+fn a_later_zero_takes_an_earlier_section_s_value_away() {
+    let (_, kept) = check("defaults {\n failback 7\n}\ndefaults {\n failback 0\n}\n");
+    assert!(kept.contains("\tfailback \"manual\"\n"));
+    let (_, kept) = check("overrides {\n failback 7\n}\noverrides {\n failback -3\n}\n");
+    assert!(kept.contains("overrides {\n}\n"));
+}
+
+#[test]
+fn the_largest_dev_loss_tmo_is_infinity() {
+    for value in ["infinity", "4294967295", "99999999999"] {
+        let (_, kept) = check(&format!("defaults {{\n dev_loss_tmo {value}\n}}\n"));
+        assert!(kept.contains("\tdev_loss_tmo \"infinity\"\n"), "{value}");
+    }
+    let (_, kept) = check("defaults {\n uid_attrs \"\"\n}\n");
+    assert!(!kept.contains("uid_attrs"), "an empty list is none");
+}
+
+#[test]
 fn leftovers_and_quotes() {
     let (found, kept) = check("multipaths {\n multipath {\n wwid w\n alias my disk\n }\n}\n");
     assert_eq!(found, ["4:11 warning extra-words"]);

@@ -202,7 +202,7 @@ fn generated_from_operators() {
         "(^a)",
         "(b$)",
     ];
-    run(14_000, 1, pieces, ALPHABET);
+    run(42_000, 1, pieces, ALPHABET);
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn generated_inside_brackets() {
         "c-a",
         "[[",
     ];
-    run(14_000, 2, pieces, ALPHABET);
+    run(42_000, 2, pieces, ALPHABET);
 }
 
 #[test]
@@ -252,5 +252,5 @@ fn generated_word_edges() {
         "a", "b", " ", "\\<", "\\>", "\\b", "\\B", "\\`", "\\'", "\\w", ".", "a*", "(a|b)", "[ab]", "|",
         "x?", "-",
     ];
-    run(6_000, 3, pieces, &["a", "b", " ", "_", "-", "1", "x"]);
+    run(18_000, 3, pieces, &["a", "b", " ", "_", "-", "1", "x"]);
 }

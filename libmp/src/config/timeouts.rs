@@ -1,0 +1,150 @@
+//! What the transport of a path is told for the time when its remote port is lost: three keywords, and what
+//! `no_path_retry` asks of them.
+//!
+//! The kernel removes the device after `dev_loss_tmo`. It must not do so while a map still waits for its paths, so
+//! `no_path_retry` raises it. `fast_io_fail_tmo` must come before it, or it never comes.
+
+use super::Config;
+use super::kind::Value;
+use super::options::Key;
+use super::resolve::PathId;
+use super::settings::NoPathRetry;
+
+/// `dev_loss_tmo infinity`: 2³² − 1 seconds.
+pub const INFINITE: u32 = u32::MAX;
+/// Longest `dev_loss_tmo` that a Fibre Channel port takes without a `fast_io_fail_tmo`, in seconds.
+const WITHOUT_FAST_FAIL_S: u32 = 600;
+/// A check may be late by so much, in seconds.
+const LATE_S: u64 = 5;
+
+/// A time that can be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Limit {
+    /// No limit.
+    Off,
+    /// Seconds.
+    After(u32),
+}
+
+/// What the transport is told; `None`: it is left as it is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// When I/O to a lost port fails.
+    pub fast_io_fail: Option<Limit>,
+    /// When a lost port is removed, in seconds; [`INFINITE`] for never.
+    pub dev_loss_s: Option<u32>,
+    /// How long the error handler may try before it resets the host.
+    pub eh_deadline: Option<Limit>,
+}
+
+impl Config {
+    /// What holds for a path in a map that waits like this for paths.
+    pub fn timeouts(&self, path: &PathId<'_>, retry: NoPathRetry) -> Timeouts {
+        let protocol = path.device.protocol;
+        if !protocol.starts_with("scsi:") {
+            return Timeouts::default();
+        }
+        let value = |key| self.resolve(key, Some(&path.device), path.wwid).into_iter().next();
+        let limit = |key| value(key).and_then(|found| limit(&found.value));
+        let eh_deadline = limit(Key::EhDeadline);
+        let mut fast_io_fail = limit(Key::FastIoFailTmo);
+        let asked = value(Key::DevLossTmo).and_then(|found| seconds(&found.value));
+        let has_remote_port = matches!(protocol, "scsi:fcp" | "scsi:iscsi" | "scsi:sas");
+        if !has_remote_port || (fast_io_fail.is_none() && asked.is_none()) {
+            return Timeouts { eh_deadline, ..Timeouts::default() };
+        }
+        let mut dev_loss_s = asked.max(self.wait_s(retry));
+        if let (Some(Limit::After(fast)), Some(lost)) = (fast_io_fail, dev_loss_s)
+            && fast > 0
+            && fast >= lost
+        {
+            fast_io_fail = Some(Limit::Off);
+        }
+        let fails_fast = matches!(fast_io_fail, Some(Limit::After(1..)));
+        if protocol == "scsi:fcp" && !fails_fast && retry != NoPathRetry::Queue {
+            dev_loss_s = dev_loss_s.map(|lost| lost.min(WITHOUT_FAST_FAIL_S));
+        }
+        Timeouts { fast_io_fail, dev_loss_s, eh_deadline }
+    }
+
+    /// How long a map without paths waits for one, with time to spare; `None`: it doesn't.
+    fn wait_s(&self, retry: NoPathRetry) -> Option<u32> {
+        match retry {
+            NoPathRetry::Undef | NoPathRetry::Fail => None,
+            NoPathRetry::Queue => Some(INFINITE),
+            NoPathRetry::Checks(checks) => {
+                let wait = u64::from(checks) * self.globals().polling_interval.as_secs();
+                Some(u32::try_from(wait + wait / 60 + LATE_S).unwrap_or(INFINITE))
+            }
+        }
+    }
+}
+
+fn limit(value: &Value) -> Option<Limit> {
+    match value {
+        Value::Word("off") => Some(Limit::Off),
+        Value::Word("0") => Some(Limit::After(0)),
+        value => seconds(value).map(Limit::After),
+    }
+}
+
+fn seconds(value: &Value) -> Option<u32> {
+    match value {
+        Value::Word("infinity") => Some(INFINITE),
+        Value::Number(number) => u32::try_from(*number).ok(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::DeviceId;
+    use crate::config::{Severity, Source};
+
+    fn timeouts(lines: &str, protocol: &str, retry: NoPathRetry) -> (Option<Limit>, Option<u32>) {
+        let text = format!("defaults {{\n polling_interval 10\n{lines}\n}}\n");
+        let (config, found) = Config::load(&[Source { name: "f", text: &text }]);
+        assert!(found.iter().all(|found| found.severity == Severity::Note), "{lines}: {found:?}");
+        let device = DeviceId { vendor: b"V", product: b"P", revision: b"", protocol };
+        let timeouts = config.timeouts(&PathId { device, devnode: None, wwid: None }, retry);
+        (timeouts.fast_io_fail, timeouts.dev_loss_s)
+    }
+
+    #[test]
+    fn a_port_stays_as_long_as_a_map_waits_for_it() {
+        use Limit::{After, Off};
+        use NoPathRetry::{Checks, Fail, Queue, Undef};
+        let cases = [
+            ("", Fail, Some(After(5)), None),
+            ("dev_loss_tmo 30", Undef, Some(After(5)), Some(30)),
+            ("dev_loss_tmo 30", Checks(12), Some(After(5)), Some(127)),
+            ("dev_loss_tmo 300", Checks(12), Some(After(5)), Some(300)),
+            ("", Checks(12), Some(After(5)), Some(127)),
+            ("dev_loss_tmo 30", Queue, Some(After(5)), Some(INFINITE)),
+            ("dev_loss_tmo infinity", Fail, Some(After(5)), Some(INFINITE)),
+            ("", Checks(u32::MAX), Some(After(5)), Some(INFINITE)),
+            ("fast_io_fail_tmo 30\ndev_loss_tmo 30", Fail, Some(Off), Some(30)),
+            ("fast_io_fail_tmo 30\ndev_loss_tmo 31", Fail, Some(After(30)), Some(31)),
+            ("fast_io_fail_tmo 0\ndev_loss_tmo 9", Fail, Some(After(0)), Some(9)),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 3000", Fail, Some(Off), Some(600)),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 3000", Queue, Some(Off), Some(INFINITE)),
+        ];
+        for (lines, retry, fast, lost) in cases {
+            assert_eq!(timeouts(lines, "scsi:fcp", retry), (fast, lost), "{lines} {retry:?}");
+        }
+        let off = "fast_io_fail_tmo off\ndev_loss_tmo 3000";
+        assert_eq!(
+            timeouts(off, "scsi:sas", Fail),
+            (Some(Off), Some(3000)),
+            "only Fibre Channel has the limit"
+        );
+    }
+
+    #[test]
+    fn what_has_no_remote_port_is_left_alone() {
+        for protocol in ["nvme:tcp", "ccw", "scsi:usb", "undef"] {
+            assert_eq!(timeouts("dev_loss_tmo 30", protocol, NoPathRetry::Queue), (None, None), "{protocol}");
+        }
+    }
+}
