@@ -10,11 +10,16 @@ pub(super) fn judge(state: Option<&str>) -> Option<Judged> {
         "blocked" | "quiesce" => Judged::new(CheckState::Pending, "device is blocked"),
         "new" => Judged::new(CheckState::Pending, "device is starting"),
         "deleting" | "deleting (no IO)" => Judged::new(CheckState::Pending, "device is going away"),
-        "offline" => Judged::new(CheckState::Down, "device is offline"),
-        "transport-offline" => Judged::new(CheckState::Down, "device's transport is offline"),
-        _ => Judged::new(CheckState::Down, "device is not running"),
+        "offline" => Judged::new(CheckState::Down, "path offline"),
+        "transport-offline" => Judged::new(CheckState::Down, "path offline (its transport)"),
+        _ => Judged::new(CheckState::Down, "path offline (not running)"),
     };
     Some(judged)
+}
+
+/// Does the device run, as far as its kind has a state?
+pub fn runs(state: Option<&str>) -> bool {
+    judge(state).is_none()
 }
 
 /// Has its transport blocked the device, and will either unblock it or give it up?

@@ -24,6 +24,7 @@ pub mod path;
 pub mod plan;
 pub mod queueing;
 pub mod requests;
+pub mod rounds;
 pub mod snapshot;
 pub mod timers;
 pub mod waiting;
