@@ -29,6 +29,9 @@ pub mod snapshot;
 pub mod timers;
 pub mod waiting;
 
+#[cfg(test)]
+mod tests;
+
 use ::core::time::Duration;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
