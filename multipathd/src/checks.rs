@@ -1,26 +1,23 @@
-//! Checks: what a [`CheckRequest`] asks for, done. What comes back is not looked into, but for the
-//! state in sysfs: a device that is offline is not asked anything (see [`RawIo::None`]).
+//! Checks: what a [`CheckRequest`] asks, asked, all of it side by side. What comes back is not looked
+//! into, but for the state in sysfs: a device that is offline is not asked (see [`Answer::NotAsked`]).
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use libmp::check::sysfs::is_blocked;
-use libmp::check::{CheckIo, CheckRequest, RawCheck, RawIo, ScsiReply};
-use libmp::prio::{PrioIo, RawPrio};
+use libmp::check::{Answer, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::types::{DevT, Errno, PathName};
 use tokio::sync::OnceCell;
 
 use crate::sys::block::{self, Purpose};
 use crate::sys::buffer::Buffer;
 use crate::sys::lane::{Closing, Lane};
+use crate::sys::nvme;
 use crate::sys::scsi::{self, Command, Generic};
 use crate::sys::sysfs::{self, Attribute};
 use crate::sys::uring::Ring;
-
-/// A first guess at the length of REPORT TARGET PORT GROUPS' answer; it says itself how long it is.
-const RTPG_LENGTH: u16 = 1024;
 
 /// Checks paths, and keeps open what it needs for that.
 pub struct Checks {
@@ -62,7 +59,7 @@ impl Checks {
     /// A device that its transport has blocked is asked all the same, and `waits` is told of its
     /// state: the answer comes as soon as the transport is back or given up.
     pub async fn check(
-        &self,
+        self: &Arc<Self>,
         name: PathName,
         devt: DevT,
         request: CheckRequest,
@@ -72,15 +69,40 @@ impl Checks {
         let blocked = sysfs_state.clone().filter(|state| is_blocked(Some(state)));
         let running = blocked.is_some() || matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
         let waited = blocked.map(waits).is_some();
-        let (io, prio) = tokio::join!(self.io(&path, &request, running), self.prio(&path, &request, running));
+        let answers = self.ask_all(&path, request, running).await;
         if waited {
             sysfs_state = path.state.as_ref().and_then(|state| state.read().ok());
         }
-        if io == RawIo::Failed(Errno::ENODEV) || io == RawIo::Failed(Errno::ENXIO) {
+        let gone = |answer: &Answer| matches!(answer, Answer::Failed(Errno::ENODEV | Errno::ENXIO));
+        if answers.iter().any(gone) {
             // What was open led to a device that is gone; another may have its name by now.
             self.forget_this(&path);
         }
-        RawCheck { sysfs_state, io, prio }
+        RawCheck { sysfs_state, answers }
+    }
+
+    /// Side by side: none waits for another's answer. One that can't be told, as its task ended without
+    /// it, has failed.
+    async fn ask_all(
+        self: &Arc<Self>,
+        path: &Arc<OpenPath>,
+        request: CheckRequest,
+        running: bool,
+    ) -> Vec<Answer> {
+        let limit = request.timeout;
+        let mut asks = request.asks.into_iter();
+        let Some(first) = asks.next() else { return Vec::new() };
+        let others: Vec<_> = asks
+            .map(|ask| {
+                let (checks, path) = (self.clone(), path.clone());
+                tokio::spawn(async move { checks.ask(&path, ask, limit, running).await })
+            })
+            .collect();
+        let mut answers = vec![self.ask(path, first, limit, running).await];
+        for other in others {
+            answers.push(other.await.unwrap_or(Answer::Failed(Errno::EIO)));
+        }
+        answers
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<PathName, Arc<OpenPath>>> {
@@ -111,63 +133,66 @@ impl Checks {
         }
     }
 
-    async fn io(&self, path: &Arc<OpenPath>, request: &CheckRequest, running: bool) -> RawIo {
-        if !running {
-            return RawIo::None;
-        }
-        let scsi = match request.io {
-            CheckIo::SysfsState => return RawIo::None,
-            CheckIo::DirectRead => return self.direct_read(path).await,
-            CheckIo::TestUnitReady => self.scsi(path, Command::test_unit_ready(request.timeout)).await,
-            CheckIo::ReadSector0 => self.read_block_0(path, request.timeout).await,
+    async fn ask(&self, path: &Arc<OpenPath>, ask: Ask, limit: Duration, running: bool) -> Answer {
+        let answer = match ask {
+            Ask::AccessState => {
+                return Answer::AccessState {
+                    access_state: path.read_again(&path.access_state, "device/access_state"),
+                    preferred_path: path.read_again(&path.preferred_path, "device/preferred_path"),
+                };
+            }
+            _ if !running => return Answer::NotAsked,
+            Ask::DirectRead => self.direct_read(path).await.map(Answer::Read),
+            Ask::TimedReads { count, within } => {
+                self.timed_reads(path, count, within).await.map(Answer::TimedReads)
+            }
+            Ask::Scsi(command) => {
+                self.scsi(path, Command { command, timeout: limit }).await.map(Answer::Scsi)
+            }
+            Ask::Nvme(command) => {
+                let send = move |node: &File| nvme::execute_blocking(node, &command, limit);
+                self.on_node(path, send).await.map(Answer::Nvme)
+            }
         };
-        scsi.map_or_else(RawIo::Failed, RawIo::Scsi)
+        answer.unwrap_or_else(Answer::Failed)
     }
 
-    async fn prio(&self, path: &Arc<OpenPath>, request: &CheckRequest, running: bool) -> Option<RawPrio> {
-        match request.prio.as_ref()? {
-            PrioIo::SysfsAccessState => Some(RawPrio::Sysfs {
-                access_state: path.read_again(&path.access_state, "device/access_state"),
-                preferred_path: path.read_again(&path.preferred_path, "device/preferred_path"),
-            }),
-            PrioIo::ReportTargetPortGroups if running => {
-                Some(RawPrio::Rtpg(self.target_port_groups(path, request.timeout).await))
-            }
-            PrioIo::ReportTargetPortGroups => None,
+    async fn timed_reads(
+        &self,
+        path: &Arc<OpenPath>,
+        count: u16,
+        within: Duration,
+    ) -> Result<Vec<Duration>, Errno> {
+        let start = Instant::now();
+        let mut took = Vec::new();
+        while took.len() < usize::from(count) && (took.is_empty() || start.elapsed() < within) {
+            let began = Instant::now();
+            self.direct_read(path).await?;
+            took.push(began.elapsed());
         }
-    }
-
-    /// Asks again with more room where the answer says that it is longer.
-    async fn target_port_groups(&self, path: &Arc<OpenPath>, limit: Duration) -> Result<ScsiReply, Errno> {
-        let reply = self.scsi(path, Command::report_target_port_groups(RTPG_LENGTH, limit)).await?;
-        let length = reply.data.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes).saturating_add(4));
-        match u16::try_from(length) {
-            Ok(length) if length > RTPG_LENGTH => {
-                self.scsi(path, Command::report_target_port_groups(length, limit)).await
-            }
-            _ => Ok(reply),
-        }
-    }
-
-    async fn read_block_0(&self, path: &Arc<OpenPath>, limit: Duration) -> Result<ScsiReply, Errno> {
-        let block_size = sysfs::attribute(&path.name, "queue/logical_block_size")
-            .and_then(|size| size.parse().ok())
-            .unwrap_or(512);
-        self.scsi(path, Command::read_block_0(block_size, limit)).await
+        Ok(took)
     }
 
     async fn scsi(&self, path: &Arc<OpenPath>, command: Command) -> Result<ScsiReply, Errno> {
-        if let Some(generic) = self.generic(path).await {
-            return generic.execute(&command).await;
+        match self.generic(path).await {
+            Some(generic) => generic.execute(&command).await,
+            None => self.on_node(path, move |disk| scsi::execute_blocking(disk, &command)).await,
         }
+    }
+
+    /// A call on the path's own node. Each takes as long as the device likes: not on the lane.
+    async fn on_node<T: Send + 'static>(
+        &self,
+        path: &Arc<OpenPath>,
+        call: impl FnOnce(&File) -> Result<T, Errno> + Send + 'static,
+    ) -> Result<T, Errno> {
         let opening = path.clone();
         let open = || async move {
             let open = move || block::open(&opening.name, opening.devt, Purpose::Commands);
             self.lane.run(open).await.map(|file| Arc::new(Closing::new(file, &self.lane)))
         };
-        let disk = path.commands.get_or_try_init(open).await?.clone();
-        // Each takes as long as the device likes: not on the lane.
-        blocking(move || scsi::execute_blocking(&disk, &command)).await
+        let node = path.commands.get_or_try_init(open).await?.clone();
+        blocking(move || call(&node)).await
     }
 
     async fn generic(&self, path: &Arc<OpenPath>) -> Option<Arc<Generic>> {
@@ -179,7 +204,7 @@ impl Checks {
         path.generic.get_or_init(open).await.clone()
     }
 
-    async fn direct_read(&self, path: &Arc<OpenPath>) -> RawIo {
+    async fn direct_read(&self, path: &Arc<OpenPath>) -> Result<usize, Errno> {
         let opening = path.clone();
         let open = || async move {
             let open = move || {
@@ -190,14 +215,11 @@ impl Checks {
             let (file, size) = self.lane.run(open).await?;
             Ok::<_, Errno>((Arc::new(Closing::new(file, &self.lane)), size))
         };
-        let (file, size) = match path.reads.get_or_try_init(open).await {
-            Ok((file, size)) => (file.clone(), *size),
-            Err(errno) => return RawIo::Failed(errno),
-        };
-        RawIo::Read(match &self.ring {
+        let (file, size) = path.reads.get_or_try_init(open).await?.clone();
+        match &self.ring {
             Some(ring) => ring.read_start(file, size).await,
             None => blocking(move || block::read_start(&file, &Buffer::for_direct_io(size))).await,
-        })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use libmp::check::{CheckRequest, RawCheck, RawIo};
+use libmp::check::{Answer, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::{DmDone, DmFailure, Event};
 use libmp::dm::op::{DmOp, uuid_of};
@@ -99,7 +99,8 @@ impl Executor {
     }
 
     fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
-        let raw = RawCheck { sysfs_state: None, io: RawIo::Failed(Errno::EIO), prio: None };
+        let answers = vec![Answer::Failed(Errno::EIO); request.asks.len()];
+        let raw = RawCheck { sysfs_state: None, answers };
         let promise = self.promise(Some(Event::Checked { token, raw }));
         let (checks, events) = (self.checks.clone(), self.events.clone());
         tokio::spawn(async move {

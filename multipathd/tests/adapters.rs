@@ -8,21 +8,25 @@ use std::future::Future;
 use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::process::Command as Process;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use libmp::check::{CheckIo, CheckRequest, RawIo};
 use libmp::core::event::{DmDone, UeventAction};
 use libmp::dm::op::{DmOp, Load, NodeAccess, RawMap, UdevFlags};
-use libmp::prio::{PrioIo, RawPrio};
 use libmp::types::{DevT, Errno, MapName, PathName};
-use multipathd::checks::Checks;
-use multipathd::sys::block::{self, Purpose};
 use multipathd::sys::dm::{Mapper, Poller};
 use multipathd::sys::poll::readable;
-use multipathd::sys::scsi::{self, Command};
+use multipathd::sys::sysfs;
 use multipathd::sys::udev::Monitor;
-use multipathd::sys::{lane::Lane, sysfs};
+
+#[path = "adapters/checks.rs"]
+mod checks;
+
+use checks::{
+    a_deleted_path_is_an_errno_and_its_successor_is_opened_anew, a_device_that_does_not_run_is_not_asked,
+    a_host_without_a_free_request_hinders_nobody, checks_bring_back_what_the_device_says,
+    commands_run_side_by_side_on_one_thread, parameters_go_out_with_a_command,
+    the_way_without_a_generic_device_says_the_same,
+};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -45,6 +49,7 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     read_only_maps_and_access_rights,
     a_probe_reads_what_sysfs_and_udev_know,
     checks_bring_back_what_the_device_says,
+    parameters_go_out_with_a_command,
     a_device_that_does_not_run_is_not_asked,
     commands_run_side_by_side_on_one_thread,
     a_host_without_a_free_request_hinders_nobody,
@@ -193,14 +198,6 @@ fn run<T>(future: impl Future<Output = T>) -> T {
     let result = runtime.block_on(async { tokio::time::timeout(LIMIT, future).await.expect("in time") });
     runtime.shutdown_background();
     result
-}
-
-fn request(io: CheckIo) -> CheckRequest {
-    CheckRequest { io, prio: None, timeout: Duration::from_secs(5) }
-}
-
-fn set_state(path: &PathName, state: &str) {
-    sysfs::write(path, "device/state", state).expect("state is written");
 }
 
 fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
@@ -400,157 +397,6 @@ fn a_probe_reads_what_sysfs_and_udev_know() {
     assert!(probe.syspath.starts_with("/devices/") && probe.sectors > 0 && probe.timeout_s.is_some());
     assert!(probe.udev_initialized);
     assert!(probe.properties.contains_key("ID_SERIAL"), "{:?}", probe.properties);
-}
-
-fn checks_bring_back_what_the_device_says() {
-    let lun = lun();
-    let (path, devt) = lun.paths[0].clone();
-    run(async {
-        let checks = Checks::new();
-        let check = |io| checks.check(path.clone(), devt, request(io), |_| ());
-        // A unit attention, after the device was reset, may come first.
-        check(CheckIo::TestUnitReady).await;
-        let raw = check(CheckIo::TestUnitReady).await;
-        assert_eq!(raw.sysfs_state.as_deref(), Some("running"));
-        let RawIo::Scsi(reply) = raw.io else { panic!("{raw:?}") };
-        assert_eq!((reply.status, reply.host_status, reply.driver_status), (0, 0, 0));
-        let RawIo::Scsi(reply) = check(CheckIo::ReadSector0).await.io else { panic!() };
-        assert_eq!((reply.status, reply.data.len()), (0, 512));
-        assert_eq!(check(CheckIo::DirectRead).await.io, RawIo::Read(Ok(512)));
-        assert_eq!(check(CheckIo::SysfsState).await.io, RawIo::None);
-        let prio = Some(PrioIo::ReportTargetPortGroups);
-        let request = CheckRequest { prio, ..request(CheckIo::TestUnitReady) };
-        let raw = checks.check(path.clone(), devt, request, |_| ()).await;
-        let Some(RawPrio::Rtpg(Ok(reply))) = raw.prio else { panic!("{raw:?}") };
-        assert!(reply.status != 0 || reply.data.len() >= 8);
-        let wrong =
-            checks.check(path.clone(), DevT::new(8, 4095), self::request(CheckIo::DirectRead), |_| ()).await;
-        assert_eq!(wrong.io, RawIo::Failed(Errno::ENXIO), "a node of that name, another device");
-    });
-}
-
-fn a_device_that_does_not_run_is_not_asked() {
-    let lun = lun();
-    let (path, devt) = lun.paths[1].clone();
-    run(async {
-        let checks = Checks::new();
-        set_state(&path, "offline");
-        for io in [CheckIo::TestUnitReady, CheckIo::DirectRead] {
-            let raw = checks.check(path.clone(), devt, request(io), |_| ()).await;
-            assert_eq!((raw.sysfs_state.as_deref(), raw.io), (Some("offline"), RawIo::None));
-        }
-        set_state(&path, "running");
-        let raw = checks.check(path.clone(), devt, request(CheckIo::DirectRead), |_| ()).await;
-        assert_eq!(raw.io, RawIo::Read(Ok(512)));
-    });
-}
-
-fn commands_run_side_by_side_on_one_thread() {
-    let lun = lun();
-    let (path, devt) = lun.paths[0].clone();
-    run(async {
-        let checks = Checks::new();
-        let start = Instant::now();
-        let tasks: Vec<_> = (0..12)
-            .map(|_| {
-                let (checks, path) = (checks.clone(), path.clone());
-                tokio::spawn(async move {
-                    checks.check(path, devt, request(CheckIo::TestUnitReady), |_| ()).await
-                })
-            })
-            .collect();
-        for task in tasks {
-            let raw = task.await.expect("no panic");
-            assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
-        }
-        eprintln!("12 commands: {:?}, {} threads", start.elapsed(), threads());
-        assert!(threads() < 6, "{}", threads());
-    });
-}
-
-/// The kernel waits in the hand-over of a command while its host has no request free. To be run with
-/// hosts that have one each (`max_queue=1`), which answer late.
-fn a_host_without_a_free_request_hinders_nobody() {
-    const DRIVER: &str = "/sys/bus/pseudo/drivers/scsi_debug";
-    let queue = fs::read_to_string(format!("{DRIVER}/max_queue")).expect("readable");
-    if queue.trim() != "1" {
-        return eprintln!("not with a queue of {}", queue.trim());
-    }
-    let delay = |jiffies: &str| {
-        wait_until("delay", || fs::write(format!("{DRIVER}/delay"), jiffies).is_ok());
-    };
-    let lun = lun();
-    let sda = PathName::new("sda");
-    let of_sda = sysfs::probe(&sda).expect("the guest's own disk").devt;
-    run(async {
-        let checks = Checks::new();
-        let check = |name: &PathName, devt| {
-            let (checks, name) = (checks.clone(), name.clone());
-            tokio::spawn(
-                async move { checks.check(name, devt, request(CheckIo::TestUnitReady), |_| ()).await },
-            )
-        };
-        // What is needed is open before the answers come late.
-        for (path, devt) in lun.paths.iter().chain([&(sda.clone(), of_sda)]) {
-            check(path, *devt).await.expect("no panic");
-        }
-        delay("500");
-        let slow: Vec<_> = (0..6).map(|n| &lun.paths[n % 2]).map(|(path, devt)| check(path, *devt)).collect();
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let start = Instant::now();
-        let quick = check(&sda, of_sda).await.expect("no panic");
-        let took = start.elapsed();
-        eprintln!("beside commands that wait: {took:?}, {} threads", threads());
-        assert!(matches!(quick.io, RawIo::Scsi(_)) && took < Duration::from_millis(500), "{took:?}");
-        for task in slow {
-            let raw = task.await.expect("no panic");
-            assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
-        }
-    });
-    delay("1");
-}
-
-fn the_way_without_a_generic_device_says_the_same() {
-    let lun = lun();
-    let (path, devt) = lun.paths[0].clone();
-    let disk = block::open(&path, devt, Purpose::Commands).expect("opened");
-    let limit = Duration::from_secs(5);
-    let page = scsi::execute_blocking(&disk, &Command::inquiry(Some(0x83), 255, limit)).expect("asked");
-    assert_eq!((page.status, page.data[1]), (0, 0x83));
-    run(async {
-        let generic = scsi::open_generic(devt).expect("sg is loaded");
-        let generic = Arc::new(scsi::Generic::new(generic, &Lane::new()).expect("registered"));
-        let same = generic.execute(&Command::inquiry(Some(0x83), 255, limit)).await;
-        assert_eq!(same, Ok(page));
-        let refused = generic.execute(&Command::inquiry(Some(0xee), 255, limit)).await;
-        let refused = refused.expect("an answer");
-        assert_eq!(refused.status, 2);
-        assert!(refused.sense.len() >= 8, "{:?}", refused.sense);
-    });
-}
-
-fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
-    let lun = lun();
-    let (path, devt) = lun.paths[1].clone();
-    let host = sysfs::probe(&path).expect("probed").hctl.expect("SCSI").host;
-    run(async {
-        let checks = Checks::new();
-        let check = |io| checks.check(path.clone(), devt, request(io), |_| ());
-        assert!(matches!(check(CheckIo::TestUnitReady).await.io, RawIo::Scsi(_)));
-        assert_eq!(check(CheckIo::DirectRead).await.io, RawIo::Read(Ok(512)));
-        sysfs::write(&path, "device/delete", "1").expect("deleted");
-        for io in [CheckIo::TestUnitReady, CheckIo::DirectRead] {
-            let raw = check(io).await;
-            assert!(matches!(raw.io, RawIo::Failed(_) | RawIo::Read(Err(_))), "{raw:?}");
-        }
-        fs::write(format!("/sys/class/scsi_host/host{host}/scan"), "0 0 0").expect("scanned");
-        udev_settle();
-        let lun = self::lun();
-        let (path, devt) = lun.paths.last().expect("it is back").clone();
-        check(CheckIo::TestUnitReady).await;
-        let raw = checks.check(path, devt, request(CheckIo::TestUnitReady), |_| ()).await;
-        assert!(matches!(raw.io, RawIo::Scsi(_)), "{raw:?}");
-    });
 }
 
 fn udev_tells_of_disks_and_of_what_it_lost() {

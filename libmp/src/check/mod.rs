@@ -1,6 +1,12 @@
 //! Raw answers of a device → the state of its path. One file per checker; none of them does I/O.
 
+pub mod ask;
+pub(crate) mod clariion;
+pub mod command;
+pub mod detect;
 mod directio;
+mod hp_sw;
+pub(crate) mod rdac;
 mod readsector0;
 pub mod sense;
 pub mod sysfs;
@@ -11,6 +17,7 @@ use ::core::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use self::ask::{Answer, Answers, Ask, Step, Unanswered, Wanted};
 pub use self::sysfs::is_offline;
 use crate::config::settings::Checker;
 use crate::identify::Facts;
@@ -85,42 +92,14 @@ impl fmt::Display for CheckState {
     }
 }
 
-/// The I/O a check needs; the adapter performs it and judges nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum CheckIo {
-    /// Only the state that sysfs shows (`device/state`).
-    SysfsState,
-    /// SCSI TEST UNIT READY (SPC-4 6.47).
-    TestUnitReady,
-    /// SCSI READ(6) or READ(10) of sector 0 through SG_IO: `readsector0`.
-    ReadSector0,
-    /// One block read with O_DIRECT at offset 0: `directio`.
-    DirectRead,
-}
-
-/// What came back from a [`CheckIo`], unjudged.
+/// What came back from a [`CheckRequest`], unjudged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawCheck {
-    /// `device/state` in sysfs, read before the I/O: `running`, `offline`, `blocked`,
+    /// `device/state` in sysfs, read before the device was asked: `running`, `offline`, `blocked`,
     /// `transport-offline`, …; `None` where it could not be read.
     pub sysfs_state: Option<String>,
-    /// The I/O itself.
-    pub io: RawIo,
-    /// What was asked for the priority, if it was (see [`crate::prio::PrioIo`]).
-    pub prio: Option<crate::prio::RawPrio>,
-}
-
-/// The outcome of one I/O.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RawIo {
-    /// None was asked for, or none was tried as sysfs says that the device is not running.
-    None,
-    /// A read ended: bytes read, or its errno.
-    Read(Result<usize, Errno>),
-    /// A SCSI command ended.
-    Scsi(ScsiReply),
-    /// The device could not be opened, or the call itself failed.
-    Failed(Errno),
+    /// An answer to each question, in their order.
+    pub answers: Vec<Answer>,
 }
 
 /// The answer to a SCSI command, as SG_IO gives it.
@@ -138,42 +117,37 @@ pub struct ScsiReply {
     pub data: Vec<u8>,
 }
 
-/// What the core wants to know of a path in one request.
+/// What the core wants to know of a path in one request: for its state, its priority, or both.
+/// Nothing is in it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRequest {
-    /// The check.
-    pub io: CheckIo,
-    /// The priority, asked in the same request when it is due.
-    pub prio: Option<crate::prio::PrioIo>,
-    /// How long the kernel may take for a SCSI command. The core has its own timer.
+    /// The questions, which don't depend on each other. None: only the state in sysfs is read.
+    pub asks: Vec<Ask>,
+    /// How long the kernel may take for a command. The core has its own timer.
     pub timeout: Duration,
 }
 
-/// The I/O that a checker judges.
-pub const fn io_for(checker: Checker) -> CheckIo {
-    match checker {
-        Checker::Tur => CheckIo::TestUnitReady,
-        Checker::DirectIo => CheckIo::DirectRead,
-        Checker::ReadSector0 => CheckIo::ReadSector0,
-        Checker::None => CheckIo::SysfsState,
-    }
-}
-
-/// The checker that fits a device that was asked (`detect_checker`): `tur` where it takes part in
-/// asymmetric access, as a read would fail on a healthy standby path. `None`: the configured one.
-pub const fn detect(facts: &Facts) -> Option<Checker> {
-    if facts.has_alua() { Some(Checker::Tur) } else { None }
+/// What a checker remembers of a path from one check to the next, as long as it is the same LUN.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// `rdac`: TASK ABORTED status was asked for.
+    pub aborted_status_asked: bool,
+    /// `emc_clariion`: WWN of the LUN as its first page had it.
+    pub wwn: Option<[u8; 16]>,
+    /// `emc_clariion`: the LUN is a snapshot that is not active. All paths of a map share it.
+    pub inactive_snapshot: bool,
 }
 
 /// How often a check whose answer is [`Judged::retry`] is tried in all before its state is believed.
 pub const TRIES: u32 = 5;
 
-/// What a checker makes of an answer.
+/// What a checker makes of the answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Judged {
     /// The path's state. [`CheckState::Pending`]: the answer says nothing, the last state stays.
     pub state: CheckState,
-    /// Why, for the log, after "NAME checker reports ".
+    /// Why. A checker's words begin with a blank or a colon and come after `NAME checker`; others
+    /// stand for themselves.
     pub message: &'static str,
     /// The answer is of a kind that the next one may well contradict (a unit attention, a transport
     /// that hiccups): the check should be tried again at once, [`TRIES`] times in all, before the
@@ -182,8 +156,13 @@ pub struct Judged {
 }
 
 impl Judged {
-    const UP: Self = Self::new(CheckState::Up, "path is up");
-    const DOWN: Self = Self::new(CheckState::Down, "path is down");
+    const UP: Self = Self::new(CheckState::Up, " reports path is up");
+    const DOWN: Self = Self::new(CheckState::Down, " reports path is down");
+    const GHOST: Self = Self::new(CheckState::Ghost, " reports path is ghost");
+    const UNSUPPORTED: Self = Self::new(CheckState::Wild, " doesn't support this device");
+    const DISCONNECTED: Self = Self::new(CheckState::Disconnected, " no access to this device");
+    /// The device did not answer in its time.
+    pub const TIMED_OUT: Self = Self::new(CheckState::Timeout, " timed out");
 
     /// A verdict that is believed as it is.
     pub const fn new(state: CheckState, message: &'static str) -> Self {
@@ -195,24 +174,37 @@ impl Judged {
     }
 }
 
-/// One answer → the state of the path.
+impl From<Unanswered> for Judged {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NotAsked => Self::new(CheckState::Pending, " still running"),
+            Unanswered::Failed(errno) => failed(errno),
+        }
+    }
+}
+
+/// The answers so far → the state of the path, or what else must be asked.
 ///
 /// The kernel's own state of the device comes first: a device that does not run is down (or, blocked,
-/// pending) whatever its I/O says.
-pub fn judge(checker: Checker, raw: &RawCheck) -> Judged {
-    if let Some(judged) = sysfs::judge(raw.sysfs_state.as_deref()) {
-        return judged;
+/// pending) whatever it answers.
+pub fn step(
+    checker: Checker,
+    facts: &Facts,
+    memory: &mut Memory,
+    sysfs_state: Option<&str>,
+    answers: &Answers,
+) -> Step<Judged> {
+    if let Some(judged) = sysfs::judge(sysfs_state) {
+        return Ok(judged);
     }
-    match (checker, &raw.io) {
-        (Checker::None, _) => Judged::UP,
-        (_, RawIo::None) => Judged::new(CheckState::Pending, "no answer yet"),
-        (_, RawIo::Failed(errno)) => failed(*errno),
-        (Checker::Tur, RawIo::Scsi(reply)) => tur::judge(reply),
-        (Checker::ReadSector0, RawIo::Scsi(reply)) => readsector0::judge(reply),
-        (Checker::DirectIo, RawIo::Read(read)) => directio::judge(*read),
-        (Checker::Tur | Checker::ReadSector0, RawIo::Read(_)) | (Checker::DirectIo, RawIo::Scsi(_)) => {
-            Judged::new(CheckState::Wild, "an answer to another question")
-        }
+    match checker {
+        Checker::None => Ok(Judged::UP),
+        Checker::Tur | Checker::CcissTur => tur::step(answers),
+        Checker::ReadSector0 => readsector0::step(facts.block_size, answers),
+        Checker::DirectIo => directio::step(answers),
+        Checker::Rdac => rdac::step(memory, answers),
+        Checker::EmcClariion => clariion::step(facts.block_size, memory, answers),
+        Checker::HpSw => hp_sw::step(answers),
     }
 }
 
@@ -225,7 +217,7 @@ fn failed(errno: Errno) -> Judged {
     const ENOTTY: i32 = 25;
     match errno.0 {
         ENOMEM | ENFILE | EMFILE => Judged::new(CheckState::Pending, "this host is short of memory or files"),
-        ENOTTY => Judged::new(CheckState::Wild, "the checker doesn't support this device"),
+        ENOTTY => Judged::UNSUPPORTED,
         _ => Judged::DOWN,
     }
 }
@@ -235,7 +227,7 @@ fn failed(errno: Errno) -> Judged {
 const fn transport(host: u16) -> Judged {
     use sense::host::{ABORT, BAD_TARGET, NO_CONNECT, TIME_OUT, TRANSPORT_FAILFAST};
     match host {
-        TIME_OUT => Judged::new(CheckState::Timeout, "no answer in time"),
+        TIME_OUT => Judged::TIMED_OUT,
         NO_CONNECT | BAD_TARGET | ABORT | TRANSPORT_FAILFAST => Judged::DOWN,
         _ => Judged::DOWN.retried(),
     }
@@ -244,46 +236,61 @@ const fn transport(host: u16) -> Judged {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identify::{RawProbe, identify};
 
-    fn raw(sysfs_state: Option<&str>, io: RawIo) -> RawCheck {
-        RawCheck { sysfs_state: sysfs_state.map(Into::into), io, prio: None }
+    fn judge(checker: Checker, sysfs_state: Option<&str>, answer: Option<&Answer>) -> Step<Judged> {
+        let facts = identify(&"sda".into(), &RawProbe::default());
+        let mut answers = Answers::default();
+        for _ in 0..4 {
+            let judged = step(checker, &facts, &mut Memory::default(), sysfs_state, &answers);
+            let (Err(wanted), Some(answer)) = (&judged, answer) else { return judged };
+            answers.put(wanted.0.clone(), &[answer.clone(), answer.clone()]);
+        }
+        panic!("{checker:?} asks without end")
     }
+
+    const EVERY_STATE: [(Option<&str>, CheckState); 4] = [
+        (Some("running"), CheckState::Up),
+        (None, CheckState::Up),
+        (Some("offline"), CheckState::Down),
+        (Some("blocked"), CheckState::Pending),
+    ];
 
     #[test]
     fn the_kernels_state_comes_first() {
-        let good = RawIo::Scsi(ScsiReply::default());
-        for (state, expected) in [
-            (Some("running"), CheckState::Up),
-            (None, CheckState::Up),
-            (Some("offline"), CheckState::Down),
-            (Some("blocked"), CheckState::Pending),
-        ] {
-            assert_eq!(judge(Checker::Tur, &raw(state, good.clone())).state, expected, "{state:?}");
-            assert_eq!(judge(Checker::None, &raw(state, RawIo::None)).state, expected, "{state:?}");
+        let good = Answer::Scsi(ScsiReply::default());
+        for (state, expected) in EVERY_STATE {
+            let judged = judge(Checker::Tur, state, Some(&good)).unwrap();
+            assert_eq!(judged.state, expected, "{state:?}");
+            assert_eq!(judge(Checker::None, state, None).unwrap().state, expected, "{state:?}");
         }
     }
 
     #[test]
-    fn each_checker_judges_its_own_io() {
+    fn each_checker_judges_its_own_answer() {
         use CheckState::*;
-        let scsi = || RawIo::Scsi(ScsiReply::default());
-        for (checker, io, state) in [
+        let scsi = || Answer::Scsi(ScsiReply::default());
+        for (checker, answer, state) in [
             (Checker::Tur, scsi(), Up),
+            (Checker::CcissTur, scsi(), Up),
+            (Checker::HpSw, scsi(), Up),
             (Checker::ReadSector0, scsi(), Up),
-            (Checker::DirectIo, RawIo::Read(Ok(512)), Up),
-            (Checker::DirectIo, scsi(), Wild),
-            (Checker::Tur, RawIo::Read(Ok(512)), Wild),
-            (Checker::None, RawIo::Failed(Errno::EIO), Up),
-            (Checker::Tur, RawIo::None, Pending),
-            (Checker::Tur, RawIo::Failed(Errno::ENXIO), Down),
-            (Checker::Tur, RawIo::Failed(Errno(25)), Wild),
-            (Checker::DirectIo, RawIo::Failed(Errno(24)), Pending),
+            (Checker::DirectIo, Answer::Read(512), Up),
+            (Checker::DirectIo, scsi(), Pending),
+            (Checker::Tur, Answer::Read(512), Pending),
+            (Checker::Tur, Answer::NotAsked, Pending),
+            (Checker::Tur, Answer::Failed(Errno::ENXIO), Down),
+            (Checker::Rdac, Answer::Failed(Errno::EIO), Down),
+            (Checker::EmcClariion, Answer::Failed(Errno::EIO), Down),
+            (Checker::HpSw, Answer::Failed(Errno(25)), Wild),
+            (Checker::Tur, Answer::Failed(Errno(25)), Wild),
+            (Checker::DirectIo, Answer::Failed(Errno(24)), Pending),
         ] {
-            assert_eq!(judge(checker, &raw(Some("running"), io.clone())).state, state, "{checker:?} {io:?}");
+            let judged = judge(checker, Some("running"), Some(&answer)).unwrap();
+            assert_eq!(judged.state, state, "{checker:?} {answer:?}");
         }
-        for checker in [Checker::Tur, Checker::DirectIo, Checker::ReadSector0] {
-            assert_ne!(io_for(checker), CheckIo::SysfsState);
+        for checker in Checker::ALL {
+            assert_eq!(judge(checker, None, None).is_err(), checker != Checker::None, "{checker:?}");
         }
-        assert_eq!(io_for(Checker::None), CheckIo::SysfsState);
     }
 }

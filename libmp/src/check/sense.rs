@@ -50,6 +50,11 @@ impl Sense {
         };
         Some(Self { key: key & 0x0f, asc, ascq })
     }
+
+    /// LOGICAL UNIT NOT SUPPORTED (SPC-4 table 56): the array maps no LUN here, or none any more.
+    pub fn is_unmapped(self) -> bool {
+        (self.key, self.asc, self.ascq) == (key::ILLEGAL_REQUEST, 0x25, 0x00)
+    }
 }
 
 /// How a SCSI command ended.

@@ -10,9 +10,9 @@ pub(super) fn judge(state: Option<&str>) -> Option<Judged> {
         "blocked" | "quiesce" => Judged::new(CheckState::Pending, "device is blocked"),
         "new" => Judged::new(CheckState::Pending, "device is starting"),
         "deleting" | "deleting (no IO)" => Judged::new(CheckState::Pending, "device is going away"),
-        "offline" => Judged::new(CheckState::Down, "device is offline"),
-        "transport-offline" => Judged::new(CheckState::Down, "device's transport is offline"),
-        _ => Judged::new(CheckState::Down, "device is not running"),
+        "offline" => Judged::new(CheckState::Down, "path offline"),
+        "transport-offline" => Judged::new(CheckState::Down, "path offline (its transport)"),
+        _ => Judged::new(CheckState::Down, "path offline (not running)"),
     };
     Some(judged)
 }
@@ -20,6 +20,11 @@ pub(super) fn judge(state: Option<&str>) -> Option<Judged> {
 /// Does the kernel let the device be opened? It takes no table with one that it doesn't.
 pub fn opens(state: Option<&str>) -> bool {
     state.is_none_or(|state| !matches!(state.trim(), "offline" | "transport-offline" | "deleting" | "cancel"))
+}
+
+/// Does the device run, as far as its kind has a state?
+pub fn runs(state: Option<&str>) -> bool {
+    judge(state).is_none()
 }
 
 /// Has its transport blocked the device, and will either unblock it or give it up?

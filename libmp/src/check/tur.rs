@@ -1,23 +1,27 @@
-//! The `tur` checker: TEST UNIT READY (SPC-4 6.47).
+//! The `tur` checker: TEST UNIT READY (SPC-4 6.47). `cciss_tur` is the same: the command goes through
+//! SG_IO, which drivers of Smart Array controllers have too, and not through an interface of its own.
 
+use super::ask::{Answers, Step};
+use super::command::ScsiCommand;
 use super::sense::{Ending, key};
 use super::{CheckState, Judged, ScsiReply};
 
-pub(super) const TRANSITIONING: &str = "path is in transition to another access state";
+const TRANSITIONING: Judged = Judged::new(CheckState::Pending, " reports path is transitioning");
 
-pub(super) fn judge(reply: &ScsiReply) -> Judged {
+pub(super) fn step(answers: &Answers) -> Step<Judged> {
+    Ok(answers.scsi(&ScsiCommand::test_unit_ready())?.map_or_else(Judged::from, judge))
+}
+
+fn judge(reply: &ScsiReply) -> Judged {
     match Ending::of(reply) {
         // An array may answer so to a host that holds no reservation: it answers.
         Ending::Good | Ending::ReservationConflict => Judged::UP,
         Ending::Transport(host) => super::transport(host),
         Ending::Refused(sense) => match (sense.key, sense.asc, sense.ascq) {
             (key::UNIT_ATTENTION, ..) => Judged::DOWN.retried(),
-            (key::NOT_READY, 0x04, 0x0a) => Judged::new(CheckState::Pending, TRANSITIONING),
-            (key::NOT_READY, 0x04, 0x0b) => Judged::new(CheckState::Ghost, "path is in standby"),
-            (key::ILLEGAL_REQUEST, 0x25, 0x00) => {
-                Judged::new(CheckState::Disconnected, "no LUN is mapped here")
-            }
-            (key::NOT_READY, 0x04, 0x0c) => Judged::new(CheckState::Down, "path is unavailable"),
+            (key::NOT_READY, 0x04, 0x0a) => TRANSITIONING,
+            (key::NOT_READY, 0x04, 0x0b) => Judged::GHOST,
+            _ if sense.is_unmapped() => Judged::DISCONNECTED,
             _ => Judged::DOWN,
         },
         Ending::Failed => Judged::DOWN,

@@ -8,9 +8,10 @@ use super::Config;
 use super::diag::{Severity, Sink, Span};
 use super::kind::Value;
 use super::layers::Setting;
-use super::options::Key;
+use super::options::{Key, Section};
 use super::parser::Block;
-use super::resolve::stand_in;
+use super::resolve::prioritizer;
+use crate::prio;
 
 impl Config {
     /// One name for two maps would mix their data: the first to ask for it gets it.
@@ -45,15 +46,20 @@ impl Config {
     }
 }
 
-/// Says which checkers and prioritizers of the files have something else in their place.
-pub(super) fn check_stand_ins(blocks: &[Block], sink: &mut Sink<'_>) {
-    for setting in blocks.iter().flat_map(|block| &block.settings) {
-        let Value::Word(word) = setting.value else { continue };
-        let Some(other) = stand_in(setting.key, word) else { continue };
-        if sink.first_time(word, setting.span) {
-            let message =
-                format!("`{}`: `{word}` is not here yet, `{other}` stands in for it", setting.key.row().name);
-            sink.report(Severity::Warning, "stand-in", setting.span, message, None);
+/// Says which arguments of prioritizers can't be read. They belong to the block that names the
+/// prioritizer.
+pub(super) fn check_prio_args(blocks: &[Block], sink: &mut Sink<'_>) {
+    for block in blocks {
+        let last = |key| block.settings.iter().rfind(|setting| setting.key == key);
+        let Some(prio) = last(Key::Prio) else { continue };
+        let args = last(Key::PrioArgs);
+        if args.is_none() && block.section == Section::Device {
+            continue; // another entry for the same device may have them
         }
+        let text = args.map_or("", |setting| setting.value.as_str());
+        let Err(error) = prio::args::check(prioritizer(prio.value.as_str()), text) else { continue };
+        let message = format!("`prio {}`: {error}", prio.value.as_str());
+        let help = Some(format!("write {}", error.form()));
+        sink.report(Severity::Warning, "prio-args", args.unwrap_or(prio).span, message, help);
     }
 }

@@ -145,7 +145,7 @@ impl Config {
         // Below the rules of the files, and not listed twice.
         config.add_rules(user.iter().chain(&built_in), &mut sink);
         config.check_aliases(&mut sink);
-        checks::check_stand_ins(&user, &mut sink);
+        checks::check_prio_args(&user, &mut sink);
         config.take_every_disk_if_old(&mut sink);
         config.globals = config.resolve_globals();
         (config, user, sink)

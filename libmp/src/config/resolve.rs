@@ -106,6 +106,12 @@ impl<'c> Stack<'c> {
         self.number(key).and_then(|n| u32::try_from(n).ok())
     }
 
+    /// What the entries of `devices` say, whatever holds in the end.
+    fn of_device(&self, key: Key) -> Option<&'c str> {
+        let mut devices = self.layers.iter().filter(|(rank, _)| *rank == Rank::Devices);
+        devices.find_map(|(_, layer)| layer.value(key)).map(Value::as_str)
+    }
+
     /// Prioritizer and its arguments. The arguments belong to the layer that names the
     /// prioritizer; here all of `devices` is one layer, and `defaults` with what is below it.
     fn prio(&self) -> (Option<&'c Setting>, Option<&'c Setting>) {
@@ -224,6 +230,7 @@ impl Config {
         PathSettings {
             uid: stack.uid(path.devnode).0,
             checker: checker(stack.text(Key::PathChecker)),
+            device_checker: stack.of_device(Key::PathChecker).map(checker),
             detect_checker: stack.is_yes(Key::DetectChecker),
             checker_timeout: stack.seconds(Key::CheckerTimeout),
             prio: prioritizer(prio.map_or("", |setting| setting.value.as_str())),
@@ -320,27 +327,14 @@ pub(super) fn globals_of_defaults() -> Globals {
     }
 }
 
-/// The checker of a word. Those of single arrays ask what `tur` asks, and more: until they are
-/// here, `tur` stands in for them.
+/// The checker of a word.
 fn checker(word: &str) -> Checker {
-    const ALL: [Checker; 4] = [Checker::Tur, Checker::DirectIo, Checker::ReadSector0, Checker::None];
-    ALL.into_iter().find(|checker| checker.as_str() == word).unwrap_or(Checker::Tur)
+    Checker::ALL.into_iter().find(|checker| checker.as_str() == word).unwrap_or(Checker::Tur)
 }
 
-/// The prioritizer of a word. Until the others are here they rate every path alike.
-fn prioritizer(word: &str) -> Prioritizer {
-    const ALL: [Prioritizer; 3] = [Prioritizer::Const, Prioritizer::Sysfs, Prioritizer::Alua];
-    ALL.into_iter().find(|prio| prio.as_str() == word).unwrap_or(Prioritizer::Const)
-}
-
-/// What takes the place of a checker or prioritizer that is not here yet.
-pub(super) fn stand_in(key: Key, word: &str) -> Option<&'static str> {
-    let taken = match key {
-        Key::PathChecker => checker(word).as_str(),
-        Key::Prio => prioritizer(word).as_str(),
-        _ => return None,
-    };
-    (taken != word).then_some(taken)
+/// The prioritizer of a word.
+pub(super) fn prioritizer(word: &str) -> Prioritizer {
+    Prioritizer::ALL.into_iter().find(|prio| prio.as_str() == word).unwrap_or(Prioritizer::Const)
 }
 
 fn grouping(word: &str) -> GroupingPolicy {

@@ -28,9 +28,29 @@ pub enum Checker {
     ReadSector0,
     /// sysfs state only: always up while the device runs.
     None,
+    /// Volume access control page of LSI/NetApp arrays.
+    Rdac,
+    /// Unit path report of CLARiiON, VNX and Unity.
+    EmcClariion,
+    /// INQUIRY and TEST UNIT READY of active/standby HP arrays.
+    HpSw,
+    /// TEST UNIT READY of Smart Array controllers.
+    CcissTur,
 }
 
 impl Checker {
+    /// Every checker.
+    pub const ALL: [Self; 8] = [
+        Self::Tur,
+        Self::DirectIo,
+        Self::ReadSector0,
+        Self::None,
+        Self::Rdac,
+        Self::EmcClariion,
+        Self::HpSw,
+        Self::CcissTur,
+    ];
+
     /// Name in multipath.conf and in `%c`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -38,6 +58,10 @@ impl Checker {
             Self::DirectIo => "directio",
             Self::ReadSector0 => "readsector0",
             Self::None => "none",
+            Self::Rdac => "rdac",
+            Self::EmcClariion => "emc_clariion",
+            Self::HpSw => "hp_sw",
+            Self::CcissTur => "cciss_tur",
         }
     }
 }
@@ -51,15 +75,71 @@ pub enum Prioritizer {
     Sysfs,
     /// REPORT TARGET PORT GROUPS.
     Alua,
+    /// Asymmetric namespace access of NVMe.
+    Ana,
+    /// Unit path report of CLARiiON and VNX.
+    Emc,
+    /// Volume access control page of LSI/NetApp arrays.
+    Rdac,
+    /// TEST UNIT READY of active/standby HP arrays.
+    HpSw,
+    /// Controller and LUN of Hitachi's modular arrays.
+    Hds,
+    /// Port of NetApp's filers.
+    Ontap,
+    /// Any, anew each time.
+    Random,
+    /// As `prio_args` say for what matches their patterns.
+    WeightedPath,
+    /// How long reads take.
+    PathLatency,
+    /// The storage server that `prio_args` prefer.
+    Datacore,
+    /// The portal that `prio_args` prefer.
+    Iet,
 }
 
 impl Prioritizer {
+    /// Every prioritizer.
+    pub const ALL: [Self; 14] = [
+        Self::Const,
+        Self::Sysfs,
+        Self::Alua,
+        Self::Ana,
+        Self::Emc,
+        Self::Rdac,
+        Self::HpSw,
+        Self::Hds,
+        Self::Ontap,
+        Self::Random,
+        Self::WeightedPath,
+        Self::PathLatency,
+        Self::Datacore,
+        Self::Iet,
+    ];
+
+    /// Does it go by what the device reports of its port groups?
+    pub const fn is_asymmetric_access(self) -> bool {
+        matches!(self, Self::Sysfs | Self::Alua | Self::Ana)
+    }
+
     /// Name in multipath.conf.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Const => "const",
             Self::Sysfs => "sysfs",
             Self::Alua => "alua",
+            Self::Ana => "ana",
+            Self::Emc => "emc",
+            Self::Rdac => "rdac",
+            Self::HpSw => "hp_sw",
+            Self::Hds => "hds",
+            Self::Ontap => "ontap",
+            Self::Random => "random",
+            Self::WeightedPath => "weightedpath",
+            Self::PathLatency => "path_latency",
+            Self::Datacore => "datacore",
+            Self::Iet => "iet",
         }
     }
 }
@@ -211,6 +291,8 @@ pub struct PathSettings {
     pub uid: UidSource,
     /// Its checker, before detection.
     pub checker: Checker,
+    /// The checker that its `devices` entries name, if they do: then its kind is known.
+    pub device_checker: Option<Checker>,
     /// Ask the device which checker fits.
     pub detect_checker: bool,
     /// Give up a check after so long; `None`: `device/timeout` of sysfs, or 30 s.

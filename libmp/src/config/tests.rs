@@ -226,8 +226,8 @@ fn polling_intervals_complete_each_other() {
 #[test]
 fn prio_args_come_with_their_prio() {
     let qsan = DeviceId { vendor: b"Qsan", product: b"x", revision: b"", protocol: "scsi:fcp" };
-    let path = good("defaults {\n prio alua\n prio_args x\n}\n").path_settings(&qsan);
-    assert_eq!((path.prio, path.prio_args.as_str()), (Prioritizer::Alua, "x"));
+    let path = good("defaults {\n prio alua\n prio_args \" exclusive_pref_bit\"\n}\n").path_settings(&qsan);
+    assert_eq!((path.prio, path.prio_args.as_str()), (Prioritizer::Alua, " exclusive_pref_bit"));
     let text = "devices {\n device {\n vendor Qsan\n product x\n prio alua\n }\n}\n";
     assert_eq!(good(text).path_settings(&qsan).prio_args, "exclusive_pref_bit");
     assert_eq!(good("overrides {\n prio alua\n}\n").path_settings(&qsan).prio_args, "");
@@ -258,14 +258,40 @@ fn an_alias_belongs_to_one_map() {
 }
 
 #[test]
-fn stand_ins_are_said_once() {
-    let (config, diagnostics) =
-        load("defaults {\n prio emc\n path_checker rdac\n}\noverrides {\n prio emc\n}\n");
+fn arguments_of_prioritizers_are_read_with_the_file() {
+    let (config, diagnostics) = load(
+        "defaults {\n prio path_latency\n}\noverrides {\n prio weightedpath\n prio_args \"hctl x 1\"\n}\n\
+         devices {\n device {\n vendor A\n product B\n prio iet\n }\n}\n",
+    );
     let said: Vec<(&str, u32)> = diagnostics.iter().map(|d| (d.code, d.line)).collect();
-    assert_eq!(said, [("stand-in", 2), ("stand-in", 3)]);
-    assert!(config.dump().contains("\tprio \"emc\"\n"), "the word is kept");
-    let path = config.path_settings(&OTHER);
-    assert_eq!((path.checker, path.prio), (Checker::Tur, Prioritizer::Const));
+    assert_eq!(said, [("prio-args", 2), ("prio-args", 6)]);
+    assert_eq!(
+        diagnostics[1].message,
+        "`prio weightedpath`: prio_args: `hctl` is not one of hbtl, devname, serial, wwn"
+    );
+    assert_eq!(config.path_settings(&OTHER).prio, Prioritizer::WeightedPath);
+    good("defaults {\n prio iet\n prio_args preferredip=10.0.0.0/8\n}\n");
+}
+
+#[test]
+fn every_checker_and_prioritizer_is_here() {
+    for (key, names) in [
+        (Key::PathChecker, Checker::ALL.map(Checker::as_str).to_vec()),
+        (Key::Prio, Prioritizer::ALL.map(Prioritizer::as_str).to_vec()),
+    ] {
+        let kind::Kind::Words(words) = key.row().kind else { panic!() };
+        let mut taken: Vec<&str> = words.iter().map(|word| word.means).collect();
+        let mut names = names;
+        taken.sort_unstable();
+        names.sort_unstable();
+        taken.dedup();
+        assert_eq!(taken, names);
+    }
+    let rdac = DeviceId { vendor: b"LSI", product: b"INF-01-00", revision: b"", protocol: "scsi:fcp" };
+    let config = good("overrides {\n path_checker directio\n}\n");
+    let path = config.path_settings(&rdac);
+    assert_eq!((path.checker, path.device_checker), (Checker::DirectIo, Some(Checker::Rdac)));
+    assert_eq!(config.path_settings(&OTHER).device_checker, None);
 }
 
 fn verdict(config: &Config, subject: &BlacklistSubject<'_>) -> String {
@@ -375,7 +401,7 @@ fn the_walkthroughs_dump_reads_back() {
     let (config, _) = load(WALKTHROUGH);
     let (again, diagnostics) = load(&config.dump());
     let codes: BTreeSet<&str> = diagnostics.iter().map(|d| d.code).collect();
-    assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["deprecated", "stand-in"]);
+    assert_eq!(codes.into_iter().collect::<Vec<_>>(), ["deprecated"]);
     assert_eq!(again.dump(), config.dump());
     assert_eq!(again.path_settings(&OTHER), config.path_settings(&OTHER));
 }

@@ -1,8 +1,9 @@
 //! When paths are checked, and what becomes of the answers.
 
 use ::core::time::Duration;
+use alloc::vec::Vec;
 
-use crate::check::{self, CheckRequest, CheckState, Judged, RawCheck};
+use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
 use crate::config::settings::{Failback, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
@@ -11,9 +12,10 @@ use crate::core::notice::{Level, Notice};
 use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
+use crate::core::rounds::{Round, Setting, Turn};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
-use crate::prio;
+use crate::prio::PrioError;
 use crate::types::{Instant, Priority, Token};
 
 /// A check that neither the configuration nor the device gives a time is given up after so long.
@@ -52,15 +54,39 @@ impl Core {
             }
             return;
         }
+        path.health.outdated = false;
+        path.health.round = Round::default();
+        let asks = match self.turn(now, id, None) {
+            Some(Turn::Ask(asks)) => asks,
+            _ => Vec::new(), // the state in sysfs is all there is to read
+        };
+        self.ask(now, id, asks, out);
+    }
+
+    fn turn(&mut self, now: Instant, id: PathId, sysfs_state: Option<&str>) -> Option<Turn> {
+        let path = self.paths.get_mut(&id)?;
+        // What one path tells of a snapshot holds for all paths of its map.
+        let map = path.map().and_then(|map| self.maps.get_mut(&map));
+        if let Some(map) = &map {
+            path.health.memory.inactive_snapshot = map.inactive_snapshot;
+        }
+        let timeout = timeout(path);
+        let turn =
+            path.turn(&Setting { sysfs_state, timeout, seed: now.as_micros() ^ u64::from(id.0) << 40 });
+        if let Some(map) = map {
+            map.inactive_snapshot = path.health.memory.inactive_snapshot;
+        }
+        Some(turn)
+    }
+
+    fn ask(&mut self, now: Instant, id: PathId, asks: Vec<Ask>, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let timeout = timeout(path);
         let token = self.waiting.token(Awaited::Check(id));
         path.health.inflight = Some(token);
-        path.health.outdated = false;
         path.health.blocked = false;
-        let request = CheckRequest {
-            io: check::io_for(path.health.checker),
-            prio: prio::io_for(path.health.prioritizer),
-            timeout,
-        };
+        path.health.round.ask(&asks);
+        let request = CheckRequest { asks, timeout };
         out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
         self.timers.cancel(Timer::Check(id));
         self.timers.set(Timer::CheckTimeout(id), now + timeout);
@@ -100,18 +126,22 @@ impl Core {
         }
         path.health.inflight = None;
         self.timers.cancel(Timer::CheckTimeout(id));
-        path.stats.checks += 1;
         let state = raw.sysfs_state.as_deref();
         path.health.offline = check::sysfs::is_offline(state);
         path.health.closed = !check::sysfs::opens(state);
         if path.health.held_down {
             return;
         }
-        let judged = check::judge(path.health.checker, raw);
-        if core::mem::take(&mut path.health.outdated) && !judged.state.is_failed() {
-            self.schedule(now, id, false);
-            return;
-        }
+        path.health.round.answered(&raw.answers);
+        let outdated = core::mem::take(&mut path.health.outdated);
+        let (judged, rated) = match self.turn(now, id, raw.sysfs_state.as_deref()) {
+            Some(Turn::Ask(asks)) if !outdated => return self.ask(now, id, asks, out),
+            Some(Turn::Done(judged, rated)) if !outdated || judged.state.is_failed() => (judged, rated),
+            _ => return self.schedule(now, id, false),
+        };
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.health.round = Round::default();
+        path.stats.checks += 1;
         if judged.retry && path.health.tries + 1 < check::TRIES {
             path.health.tries += 1;
             self.start_check(now, id, out);
@@ -124,8 +154,28 @@ impl Core {
         } else {
             judged
         };
-        self.rate(now, id, judged.state, raw, out);
+        if let Some(rated) = rated {
+            self.rate(now, id, rated, out);
+        }
+        self.say_again(id, &judged, out);
         self.new_state(now, id, &judged, out);
+    }
+
+    /// A path that stays failed: its checker's words, each time (`log_checker_err always`), or for who
+    /// wants to know how it came to pass.
+    fn say_again(&self, id: PathId, judged: &Judged, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let Some(map) = path.map().and_then(|map| self.maps.get(&map)) else { return };
+        if judged.state.is_failed() && judged.state == path.health.state {
+            let once = self.config.globals().log_checker_err_once;
+            out.notify(Notice::PathStillFailed {
+                map: map.name.clone(),
+                path: path.name.clone(),
+                checker: path.health.checker.as_str(),
+                message: judged.message,
+                level: if once { Level::Info } else { Level::Notice },
+            });
+        }
     }
 
     /// No answer in its time. The call goes on holding its slot; nothing more is asked before it ends.
@@ -140,43 +190,42 @@ impl Core {
             self.start_probe(id, out);
             return;
         }
-        let judged = Judged::new(CheckState::Timeout, "no answer in its time");
-        self.new_state(now, id, &judged, out);
+        self.new_state(now, id, &Judged::TIMED_OUT, out);
     }
 
-    fn rate(&mut self, now: Instant, id: PathId, state: CheckState, raw: &RawCheck, out: &mut Outbox) {
+    fn rate(&mut self, now: Instant, id: PathId, rated: Result<Priority, PrioError>, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        let (Some(settings), Some(facts)) = (&path.settings, &path.facts) else { return };
-        if !state.is_usable() && path.health.priority.is_known() {
-            return; // what a path that is down says of its priority is not worth having
-        }
-        match prio::rate(path.health.prioritizer, &settings.prio_args, raw.prio.as_ref(), facts) {
-            Ok(priority) => {
-                path.health.priority_complained = false;
-                let was = core::mem::replace(&mut path.health.priority, priority);
-                if was != priority {
-                    self.dirty.extend(path.map());
-                    if was.is_known() {
-                        self.rate_others(now, id, out);
-                    }
+        let Some(settings) = &path.settings else { return };
+        let (priority, error) = match rated {
+            Ok(priority) => (Some(priority), None),
+            // What was known before holds.
+            Err(PrioError::Transitioning | PrioError::NotRead) => (None, None),
+            Err(PrioError::NotSupported | PrioError::NoAccessState)
+                if settings.detect_prio && path.health.prioritizer.is_asymmetric_access() =>
+            {
+                // It looked like asymmetric access and is not: its paths are all alike.
+                path.health.prioritizer = Prioritizer::Const;
+                (Some(Priority(1)), None)
+            }
+            Err(error @ PrioError::Arguments(_)) => (Some(Priority(0)), Some(error)),
+            Err(error) => (None, Some(error)),
+        };
+        if let Some(priority) = priority {
+            path.health.priority_complained &= error.is_some();
+            let was = core::mem::replace(&mut path.health.priority, priority);
+            if was != priority {
+                self.dirty.extend(path.map());
+                if was.is_known() {
+                    self.rate_others(now, id, out);
                 }
             }
-            Err(prio::PrioError::NotSupported | prio::PrioError::NoAccessState) if settings.detect_prio => {
-                // It looked like ALUA and is not: every path of it is as good as the others.
-                path.health.prioritizer = Prioritizer::Const;
-                path.health.priority = Priority(1);
-                self.dirty.extend(path.map());
-            }
-            Err(error) if !path.health.priority_complained => {
-                path.health.priority_complained = true;
-                let text = alloc::format!(
-                    "{}: its priority can't be read: {error}; it keeps its last one",
-                    path.name
-                );
-                out.notify(Notice::Other { level: Level::Warning, text });
-            }
-            Err(_) => {}
         }
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let Some(error) = error.filter(|_| !path.health.priority_complained) else { return };
+        path.health.priority_complained = true;
+        let kept = if priority.is_some() { "it has none" } else { "it keeps its last one" };
+        let text = alloc::format!("{}: its priority can't be read: {error}; {kept}", path.name);
+        out.notify(Notice::Other { level: Level::Warning, text });
     }
 
     /// The array has changed a path's priority, and those of others with it, most likely: they are
@@ -228,6 +277,7 @@ impl Core {
                     path: path.name.clone(),
                     checker: path.health.checker.as_str(),
                     state: is,
+                    message: judged.message,
                 });
             }
             self.dirty.insert(map_id);

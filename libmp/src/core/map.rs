@@ -56,6 +56,8 @@ pub struct Map {
     pub hold_until: Option<Instant>,
     /// When it was last read though nobody had spoken of it.
     pub looked_at: Option<Instant>,
+    /// A checker has found that its LUN is a snapshot that is not active (`emc_clariion`).
+    pub inactive_snapshot: bool,
     /// Queueing without a path.
     pub queue: Queue,
     /// Group switching.
@@ -316,6 +318,7 @@ impl Map {
             message_backoff: Backoff::default(),
             hold_until: None,
             looked_at: None,
+            inactive_snapshot: false,
             queue: Queue::default(),
             switch: Switch::default(),
             orders: Orders::default(),

@@ -6,15 +6,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{FindMultipaths, MapSettings, PathSettings, Prioritizer};
+use crate::config::settings::{FindMultipaths, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
-use crate::prio;
-use crate::types::{Instant, MapName, Priority, Wwid};
+use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
@@ -42,27 +41,18 @@ impl Core {
         let interval = self.config.globals().polling_interval;
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Some(facts) = &path.facts else { return };
-        let checker =
-            settings.detect_checker.then(|| check::detect(facts)).flatten().unwrap_or(settings.checker);
-        let prioritizer =
-            settings.detect_prio.then(|| prio::detect(facts)).flatten().unwrap_or(settings.prio);
-        let first = path.settings.is_none();
-        if first {
-            path.health = Health::new(checker, prioritizer, interval);
+        let was = path.settings.as_ref();
+        if was.is_none() {
+            path.health = Health::new(settings.checker, settings.prio, interval);
         } else {
             let max = self.config.globals().max_polling_interval;
             path.health.interval = path.health.interval.clamp(interval, max.max(interval));
-            path.health.checker = checker;
-            if path.health.prioritizer != prioritizer {
-                // What another prioritizer said is on another scale; but the handler in the kernel only tells
-                // what the device would have told.
-                let alua = [Prioritizer::Alua, Prioritizer::Sysfs];
-                if ![path.health.prioritizer, prioritizer].iter().all(|prio| alua.contains(prio)) {
-                    path.health.priority = Priority::UNDEF;
-                }
-                path.health.prioritizer = prioritizer;
-            }
         }
+        let kind = |s: &PathSettings| (s.device_checker, s.detect_checker, s.detect_prio);
+        if was.is_some_and(|was| kind(was) != kind(&settings)) {
+            path.health.detected = None;
+        }
+        path.health.choose(facts, &settings);
         path.health.offline = check::sysfs::is_offline(facts.state.as_deref());
         path.health.closed = !check::sysfs::opens(facts.state.as_deref());
         path.settings = Some(settings);

@@ -30,9 +30,13 @@ pub mod refused;
 pub mod rehearsal;
 pub mod requests;
 pub mod resize;
+pub mod rounds;
 pub mod snapshot;
 pub mod timers;
 pub mod waiting;
+
+#[cfg(test)]
+mod tests;
 
 use ::core::time::Duration;
 use alloc::collections::{BTreeMap, BTreeSet};

@@ -33,6 +33,21 @@ pub enum Notice {
         checker: &'static str,
         /// What it says.
         state: CheckState,
+        /// Its words (see [`crate::check::Judged`]).
+        message: &'static str,
+    },
+    /// A check has found a path failed as before.
+    PathStillFailed {
+        /// Map it belongs to.
+        map: MapName,
+        /// The path.
+        path: PathName,
+        /// The checker that says so.
+        checker: &'static str,
+        /// Its words.
+        message: &'static str,
+        /// How much worth it is to be said again (`log_checker_err`).
+        level: Level,
     },
     /// The kernel was told to use a path again.
     Reinstated {
@@ -256,7 +271,7 @@ impl Notice {
             | UeventsLost => Level::Warning,
             PathIgnored { .. } | Configured { .. } => Level::Info,
             PathState { state, .. } if state.is_failed() => Level::Warning,
-            Other { level, .. } => *level,
+            Other { level, .. } | PathStillFailed { level, .. } => *level,
             _ => Level::Notice,
         }
     }
@@ -266,21 +281,15 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Notice::*;
         match self {
-            PathState { map, path, checker, state } => {
+            PathState { map, path, checker, message, .. } => {
                 if let Some(map) = map {
                     write!(f, "{map}: ")?;
                 }
-                let verdict = match state {
-                    CheckState::Up => "path is up",
-                    CheckState::Ghost => "path is up (ghost: the array serves I/O elsewhere)",
-                    CheckState::Down => "path is down",
-                    CheckState::Pending => "path is pending (no answer yet)",
-                    CheckState::Timeout => "path timed out",
-                    CheckState::Removed => "path is removed",
-                    CheckState::Disconnected => "LUN is not mapped any more",
-                    other => return write!(f, "{path} - {checker} checker reports path is {other}"),
-                };
-                write!(f, "{path} - {checker} checker reports {verdict}")
+                verdict(f, path, checker, message)
+            }
+            PathStillFailed { map, path, checker, message, .. } => {
+                write!(f, "{map}: ")?;
+                verdict(f, path, checker, message)
             }
             Reinstated { map, path, devt } => write!(f, "{map}: {devt} ({path}) reinstated"),
             Failed { map, path, devt } => {
@@ -331,6 +340,15 @@ impl fmt::Display for Notice {
             Stopping => f.write_str("stopping"),
             Config { text } | Other { text, .. } => f.write_str(text),
         }
+    }
+}
+
+/// What was found of a path: in its checker's words, or in the daemon's own.
+fn verdict(f: &mut fmt::Formatter<'_>, path: &PathName, checker: &str, message: &str) -> fmt::Result {
+    if message.starts_with([' ', ':']) {
+        write!(f, "{path} - {checker} checker{message}")
+    } else {
+        write!(f, "{path} - {message}")
     }
 }
 

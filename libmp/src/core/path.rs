@@ -5,12 +5,15 @@ use ::core::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::check::CheckState;
+use crate::check::detect::Detected;
+use crate::check::{self, CheckState};
 use crate::config;
 use crate::config::considered::Considered;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::map::MapId;
+use crate::core::rounds::Round;
 use crate::identify::Facts;
+use crate::prio;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
 
 /// A path that has failed so often right after it was reinstated is not relied upon.
@@ -133,6 +136,14 @@ pub struct Health {
     pub checker: Checker,
     /// The prioritizer in use, after detection.
     pub prioritizer: Prioritizer,
+    /// What the device said of its kind, if it was asked.
+    pub detected: Option<Detected>,
+    /// What its checker remembers.
+    pub memory: check::Memory,
+    /// What its prioritizer remembers.
+    pub prio_memory: prio::Memory,
+    /// The check under way, question by question.
+    pub round: Round,
     /// What the checker said last.
     pub state: CheckState,
     /// Its message.
@@ -185,10 +196,14 @@ impl Health {
     }
 
     /// Of a path never checked.
-    pub const fn new(checker: Checker, prioritizer: Prioritizer, interval: Duration) -> Self {
+    pub fn new(checker: Checker, prioritizer: Prioritizer, interval: Duration) -> Self {
         Self {
             checker,
             prioritizer,
+            detected: None,
+            memory: check::Memory::default(),
+            prio_memory: prio::Memory::default(),
+            round: Round::default(),
             state: CheckState::Unchecked,
             message: "",
             priority: Priority::UNDEF,
@@ -221,7 +236,7 @@ pub struct PathStats {
 
 impl Path {
     /// A disk that came just now.
-    pub const fn new(id: PathId, name: PathName) -> Self {
+    pub fn new(id: PathId, name: PathName) -> Self {
         Self {
             id,
             name,

@@ -6,6 +6,7 @@ pub mod protocol;
 pub mod vpd;
 pub mod wwid;
 
+use ::core::net::IpAddr;
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -36,6 +37,8 @@ pub struct RawProbe {
     pub model: Vec<u8>,
     /// `device/rev` (`device/firmware_rev` of NVMe).
     pub revision: Vec<u8>,
+    /// `device/vpd_pg0`: supported VPD pages.
+    pub vpd0: Vec<u8>,
     /// `device/vpd_pg80`: unit serial number page.
     pub vpd80: Vec<u8>,
     /// `device/vpd_pg83`: device identification page.
@@ -54,6 +57,8 @@ pub struct RawProbe {
     pub timeout_s: Option<u64>,
     /// `queue/max_sectors_kb`.
     pub max_sectors_kb: Option<u64>,
+    /// `queue/logical_block_size`, bytes.
+    pub block_size: Option<u32>,
     /// Attributes of transports, host and controller, by the names in [`protocol::attr`]
     /// (`fc_host/port_name`, `fc_remote_ports/node_name`, `iscsi_session/targetname`, `transport`).
     pub transport: BTreeMap<String, String>,
@@ -140,6 +145,12 @@ pub struct Facts {
     pub timeout_s: Option<u64>,
     /// `queue/max_sectors_kb`.
     pub max_sectors_kb: Option<u64>,
+    /// Size of a logical block in bytes, the least that can be read; 512 where sysfs has none.
+    pub block_size: u32,
+    /// Numbers of the VPD pages that it has (page 0x00), where sysfs knows them.
+    pub vital_pages: Vec<u8>,
+    /// Address of the portal that it is reached through, of iSCSI.
+    pub portal: Option<IpAddr>,
     /// Names of its transport.
     pub ids: TransportIds,
     /// Target node name, by which `group_by_node_name` groups; empty where the transport has none.
@@ -191,6 +202,9 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         state: present(raw.state.as_deref()),
         timeout_s: raw.timeout_s,
         max_sectors_kb: raw.max_sectors_kb,
+        block_size: raw.block_size.filter(|size| *size >= 512).unwrap_or(512),
+        vital_pages: if scsi { vpd::supported(&raw.vpd0).into() } else { Vec::new() },
+        portal: protocol::portal(raw),
         ids: place.ids,
         node_name: place.node_name,
         lun: hctl.map_or(0, |hctl| hctl.lun),
@@ -260,6 +274,9 @@ mod tests {
             model: b" scsi_debug      ".to_vec(),
             revision: b"0191".to_vec(),
             inquiry: hex("00000702 5f 18 0000"),
+            vpd0: hex("00000003 0083c9 80"),
+            block_size: Some(4096),
+            properties: [("ID_PATH".into(), "ip-10.1.2.3:3260-iscsi-iqn.2003-01.org:t-lun-1".into())].into(),
             vpd80: hex("00800006 202032303031"),
             vpd83: hex("00830008 61950004 00000101"),
             dh_state: Some("alua\n".into()),
@@ -277,6 +294,8 @@ mod tests {
         assert_eq!(facts.serial, "2001");
         assert_eq!((facts.tpgs, facts.tpg, facts.lun), (1, Some(0x101), 1));
         assert_eq!(facts.dh_state.as_deref(), Some("alua"));
+        assert_eq!((facts.block_size, facts.vital_pages.as_slice()), (4096, &hex("0083c9")[..]));
+        assert_eq!(facts.portal, Some(IpAddr::from([10, 1, 2, 3])));
         assert!(facts.has_alua());
     }
 
@@ -288,6 +307,7 @@ mod tests {
         assert_eq!((facts.revision.as_str(), facts.serial.as_str()), ("", ""));
         assert_eq!((facts.tpgs, facts.tpg, facts.dh_state.as_deref()), (0, None, None));
         assert!(!facts.has_alua());
+        assert_eq!((facts.block_size, facts.vital_pages.len(), facts.portal), (512, 0, None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! By the place of the device in sysfs and by its transport's attributes; the device is not asked.
 
+use ::core::net::IpAddr;
 use ::core::str::FromStr;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -95,6 +96,16 @@ fn scsi(raw: &RawProbe) -> (&'static str, String) {
         Some(port) => ("scsi:ata", alloc::format!("ata-{port}.00")),
         None => ("scsi:unspec", String::new()),
     }
+}
+
+/// Address of the iSCSI portal in udev's `ID_PATH`, which names the link in `/dev/disk/by-path`:
+/// `ip-10.0.0.1:3260-iscsi-iqn…-lun-0`, perhaps after the host adapter; IPv6 may be in brackets.
+pub(super) fn portal(raw: &RawProbe) -> Option<IpAddr> {
+    let path = raw.properties.get("ID_PATH")?;
+    let from = path.strip_prefix("ip-").or_else(|| path.split_once("-ip-").map(|(_, rest)| rest))?;
+    let (portal, _) = from.split_once("-iscsi-")?;
+    let (address, _port) = portal.rsplit_once(':')?;
+    address.trim_matches(['[', ']']).parse().ok()
 }
 
 /// Directories above the disk, the nearest first.
@@ -243,6 +254,24 @@ mod tests {
             assert_eq!(facts.ids.target_wwnn.as_deref(), (!node.is_empty()).then_some(node), "{place}");
             let fibre_channel = protocol == "scsi:fcp";
             assert_eq!(facts.ids.host_wwpn.as_deref(), fibre_channel.then_some("[unknown]"), "{place}");
+        }
+    }
+
+    #[test]
+    fn portals() {
+        for (path, portal) in [
+            ("ip-10.0.0.1:3260-iscsi-iqn.2003-01.org:t-lun-0", Some("10.0.0.1")),
+            ("pci-0000:03:00.2-ip-10.0.0.2:3260-iscsi-iqn.x-lun-0", Some("10.0.0.2")),
+            ("ip-[fe80::1]:3260-iscsi-iqn.x-lun-0", Some("fe80::1")),
+            ("ip-fe80::2:3260-iscsi-iqn.x-lun-0", Some("fe80::2")),
+            ("ip-10.0.0.1:3260-nas-x", None),
+            ("ip-storage:3260-iscsi-iqn.x-lun-0", None),
+            ("pci-0000:3b:00.1-fc-0x5006016-lun-0", None),
+            ("", None),
+        ] {
+            let raw =
+                RawProbe { properties: [("ID_PATH".into(), path.into())].into(), ..RawProbe::default() };
+            assert_eq!(super::portal(&raw).map(|ip| ip.to_string()).as_deref(), portal, "{path}");
         }
     }
 

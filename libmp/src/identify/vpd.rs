@@ -1,4 +1,4 @@
-//! Vital product data pages 0x80 and 0x83 (SPC-4 7.8.15, 7.8.6), as sysfs gives them: header included.
+//! Vital product data pages 0x00, 0x80 and 0x83 (SPC-4 7.8.14, 7.8.15, 7.8.6), as sysfs gives them: header included.
 //!
 //! Any bytes may come in. What does not fit into the page, or into what was read of it, is not there.
 
@@ -75,6 +75,11 @@ pub fn target_port_group(page: &[u8]) -> Option<u16> {
     designators(page)
         .filter(|designator| designator.kind == kind::TARGET_PORT_GROUP)
         .find_map(|designator| Some(u16::from_be_bytes([*designator.id.get(2)?, *designator.id.get(3)?])))
+}
+
+/// Numbers of the pages in page 0x00 (SPC-4 7.8.14).
+pub fn supported(page: &[u8]) -> &[u8] {
+    body(page, 0x00).unwrap_or_default()
 }
 
 /// Serial number in page 0x80, without blanks at both ends; `None` where there is none.

@@ -1,44 +1,28 @@
-//! Raw answers of a device → the priority of its path. One file per prioritizer; none does I/O.
+//! Answers of a device → the priority of its path. None of it does I/O.
 
 mod alua;
-mod constant;
+pub mod ana;
+pub mod args;
+mod latency;
 pub mod rtpg;
 mod sysfs;
+mod vendor;
 
-use alloc::string::String;
+use ::core::time::Duration;
+use alloc::string::ToString;
 
+use self::args::{ArgError, Attribute, Latency, Network, Weights};
 use crate::check::ScsiReply;
+use crate::check::ask::{Answers, Step, Unanswered};
+use crate::check::sense::{Ending, key};
 use crate::config::settings::Prioritizer;
 use crate::identify::Facts;
 use crate::types::{Errno, Priority};
 
-/// What must be read for a priority; nothing for those that are computed from what is known.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum PrioIo {
-    /// SCSI REPORT TARGET PORT GROUPS (SPC-4 6.37), and INQUIRY VPD page 0x83 from sysfs.
-    ReportTargetPortGroups,
-    /// `device/access_state` and `device/preferred_path` in sysfs.
-    SysfsAccessState,
-}
-
-/// What came back from a [`PrioIo`], unjudged.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RawPrio {
-    /// The answer to REPORT TARGET PORT GROUPS.
-    Rtpg(Result<ScsiReply, Errno>),
-    /// The two sysfs attributes, trimmed; `None` where one can't be read.
-    Sysfs {
-        /// `active/optimized`, `active/non-optimized`, `standby`, …
-        access_state: Option<String>,
-        /// `0` or `1`.
-        preferred_path: Option<String>,
-    },
-}
-
 /// Why a path has no priority now. An unreadable priority keeps its last value.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PrioError {
-    /// Nothing was read, or the answer is one to another question.
+    /// Nothing was read: the device does not run.
     #[error("nothing was read")]
     NotRead,
     /// The device could not be asked.
@@ -47,65 +31,153 @@ pub enum PrioError {
     /// A unit attention, or not ready: the next try may well succeed (see [`TRIES`]).
     #[error("the device asks to try again")]
     Retry,
+    /// Its port group is between two states: what was known before holds until it has arrived.
+    #[error("its port group is changing its state")]
+    Transitioning,
     /// The device, or the way to it, failed the command.
     #[error("the device did not answer the question")]
     Refused,
     /// The device does not know the command: it has no asymmetric access.
-    #[error("the device doesn't support target port groups")]
+    #[error("the device doesn't know the question")]
     NotSupported,
+    /// The answer is not what this kind of array answers.
+    #[error("the answer is of an unknown format")]
+    UnknownPage,
+    /// CLARiiON: wrong initiator type, failover mode, or `arraycommpath`.
+    #[error("the array is not set up for failover on this path")]
+    NotForFailover,
+    /// CLARiiON: the LUN does not serve normal I/O.
+    #[error("the array does not serve normal I/O on this path")]
+    NotNormal,
     /// The path's own port group is not known (VPD page 0x83).
     #[error("its target port group is not known")]
     NoPortGroup,
     /// The answer ends before the path's port group comes.
     #[error("the answer is cut short")]
     Truncated,
-    /// The answer is whole, and the path's port group is not in it.
-    #[error("its target port group is not in the answer")]
+    /// The answer is whole, and the path's group is not in it.
+    #[error("its group is not in the answer")]
     GroupNotListed,
     /// sysfs has no `access_state`: no hardware handler that knows it is attached.
     #[error("the kernel knows no access state of it")]
     NoAccessState,
+    /// `prio_args` can't be read: every path has priority 0.
+    #[error("{0}; write {form}", form = .0.form())]
+    Arguments(#[from] ArgError),
+}
+
+impl From<Unanswered> for PrioError {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NotAsked => Self::NotRead,
+            Unanswered::Failed(errno) => Self::Io(errno),
+        }
+    }
 }
 
 /// How often a question answered with [`PrioError::Retry`] is tried in all.
 pub const TRIES: u32 = 4;
 
-/// What must be read for this prioritizer; `None` where nothing is.
-pub const fn io_for(prio: Prioritizer) -> Option<PrioIo> {
-    match prio {
-        Prioritizer::Const => None,
-        Prioritizer::Sysfs => Some(PrioIo::SysfsAccessState),
-        Prioritizer::Alua => Some(PrioIo::ReportTargetPortGroups),
-    }
+/// What a prioritizer remembers of a path from one rating to the next.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Memory {
+    /// `alua`: the device refuses the extended header of REPORT TARGET PORT GROUPS.
+    pub plain_rtpg: bool,
+    /// `ana`: what the controller said of its groups.
+    pub ana: Option<ana::Shape>,
 }
 
-/// The prioritizer that fits a device that was asked (`detect_prio`): the hardware handler's view where
-/// the kernel has one, else the device's own answer. `None`: the configured one.
-pub const fn detect(facts: &Facts) -> Option<Prioritizer> {
-    match (facts.has_alua(), &facts.access_state) {
-        (false, _) => None,
-        (true, Some(_)) => Some(Prioritizer::Sysfs),
-        (true, None) => Some(Prioritizer::Alua),
-    }
+/// What a priority depends on, besides the answers.
+#[derive(Debug, Clone, Copy)]
+pub struct Subject<'a> {
+    /// `prio_args`; what a prioritizer does not know of them it ignores.
+    pub args: &'a str,
+    /// The path.
+    pub facts: &'a Facts,
+    /// How long its check may take.
+    pub timeout: Duration,
+    /// A number that is another one each time, for `random`.
+    pub seed: u64,
 }
 
-/// One answer → the priority of the path. `args` are `prio_args`; what a prioritizer does not know of
-/// them it ignores.
-pub fn rate(
+/// The answers so far → the priority of the path, or what else must be asked.
+pub fn step(
     prio: Prioritizer,
-    args: &str,
-    raw: Option<&RawPrio>,
-    facts: &Facts,
-) -> Result<Priority, PrioError> {
-    match (prio, raw) {
-        (Prioritizer::Const, _) => Ok(constant::PRIORITY),
-        (Prioritizer::Sysfs, Some(RawPrio::Sysfs { access_state, preferred_path })) => {
-            sysfs::rate(Preference::of(args), access_state.as_deref(), preferred_path.as_deref())
+    subject: &Subject<'_>,
+    memory: &mut Memory,
+    answers: &Answers,
+) -> Step<Result<Priority, PrioError>> {
+    let Subject { args, facts, .. } = *subject;
+    match prio {
+        Prioritizer::Const => Ok(Ok(Priority(1))),
+        Prioritizer::Random => Ok(Ok(random(subject.seed))),
+        Prioritizer::WeightedPath => Ok(weighted(args, facts)),
+        Prioritizer::Iet => Ok(portal(args, facts)),
+        Prioritizer::Sysfs => Ok(answers
+            .access_state()?
+            .map_err(PrioError::from)
+            .and_then(|(state, preferred)| sysfs::rate(Preference::of(args), state, preferred))),
+        Prioritizer::Alua => alua::rate(Preference::of(args), facts.tpg, memory, answers),
+        Prioritizer::Ana => ana::rate(u32::try_from(facts.lun).unwrap_or_default(), memory, answers),
+        Prioritizer::Emc => vendor::emc(answers),
+        Prioritizer::Rdac => vendor::rdac(answers),
+        Prioritizer::HpSw => vendor::hp_sw(answers),
+        Prioritizer::Hds => vendor::hds(answers),
+        Prioritizer::Ontap => vendor::ontap(answers),
+        Prioritizer::Datacore => match args::preferred_server(args) {
+            Ok(server) => vendor::datacore(server, answers),
+            Err(error) => Ok(Err(error.into())),
+        },
+        Prioritizer::PathLatency => {
+            let latency = Latency::parse(args).unwrap_or(Latency::DEFAULT);
+            latency::rate(latency, subject.timeout, answers)
         }
-        (Prioritizer::Alua, Some(RawPrio::Rtpg(reply))) => {
-            alua::rate(Preference::of(args), reply.as_ref().map_err(|errno| *errno), facts.tpg)
+    }
+}
+
+/// From 1 to 10.
+fn random(seed: u64) -> Priority {
+    // The finalizer of SplitMix64: neighbours give numbers that have nothing in common.
+    let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    Priority(i32::try_from((z ^ (z >> 31)) % 10).unwrap_or_default() + 1)
+}
+
+/// `weightedpath`: the priority of the first pattern that matches the attribute.
+fn weighted(args: &str, facts: &Facts) -> Result<Priority, PrioError> {
+    let weights = Weights::parse(args)?;
+    let subject = match weights.attribute {
+        Attribute::Hbtl => facts.hctl.map(|hctl| hctl.to_string()).unwrap_or_default(),
+        Attribute::DevName => facts.name.to_string(),
+        Attribute::Serial => facts.serial.clone(),
+        Attribute::Wwn => {
+            let ids = &facts.ids;
+            let names = [&ids.host_wwnn, &ids.host_wwpn, &ids.target_wwnn, &ids.target_wwpn];
+            names.map(|name| name.as_deref().unwrap_or("[undef]")).join(":")
         }
-        (Prioritizer::Sysfs | Prioritizer::Alua, _) => Err(PrioError::NotRead),
+    };
+    Ok(Priority(weights.rate(&subject)))
+}
+
+/// `iet`: 20 through a preferred portal, 10 through any other.
+fn portal(args: &str, facts: &Facts) -> Result<Priority, PrioError> {
+    let preferred = Network::parse(args)?;
+    Ok(Priority(if facts.portal.is_some_and(|portal| preferred.contains(portal)) { 20 } else { 10 }))
+}
+
+/// The data of a command that ended well.
+fn data_of(reply: Result<&ScsiReply, Unanswered>) -> Result<&[u8], PrioError> {
+    let reply = reply?;
+    match Ending::of(reply) {
+        Ending::Good => Ok(&reply.data),
+        Ending::Refused(sense) => Err(match sense.key {
+            key::UNIT_ATTENTION | key::NOT_READY => PrioError::Retry,
+            // An unknown command, or a field of it; not a LUN that is gone (25h).
+            key::ILLEGAL_REQUEST if sense.asc == 0x20 || sense.asc == 0x24 => PrioError::NotSupported,
+            _ => PrioError::Refused,
+        }),
+        Ending::ReservationConflict | Ending::Transport(_) | Ending::Failed => Err(PrioError::Refused),
     }
 }
 
@@ -161,53 +233,94 @@ impl AccessState {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::identify::{RawProbe, hex, identify};
+    use alloc::vec::Vec;
 
-    fn facts(tpgs: u8, tpg: Option<u16>, access_state: Option<&str>) -> Facts {
+    use super::*;
+    use crate::check::ask::{Answer, Ask, good};
+    use crate::check::command::{RtpgHeader, ScsiCommand};
+    use crate::identify::{RawProbe, identify};
+    use crate::show::view::TransportIds;
+    use crate::types::Hctl;
+
+    fn facts() -> Facts {
         Facts {
-            tpgs,
-            tpg,
-            access_state: access_state.map(Into::into),
-            ..identify(&"sda".into(), &RawProbe::default())
+            tpg: Some(1),
+            hctl: Some(Hctl { host: 1, channel: 0, target: 2, lun: 3 }),
+            serial: "0395J1FR904324".into(),
+            portal: "10.1.2.3".parse().ok(),
+            ids: TransportIds {
+                host_wwnn: Some("0x200100e08ba0aea0".into()),
+                target_wwpn: Some("0x5001".into()),
+                ..TransportIds::default()
+            },
+            ..identify(&"sdc".into(), &RawProbe::default())
         }
     }
 
-    #[test]
-    fn detection() {
-        for (tpgs, tpg, access_state, expected) in [
-            (0, None, None, None),
-            (0, Some(1), Some("standby"), None),
-            (1, None, Some("standby"), None),
-            (1, Some(1), None, Some(Prioritizer::Alua)),
-            (3, Some(1), Some("standby"), Some(Prioritizer::Sysfs)),
-        ] {
-            let facts = facts(tpgs, tpg, access_state);
-            assert_eq!(detect(&facts), expected);
-            assert_eq!(crate::check::detect(&facts).is_some(), expected.is_some());
-        }
+    fn rate(prio: Prioritizer, args: &str, answers: &Answers) -> Step<Result<Priority, PrioError>> {
+        let facts = facts();
+        let subject = Subject { args, facts: &facts, timeout: Duration::from_secs(30), seed: 5 };
+        step(prio, &subject, &mut Memory::default(), answers)
     }
 
     #[test]
     fn each_prioritizer_rates_its_own_answer() {
-        let facts = facts(1, Some(1), None);
-        let rtpg = RawPrio::Rtpg(Ok(ScsiReply {
-            data: hex("0000000c 80 0f 0001 00 02 00 01 00000001"),
-            ..ScsiReply::default()
-        }));
-        let sysfs = RawPrio::Sysfs { access_state: Some("standby".into()), preferred_path: Some("1".into()) };
-        for (prio, args, raw, expected) in [
-            (Prioritizer::Const, "", None, Ok(1)),
-            (Prioritizer::Const, "", Some(&sysfs), Ok(1)),
-            (Prioritizer::Sysfs, "", Some(&sysfs), Ok(81)),
-            (Prioritizer::Alua, "", Some(&rtpg), Ok(50)),
-            (Prioritizer::Alua, "a\texclusive_pref_bit", Some(&rtpg), Ok(130)),
-            (Prioritizer::Alua, "exclusive_pref_bits", Some(&rtpg), Ok(50)),
-            (Prioritizer::Alua, "", Some(&sysfs), Err(PrioError::NotRead)),
-            (Prioritizer::Sysfs, "", None, Err(PrioError::NotRead)),
+        let mut answers = Answers::default();
+        let rtpg = ScsiCommand::report_target_port_groups(RtpgHeader::Extended, 1024);
+        let asks: Vec<_> = [Ask::Scsi(rtpg), Ask::AccessState].into();
+        let state =
+            Answer::AccessState { access_state: Some("standby".into()), preferred_path: Some("1".into()) };
+        answers.put(asks, &[Answer::Scsi(good("0000000c 80 0f 0001 00 02 00 01 00000001")), state]);
+        for (prio, args, expected) in [
+            (Prioritizer::Const, "", 1),
+            (Prioritizer::Sysfs, "", 81),
+            (Prioritizer::Alua, "", 50),
+            (Prioritizer::Alua, "a\texclusive_pref_bit", 130),
+            (Prioritizer::Alua, "exclusive_pref_bits", 50),
+            (Prioritizer::WeightedPath, "hbtl ^1:0:2:. 4", 4),
+            (Prioritizer::WeightedPath, "devname sd[ab] 4 sd 3", 3),
+            (Prioritizer::WeightedPath, "serial .*J1FR.*324 6", 6),
+            (Prioritizer::WeightedPath, "wwn ^0x200100e08ba0aea0:.*:.*:0x5001$ 7", 7),
+            (Prioritizer::WeightedPath, "wwn ^[^:]*:0x5001 7", 0),
+            (Prioritizer::Iet, "preferredip=10.1.2.3", 20),
+            (Prioritizer::Iet, "preferredip=10.1.0.0/16", 20),
+            (Prioritizer::Iet, "preferredip=10.1.2.33", 10),
         ] {
-            assert_eq!(rate(prio, args, raw, &facts), expected.map(Priority), "{prio:?} {args}");
+            assert_eq!(rate(prio, args, &answers), Ok(Ok(Priority(expected))), "{prio:?} {args}");
         }
-        assert_eq!(io_for(Prioritizer::Const), None);
+        for prio in [Prioritizer::WeightedPath, Prioritizer::Datacore, Prioritizer::Iet] {
+            let rated = rate(prio, "no", &answers);
+            assert!(matches!(rated, Ok(Err(PrioError::Arguments(_)))), "{rated:?}");
+        }
+    }
+
+    #[test]
+    fn who_needs_an_answer_asks_for_it() {
+        for prio in Prioritizer::ALL {
+            use Prioritizer::*;
+            let args = match prio {
+                WeightedPath => "devname sda 1",
+                Datacore => "preferredsds=a",
+                Iet => "preferredip=10.0.0.1",
+                _ => "",
+            };
+            let known = matches!(prio, Const | Random | WeightedPath | Iet);
+            let first = rate(prio, args, &Answers::default());
+            assert_eq!(matches!(first, Ok(Ok(_))), known, "{prio:?}");
+            let Err(wanted) = first else { continue };
+            let mut answers = Answers::default();
+            answers.put(wanted.0, &[Answer::Failed(Errno::EIO)]);
+            assert_eq!(rate(prio, args, &answers), Ok(Err(PrioError::Io(Errno::EIO))), "{prio:?}");
+        }
+    }
+
+    #[test]
+    fn random_is_from_1_to_10() {
+        let mut seen = [0; 11];
+        for seed in 0..10_000 {
+            seen[usize::try_from(random(seed).0).unwrap()] += 1;
+        }
+        assert_eq!(seen[0], 0);
+        assert!(seen[1..].iter().all(|count| (800..1200).contains(count)), "{seen:?}");
     }
 }

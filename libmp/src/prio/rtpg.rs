@@ -17,6 +17,12 @@ pub struct PortGroup {
     pub preferred: bool,
 }
 
+/// How long the whole answer is by its first bytes, header included; 0 where those are missing.
+pub fn length(data: &[u8]) -> usize {
+    let length = data.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes).saturating_add(4));
+    usize::try_from(length).unwrap_or(usize::MAX)
+}
+
 /// All groups, and whether the data hold every one of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Report<'a> {

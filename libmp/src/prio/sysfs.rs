@@ -15,6 +15,7 @@ pub(super) fn rate(
         Some("active/non-optimized") => AccessState::NonOptimized,
         Some("lba-dependent") => AccessState::LbaDependent,
         Some("standby") => AccessState::Standby,
+        Some("transitioning") => return Err(PrioError::Transitioning),
         Some(_) => AccessState::Unusable,
     };
     let preferred = preferred_path.and_then(|text| text.trim().parse::<u64>().ok());
@@ -38,11 +39,12 @@ mod tests {
             (NotOptimized, "lba-dependent", Some("x"), 5),
             (NotOptimized, "standby", None, 1),
             (NotOptimized, "unavailable", None, 0),
-            (NotOptimized, "transitioning", Some("1"), 80),
+            (NotOptimized, "unavailable", Some("1"), 80),
             (NotOptimized, "offline", None, 0),
         ] {
             assert_eq!(rate(preference, Some(state), preferred), Ok(Priority(expected)), "{state}");
         }
+        assert_eq!(rate(NotOptimized, Some("transitioning"), Some("1")), Err(PrioError::Transitioning));
         assert_eq!(rate(NotOptimized, None, Some("1")), Err(PrioError::NoAccessState));
         assert_eq!(rate(NotOptimized, Some(" "), None), Err(PrioError::NoAccessState));
     }

@@ -33,6 +33,14 @@ impl Buffer {
         Self::with_alignment(size, 16)
     }
 
+    /// One that holds these bytes. It has at least one.
+    pub fn filled(bytes: &[u8]) -> Self {
+        let buffer = Self::plain(bytes.len());
+        // SAFETY: it is as long as the bytes at least, and nobody else knows of it yet.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), buffer.as_ptr(), bytes.len()) };
+        buffer
+    }
+
     fn with_alignment(size: usize, alignment: usize) -> Self {
         let layout =
             Layout::from_size_align(size.max(1), alignment).expect("a small size and a power of two");

@@ -9,6 +9,7 @@ pub mod dm;
 pub mod files;
 pub mod lane;
 pub mod machine;
+pub mod nvme;
 pub mod pidfile;
 pub mod poll;
 pub mod process;

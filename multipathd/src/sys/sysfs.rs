@@ -46,6 +46,7 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
         vendor: device.line("vendor"),
         model: device.line("model"),
         revision: or_else(device.line("rev"), || device.line("firmware_rev")),
+        vpd0: device.bytes("vpd_pg0"),
         vpd80: device.bytes("vpd_pg80"),
         vpd83: device.bytes("vpd_pg83"),
         inquiry: device.bytes("inquiry"),
@@ -55,6 +56,7 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
         preferred_path: device.text("preferred_path"),
         timeout_s: device.number("timeout"),
         max_sectors_kb: block.number("queue/max_sectors_kb"),
+        block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
         transport: transport(&block, &device),
         ..RawProbe::default()
     };

@@ -2,28 +2,51 @@
 
 use std::fmt::Write as _;
 
-use libmp::check::{CheckIo, RawCheck, RawIo};
+use libmp::check::{Answer, Ask, RawCheck};
 use libmp::core::effect::Effect;
 use libmp::core::event::{Event, Uevent};
 use libmp::dm::op::{DmOp, RawMap};
 use libmp::types::Wwid;
 
-fn raw_check(raw: &RawCheck) -> String {
-    let io = match &raw.io {
-        RawIo::None => "no I/O".into(),
-        RawIo::Read(Ok(bytes)) => format!("read {bytes}"),
-        RawIo::Read(Err(errno)) => format!("read failed: {errno}"),
-        RawIo::Scsi(r) if r.status == 0 && r.host_status == 0 => "good".into(),
-        RawIo::Scsi(r) if r.host_status != 0 => format!("host byte {:#x}", r.host_status),
-        RawIo::Scsi(r) => format!(
+fn answer(answer: &Answer) -> String {
+    match answer {
+        Answer::NotAsked => "not asked".into(),
+        Answer::Failed(errno) => format!("failed: {errno}"),
+        Answer::Scsi(r) if r.status == 0 && r.host_status == 0 => "good".into(),
+        Answer::Scsi(r) if r.host_status != 0 => format!("host byte {:#x}", r.host_status),
+        Answer::Scsi(r) => format!(
             "sense {:02x}/{:02x}/{:02x}",
             r.sense.get(2).unwrap_or(&0),
             r.sense.get(12).unwrap_or(&0),
             r.sense.get(13).unwrap_or(&0)
         ),
-        RawIo::Failed(errno) => format!("failed: {errno}"),
-    };
-    format!("{} {io}", raw.sysfs_state.as_deref().unwrap_or("-"))
+        Answer::Nvme(r) => format!("status {:#x}", r.status),
+        Answer::Read(bytes) => format!("read {bytes}"),
+        Answer::TimedReads(took) => format!("{} reads", took.len()),
+        Answer::AccessState { access_state, .. } => access_state.as_deref().unwrap_or("-").into(),
+    }
+}
+
+fn raw_check(raw: &RawCheck) -> String {
+    let answers: Vec<String> = raw.answers.iter().map(answer).collect();
+    format!("{} {}", raw.sysfs_state.as_deref().unwrap_or("-"), answers.join(", "))
+}
+
+fn ask(ask: &Ask) -> String {
+    match ask {
+        Ask::Scsi(command) => match command.cdb() {
+            [0x00, ..] => "tur".into(),
+            [0x28, ..] => "read".into(),
+            [0x12, 1, page, ..] => format!("vpd{page:02x}"),
+            [0x12, ..] => "inquiry".into(),
+            [0xa3, ..] => "rtpg".into(),
+            cdb => format!("scsi{:02x}", cdb.first().unwrap_or(&0)),
+        },
+        Ask::Nvme(command) => format!("nvme{:02x}", command.opcode),
+        Ask::DirectRead => "directio".into(),
+        Ask::TimedReads { count, .. } => format!("{count}reads"),
+        Ask::AccessState => "access_state".into(),
+    }
 }
 
 fn uevent(event: &Uevent) -> String {
@@ -122,17 +145,8 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Enumerate { token } => format!("#{} enumerate", token.0),
         Effect::Probe { token, name } => format!("#{} probe {name}", token.0),
         Effect::Check { token, name, devt, request } => {
-            let io = match request.io {
-                CheckIo::SysfsState => "state",
-                CheckIo::TestUnitReady => "tur",
-                CheckIo::ReadSector0 => "readsector0",
-                CheckIo::DirectRead => "directio",
-            };
-            format!(
-                "#{} check {name} {devt} {io}{}",
-                token.0,
-                if request.prio.is_some() { "+prio" } else { "" }
-            )
+            let asks: Vec<String> = request.asks.iter().map(ask).collect();
+            format!("#{} check {name} {devt} {}", token.0, asks.join("+"))
         }
         Effect::Dm { token, wwid, op: it } => format!("#{} dm {}", token.0, op(wwid, it)),
         Effect::SysfsWrite { token, name, attribute, value } => {

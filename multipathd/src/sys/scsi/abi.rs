@@ -7,6 +7,7 @@ use super::{SENSE, Transfer};
 pub(super) const SG_IO: libc::c_ulong = 0x2285;
 
 const DXFER_NONE: i32 = -1;
+const DXFER_TO_DEV: i32 = -2;
 const DXFER_FROM_DEV: i32 = -3;
 
 #[repr(C)]
@@ -70,7 +71,7 @@ impl SgIoHdr {
 
     pub(super) fn new(transfer: &Transfer, pack_id: i32) -> Self {
         let mut header = Self {
-            cmd_len: transfer.cdb_len,
+            cmd_len: u8::try_from(transfer.cdb.len()).unwrap_or_default(),
             mx_sb_len: u8::try_from(SENSE).unwrap_or(u8::MAX),
             cmdp: transfer.cdb.as_ptr(),
             sbp: transfer.sense.as_ptr(),
@@ -78,8 +79,10 @@ impl SgIoHdr {
             pack_id,
             ..Self::EMPTY
         };
-        if let Some(data) = &transfer.data {
-            header.dxfer_direction = DXFER_FROM_DEV;
+        let data = [(DXFER_FROM_DEV, &transfer.data_in), (DXFER_TO_DEV, &transfer.data_out)];
+        for (direction, data) in data {
+            let Some(data) = data else { continue };
+            header.dxfer_direction = direction;
             header.dxfer_len = u32::try_from(data.len()).unwrap_or_default();
             header.dxferp = data.as_ptr();
         }

@@ -8,6 +8,7 @@ use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use libmp::check::ScsiReply;
+use libmp::check::command::{Data, ScsiCommand};
 use libmp::types::Errno;
 
 pub use self::sg::{Generic, open_generic};
@@ -19,69 +20,41 @@ use super::last_errno;
 /// More than any sense data (SPC-4 4.5: 252 bytes).
 const SENSE: usize = 252;
 
-/// A command, and how much data it may bring in.
+/// A command, and how long the kernel may take for it.
 #[derive(Debug, Clone)]
 pub struct Command {
-    cdb: [u8; 16],
-    cdb_len: u8,
-    data_in: usize,
-    timeout: Duration,
-}
-
-impl Command {
-    fn new(cdb: &[u8], data_in: usize, timeout: Duration) -> Self {
-        let mut bytes = [0; 16];
-        bytes[..cdb.len()].copy_from_slice(cdb);
-        let cdb_len = u8::try_from(cdb.len()).expect("a CDB has at most 16 bytes");
-        Self { cdb: bytes, cdb_len, data_in, timeout }
-    }
-
-    /// TEST UNIT READY (SPC-4 6.47).
-    pub fn test_unit_ready(timeout: Duration) -> Self {
-        Self::new(&[0; 6], 0, timeout)
-    }
-
-    /// READ(10) of one block at address 0 (SBC-3 5.11).
-    pub fn read_block_0(block_size: usize, timeout: Duration) -> Self {
-        Self::new(&[0x28, 0, 0, 0, 0, 0, 0, 0, 1, 0], block_size, timeout)
-    }
-
-    /// REPORT TARGET PORT GROUPS (SPC-4 6.37), length-only header format, which every array knows.
-    pub fn report_target_port_groups(length: u16, timeout: Duration) -> Self {
-        let [high, low] = length.to_be_bytes();
-        let cdb = [0xa3, 0x0a, 0, 0, 0, 0, 0, 0, high, low, 0, 0];
-        Self::new(&cdb, usize::from(length), timeout)
-    }
-
-    /// INQUIRY, of a vital product data page where one is given (SPC-4 6.6).
-    pub fn inquiry(page: Option<u8>, length: u16, timeout: Duration) -> Self {
-        let [high, low] = length.to_be_bytes();
-        let cdb = [0x12, u8::from(page.is_some()), page.unwrap_or_default(), high, low, 0];
-        Self::new(&cdb, usize::from(length), timeout)
-    }
+    /// The command.
+    pub command: ScsiCommand,
+    /// Its time limit.
+    pub timeout: Duration,
 }
 
 /// A command with the memory that the kernel writes its answer to.
 #[derive(Debug)]
 struct Transfer {
     cdb: Buffer,
-    cdb_len: u8,
     sense: Buffer,
-    data: Option<Buffer>,
+    /// Where data come in.
+    data_in: Option<Buffer>,
+    /// Data that go out.
+    data_out: Option<Buffer>,
     timeout_ms: u32,
 }
 
 impl Transfer {
     fn new(command: &Command) -> Self {
-        let cdb = Buffer::plain(command.cdb.len());
-        // SAFETY: both are 16 bytes long; nobody else knows of the buffer yet.
-        unsafe { std::ptr::copy_nonoverlapping(command.cdb.as_ptr(), cdb.as_ptr(), command.cdb.len()) };
+        let Command { command, timeout } = command;
+        let (data_in, data_out) = match &command.data {
+            Data::None => (None, None),
+            Data::In(length) => (Some(Buffer::plain(usize::try_from(*length).unwrap_or_default())), None),
+            Data::Out(bytes) => (None, Some(Buffer::filled(bytes))),
+        };
         Self {
-            cdb,
-            cdb_len: command.cdb_len,
+            cdb: Buffer::filled(command.cdb()),
             sense: Buffer::plain(SENSE),
-            data: (command.data_in > 0).then(|| Buffer::plain(command.data_in)),
-            timeout_ms: u32::try_from(command.timeout.as_millis()).unwrap_or(u32::MAX),
+            data_in,
+            data_out,
+            timeout_ms: u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX),
         }
     }
 
@@ -96,7 +69,7 @@ impl Transfer {
             host_status: header.host_status,
             driver_status: header.driver_status,
             sense: self.sense.to_vec(usize::from(header.sb_len_wr)),
-            data: self.data.as_ref().map_or_else(Vec::new, |data| {
+            data: self.data_in.as_ref().map_or_else(Vec::new, |data| {
                 data.to_vec(data.len().saturating_sub(usize::try_from(header.resid).unwrap_or_default()))
             }),
         }

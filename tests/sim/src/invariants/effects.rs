@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use libmp::check::{Ask, CheckRequest};
 use libmp::core::effect::Effect;
 use libmp::core::event::RequestId;
 use libmp::dm::op::{DmOp, uuid_of};
@@ -14,12 +15,17 @@ impl Watch {
     /// The daemon orders this.
     pub fn effect(&mut self, world: &World, effect: &Effect) -> Result<(), Violation> {
         match effect {
-            Effect::Check { token, name, devt, .. } => {
+            Effect::Check { token, name, devt, request } => {
                 self.checks += 1;
                 self.exists(world.now, name.as_str(), effect)?;
-                let asked = Asked::Check { name: name.as_str().into(), devt: *devt };
+                let asked = Asked::Check {
+                    name: name.as_str().into(),
+                    devt: *devt,
+                    of_state: asks_of_state(request),
+                };
                 let came = self.paths.get(name.as_str()).map_or(0, |k| k.came);
-                if let Some((other, _)) = self.asked.iter().find(|(_, (at, a))| *a == asked && *at > came) {
+                let same = |a: &Asked| matches!(a, Asked::Check { name: n, devt: d, .. } if n == name.as_str() && d == devt);
+                if let Some((other, _)) = self.asked.iter().find(|(_, (at, a))| same(a) && *at > came) {
                     let detail = format!("{name} is checked while check #{} is under way", other.0);
                     return Err(Violation::new("one-check-a-path", detail));
                 }
@@ -179,5 +185,14 @@ impl Watch {
             return Err(Violation::new("no-reinstate-without-evidence", detail));
         }
         Ok(())
+    }
+}
+
+/// Is the path's state asked for, and not its priority only?
+fn asks_of_state(request: &CheckRequest) -> bool {
+    match request.asks.first() {
+        Some(Ask::Scsi(command)) => command.cdb().first() != Some(&0xa3),
+        Some(Ask::TimedReads { .. }) => false,
+        None | Some(Ask::Nvme(_) | Ask::DirectRead | Ask::AccessState) => true,
     }
 }

@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
-use libmp::check::{RawCheck, RawIo};
+use libmp::check::{Answer, RawCheck};
 use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
 use libmp::show::view::View;
@@ -105,7 +105,7 @@ struct Known {
 /// What a token was given for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
-    Check { name: String, devt: DevT },
+    Check { name: String, devt: DevT, of_state: bool },
     Probe { name: String },
     Dm { wwid: String, taken: Option<String> },
     Enumerate,
@@ -213,16 +213,20 @@ impl Watch {
                 }
             }
             Event::Checked { token, raw } => {
-                let Some((ordered, Asked::Check { name, .. })) = self.take(*token) else { return };
-                if is_good(raw) {
+                let Some((ordered, Asked::Check { name, of_state, .. })) = self.take(*token) else { return };
+                if of_state && is_good(raw) {
                     let known = self.paths.entry(name).or_default();
                     known.good = known.good.max(Some(ordered));
                 }
             }
-            Event::DmDone { token, .. }
-            | Event::Config { token, .. }
-            | Event::SysfsWritten { token, .. }
-            | Event::Saved { token, .. } => {
+            Event::DmDone { token, .. } => {
+                // However long it took, and whatever was done to the map meanwhile: the answer is old.
+                if let Some((_, Asked::Dm { wwid, .. })) = self.take(*token) {
+                    let maps = world.dm.devices.values().filter(|d| d.wwid() == Some(wwid.as_str()));
+                    self.excused.extend(maps.map(|device| (device.minor, now)));
+                }
+            }
+            Event::Config { token, .. } | Event::SysfsWritten { token, .. } | Event::Saved { token, .. } => {
                 if let Event::Config { .. } = event {
                     self.away.clear();
                 }
@@ -333,16 +337,16 @@ impl Known {
     }
 }
 
-/// Could a checker take this for a good answer?
+/// Could a checker take this for a good answer? It is the first one; a priority's come after it.
 fn is_good(raw: &RawCheck) -> bool {
-    match &raw.io {
-        RawIo::None => raw.sysfs_state.as_deref() == Some("running"),
-        RawIo::Read(read) => read.is_ok(),
+    match raw.answers.first() {
+        None | Some(Answer::AccessState { .. }) => raw.sysfs_state.as_deref() == Some("running"),
+        Some(Answer::Read(_) | Answer::TimedReads(_)) => true,
         // Standby (02/04/0b) is a good answer: ghost.
-        RawIo::Scsi(reply) if reply.status == 2 && reply.sense.len() > 13 => {
+        Some(Answer::Scsi(reply)) if reply.status == 2 && reply.sense.len() > 13 => {
             (reply.sense[2], reply.sense[12], reply.sense[13]) == (2, 4, 0x0b)
         }
-        RawIo::Scsi(reply) => reply.status == 0 && reply.host_status == 0,
-        RawIo::Failed(_) => false,
+        Some(Answer::Scsi(reply)) => reply.status == 0 && reply.host_status == 0,
+        Some(Answer::NotAsked | Answer::Failed(_) | Answer::Nvme(_)) => false,
     }
 }

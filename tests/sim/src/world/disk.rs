@@ -1,10 +1,11 @@
 //! LUNs of arrays, and the SCSI disks of the host that lead to them.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use libmp::check::{CheckIo, CheckRequest, RawCheck, RawIo, ScsiReply};
+use libmp::check::command::ScsiCommand;
+use libmp::check::{self, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::identify::RawProbe;
-use libmp::prio::{PrioIo, RawPrio};
 use libmp::types::{DevT, Errno, Hctl};
 
 use super::scsi::{self, Alua};
@@ -151,22 +152,52 @@ impl Disk {
 
     /// The answer to a check that is performed now (and doesn't hang).
     pub fn check(&self, luns: &[Lun], request: &CheckRequest) -> RawCheck {
-        let running = self.state == SdevState::Running;
-        let io = if running { self.check_io(luns, &request.io) } else { RawIo::None };
-        let prio = request.prio.as_ref().map(|prio| self.prio(luns, prio));
-        RawCheck { sysfs_state: Some(self.state.as_str().into()), io, prio }
+        let answers = request.asks.iter().map(|ask| self.answer_to(luns, ask)).collect();
+        RawCheck { sysfs_state: Some(self.state.as_str().into()), answers }
     }
 
-    fn check_io(&self, luns: &[Lun], io: &CheckIo) -> RawIo {
+    fn answer_to(&self, luns: &[Lun], ask: &Ask) -> check::Answer {
+        let runs = self.state == SdevState::Running;
         let answer = self.answer(luns);
-        let failed_read = self.reads_fail && answer == Answer::Good;
-        match io {
-            CheckIo::SysfsState => RawIo::None,
-            CheckIo::TestUnitReady => RawIo::Scsi(Self::reply(answer, Vec::new())),
-            CheckIo::ReadSector0 if failed_read => RawIo::Scsi(scsi::sense(0x03, 0x11, 0)),
-            CheckIo::ReadSector0 => RawIo::Scsi(Self::reply(answer, vec![0; 512])),
-            CheckIo::DirectRead if answer == Answer::Good && !failed_read => RawIo::Read(Ok(4096)),
-            CheckIo::DirectRead => RawIo::Read(Err(Errno::EIO)),
+        match ask {
+            Ask::AccessState => check::Answer::AccessState {
+                access_state: self.access_state(luns),
+                preferred_path: self.lun.filter(|lun| luns[*lun].alua).map(|_| "0".into()),
+            },
+            _ if !runs => check::Answer::NotAsked,
+            Ask::Scsi(command) => check::Answer::Scsi(self.execute(luns, command, answer)),
+            Ask::DirectRead if answer == Answer::Good && !self.reads_fail => check::Answer::Read(4096),
+            Ask::TimedReads { count, .. } if answer == Answer::Good && !self.reads_fail => {
+                let took = Duration::from_micros(if self.group == 0 { 200 } else { 3000 });
+                check::Answer::TimedReads(vec![took; usize::from(*count)])
+            }
+            Ask::DirectRead | Ask::TimedReads { .. } => check::Answer::Failed(Errno::EIO),
+            Ask::Nvme(_) => check::Answer::Failed(Errno(25)),
+        }
+    }
+
+    /// What becomes of a SCSI command.
+    fn execute(&self, luns: &[Lun], command: &ScsiCommand, answer: Answer) -> ScsiReply {
+        let lun = self.lun.map(|id| &luns[id]);
+        let reached = matches!(answer, Answer::Good | Answer::NotReady(_));
+        match (command.cdb(), lun) {
+            ([0x00, ..], _) => Self::reply(answer, Vec::new()),
+            ([0x28, ..], _) if self.reads_fail && answer == Answer::Good => scsi::sense(0x03, 0x11, 0),
+            ([0x28, ..], _) => Self::reply(answer, vec![0; 512]),
+            // Two of the few commands that are served in every state.
+            ([0x12, 1, 0x80, ..], Some(lun)) if reached => scsi::good(scsi::vpd80(&lun.identity.serial)),
+            ([0xa3, action, ..], Some(lun)) if reached && lun.alua => {
+                // A part of the arrays knows the plain header only.
+                let extended = action >> 5 == 1;
+                match (extended, lun.identity.serial.len() % 2) {
+                    (true, 0) => scsi::sense(0x05, 0x24, 0),
+                    (true, _) => scsi::good(scsi::extended(&scsi::target_port_groups(&lun.groups))),
+                    (false, _) => scsi::good(scsi::target_port_groups(&lun.groups)),
+                }
+            }
+            ([0xa3, ..], _) if reached => scsi::sense(0x05, 0x20, 0),
+            (_, _) if reached => scsi::sense(0x05, 0x24, 0),
+            _ => Self::reply(answer, Vec::new()),
         }
     }
 
@@ -178,25 +209,6 @@ impl Disk {
             // DID_NO_CONNECT; a command that timed out in error handling ends as DID_TIME_OUT.
             Answer::NoConnect => scsi::host_error(0x01),
             Answer::Nothing => scsi::host_error(0x03),
-        }
-    }
-
-    fn prio(&self, luns: &[Lun], prio: &PrioIo) -> RawPrio {
-        let lun = self.lun.map(|id| &luns[id]);
-        match prio {
-            PrioIo::ReportTargetPortGroups => RawPrio::Rtpg(match (self.answer(luns), lun) {
-                // RTPG is one of the few commands that are served in every state.
-                (Answer::Good | Answer::NotReady(_), Some(lun)) if lun.alua => {
-                    Ok(scsi::good(scsi::target_port_groups(&lun.groups)))
-                }
-                (Answer::Good | Answer::NotReady(_), _) => Ok(scsi::sense(0x05, 0x20, 0)),
-                (Answer::NotMapped, _) => Ok(scsi::sense(0x05, 0x25, 0)),
-                (Answer::NoConnect | Answer::Nothing, _) => Ok(scsi::host_error(0x01)),
-            }),
-            PrioIo::SysfsAccessState => RawPrio::Sysfs {
-                access_state: self.access_state(luns),
-                preferred_path: lun.filter(|lun| lun.alua).map(|_| "0".into()),
-            },
         }
     }
 
@@ -261,6 +273,7 @@ impl Disk {
             vendor: scsi::inquiry_text(&seen.vendor, 8),
             model: scsi::inquiry_text(&seen.product, 16),
             revision: b"0001".to_vec(),
+            vpd0: Vec::new(),
             vpd80: if named { scsi::vpd80(&seen.serial) } else { Vec::new() },
             vpd83: if named { scsi::vpd83(&seen.wwid, number, number) } else { Vec::new() },
             inquiry: scsi::inquiry(&seen.vendor, &seen.product, "0001", alua),
@@ -270,6 +283,7 @@ impl Disk {
             preferred_path: alua.then(|| "0".into()),
             timeout_s: Some(30),
             max_sectors_kb: Some(1280),
+            block_size: Some(512),
             transport,
             udev_initialized: self.in_udev.is_some(),
             properties: if self.in_udev.is_some() { self.properties() } else { BTreeMap::new() },

@@ -12,7 +12,7 @@ pub mod scsi;
 
 use std::collections::BTreeMap;
 
-use libmp::check::{CheckRequest, RawCheck, RawIo};
+use libmp::check::{Answer, CheckRequest, RawCheck};
 use libmp::core::event::{Enumeration, UeventAction};
 use libmp::identify::RawProbe;
 use libmp::types::{DevT, Errno, Hctl, Instant, PathName};
@@ -155,9 +155,10 @@ impl World {
     /// What a check hears; `None` while the disk doesn't answer.
     pub fn check(&self, name: &str, devt: DevT, request: &CheckRequest) -> Option<RawCheck> {
         let Some(disk) = self.disks.get(name).filter(|d| d.devt == devt) else {
-            return Some(RawCheck { sysfs_state: None, io: RawIo::Failed(Errno::ENXIO), prio: None });
+            let answers = vec![Answer::Failed(Errno::ENXIO); request.asks.len()];
+            return Some(RawCheck { sysfs_state: None, answers });
         };
-        let no_io = request.io == libmp::check::CheckIo::SysfsState && request.prio.is_none();
+        let no_io = request.asks.is_empty();
         (no_io || !disk.hangs(&self.luns)).then(|| disk.check(&self.luns, request))
     }
 

@@ -123,6 +123,12 @@ pub fn target_port_groups(states: &[Alua]) -> Vec<u8> {
     data
 }
 
+/// The same with the extended header (parameter data format 1): a transition takes 60 s at the most.
+pub fn extended(plain: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(plain.len()).expect("few").to_be_bytes();
+    [&length[..], &[0x10, 60, 0, 0], &plain[4..]].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,0 +1,332 @@
+//! A check is a round of questions: those of its checker and of its prioritizer, each asked once. What
+//! an answer makes worth asking is asked in a next request, until there is a verdict.
+
+use ::core::time::Duration;
+use alloc::vec::Vec;
+
+use crate::check::{self, Answer, Answers, Ask, CheckState, Judged, Step, Wanted, detect};
+use crate::config::settings::{PathSettings, Prioritizer};
+use crate::core::path::{Health, Path};
+use crate::identify::Facts;
+use crate::prio::{self, PrioError};
+use crate::types::Priority;
+
+/// No checker and prioritizer need more requests together, tries of the latter included.
+const MOST_REQUESTS: u32 = 12;
+
+/// What was asked and answered since the check began.
+#[derive(Debug, Clone, Default)]
+pub struct Round {
+    asked: Vec<Ask>,
+    answers: Answers,
+    requests: u32,
+    prio_tries: u32,
+}
+
+impl Round {
+    /// These are asked now.
+    pub fn ask(&mut self, asks: &[Ask]) {
+        self.asked = asks.to_vec();
+        self.requests += 1;
+    }
+
+    /// They were answered.
+    pub fn answered(&mut self, answers: &[Answer]) {
+        self.answers.put(core::mem::take(&mut self.asked), answers);
+    }
+}
+
+/// How a round goes on.
+#[derive(Debug)]
+pub enum Turn {
+    /// With these questions.
+    Ask(Vec<Ask>),
+    /// It is over: the path's state and, where it is worth having, its priority.
+    Done(Judged, Option<Result<Priority, PrioError>>),
+}
+
+/// What a turn depends on besides the path.
+#[derive(Debug, Clone, Copy)]
+pub struct Setting<'a> {
+    /// `device/state` in sysfs, if it was read.
+    pub sysfs_state: Option<&'a str>,
+    /// Time limit of the check.
+    pub timeout: Duration,
+    /// Another number each time.
+    pub seed: u64,
+}
+
+impl Path {
+    /// What to ask next, or the verdict.
+    pub fn turn(&mut self, setting: &Setting<'_>) -> Turn {
+        let (Some(facts), Some(settings)) = (&self.facts, &self.settings) else {
+            return Turn::Done(Judged::new(CheckState::Pending, "not identified yet"), None);
+        };
+        let health = &mut self.health;
+        if health.round.requests >= MOST_REQUESTS {
+            return Turn::Done(Judged::new(CheckState::Wild, " asks without end"), None);
+        }
+        let runs = check::sysfs::runs(setting.sysfs_state);
+        if runs && health.detected.is_none() {
+            match detect::step(facts, settings, &health.round.answers) {
+                Err(wanted) => return Turn::Ask(wanted.0),
+                Ok(detected) => {
+                    health.detected = detected;
+                    health.choose(facts, settings);
+                }
+            }
+        }
+        let judged = check::step(
+            health.checker,
+            facts,
+            &mut health.memory,
+            setting.sysfs_state,
+            &health.round.answers,
+        );
+        match judged {
+            Err(mut wanted) => {
+                if let Err(more) = health.rate(facts, settings, setting).map(drop) {
+                    wanted.add(Wanted(more.0.into_iter().filter(|ask| !is_dear(ask)).collect()));
+                }
+                Turn::Ask(wanted.0)
+            }
+            Ok(judged) if judged.retry => Turn::Done(judged, None),
+            Ok(judged) => health.rated(facts, settings, setting, judged),
+        }
+    }
+}
+
+impl Health {
+    /// Checker and prioritizer, by what is configured and what the device has said of its kind.
+    pub fn choose(&mut self, facts: &Facts, settings: &PathSettings) {
+        let detected = self.detected.unwrap_or_default();
+        self.checker = detect::checker(facts, settings, detected);
+        let prioritizer = detect::prioritizer(facts, settings, detected);
+        if self.prioritizer != prioritizer {
+            // What another prioritizer said is on another scale; but the handler in the kernel only tells
+            // what the device would have told.
+            let alua = [Prioritizer::Alua, Prioritizer::Sysfs];
+            if ![self.prioritizer, prioritizer].iter().all(|prio| alua.contains(prio)) {
+                self.priority = Priority::UNDEF;
+            }
+            self.priority_complained = false;
+            self.prioritizer = prioritizer;
+        }
+    }
+
+    fn rate(
+        &mut self,
+        facts: &Facts,
+        settings: &PathSettings,
+        setting: &Setting<'_>,
+    ) -> Step<Result<Priority, PrioError>> {
+        let Setting { timeout, seed, .. } = *setting;
+        let subject = prio::Subject { args: &settings.prio_args, facts, timeout, seed };
+        prio::step(self.prioritizer, &subject, &mut self.prio_memory, &self.round.answers)
+    }
+
+    /// The state is known; now the priority, where it is worth having: what a path that is down says of
+    /// it is not, unless nothing is known.
+    fn rated(
+        &mut self,
+        facts: &Facts,
+        settings: &PathSettings,
+        setting: &Setting<'_>,
+        judged: Judged,
+    ) -> Turn {
+        let usable = judged.state.is_usable();
+        if !usable && self.priority.is_known() {
+            return Turn::Done(judged, None);
+        }
+        match self.rate(facts, settings, setting) {
+            Err(Wanted(asks)) => {
+                let runs = check::sysfs::runs(setting.sysfs_state);
+                let ask = usable || (runs && !asks.iter().any(is_dear));
+                if ask { Turn::Ask(asks) } else { Turn::Done(judged, None) }
+            }
+            Ok(Err(PrioError::Retry)) if self.round.prio_tries + 1 < prio::TRIES => {
+                self.round.prio_tries += 1;
+                let answers = core::mem::take(&mut self.round.answers);
+                let again = self.rate(facts, settings, setting);
+                self.round.answers = answers;
+                match again {
+                    Err(Wanted(asks)) => {
+                        self.round.answers.forget(&asks);
+                        Turn::Ask(asks)
+                    }
+                    Ok(rated) => Turn::Done(judged, Some(rated)),
+                }
+            }
+            Ok(rated) => Turn::Done(judged, Some(rated)),
+        }
+    }
+}
+
+/// Is it a question that only a path is asked that has been found good?
+const fn is_dear(ask: &Ask) -> bool {
+    matches!(ask, Ask::TimedReads { .. })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+
+    use super::*;
+    use crate::check::ScsiReply;
+    use crate::check::ask::{good, refused};
+    use crate::check::clariion::tests::page;
+    use crate::config::{Config, Source};
+    use crate::core::path::{Path, PathId, device_id};
+    use crate::identify::{RawProbe, hex, identify};
+
+    const SETTING: Setting<'static> =
+        Setting { sysfs_state: Some("running"), timeout: Duration::from_secs(30), seed: 1 };
+
+    /// A path that this configuration holds for.
+    fn path(defaults: &str, raw: &RawProbe) -> Path {
+        let text = alloc::format!("defaults {{\n{defaults}\n}}\n");
+        let (config, said) = Config::load(&[Source { name: "f", text: &text }]);
+        assert!(said.is_empty(), "{said:?}");
+        let mut path = Path::new(PathId(1), "sda".into());
+        let facts = identify(&path.name, raw);
+        let settings = config.path_settings(&device_id(&facts));
+        path.health.choose(&facts, &settings);
+        (path.facts, path.settings) = (Some(facts), Some(settings));
+        path
+    }
+
+    /// Plays a round to its end: what was asked in each request, then state and priority.
+    fn play(path: &mut Path, state: Option<&str>, device: &dyn Fn(&Ask) -> Answer) -> Vec<String> {
+        let mut trace = Vec::new();
+        path.health.round = Round::default();
+        for _ in 0..20 {
+            match path.turn(&Setting { sysfs_state: state, ..SETTING }) {
+                Turn::Ask(asks) => {
+                    let name = |ask: &Ask| match ask {
+                        Ask::Scsi(command) => {
+                            alloc::format!("{:02x}{:02x}", command.cdb()[0], command.cdb()[2])
+                        }
+                        Ask::TimedReads { count, .. } => alloc::format!("{count}reads"),
+                        other => alloc::format!("{other:?}"),
+                    };
+                    trace.push(asks.iter().map(name).collect::<Vec<_>>().join(" "));
+                    let answers: Vec<Answer> = asks.iter().map(device).collect();
+                    path.health.round.ask(&asks);
+                    path.health.round.answered(&answers);
+                }
+                Turn::Done(judged, rated) => {
+                    trace.push(alloc::format!("{}{}", judged.state, judged.message));
+                    trace.extend(rated.map(|rated| alloc::format!("{:?}", rated.map(|p| p.0))));
+                    return trace;
+                }
+            }
+        }
+        panic!("without end: {trace:?}")
+    }
+
+    /// Answers SCSI commands by operation and page.
+    fn scsi(ask: &Ask, reply: impl Fn(u8, u8) -> ScsiReply) -> Answer {
+        match ask {
+            Ask::Scsi(command) => Answer::Scsi(reply(command.cdb()[0], command.cdb()[2])),
+            Ask::TimedReads { .. } => Answer::TimedReads([Duration::from_micros(500)].into()),
+            _ => Answer::Failed(crate::types::Errno::EIO),
+        }
+    }
+
+    #[test]
+    fn checker_and_prioritizer_share_their_questions() {
+        let mut path = path("path_checker emc_clariion\nprio emc", &RawProbe::default());
+        let owner = |ask: &Ask| {
+            scsi(ask, |operation, _| match operation {
+                0x12 => page("02 00 00 00", 1, "03 04 04", "00"),
+                _ => good(""),
+            })
+        };
+        let trace = play(&mut path, None, &owner);
+        assert_eq!(trace, ["12c0", "2800", "ready: Active path is healthy", "Ok(4)"]);
+        let mut path = self::path("path_checker hp_sw\nprio hp_sw", &RawProbe::default());
+        let standby = |ask: &Ask| {
+            scsi(ask, |operation, _| if operation == 0 { refused("72 02 04 02") } else { good("") })
+        };
+        assert_eq!(play(&mut path, None, &standby), ["1280 0000", "ghost reports path is ghost", "Ok(2)"]);
+    }
+
+    #[test]
+    fn a_kind_of_array_is_found_out_first() {
+        let raw = RawProbe { vpd0: hex("00000002 00c9"), ..RawProbe::default() };
+        let mut path = path("prio random", &raw);
+        let array = |ask: &Ask| {
+            scsi(ask, |operation, page| match (operation, page) {
+                (0x12, 0xc9) => good("00 c9 00 2c 76616331 00 01 00 00 00 00"),
+                _ => refused("72 05 20 00"),
+            })
+        };
+        let lost = |ask: &Ask| scsi(ask, |_, _| ScsiReply { host_status: 1, ..ScsiReply::default() });
+        assert_eq!(
+            play(&mut path, None, &lost)[..2],
+            ["12c9", "0000"],
+            "not known yet, so what is configured"
+        );
+        let trace = play(&mut path, None, &array);
+        assert_eq!(trace[..3], ["12c9", "5a0a", "ghost reports path is ghost"], "the page is asked for once");
+        assert_eq!(play(&mut path, None, &array)[..2], ["12c9", "ghost reports path is ghost"]);
+        path.settings.as_mut().unwrap().detect_checker = false;
+        let (facts, settings) = (path.facts.clone().unwrap(), path.settings.clone().unwrap());
+        path.health.choose(&facts, &settings);
+        assert_eq!(play(&mut path, None, &array)[0], "0000");
+    }
+
+    #[test]
+    fn only_a_good_path_is_timed() {
+        let mut path = path("prio path_latency\nprio_args \"io_num=20 base_num=10\"", &RawProbe::default());
+        let up = |ask: &Ask| scsi(ask, |_, _| good(""));
+        let down = |ask: &Ask| scsi(ask, |_, _| refused("72 02 04 03"));
+        assert_eq!(play(&mut path, None, &down), ["0000", "faulty reports path is down"]);
+        let trace = play(&mut path, None, &up);
+        assert_eq!(trace, ["0000", "20reads", "ready reports path is up", "Ok(5)"]);
+        assert_eq!(play(&mut path, Some("offline"), &up), ["faultypath offline"]);
+    }
+
+    #[test]
+    fn a_priority_is_asked_for_again_a_few_times() {
+        let raw = RawProbe {
+            inquiry: hex("00000702 5f 10 0000"),
+            vpd83: hex("00830008 61950004 00000101"),
+            ..RawProbe::default()
+        };
+        let mut path = path("prio const", &raw);
+        let attention = |ask: &Ask| {
+            scsi(ask, |operation, _| if operation == 0xa3 { refused("72 06 2a 06") } else { good("") })
+        };
+        let trace = play(&mut path, None, &attention);
+        assert_eq!(trace, ["0000 a300", "a300", "a300", "a300", "ready reports path is up", "Err(Retry)"]);
+        let plain = |ask: &Ask| {
+            let Ask::Scsi(command) = ask else { panic!() };
+            let extended = command.cdb()[1] >> 5 == 1;
+            Answer::Scsi(match (command.cdb()[0], extended) {
+                (0xa3, true) => refused("72 05 24 00"),
+                (0xa3, false) => good("00000008 00 0f 0101 00 00 00 00"),
+                _ => good(""),
+            })
+        };
+        assert_eq!(
+            play(&mut path, None, &plain),
+            ["0000 a300", "a300", "ready reports path is up", "Ok(50)"]
+        );
+        assert_eq!(play(&mut path, None, &plain), ["0000 a300", "ready reports path is up", "Ok(50)"]);
+    }
+
+    #[test]
+    fn what_a_bad_path_says_of_its_priority_is_not_worth_having() {
+        let mut path = path("path_checker hp_sw\nprio rdac", &RawProbe::default());
+        let down = |ask: &Ask| {
+            scsi(ask, |operation, page| match (operation, page) {
+                (0x12, 0xc9) => good("00 c9 00 2c 76616331 01 01 00 00 00 00"),
+                _ => refused("72 03 11 00"),
+            })
+        };
+        assert_eq!(play(&mut path, None, &down).last().unwrap(), "Ok(6)", "better than none");
+        path.health.priority = Priority(1);
+        assert_eq!(play(&mut path, None, &down), ["1280 0000 12c9", "faulty reports path is down"]);
+    }
+}

@@ -1,0 +1,181 @@
+//! A core with one disk, played from its start: what it says of checks and priorities.
+
+use ::core::time::Duration;
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use crate::check::ask::{good, refused};
+use crate::check::{Answer, Ask, CheckState, RawCheck, ScsiReply};
+use crate::config::{Config, Source};
+use crate::core::effect::{Effect, Outbox};
+use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded};
+use crate::core::notice::Level;
+use crate::core::{Core, CoreInit};
+use crate::identify::RawProbe;
+use crate::types::{Errno, Instant, Priority};
+
+/// The daemon, and a disk that answers SCSI commands so.
+struct Machine {
+    core: Core,
+    now: Instant,
+    answer: fn(u8) -> ScsiReply,
+    said: Vec<(Level, String)>,
+}
+
+impl Machine {
+    fn new(defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
+        let text = alloc::format!("defaults {{\nfind_multipaths greedy\n{defaults}\n}}\n");
+        let config = Arc::new(Config::load(&[Source { name: "f", text: &text }]).0);
+        let core = Core::new(CoreInit { pid: 1 });
+        let mut machine = Self { core, now: Instant::from_micros(0), answer, said: Vec::new() };
+        let mut out = Outbox::new();
+        machine.core.start(machine.now, &mut out);
+        machine.carry_out(out, &config);
+        machine
+    }
+
+    fn carry_out(&mut self, mut out: Outbox, config: &Arc<Config>) {
+        loop {
+            let effects: Vec<Effect> = out.drain().collect();
+            if effects.is_empty() {
+                return;
+            }
+            for effect in effects {
+                if let Some(event) = self.event(effect, config) {
+                    self.core.handle(self.now, event, &mut out);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, effect: Effect, config: &Arc<Config>) -> Option<Event> {
+        Some(match effect {
+            Effect::LoadConfig { token } => {
+                let none = String::new;
+                let loaded = Loaded {
+                    errors: Vec::new(),
+                    config: config.clone(),
+                    diagnostics: Vec::new(),
+                    bindings: none(),
+                    wwids: none(),
+                };
+                Event::Config { token, loaded: Box::new(loaded) }
+            }
+            Effect::Enumerate { token } => {
+                let found = Enumeration { disks: ["sda".into()].into(), ..Enumeration::default() };
+                Event::Enumerated { token, found: Box::new(found) }
+            }
+            Effect::Probe { token, .. } => {
+                let raw = RawProbe {
+                    sectors: 2048,
+                    udev_initialized: true,
+                    properties: ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), "3600a0b8".into())).into(),
+                    ..RawProbe::default()
+                };
+                Event::Probed { token, probe: Ok(Box::new(raw)) }
+            }
+            Effect::Check { token, request, .. } => {
+                let answer = |ask: &Ask| match ask {
+                    Ask::Scsi(command) => Answer::Scsi((self.answer)(command.cdb()[0])),
+                    _ => Answer::NotAsked,
+                };
+                let answers = request.asks.iter().map(answer).collect();
+                Event::Checked { token, raw: RawCheck { sysfs_state: Some("running".into()), answers } }
+            }
+            Effect::Dm { token, .. } => {
+                // No device-mapper here: what is tried is tried again with a growing pause.
+                let failure = DmFailure::new("create", Errno::EIO);
+                Event::DmDone { token, done: Box::new(DmDone { result: Err(failure), map: Ok(None) }) }
+            }
+            Effect::Save { token, .. } => Event::Saved { token, result: Ok(()) },
+            Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Ok(()) },
+            Effect::Notify(notice) => {
+                self.said.push((notice.level(), notice.to_string()));
+                return None;
+            }
+            _ => return None,
+        })
+    }
+
+    /// Lets time pass; what was said meanwhile of the disk.
+    fn advance(&mut self, seconds: u64) -> Vec<(Level, String)> {
+        let end = self.now + Duration::from_secs(seconds);
+        let config = self.core.config.clone();
+        while let Some(at) = self.core.next_deadline().filter(|at| *at <= end) {
+            self.now = self.now.max(at);
+            let mut out = Outbox::new();
+            self.core.handle(self.now, Event::Tick, &mut out);
+            self.carry_out(out, &config);
+        }
+        self.now = end;
+        let said = core::mem::take(&mut self.said);
+        said.into_iter().filter(|(_, text)| text.contains("sda")).collect()
+    }
+
+    fn state(&self) -> (CheckState, Priority) {
+        let path = self.core.paths().next().expect("it is there");
+        (path.health.state, path.health.priority)
+    }
+}
+
+fn checker_says(said: &[(Level, String)]) -> Vec<(Level, &str)> {
+    said.iter().filter(|(_, text)| text.contains("checker")).map(|(l, t)| (*l, t.as_str())).collect()
+}
+
+#[test]
+fn a_path_that_stays_failed_is_said_again_or_for_who_wants_to_know() {
+    const DOWN: &str = "3600a0b8: sda - tur checker reports path is down";
+    for (log, level) in [("always", Level::Notice), ("once", Level::Info)] {
+        let conf = alloc::format!("log_checker_err {log}\npolling_interval 5");
+        let mut machine = Machine::new(&conf, |_| good(""));
+        machine.advance(60);
+        machine.answer = |_| refused("72 03 11 00");
+        let said = machine.advance(60);
+        let said = checker_says(&said);
+        assert_eq!(said[..2], [(Level::Warning, DOWN), (level, DOWN)], "{log}");
+        assert!(said.len() > 5 && said[1..].iter().all(|again| *again == (level, DOWN)), "{said:?}");
+        machine.answer = |_| good("");
+        let said = machine.advance(60);
+        assert_eq!(checker_says(&said), [(Level::Notice, "3600a0b8: sda - tur checker reports path is up")]);
+    }
+}
+
+#[test]
+fn an_unmapped_lun_is_disconnected_and_fails_its_path() {
+    let mut machine = Machine::new("", |_| good(""));
+    machine.advance(10);
+    assert_eq!(machine.state(), (CheckState::Up, Priority(1)));
+    machine.answer = |_| refused("70 00 05 00000000 0a 00000000 25 00");
+    let said = machine.advance(30);
+    assert_eq!(machine.state().0, CheckState::Disconnected);
+    assert_eq!(
+        checker_says(&said)[0],
+        (Level::Warning, "3600a0b8: sda - tur checker no access to this device")
+    );
+    assert!(machine.state().0.is_failed());
+}
+
+#[test]
+fn a_priority_that_can_not_be_read_keeps_its_last_value_and_is_said_once() {
+    let mut machine = Machine::new("prio rdac\nprio_args x", |operation| match operation {
+        0x12 => good("00 c9 00 2c 76616331 01 01 00 00 00 00"),
+        _ => good(""),
+    });
+    machine.advance(60);
+    assert_eq!(machine.state(), (CheckState::Up, Priority(6)));
+    machine.answer = |operation| if operation == 0x12 { refused("72 05 24 00") } else { good("") };
+    let said = machine.advance(120);
+    assert_eq!(machine.state(), (CheckState::Up, Priority(6)));
+    let text = "sda: its priority can't be read: the device doesn't know the question; it keeps its last one";
+    assert_eq!(said, [(Level::Warning, text.into())]);
+    let mut machine = Machine::new("prio iet\nprio_args 10.0.0.1", |_| good(""));
+    let said = machine.advance(120);
+    assert_eq!(machine.state(), (CheckState::Up, Priority(0)));
+    let said: Vec<_> = said.iter().filter(|(level, _)| *level == Level::Warning).collect();
+    assert!(
+        said.len() == 1 && said[0].1.contains("is not a preferred address; write `preferredip="),
+        "{said:?}"
+    );
+}
