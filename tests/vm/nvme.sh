@@ -55,6 +55,9 @@ ana 1 inaccessible
 expect_ok "a port that becomes inaccessible loses its priority" poll 20 paths_are 1 10
 ana 2 optimized
 expect_ok "another that becomes optimized gains it" poll 20 paths_are 1 50
-expect_match "I/O goes there" "$(ll | grep -A1 'status=active')" 'nvme1n1'
+goes_there() { # a group is active once it has had I/O
+    dd "if=/dev/mapper/$(maps)" of=/dev/null bs=4096 count=1 iflag=direct && ll | grep -A1 'status=active' | grep nvme1n1
+}
+wait_for "I/O goes there" 20 goes_there
 daemon_stop
 summary

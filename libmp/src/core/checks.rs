@@ -7,7 +7,7 @@ use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
 use crate::config::settings::{Failback, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::map::MapId;
+use crate::core::map::{MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
@@ -318,13 +318,15 @@ impl Core {
         }
     }
 
-    /// Nobody says when another tool switches a map's queueing: it is read with the checks of its
-    /// paths, once an interval while it has no usable path, else once a minute.
+    /// Nobody says when another tool switches a map's queueing, or when a group gets its first I/O: a map
+    /// is read with the checks of its paths, once an interval while it has no usable path or no active
+    /// group, else once a minute.
     fn look_again(&mut self, now: Instant, id: MapId) {
         let interval = self.config.globals().polling_interval;
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let usable = map.queue.phase == QueuePhase::Normal;
-        let every = if usable { interval.max(LOOK_EVERY) } else { interval };
+        let steady = map.queue.phase == QueuePhase::Normal
+            && map.observed.as_ref().is_some_and(Observed::has_active_group);
+        let every = if steady { interval.max(LOOK_EVERY) } else { interval };
         let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= every);
         if due && map.inflight.is_none() {
             map.looked_at = Some(now);

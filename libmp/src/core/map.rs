@@ -12,7 +12,7 @@ use crate::dm::op::{DmOp, RawMap};
 use crate::dm::status::Status;
 use crate::dm::table::Table;
 use crate::identify::Facts;
-use crate::show::view::MapAction;
+use crate::show::view::{DmGroupState, MapAction};
 use crate::types::{DevT, Instant, MapName, Token, Wwid};
 
 /// Names one map of the core.
@@ -298,6 +298,11 @@ impl Observed {
     /// Group (from 1) that the kernel uses or will use next; 0: it has none.
     pub fn current_group(&self) -> u32 {
         self.status().map_or(0, |s| s.next_group)
+    }
+
+    /// Has a group had I/O since it became the current one? Without, the kernel calls none active.
+    pub fn has_active_group(&self) -> bool {
+        self.status().is_some_and(|s| s.groups.iter().any(|g| g.state == DmGroupState::Active))
     }
 }
 

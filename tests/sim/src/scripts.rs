@@ -16,6 +16,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("06-path-in-use", include_str!("../scripts/06-path-in-use.txt")),
     ("06-timeout-takes-back", include_str!("../scripts/06-timeout-takes-back.txt")),
     ("07-failback-followover", include_str!("../scripts/07-failback-followover.txt")),
+    ("08-group-becomes-active", include_str!("../scripts/08-group-becomes-active.txt")),
     ("08-priorities-change", include_str!("../scripts/08-priorities-change.txt")),
     ("09-reinstated-stays", include_str!("../scripts/09-reinstated-stays.txt")),
     ("11-killed-before-load", include_str!("../scripts/11-killed-before-load.txt")),

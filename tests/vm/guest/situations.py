@@ -113,7 +113,8 @@ def compare(first, second):
                 with open(f"{base}.conf") as conf, open(f"{base}.offline") as offline:
                     print(f"{conf.read()}# offline: {offline.read()}")
             print(f"situation {key[0]}, {key[1]}:\n  {first}: {a}\n  {second}: {b}")
-    print(f"{len(set(tables[0]) | set(tables[1]))} tables compared, {differ} differ")
+    same = len(set(tables[0]) | set(tables[1])) - differ
+    print(f"{same} passed, {differ} failed")
     return differ != 0
 
 
