@@ -3,6 +3,7 @@
 
 use std::process::ExitCode;
 
+use libmp::config::{Diagnostic, Severity};
 use libmp::ctl::FAIL;
 use multipathd::args::NewDevices;
 use multipathd::sys::files::{Files, Paths};
@@ -34,12 +35,13 @@ pub fn print(extent: Extent) -> ExitCode {
 
 /// Its text, and a line for each error of the files.
 pub fn read(paths: Paths, extent: Extent) -> (String, Vec<String>) {
-    let loaded = reading::parse(Files::new(paths.clone()).read(), NewDevices::Configured);
+    let (config, found) = reading::load(&Files::new(paths.clone()).read(), NewDevices::Configured);
     let text = match extent {
-        Extent::Whole => loaded.config.dump(),
+        Extent::Whole => config.dump(),
         Extent::Local => offline::ask(paths, "show config local"),
     };
-    (text, loaded.errors)
+    let errors = found.iter().filter(|one| one.severity == Severity::Error);
+    (text, errors.map(Diagnostic::one_line).collect())
 }
 
 #[cfg(test)]

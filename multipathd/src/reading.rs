@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use libmp::config::{Config, Diagnostic, Environment, Severity, Source};
+use libmp::config::{Config, Diagnostic, Environment, Source};
 use libmp::core::event::{Enumeration, Loaded, Survey};
 use libmp::dm::op::UUID_PREFIX;
 
@@ -24,16 +24,21 @@ pub fn environment() -> Environment<'static> {
 
 /// Texts → configuration. The command line comes after the files.
 pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
-    let Texts { config, bindings, wwids, unreadable } = texts;
-    let mut sources: Vec<Source<'_>> = config.iter().map(|(name, text)| Source { name, text }).collect();
+    let (config, found) = load(&texts, new_devices);
+    let Texts { bindings, wwids, unreadable, .. } = texts;
+    let errors = found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line).collect();
+    let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
+    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids }
+}
+
+/// What the files give, and what there is to say about them.
+pub fn load(texts: &Texts, new_devices: NewDevices) -> (Config, Vec<Diagnostic>) {
+    let mut sources: Vec<Source<'_>> =
+        texts.config.iter().map(|(name, text)| Source { name, text }).collect();
     if new_devices == NewDevices::KnownOnly {
         sources.push(KNOWN_ONLY);
     }
-    let (config, found) = Config::load_in(&sources, &environment());
-    let errors =
-        found.iter().filter(|one| one.severity == Severity::Error).map(Diagnostic::one_line).collect();
-    let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
-    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids }
+    Config::load_in(&sources, &environment())
 }
 
 /// All that a reconfigure would read, with `file` in the place of multipath.conf. Nothing that the daemon

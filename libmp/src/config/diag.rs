@@ -73,7 +73,16 @@ pub struct Diagnostic {
     pub help: Option<String>,
 }
 
+/// Errors that cost one line and leave no doubt about the others: words of another release, mostly.
+const HARMLESS: [&str; 3] = ["unknown-keyword", "unknown-section", "wrong-section"];
+
 impl Diagnostic {
+    /// Should a daemon that runs rather keep the configuration that it has? Not for words that it does
+    /// not know: those are ignored by every release, and said.
+    pub fn stops_reconfigure(&self) -> bool {
+        self.severity == Severity::Error && !HARMLESS.contains(&self.code)
+    }
+
     /// As a compiler prints it: message, place, line, caret, help.
     pub fn render(&self) -> String {
         // Writing to a `String` can't fail.

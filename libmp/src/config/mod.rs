@@ -22,6 +22,7 @@ pub mod layers;
 mod legacy;
 mod lexer;
 pub mod lint;
+pub mod manual;
 pub mod options;
 mod parser;
 pub mod provenance;

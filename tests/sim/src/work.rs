@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use libmp::config::{Config, Diagnostic, Severity};
+use libmp::config::{Config, Diagnostic};
 use libmp::core::effect::{Effect, Outbox, StateFile};
 use libmp::core::event::{Event, Loaded, Survey};
 use libmp::types::{Errno, PathName, Token};
@@ -217,7 +217,7 @@ impl Sim {
     fn load_config(&mut self) -> Loaded {
         let files = &self.world.files;
         let (config, diagnostics) = crate::real::config(&files.conf);
-        let errors = diagnostics.iter().filter(|one| one.severity == Severity::Error);
+        let errors = diagnostics.iter().filter(|one| one.stops_reconfigure());
         Loaded {
             config: Arc::<Config>::new(config),
             diagnostics: diagnostics.iter().map(ToString::to_string).collect(),
