@@ -21,8 +21,9 @@ use crate::dm::op::DmOp;
 use crate::show::view::MapAction;
 use crate::types::{DevT, Errno, Instant, Token};
 
-/// A map without paths that somebody holds open is looked at again after so long.
-const IDLE_RECHECK: Duration = Duration::from_secs(30);
+/// A map without paths that somebody holds open is looked at again after so long: what is done to it is
+/// known within half a minute, the answer included.
+const IDLE_RECHECK: Duration = Duration::from_secs(29);
 
 /// A stop waits so long for operations under way.
 const STOP_LIMIT: Duration = Duration::from_secs(5);

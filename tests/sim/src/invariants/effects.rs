@@ -42,7 +42,15 @@ impl Watch {
                     let detail = format!("{op:?} is ordered while {wwid} or its name is being operated on");
                     return Err(Violation::new("one-dm-operation-a-map", detail));
                 }
-                self.ask(*token, Asked::Dm { wwid: wwid.as_str().into(), taken })
+                self.ask(
+                    *token,
+                    Asked::Dm {
+                        wwid: wwid.as_str().into(),
+                        taken,
+                        since: world.now,
+                        reads: *op == DmOp::Query,
+                    },
+                )
             }
             Effect::Enumerate { token } => self.ask(*token, Asked::Enumerate),
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
@@ -68,13 +76,17 @@ impl Watch {
                 None => Ok(()),
             },
             Effect::Forget { name } => {
-                // Whatever comes under this name from now on is another.
-                let known = self.paths.entry(name.as_str().to_owned()).or_default();
-                known.came = known.came.max(self.step);
+                self.void(name.as_str(), self.step);
                 Ok(())
             }
             Effect::Notify(_) | Effect::Verbosity(_) | Effect::Ready => Ok(()),
         }
+    }
+
+    /// What was found out of a path before is void: whatever comes under its name is another.
+    fn void(&mut self, name: &str, step: u64) {
+        let known = self.paths.entry(name.to_owned()).or_default();
+        known.came = known.came.max(step);
     }
 
     /// A client is answered.
@@ -84,9 +96,7 @@ impl Watch {
             return Err(Violation::new("one-reply", detail));
         };
         if let (Some(name), true) = (command.strip_prefix("del path "), text.starts_with("ok")) {
-            // What is known of it is void, should it come back.
-            let known = self.paths.entry(name.to_owned()).or_default();
-            known.came = known.came.max(step);
+            self.void(name, step);
         }
         let since = self.clock_jumped.map_or(asked, |jump| jump.max(asked));
         if now.saturating_since(since) > Duration::from_millis(4500) {

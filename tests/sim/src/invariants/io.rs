@@ -42,6 +42,7 @@ impl Watch {
         let may = conf.retry != Retry::Queue
             || self.queueing_disabled
             || self.dead
+            || self.is_held_up(world.now, device.wwid().unwrap_or_default())
             || world.now.saturating_since(self.free_since(minor, Instant::default())) < REACTION
             || device.mpath().is_none_or(|t| t.paths().count() == 0)
             || conf.flush_on_last_del != "never";
@@ -62,7 +63,7 @@ impl Watch {
         }
         let settling = self.is_settling();
         for device in world.dm.devices.values().filter(|d| d.wwid().is_some()) {
-            if settling || self.is_operated(device.wwid().unwrap_or_default()) {
+            if settling || self.is_held_up(world.now, device.wwid().unwrap_or_default()) {
                 self.excused.insert(device.minor, world.now);
                 continue;
             }

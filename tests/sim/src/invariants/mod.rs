@@ -102,12 +102,15 @@ struct Known {
     usable_unmapped_since: Option<Instant>,
 }
 
+/// A look at a map that takes longer excuses the map; one that does not, doesn't.
+const LONG: Duration = Duration::from_secs(1);
+
 /// What a token was given for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
     Check { name: String, devt: DevT, of_state: bool },
     Probe { name: String },
-    Dm { wwid: String, taken: Option<String> },
+    Dm { wwid: String, taken: Option<String>, since: Instant, reads: bool },
     Enumerate,
     Config,
     Save(StateFile),
@@ -220,8 +223,10 @@ impl Watch {
                 }
             }
             Event::DmDone { token, .. } => {
-                // However long it took, and whatever was done to the map meanwhile: the answer is old.
-                if let Some((_, Asked::Dm { wwid, .. })) = self.take(*token) {
+                // What was done to the map while it was under way is not in the answer.
+                if let Some((_, Asked::Dm { wwid, since, reads, .. })) = self.take(*token)
+                    && (!reads || now.saturating_since(since) > LONG)
+                {
                     let maps = world.dm.devices.values().filter(|d| d.wwid() == Some(wwid.as_str()));
                     self.excused.extend(maps.map(|device| (device.minor, now)));
                 }
@@ -279,6 +284,17 @@ impl Watch {
     /// Is an operation on the map of this LUN under way?
     fn is_operated(&self, of: &str) -> bool {
         self.asked.values().any(|(_, asked)| matches!(asked, Asked::Dm { wwid, .. } if wwid == of))
+    }
+
+    /// Is the map being changed, or has a look at it kept the daemon from acting for long?
+    fn is_held_up(&self, now: Instant, of: &str) -> bool {
+        let held = |asked: &Asked| match asked {
+            Asked::Dm { wwid, since, reads, .. } => {
+                wwid == of && (!reads || now.saturating_since(*since) > LONG)
+            }
+            _ => false,
+        };
+        self.asked.values().any(|(_, asked)| held(asked))
     }
 
     /// Is a map on its way to this name?
