@@ -186,9 +186,10 @@ checker_first() { # FIRST-LINE of the log
     local page
     page=$(pages_around 'sdc 8:32 +active faulty running')
     printf '%s\n' "${page:-(no page: it took less than two looks)}"
-    run "tail -n +$1 $MP_LOG | grep -E 'sdc.*checker reports path is down|8:32.*failed'"
-    # The kernel's line may be missing: an I/O that fails meanwhile does the same.
-    head -n 1 <<<"$out" | grep -q 'checker reports path is down' || return 1
+    run "tail -n +$1 $MP_LOG | grep -E 'sdc - (directio checker reports path is down|path offline)|8:32.*failed'"
+    # The check says what its read came to, or that the transport has given the device up meanwhile. The kernel's line may be
+    # missing: an I/O that fails meanwhile does the same.
+    head -n 1 <<<"$out" | grep -qE 'sdc - (directio checker reports path is down|path offline)' || return 1
     [ -n "$page" ] || return 2
 }
 
