@@ -27,10 +27,13 @@ go_through() { # NAME: of the daemon that runs
     local conf number disk map rest
     for conf in "$dir"/*.conf; do
         number=${conf##*/} number=${number%.conf}
-        # Each from nothing: what was before would shine through.
-        disks_up
+        # Each from nothing: what was before would shine through. Nothing is made while everything is excluded, so no daemon
+        # can build a map between two of these steps.
+        printf 'blacklist {\n\tdevnode ".*"\n}\n' >/etc/multipath.conf
+        ctl reconfigure all >/dev/null
         poll 10 remove_maps
-        poll 10 is 0 maps_count
+        poll 10 is 0 maps_count || { echo "$1: $number: maps are left"; exit 1; }
+        disks_up
         cp "$conf" /etc/multipath.conf
         for disk in $(cat "$dir/$number.offline"); do
             echo offline >"/sys/block/$(cut -d' ' -f$((disk + 1)) <<<"$disks")/device/state"
