@@ -20,6 +20,10 @@ pub const PATH_KEYS: &[Key] = &[
     Key::DetectPrio,
     Key::PollingInterval,
     Key::MaxPollingInterval,
+    Key::FastIoFailTmo,
+    Key::DevLossTmo,
+    Key::EhDeadline,
+    Key::MaxRetries,
 ];
 
 /// What the settings of a map are made of.
@@ -40,6 +44,7 @@ pub const MAP_KEYS: &[Key] = &[
     Key::FlushOnLastDel,
     Key::DeferredRemove,
     Key::SkipKpartx,
+    Key::MaxSectorsKb,
     Key::Mode,
     Key::Uid,
     Key::Gid,

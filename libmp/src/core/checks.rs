@@ -4,7 +4,7 @@ use ::core::time::Duration;
 use alloc::vec::Vec;
 
 use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
-use crate::config::settings::{Failback, Prioritizer};
+use crate::config::settings::{Failback, NoPathRetry, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{MapId, Observed};
@@ -26,6 +26,9 @@ const RATING_LIMIT: Duration = Duration::from_secs(2);
 
 /// A map with usable paths is read again after so long.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
+
+/// One that must queue, as long as it is configured so: another tool's `fail_if_no_path` costs I/O.
+const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(20);
 
 /// Checks of one second are one look.
 const SLACK: Duration = Duration::from_secs(1);
@@ -320,13 +323,15 @@ impl Core {
 
     /// Nobody says when another tool switches a map's queueing, or when a group gets its first I/O: a map
     /// is read with the checks of its paths, once an interval while it has no usable path or no active
-    /// group, else once a minute.
+    /// group, else once a minute, or three times where it must queue without an end.
     fn look_again(&mut self, now: Instant, id: MapId) {
         let interval = self.config.globals().polling_interval;
         let Some(map) = self.maps.get_mut(&id) else { return };
         let steady = map.queue.phase == QueuePhase::Normal
             && map.observed.as_ref().is_some_and(Observed::has_active_group);
-        let every = if steady { interval.max(LOOK_EVERY) } else { interval };
+        let must_queue = map.settings.no_path_retry == NoPathRetry::Queue;
+        let steadily = if must_queue { LOOK_AT_QUEUE_EVERY } else { LOOK_EVERY };
+        let every = if steady { interval.max(steadily) } else { interval };
         let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= every);
         if due && map.inflight.is_none() {
             map.looked_at = Some(now);

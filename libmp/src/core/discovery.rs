@@ -264,7 +264,8 @@ impl Core {
         self.leave_map(now, id, out);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
-        for token in [path.probe, path.health.inflight, path.health.stuck].into_iter().flatten() {
+        let tuning = path.tuning.inflight.map(|(token, ..)| token);
+        for token in [path.probe, path.health.inflight, path.health.stuck, tuning].into_iter().flatten() {
             self.waiting.forget(token);
         }
         for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id)] {

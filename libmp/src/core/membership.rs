@@ -13,6 +13,7 @@ use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
+use crate::identify::tunables::Tunable;
 use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
@@ -173,6 +174,7 @@ impl Core {
         map.hold_until = Some(now + HOLD_LIMIT);
         self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
         self.dirty.insert(map_id);
+        self.tune(id, out);
         self.start_check(now, id, out);
     }
 
@@ -231,8 +233,12 @@ impl Core {
     /// All members have been checked once: nothing to wait for.
     pub(super) fn end_hold_if_checked(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let unchecked =
-            |p: &PathId| self.paths.get(p).is_some_and(|p| p.health.state == check::CheckState::Unchecked);
+        // Limits of a disk are set before the table that takes them over.
+        let limited = |p: &path::Path| matches!(p.tuning.inflight, Some((_, Tunable::MaxSectorsKb, _)));
+        let unchecked = |p: &PathId| {
+            let path = self.paths.get(p);
+            path.is_some_and(|p| p.health.state == check::CheckState::Unchecked || limited(p))
+        };
         let rated = map.rerated.iter().all(|p| !map.members.contains(p));
         if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) {
             self.timers.cancel(Timer::Hold(id));
@@ -263,6 +269,7 @@ impl Core {
                 map.orders.stay_away = false;
             }
             self.use_map_settings(now, id, name, settings);
+            self.tune_map(id, out);
             self.count_usable(now, id, out);
             self.dirty.insert(id);
         }

@@ -12,6 +12,7 @@ use crate::config::considered::Considered;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::map::MapId;
 use crate::core::rounds::Round;
+use crate::core::tuning::Tuning;
 use crate::identify::Facts;
 use crate::prio;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
@@ -53,6 +54,8 @@ pub struct Path {
     pub refused: Option<Instant>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
+    /// What the layers below it are told.
+    pub tuning: Tuning,
 }
 
 /// What the core makes of a disk.
@@ -251,6 +254,7 @@ impl Path {
             moved_from: None,
             refused: None,
             retriggers: 0,
+            tuning: Tuning::default(),
         }
     }
 

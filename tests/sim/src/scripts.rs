@@ -15,6 +15,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("06-offline-during-reconfigure", include_str!("../scripts/06-offline-during-reconfigure.txt")),
     ("06-path-in-use", include_str!("../scripts/06-path-in-use.txt")),
     ("06-timeout-takes-back", include_str!("../scripts/06-timeout-takes-back.txt")),
+    ("07-dev-loss", include_str!("../scripts/07-dev-loss.txt")),
     ("07-failback-followover", include_str!("../scripts/07-failback-followover.txt")),
     ("08-group-becomes-active", include_str!("../scripts/08-group-becomes-active.txt")),
     ("08-priorities-change", include_str!("../scripts/08-priorities-change.txt")),
