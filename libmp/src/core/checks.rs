@@ -9,7 +9,6 @@ use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
@@ -34,7 +33,7 @@ const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(20);
 const SLACK: Duration = Duration::from_secs(1);
 
 /// How long a check of this path may take.
-fn timeout(path: &Path) -> Duration {
+pub(super) fn timeout(path: &Path) -> Duration {
     let configured = path.settings.as_ref().and_then(|s| s.checker_timeout);
     let of_device =
         || path.facts.as_ref().and_then(|f| f.timeout_s).filter(|s| *s > 0).map(Duration::from_secs);
@@ -50,6 +49,10 @@ impl Core {
             return;
         }
         let timeout = timeout(path);
+        if path.steadiness.puts_off_check() {
+            return;
+        }
+        let health = &path.health;
         if health.stuck.is_some() {
             // It came with a check that is not answered: it has as long as another would have.
             if health.state == CheckState::Unchecked {
@@ -119,6 +122,9 @@ impl Core {
         raw: &RawCheck,
         out: &mut Outbox,
     ) {
+        if self.sampled(now, id, token, raw, out) {
+            return;
+        }
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.stuck == Some(token) {
             // Too late to mean anything; but its slot is free again.
@@ -151,12 +157,7 @@ impl Core {
             return;
         }
         path.health.tries = 0;
-        let held = path.health.held_until.is_some_and(|until| until > now) && judged.state.is_usable();
-        let judged = if held {
-            Judged::new(CheckState::Delayed, "held back: I/O on it failed again and again")
-        } else {
-            judged
-        };
+        let judged = self.admit(now, id, judged, out);
         if let Some(rated) = rated {
             self.rate(now, id, rated, out);
         }
@@ -290,6 +291,9 @@ impl Core {
         if was.is_failed() && is.is_usable() {
             self.follow_over(id);
         }
+        if was.is_usable() && is.is_failed() {
+            self.note_failure(now, id, false);
+        }
         self.look_again(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
         if let Some(map) = self.maps.get_mut(&map_id) {
@@ -342,9 +346,7 @@ impl Core {
     /// Has a path that had relapsed been good for long enough to be relied upon again?
     fn lasted(&mut self, now: Instant, id: PathId) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
-        let good = path.is_usable()
-            && path.health.reinstated.is_some_and(|at| now.saturating_since(at) >= PROBATION);
-        good && core::mem::take(&mut path.health.relapses) > 0
+        path.is_usable() && path.steadiness.lasted(now)
     }
 
     /// Does the kernel use a path that is not usable, or not use one that is?

@@ -206,10 +206,13 @@ impl Core {
         let Standing::Member { map: map_id, .. } = path.standing else { return };
         path.standing = Standing::New;
         // What is known of it is no evidence any more, should it join again.
+        let read = core::mem::take(&mut path.steadiness).asked();
+        path.health.stuck = path.health.stuck.or(read);
         path.health = path.health.anew(self.config.globals().polling_interval);
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));
         self.timers.cancel(Timer::CheckTimeout(id));
+        self.timers.cancel(Timer::Sample(id));
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
         map.backoff.clear();

@@ -15,6 +15,7 @@ pub mod discovery;
 pub mod effect;
 pub mod event;
 pub mod explain;
+pub mod flaky;
 pub mod map;
 pub mod maps;
 pub mod membership;
@@ -241,6 +242,7 @@ impl Core {
             match timer {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
+                Timer::Sample(id) => self.sample(now, id, out),
                 Timer::Retrigger(id) => self.retrigger(id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),
