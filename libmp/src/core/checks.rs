@@ -241,11 +241,22 @@ impl Core {
             return; // they are being asked
         }
         let usable = |p: &PathId| self.paths.get(p).is_some_and(Path::is_usable);
-        map.rerated = map.members.iter().copied().filter(|p| *p != id && usable(p)).collect();
-        map.hold_until = Some(now + RATING_LIMIT);
-        self.timers.set(Timer::Hold(map.id), now + RATING_LIMIT);
-        for other in map.rerated.clone() {
-            self.start_check(now, other, out);
+        let others: Vec<PathId> = map.members.iter().copied().filter(|p| *p != id && usable(p)).collect();
+        map.rerated.clear();
+        self.await_ratings(now, &others, out);
+    }
+
+    /// Asks members of a map for their priorities; its table is as it is until they have answered.
+    pub(super) fn await_ratings(&mut self, now: Instant, members: &[PathId], out: &mut Outbox) {
+        for id in members {
+            let map_id = self.paths.get(id).filter(|path| path.is_usable()).and_then(Path::map);
+            let Some(map) = map_id.and_then(|map| self.maps.get_mut(&map)) else { continue };
+            map.rerated.insert(*id);
+            if map.hold_until.is_none() {
+                map.hold_until = Some(now + RATING_LIMIT);
+                self.timers.set(Timer::Hold(map.id), now + RATING_LIMIT);
+            }
+            self.start_check(now, *id, out);
         }
     }
 

@@ -226,7 +226,7 @@ impl Core {
             BlacklistVerdict::Allowed => None,
         };
         let member = path.map();
-        self.use_settings(id, settings);
+        let unrated = self.use_settings(id, settings);
         match (refused, wwid) {
             // Not being told now does not undo what was known: after a switch of the root file
             // system udev's database is empty for a while.
@@ -237,6 +237,9 @@ impl Core {
                 self.await_udev(now, id, raw);
                 self.exclude(now, id, Exclusion::NoWwid(why.to_string()), out);
             }
+        }
+        if unrated {
+            self.await_ratings(now, &[id], out);
         }
     }
 

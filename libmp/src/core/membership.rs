@@ -37,11 +37,13 @@ pub(super) enum Wanted {
 }
 
 impl Core {
-    /// Settings for a path, and the checker and prioritizer that come of them and of the device.
-    pub(super) fn use_settings(&mut self, id: PathId, settings: PathSettings) {
+    /// Settings for a path, and the checker and prioritizer that come of them and of the device. True
+    /// where the priority that was known means nothing any more.
+    pub(super) fn use_settings(&mut self, id: PathId, settings: PathSettings) -> bool {
         let interval = self.config.globals().polling_interval;
-        let Some(path) = self.paths.get_mut(&id) else { return };
-        let Some(facts) = &path.facts else { return };
+        let Some(path) = self.paths.get_mut(&id) else { return false };
+        let Some(facts) = &path.facts else { return false };
+        let was_rated = path.health.priority.is_known();
         let was = path.settings.as_ref();
         if was.is_none() {
             path.health = Health::new(settings.checker, settings.prio, interval);
@@ -57,6 +59,7 @@ impl Core {
         path.health.offline = check::sysfs::is_offline(facts.state.as_deref());
         path.health.closed = !check::sysfs::opens(facts.state.as_deref());
         path.settings = Some(settings);
+        was_rated && !path.health.priority.is_known()
     }
 
     /// A path shows this WWID: it stays where it is, joins a map, or waits for a second path.

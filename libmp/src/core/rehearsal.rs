@@ -2,7 +2,8 @@
 //!
 //! The copy is the same code with the same state, given the files, the disks and the maps that a
 //! reconfigure would be given now. What it orders of device-mapper is done on paper only. Checks are not
-//! answered: a path that comes new is in its table as one whose priority is not known yet.
+//! answered: a path that comes new, or has another prioritizer, is in its table as one whose priority is not
+//! known yet.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -64,7 +65,7 @@ impl Core {
             maps: rehearsal.changes,
             remarks: rehearsal.remarks,
         };
-        plan.remarks.extend(unchecked(&rehearsal.core, &plan.maps));
+        plan.remarks.extend(unrated(self, &rehearsal.core, &plan.maps));
         plan.sort();
         Ok(plan)
     }
@@ -216,21 +217,30 @@ fn setting_changes(before: &Core, after: &Core) -> Vec<SettingChange> {
     found.into_iter().map(change).collect()
 }
 
-/// Maps whose groups the first checks of their paths may yet change.
-fn unchecked(core: &Core, changes: &[MapChange]) -> Vec<String> {
+/// Maps whose groups the next checks of their paths may yet change: they are new, or have another
+/// prioritizer.
+fn unrated(before: &Core, after: &Core, changes: &[MapChange]) -> Vec<String> {
     let is_loaded =
         |change: &&MapChange| matches!(change.change, Change::Create { .. } | Change::Reload { .. });
-    let by_priority = |change: &&MapChange| {
-        let Some(map) = core.map_by_wwid(&change.wwid) else { return false };
-        let members: Vec<&Path> = map.members.iter().filter_map(|id| core.paths.get(id)).collect();
-        desired::policy(map, &members) == GroupingPolicy::ByPrio
-            && members.iter().any(|path| path.health.state == CheckState::Unchecked)
+    let is_new = |path: &&Path| path.health.state == CheckState::Unchecked;
+    let is_unrated = |path: &&Path| {
+        let was = before.paths.get(&path.id);
+        was.is_some_and(|was| was.health.priority.is_known() && !path.health.priority.is_known())
     };
     let remark = |change: &MapChange| {
-        format!(
-            "{}: its groups follow priorities that the first checks of its new paths will tell",
-            change.name
-        )
+        let map = after.map_by_wwid(&change.wwid)?;
+        let members: Vec<&Path> = map.members.iter().filter_map(|id| after.paths.get(id)).collect();
+        if desired::policy(map, &members) != GroupingPolicy::ByPrio {
+            return None;
+        }
+        let which = if members.iter().any(is_unrated) {
+            "the next checks of its"
+        } else if members.iter().any(is_new) {
+            "the first checks of its new"
+        } else {
+            return None;
+        };
+        Some(format!("{}: its groups follow priorities that {which} paths will tell", change.name))
     };
-    changes.iter().filter(is_loaded).filter(by_priority).map(remark).collect()
+    changes.iter().filter(is_loaded).filter_map(remark).collect()
 }

@@ -1,7 +1,7 @@
 //! Calls that may block, one thread for all of them as long as none does.
 //!
 //! A lane is a queue with one worker, a thread of its own. When a call takes longer than
-//! [`STUCK_AFTER`] while others wait, another worker takes over the queue, and the stuck one leaves
+//! [`STUCK_AFTER`] while others wait, another worker takes over the queue, and the stuck one is spare
 //! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
 //! (The runtime's blocking pool wakes its idle threads in turn, so that none of them ever leaves.)
 
@@ -17,7 +17,7 @@ use tokio::sync::oneshot;
 
 /// A call that takes longer is given up as stuck, if others wait behind it.
 const STUCK_AFTER: Duration = Duration::from_millis(10);
-/// A worker without work leaves after that: longer than the time between two checks.
+/// A worker without work, or a spare one, leaves after that: longer than the time between two checks.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 const STACK: usize = 128 << 10;
 
@@ -29,6 +29,8 @@ pub struct Lane {
     state: Arc<Mutex<State>>,
     /// For the worker that has nothing to do.
     work_came: Arc<Condvar>,
+    /// For spare workers.
+    called: Arc<Condvar>,
     runtime: Handle,
 }
 
@@ -45,13 +47,22 @@ struct State {
     watched: bool,
     /// Jobs taken so far.
     taken: u64,
+    /// Workers that were stuck once, and that nobody has called since.
+    spares: usize,
+    /// The generations that spare workers were called to be.
+    calls: VecDeque<u64>,
 }
 
 impl Lane {
     /// An empty one, of the runtime that this is called in.
     #[allow(clippy::new_without_default, reason = "it needs a runtime around it")]
     pub fn new() -> Self {
-        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current() }
+        Self {
+            state: Arc::default(),
+            work_came: Arc::default(),
+            called: Arc::default(),
+            runtime: Handle::current(),
+        }
     }
 
     /// Runs a call and gives its result; `EIO` of one that panicked.
@@ -70,7 +81,7 @@ impl Lane {
         let mut state = self.lock();
         state.jobs.push_back(job);
         let taken_up = if !state.served {
-            state.served = self.spawn_worker(state.generation);
+            self.take_on(&mut state);
             state.served
         } else if state.idle {
             state.idle = false;
@@ -89,12 +100,28 @@ impl Lane {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Sees to a worker of this generation.
+    fn take_on(&self, state: &mut State) {
+        if state.spares == 0 {
+            state.served = self.spawn_worker(state.generation);
+            return;
+        }
+        state.spares -= 1;
+        state.calls.push_back(state.generation);
+        state.served = true;
+        self.called.notify_one();
+    }
+
     /// False where no thread can be had.
     fn spawn_worker(&self, generation: u64) -> bool {
         let lane = self.clone();
         let worker = move || {
             let _runtime = lane.runtime.enter();
-            lane.work(generation);
+            let mut call = Some(generation);
+            while let Some(generation) = call {
+                lane.work(generation);
+                call = lane.next_call(generation);
+            }
         };
         thread::Builder::new().name("lane".into()).stack_size(STACK).spawn(worker).is_ok()
     }
@@ -127,6 +154,22 @@ impl Lane {
         job
     }
 
+    /// What a worker that has no queue any more is called for; `None` where it is to leave.
+    fn next_call(&self, generation: u64) -> Option<u64> {
+        let mut state = self.lock();
+        if state.generation == generation {
+            return None; // it had nothing to do for long
+        }
+        state.spares += 1;
+        let waited = self.called.wait_timeout_while(state, IDLE_MAX, |state| state.calls.is_empty());
+        state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let call = state.calls.pop_front();
+        if call.is_none() {
+            state.spares -= 1;
+        }
+        call
+    }
+
     async fn watch(self) {
         let mut seen = self.lock().taken;
         loop {
@@ -139,7 +182,7 @@ impl Lane {
             if state.taken == seen {
                 state.generation += 1;
                 state.idle = false;
-                state.served = self.spawn_worker(state.generation);
+                self.take_on(&mut state);
             }
             seen = state.taken;
         }
@@ -221,6 +264,30 @@ mod tests {
             while ran.load(Ordering::SeqCst) < 200 {
                 lane.run(|| Ok(())).await.expect("no error");
             }
+        });
+        assert!(threads.lock().expect("lock").len() < 5);
+    }
+
+    #[test]
+    fn a_worker_that_was_stuck_is_used_again() {
+        let threads = Arc::new(Mutex::new(std::collections::HashSet::new()));
+        runtime().block_on(async {
+            let lane = Lane::new();
+            for _ in 0..20 {
+                let threads = threads.clone();
+                let slow = lane.run(move || {
+                    threads.lock().expect("lock").insert(thread::current().id());
+                    thread::sleep(STUCK_AFTER * 3);
+                    Ok(())
+                });
+                let quick = lane.run(|| Ok(()));
+                let (slow, quick) = tokio::join!(slow, quick);
+                slow.and(quick).expect("no error");
+                while lane.lock().spares == 0 {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            assert!(lane.lock().calls.is_empty());
         });
         assert!(threads.lock().expect("lock").len() < 5);
     }

@@ -1,9 +1,10 @@
 //! What sysfs and udev's database know of disks. Attributes only: no I/O on a device.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
@@ -11,6 +12,8 @@ use std::path::{Component, Path, PathBuf};
 use libmp::identify::RawProbe;
 use libmp::identify::protocol::attr;
 use libmp::types::{DevT, Errno, Hctl, PathName};
+use nix::fcntl::{self, OFlag};
+use nix::sys::stat::Mode;
 
 use super::errno_of;
 
@@ -33,15 +36,17 @@ pub fn disks() -> Result<Vec<PathName>, Errno> {
 /// Everything of a path that can be had without asking it.
 pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
-    let block = Dir(real.clone());
-    let device = Dir(real.join("device"));
+    let block = Dir::open(&real);
+    let device = Dir::open(&real.join("device"));
+    // Where the bus is known, what only others have is not looked for.
+    let scsi = bus_of(&real.join("device/subsystem")).is_some_and(|bus| bus == "scsi");
     let devt = block.text("dev").and_then(|dev| dev.parse::<DevT>().ok()).ok_or(Errno::ENXIO)?;
     let mut probe = RawProbe {
         devt,
         sectors: block.number("size").unwrap_or_default(),
         read_only: block.text("ro").is_some_and(|ro| ro != "0"),
         syspath: real.strip_prefix("/sys").map_or_else(|_| lossy(&real), |path| format!("/{}", lossy(path))),
-        hctl: hctl_of(&device.0),
+        hctl: hctl_of(&real.join("device")),
         state: device.text("state"),
         vendor: device.line("vendor"),
         model: device.line("model"),
@@ -50,14 +55,14 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
         vpd80: device.bytes("vpd_pg80"),
         vpd83: device.bytes("vpd_pg83"),
         inquiry: device.bytes("inquiry"),
-        wwid_attr: block.text("wwid").or_else(|| device.text("wwid")),
+        wwid_attr: if scsi { None } else { block.text("wwid") }.or_else(|| device.text("wwid")),
         dh_state: device.text("dh_state"),
         access_state: device.text("access_state"),
         preferred_path: device.text("preferred_path"),
         timeout_s: device.number("timeout"),
         max_sectors_kb: block.number("queue/max_sectors_kb"),
         block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
-        transport: transport(&block, &device),
+        transport: transport(&real, &block, &device, scsi),
         ..RawProbe::default()
     };
     if let Ok(udev) = udev::Device::from_syspath(&real) {
@@ -86,7 +91,8 @@ pub fn write(name: &PathName, attribute: &str, value: &str) -> Result<(), Errno>
 
 /// An attribute of a path, trimmed; `None` where it can't be read.
 pub fn attribute(name: &PathName, attribute: &str) -> Option<String> {
-    Dir(block_dir(name).ok()?).text(attribute)
+    let bytes = read_whole(&fs::File::open(block_dir(name).ok()?.join(attribute)).ok()?).ok()?;
+    Some(trimmed(&bytes))
 }
 
 /// An attribute that is read again and again: kept open, so that a read is one call.
@@ -103,7 +109,7 @@ impl Attribute {
     pub fn read(&self) -> Result<String, Errno> {
         let mut bytes = [0; 256];
         let count = self.0.read_at(&mut bytes, 0).map_err(|error| errno_of(&error))?;
-        Ok(String::from_utf8_lossy(&bytes[..count]).trim().into())
+        Ok(trimmed(&bytes[..count]))
     }
 }
 
@@ -118,6 +124,10 @@ fn block_dir(name: &PathName) -> Result<PathBuf, Errno> {
 
 fn lossy(path: &Path) -> String {
     String::from_utf8_lossy(path.as_os_str().as_bytes()).into_owned()
+}
+
+fn trimmed(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim().into()
 }
 
 fn or_else(bytes: Vec<u8>, other: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
@@ -137,10 +147,14 @@ fn behind(link: &Path) -> io::Result<PathBuf> {
     Ok(Path::new("/sys").join(down.collect::<PathBuf>()))
 }
 
+/// The name of the bus that a link `subsystem` leads to.
+fn bus_of(link: &Path) -> Option<OsString> {
+    fs::read_link(link).ok()?.file_name().map(OsStr::to_owned)
+}
+
 /// Reads an attribute whole. The kernel gives as much of it at once as there is room: what doesn't
 /// fill that is the end.
-fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
-    let file = fs::File::open(path)?;
+fn read_whole(file: &fs::File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut piece = [0; PAGE];
     loop {
@@ -152,12 +166,23 @@ fn read_whole(path: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// A directory of attributes.
-struct Dir(PathBuf);
+/// A directory of attributes, found once; one that is not there has none.
+struct Dir(Option<OwnedFd>);
 
 impl Dir {
+    fn open(path: &Path) -> Self {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Self(fcntl::open(path, flags, Mode::empty()).ok())
+    }
+
+    fn read(&self, attribute: &str) -> Option<Vec<u8>> {
+        let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
+        let file = fcntl::openat(self.0.as_ref()?, attribute, flags, Mode::empty()).ok()?;
+        read_whole(&file.into()).ok()
+    }
+
     fn bytes(&self, attribute: &str) -> Vec<u8> {
-        let mut bytes = read_whole(&self.0.join(attribute)).unwrap_or_default();
+        let mut bytes = self.read(attribute).unwrap_or_default();
         bytes.truncate(ATTRIBUTE_MAX);
         bytes
     }
@@ -172,8 +197,8 @@ impl Dir {
     }
 
     fn text(&self, attribute: &str) -> Option<String> {
-        let bytes = read_whole(&self.0.join(attribute)).ok()?;
-        Some(String::from_utf8_lossy(&bytes).trim().into())
+        let bytes = self.read(attribute)?;
+        Some(trimmed(&bytes))
     }
 
     fn number(&self, attribute: &str) -> Option<u64> {
@@ -194,18 +219,17 @@ const CLASSES: &[(&str, &str, &[&str])] = &[
     ("scsi_disk", "", &["max_retries"]),
 ];
 
-/// Attributes of the device itself: a SCSI disk, an NVMe controller, a DASD.
-const DEVICE: &[&str] =
-    &[attr::SAS_ADDRESS, attr::TRANSPORT, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
+/// Attributes of the device itself: an NVMe controller, a DASD.
+const DEVICE: &[&str] = &[attr::TRANSPORT, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
 
 /// What the layers below a disk say, by `CLASS/ATTRIBUTE`.
-fn transport(block: &Dir, device: &Dir) -> BTreeMap<String, String> {
+fn transport(real: &Path, block: &Dir, device: &Dir, scsi: bool) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
-    let components: Vec<&str> = block.0.iter().filter_map(OsStr::to_str).collect();
+    let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
     for (class, prefix, attributes) in CLASSES {
         let instances = components.iter().filter(|name| is_instance(name, prefix));
         for instance in instances {
-            let dir = Dir(Path::new("/sys/class").join(class).join(instance));
+            let dir = Dir::open(&Path::new("/sys/class").join(class).join(instance));
             for attribute in *attributes {
                 if let Some(value) = dir.text(attribute) {
                     found.insert(format!("{class}/{attribute}"), value);
@@ -213,8 +237,9 @@ fn transport(block: &Dir, device: &Dir) -> BTreeMap<String, String> {
             }
         }
     }
-    let own = DEVICE.iter().map(|attribute| (device, *attribute));
-    for (dir, attribute) in own.chain([(block, attr::NSID)]) {
+    let of_others = DEVICE.iter().map(|attribute| (device, *attribute)).chain([(block, attr::NSID)]);
+    let of_others = of_others.filter(|_| !scsi);
+    for (dir, attribute) in [(device, attr::SAS_ADDRESS)].into_iter().chain(of_others) {
         if let Some(value) = dir.text(attribute) {
             found.insert(attribute.into(), value);
         }

@@ -40,6 +40,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("23-broken-config", include_str!("../scripts/23-broken-config.txt")),
     ("24-explain", include_str!("../scripts/24-explain.txt")),
     ("25-plan", include_str!("../scripts/25-plan.txt")),
+    ("25-plan-priorities", include_str!("../scripts/25-plan-priorities.txt")),
     ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),

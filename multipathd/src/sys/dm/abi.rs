@@ -117,6 +117,9 @@ impl Question<'_> {
 
 impl Answer {
     pub(super) fn decode(words: &[u64]) -> Self {
+        // As much as the kernel says that it has written: the room for it may be far longer.
+        let written = words.get(1).map_or(0, |word| get_u32(&word.to_ne_bytes(), 4) as usize);
+        let words = &words[..written.max(HEADER).div_ceil(8).min(words.len())];
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let start = (get_u32(&bytes, 16) as usize).clamp(HEADER, bytes.len());
         let end = (get_u32(&bytes, 12) as usize).clamp(start, bytes.len());

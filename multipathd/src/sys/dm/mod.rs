@@ -24,8 +24,11 @@ use self::abi::{Answer, BUFFER_FULL, Command, Question};
 use super::{errno_of, last_errno};
 
 const CONTROL: &str = "/dev/mapper/control";
-/// Room for an answer at first; it grows while the kernel says that it doesn't fit.
-const ROOM: usize = 16 << 10;
+/// Room for a map's table at first; it grows while the kernel says that it doesn't fit. It is zeroed
+/// and copied both ways.
+const ROOM: usize = 2 << 10;
+/// Room for the list of all devices at first.
+const ROOM_FOR_ALL: usize = 16 << 10;
 const ROOM_MAX: usize = 64 << 20;
 
 /// The open control device.

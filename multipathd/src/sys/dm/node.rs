@@ -15,7 +15,7 @@ const RULE: &str = "rules.d/95-dm-notify.rules";
 /// Will udev's rules complete a cookie? udevd runs, and device-mapper's rules are installed.
 pub(super) fn udev_answers() -> bool {
     Path::new("/run/udev/control").exists()
-        && ["/etc/udev", "/run/udev", "/usr/lib/udev", "/lib/udev"]
+        && ["/usr/lib/udev", "/lib/udev", "/etc/udev", "/run/udev"]
             .iter()
             .any(|dir| Path::new(dir).join(RULE).exists())
 }

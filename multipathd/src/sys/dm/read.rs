@@ -7,7 +7,7 @@ use super::abi::{
     self, Command, DEFERRED_REMOVE, INACTIVE_PRESENT, NOFLUSH, Question, READONLY, STATUS_TABLE, SUSPEND,
     UUID,
 };
-use super::{Control, ROOM};
+use super::{Control, ROOM, ROOM_FOR_ALL};
 
 /// Tables change while they are read; so often it is tried again.
 const TRIES: usize = 3;
@@ -62,7 +62,7 @@ impl Control {
 
     /// All devices of device-mapper, whatever made them.
     pub(super) fn list(&self) -> Result<Vec<MapListEntry>, Errno> {
-        let question = Question { flags: UUID, room: ROOM, ..Question::default() };
+        let question = Question { flags: UUID, room: ROOM_FOR_ALL, ..Question::default() };
         let answer = self.call(Command::ListDevices, &question)?;
         let devices = abi::decode_list(&answer.payload).into_iter().filter_map(|device| {
             let uuid = match device.uuid {

@@ -1,0 +1,174 @@
+#!/bin/bash
+# Data under faults: ext4 and LVM on kpartx's partitions of one map, fio with verification on both, while paths fail, go and
+# come back, groups are switched, the configuration is changed and the daemon is stopped and killed. With queueing, no
+# I/O fails, no byte is wrong, and fsck finds nothing.
+#
+#   tests/vm/run --timeout 900 tests/vm/data.sh [FAULTS [SEED]]
+#   tests/soak [--hours N] [--seed N]
+#
+# FAULTS, or as many as fit: '90m' ends after so many minutes.
+# shellcheck source=tests/vm/lib.sh
+. /vm/lib.sh
+faults=${1:-500} seed=${2:-1} hosts=4 dir=/run/data mnt=/mnt/data
+declare -A pids
+: >"$verdicts"
+mkdir -p $dir $mnt
+
+data_conf() { # NUMBER: settings that make other tables, all with queueing
+    local policy=(group_by_prio multibus failover) selector=('round-robin 0' 'service-time 0' 'queue-length 0')
+    conf <<END
+defaults {
+	polling_interval 1
+	max_polling_interval 2
+	find_multipaths greedy
+	no_path_retry queue
+	queue_without_daemon yes
+	path_grouping_policy ${policy[$1 % 3]}
+	path_selector "${selector[$1 / 3 % 3]}"
+	failback $( ((($1 / 9) % 2)) && echo immediate || echo manual)
+	user_friendly_names yes
+	flush_on_last_del never
+}
+blacklist {
+	devnode "^sda$"
+}
+END
+}
+
+# Two primary partitions of Linux, of 96 MiB each: what sfdisk would write.
+partition() { # DEVICE
+    python3 - "$1" <<'END'
+import struct, sys
+table = b"".join(struct.pack("<B3sB3sII", 0, b"\0\0\0", 0x83, b"\0\0\0", start, 196608) for start in (2048, 200704))
+with open(sys.argv[1], "r+b") as disk:
+    disk.seek(446)
+    disk.write(table.ljust(64, b"\0") + b"\x55\xaa")
+END
+    kpartx -a -p -part "$1"
+    udevadm settle --timeout=30
+}
+
+storage() {
+    san_scsi_debug $hosts 1 dev_size_mb=256 || return
+    data_conf 0
+    daemon_start || return
+    poll 30 is $hosts map_paths mpatha || { fail 'a map of all paths' "$(ll)"; return 1; }
+    partition /dev/mapper/mpatha
+    poll 20 test -e /dev/mapper/mpatha-part2 || { fail 'partitions' "$(dmsetup ls)"; return 1; }
+    mke2fs -q -t ext4 -E lazy_itable_init=0 /dev/mapper/mpatha-part1 && mount /dev/mapper/mpatha-part1 $mnt || return
+    vgcreate -qq -y faulty /dev/mapper/mpatha-part2 && lvcreate -qq -y -l 100%FREE -n data faulty || return
+    ok 'ext4 and LVM on partitions of a map'
+}
+
+# Writes at random and reads back; a wrong byte or an error ends it at once with a status.
+job() { # NAME FILE SIZE
+    fio --name="$1" --filename="$2" --size="$3" --rw=randwrite --bs=4k --direct=1 --ioengine=libaio --iodepth=8 \
+        --rate_iops=150 --verify=crc32c --verify_backlog=64 --verify_fatal=1 --time_based --runtime=30d \
+        --output-format=json --output="$dir/$1.json" >"$dir/$1.log" 2>&1 &
+    pids[$1]=$!
+}
+
+# --- the faults: each awaits what it does
+
+disk() { debug_disk "$1" 0; } # of a host; nothing where it was deleted
+
+some_disk() { local name; name=$(disk $((RANDOM % hosts))); [ -n "$name" ] && echo "$name"; }
+
+fault_fail() { local d; d=$(some_disk) || return; ctl fail path "$d"; }
+fault_reinstate() { local d; d=$(some_disk) || return; ctl reinstate path "$d"; }
+fault_offline() { local d; d=$(some_disk) || return; path_offline "$d"; }
+fault_online() { all_online; }
+
+fault_delete() { # one at a time is away: the last path with a queue behind it can't go
+    local d; d=$(some_disk) || return
+    [ "$(debug_disks_count)" = $hosts ] || return 0
+    path_delete "$d"
+    poll 20 test ! -e "/sys/block/$d"
+}
+
+fault_rescan() {
+    local host
+    for ((host = 0; host < hosts; host++)); do [ -n "$(disk $host)" ] || host_rescan "$(debug_host $host)"; done
+    poll 20 is $hosts debug_disks_count
+}
+
+fault_switch_group() { dmsetup message mpatha 0 switch_group $((1 + RANDOM % 3)) 2>/dev/null || true; }
+fault_switchgroup() { ctl switchgroup map mpatha group 1; }
+fault_all_offline() { local d; for d in $(debug_disks); do path_offline "$d"; done; poll 10 is 0 active_paths; }
+fault_reconfigure() { data_conf $((RANDOM % 18)); ctl reconfigure; }
+fault_reload() { dmsetup table mpatha | dmsetup load mpatha && dmsetup resume --noflush mpatha; }
+fault_kill() { daemon_kill; daemon_start; }
+fault_restart() { daemon_stop; daemon_start; }
+
+all_online() {
+    local d
+    for d in $(debug_disks); do [ "$(cat "/sys/block/$d/device/state")" = running ] || path_online "$d"; done
+}
+
+kinds=(fail fail reinstate reinstate offline offline online online delete rescan switch_group switchgroup all_offline
+    reconfigure reconfigure reload kill restart)
+
+over() { # DONE: enough?
+    case $faults in *m) [ $SECONDS -ge $((${faults%m} * 60)) ] ;; *) [ "$1" -ge "$faults" ] ;; esac
+}
+
+alive() { kill -0 "${pids[files]}" && kill -0 "${pids[raw]}"; }
+
+go_through() {
+    local done=0 refused=0 kind
+    declare -gA count=()
+    SECONDS=0
+    until over $done; do
+        kind=${kinds[RANDOM % ${#kinds[@]}]}
+        "fault_$kind" >"$dir/last" 2>&1 || refused=$((refused + 1))
+        done=$((done + 1)) count[$kind]=$((${count[$kind]:-0} + 1))
+        if ! alive 2>/dev/null; then fail "I/O goes on" "fault $done, $kind: $(cat $dir/files.log $dir/raw.log)"; return; fi
+        # Queued I/O runs before the next one: it is to meet a working map, too.
+        if [ "$kind" = all_offline ]; then all_online; poll 30 says ' A ' paths_status mpatha || return; fi
+        [ $((done % 50)) != 0 ] || echo "# $done faults, $SECONDS s"
+    done
+    for kind in "${!count[@]}"; do printf '%s %s, ' "${count[$kind]}" "$kind"; done
+    echo "in $SECONDS s; $refused refused"
+    ok "I/O goes on through $done faults"
+}
+
+usable() { ll mpatha 2>/dev/null | grep -cE 'active +(ready|ghost) +running'; }
+
+put_right() {
+    all_online
+    fault_rescan
+    local d
+    for d in $(debug_disks); do ctl reinstate path "$d"; done >/dev/null
+    wait_for 'in the end all paths are in service' 60 is $hosts usable
+}
+
+score() { # NAME: how its fio ended
+    kill -INT "${pids[$1]}" 2>/dev/null
+    wait "${pids[$1]}" || true
+    local json; json=$(sed -n '/^{/,$p' "$dir/$1.json")
+    expect_eq "$1: no error" "$(jq '.jobs[0].error' <<<"$json")" 0
+    echo "# $1: $(jq -r '.jobs[0] | "\(.write.total_ios) writes, \(.read.total_ios) read back"' <<<"$json")"
+    expect_no_match "$1: no byte is wrong" "$(cat "$dir/$1.log")" 'verify|error'
+}
+
+verdict() {
+    score files
+    score raw
+    umount $mnt
+    expect_ok 'fsck finds nothing' e2fsck -fn /dev/mapper/mpatha-part1
+    expect_ok 'the volume group is whole' vgck faulty
+    expect_eq 'no I/O error above the map' "$(dmesg | grep -cE 'I/O error.*dev dm-|EXT4-fs (error|warning)')" 0
+    vgchange -qq -an faulty
+    daemon_stop
+    summary
+}
+
+RANDOM=$seed
+echo "# seed $seed, $faults faults"
+storage || { summary; exit 1; }
+job files $mnt/file 24m
+job raw /dev/faulty/data 48m
+poll 30 alive
+go_through
+put_right
+verdict || { status=$?; tail -n 60 "$MP_LOG"; dmesg | tail -n 40; exit $status; }
