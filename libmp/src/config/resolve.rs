@@ -267,6 +267,7 @@ impl Config {
             gid: stack.small(Key::Gid),
             ghost_delay: stack.seconds(Key::GhostDelay),
             max_sectors_kb: stack.number(Key::MaxSectorsKb).and_then(|n| u64::try_from(n).ok()),
+            purge_disconnected: stack.is_yes(Key::PurgeDisconnected),
             flaky: self.flaky(&stack),
         }
     }

@@ -353,6 +353,8 @@ pub struct MapSettings {
     pub ghost_delay: Option<Duration>,
     /// Limit of a request's size on the paths; `None`: untouched.
     pub max_sectors_kb: Option<u64>,
+    /// Disks of LUNs that the array has taken away are deleted.
+    pub purge_disconnected: bool,
     /// What is done about paths that come and go.
     pub flaky: Flaky,
 }

@@ -157,6 +157,9 @@ impl Core {
             return;
         }
         path.health.tries = 0;
+        if self.recheck(id, &judged, out) {
+            return self.schedule(now, id, false);
+        }
         let judged = self.admit(now, id, judged, out);
         if let Some(rated) = rated {
             self.rate(now, id, rated, out);
@@ -274,6 +277,9 @@ impl Core {
         if was.is_failed() && is.is_usable() {
             path.refused = None;
         }
+        if is.is_failed() {
+            path.went_away();
+        }
         let steady = was == is && is.is_usable() && !says_nothing;
         path.health.interval =
             if steady { path.health.interval.saturating_mul(2).clamp(min, max.max(min)) } else { min };
@@ -305,6 +311,7 @@ impl Core {
         if was.is_usable() && is.is_failed() {
             self.note_failure(now, id, false);
         }
+        self.note_disconnected(id, was, out);
         self.look_again(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
         if let Some(map) = self.maps.get_mut(&map_id) {

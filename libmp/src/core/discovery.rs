@@ -170,6 +170,8 @@ impl Core {
             Ok(raw) => {
                 let id = self.same_or_new(now, id, &raw, out);
                 self.identify(now, id, &raw, out);
+                self.rechecked(now, id, &raw, out);
+                self.purge(id, out);
                 if let Some(map) = self.paths.get(&id).and_then(Path::map) {
                     self.size_told(map, id, out);
                     self.auto_resize(map);
@@ -232,7 +234,12 @@ impl Core {
             // system udev's database is empty for a while.
             (Some(Exclusion::NoSize), _) | (None, Err(_)) if member.is_some() => self.dirty.extend(member),
             (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
-            (None, Ok(wwid)) => self.place(now, id, wwid, out),
+            (None, Ok(wwid)) => {
+                self.place(now, id, wwid, out);
+                if let Some(path) = self.paths.get_mut(&id).filter(|path| path.designated.is_none()) {
+                    path.designated = identify::wwid(raw, &UidSource::ScsiId).ok();
+                }
+            }
             (None, Err(why)) => {
                 self.await_udev(now, id, raw);
                 self.exclude(now, id, Exclusion::NoWwid(why.to_string()), out);
@@ -256,9 +263,7 @@ impl Core {
     pub(super) fn retrigger(&mut self, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
         if matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_))) {
-            let name = path.name.clone();
-            let token = self.token(Awaited::Sysfs(id));
-            out.push(Effect::SysfsWrite { token, name, attribute: "uevent", value: "change".into() });
+            self.ask_udev(id, out);
         }
     }
 

@@ -64,6 +64,8 @@ pub enum Effect {
         token: Token,
         /// The disk.
         name: PathName,
+        /// Its device number: a disk of that name with another number is not the one.
+        devt: DevT,
         /// The attribute below `/sys/block/NAME/` (`uevent`, `queue/max_sectors_kb`, `device/delete`),
         /// or of a layer by its class (`fc_remote_ports/dev_loss_tmo`).
         attribute: &'static str,

@@ -6,13 +6,14 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{FindMultipaths, MapSettings, PathSettings};
+use crate::config::settings::{FindMultipaths, GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
+use crate::core::unmapped::{Purge, Recheck};
 use crate::identify::tunables::Tunable;
 use crate::types::{Instant, MapName, Wwid};
 
@@ -111,8 +112,22 @@ impl Core {
 
     /// What speaks against a path being one of this WWID's.
     fn contradiction(&self, id: PathId, wwid: &Wwid) -> Option<String> {
-        let mine = self.paths[&id].facts.as_ref()?.sectors;
+        let facts = self.paths[&id].facts.as_ref()?;
+        let mine = facts.sectors;
         let map = self.map_by_wwid(wwid)?;
+        // What an earlier run has taken is not torn out of a map at work.
+        let live = map.observed.as_ref().and_then(|o| o.path_active(facts.devt)).is_some();
+        let others =
+            map.members.iter().filter(|p| **p != id).filter_map(|p| self.paths.get(p)?.facts.as_ref());
+        let other = others.map(|f| &f.serial).find(|serial| !serial.is_empty() && **serial != facts.serial);
+        if let (Some(other), false) = (other, live || facts.serial.is_empty())
+            && map.settings.grouping != GroupingPolicy::BySerial
+        {
+            let serial = &facts.serial;
+            return Some(format!(
+                "its serial number is {serial}, not {other} (path_grouping_policy group_by_serial merges them)"
+            ));
+        }
         let kernel = map.observed.as_ref().and_then(Observed::sectors);
         let of_members =
             || map.members.iter().filter_map(|m| self.paths.get(m)?.facts.as_ref()).map(|f| f.sectors).next();
@@ -211,6 +226,7 @@ impl Core {
         // What is known of it is no evidence any more, should it join again.
         let read = core::mem::take(&mut path.steadiness).asked();
         path.health.stuck = path.health.stuck.or(read);
+        (path.purge, path.recheck, path.designated) = (Purge::No, Recheck::Wanted, None);
         path.health = path.health.anew(self.config.globals().polling_interval);
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));

@@ -35,6 +35,7 @@ pub mod rounds;
 pub mod snapshot;
 pub mod timers;
 pub mod tuning;
+pub mod unmapped;
 pub mod waiting;
 
 #[cfg(test)]
@@ -221,6 +222,13 @@ impl Core {
             Event::DmChanged(list) => self.dm_changed(now, &list, out),
             Event::SysfsWritten { token, result } => match self.waiting.take(token) {
                 Some(Awaited::Rescan(id)) => self.rescanned(id, out),
+                Some(Awaited::Purge(id)) => self.purged(id, result, out),
+                Some(Awaited::Recheck(id)) => {
+                    if let Some(path) = self.paths.get_mut(&id) {
+                        path.rescanning = false;
+                        self.start_probe(id, out);
+                    }
+                }
                 Some(Awaited::Tuning(id)) => self.tuned(now, id, result, out),
                 _ => {}
             },

@@ -86,6 +86,7 @@ impl Core {
         }
         path.health.state = CheckState::Down;
         path.health.message = "an I/O failed";
+        path.went_away();
         path.health.outdated = path.health.inflight.is_some();
         self.note_failure(now, id, true);
         self.check_soon(now, id);

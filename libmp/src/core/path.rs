@@ -14,6 +14,7 @@ use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
 use crate::core::rounds::Round;
 use crate::core::tuning::Tuning;
+use crate::core::unmapped::{Purge, Recheck};
 use crate::identify::Facts;
 use crate::prio;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
@@ -52,6 +53,14 @@ pub struct Path {
     pub refused: Option<Instant>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
+    /// How far the deletion of its disk is.
+    pub purge: Purge,
+    /// Was it asked who it is since it came back?
+    pub recheck: Recheck,
+    /// The rescan for that is under way.
+    pub rescanning: bool,
+    /// The WWID in its own page 0x83 when it joined its map.
+    pub designated: Option<Wwid>,
     /// How steady it is.
     pub steadiness: Steadiness,
     /// What the layers below it are told.
@@ -245,6 +254,10 @@ impl Path {
             moved_from: None,
             refused: None,
             retriggers: 0,
+            purge: Purge::default(),
+            recheck: Recheck::default(),
+            rescanning: false,
+            designated: None,
             steadiness: Steadiness::default(),
             tuning: Tuning::default(),
         }

@@ -152,6 +152,7 @@ impl Core {
         out.push(Effect::SysfsWrite {
             token,
             name: path.name.clone(),
+            devt: path.devt(),
             attribute: tunable.attribute(),
             value,
         });

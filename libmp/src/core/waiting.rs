@@ -27,6 +27,10 @@ pub enum Awaited {
     Sysfs(PathId),
     /// A write to a layer below a path.
     Tuning(PathId),
+    /// The deletion of a path's disk.
+    Purge(PathId),
+    /// The rescan of a path that came back.
+    Recheck(PathId),
     /// A path's rescan.
     Rescan(PathId),
     /// A state file.

@@ -78,15 +78,19 @@ pub(super) fn owned(properties: udev::Properties<'_>) -> BTreeMap<String, String
     properties.map(|entry| (text(entry.name()), text(entry.value()))).collect()
 }
 
-/// Writes an attribute below `/sys/block/NAME/`, or of a layer (`CLASS/ATTRIBUTE`), as `echo` would: some (`device/state`) want the
-/// newline. May block (`device/delete` does).
-pub fn write(name: &PathName, attribute: &str, value: &str) -> Result<(), Errno> {
+/// Writes an attribute below `/sys/block/NAME/`, or of a layer (`CLASS/ATTRIBUTE`), as `echo` would:
+/// some (`device/state`) want the newline. `ENXIO` where the disk of that name is another one. May block
+/// (`device/delete` does).
+pub fn write(name: &PathName, devt: Option<DevT>, attribute: &str, value: &str) -> Result<(), Errno> {
     let block = block_dir(name)?;
     let path = layer_of(&block, attribute).unwrap_or_else(|| block.join(attribute));
-    let write = || -> io::Result<()> {
-        fs::OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
-    };
-    write().map_err(|error| errno_of(&error))
+    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(|error| errno_of(&error))?;
+    // What is open stays the one disk's: when that goes, the write fails.
+    let there = self::attribute(name, "dev").and_then(|dev| dev.parse().ok());
+    if devt.is_some() && there != devt {
+        return Err(Errno::ENXIO);
+    }
+    file.write_all(format!("{value}\n").as_bytes()).map_err(|error| errno_of(&error))
 }
 
 /// An attribute of a path, trimmed; `None` where it can't be read.

@@ -82,6 +82,8 @@ fn random_extra(rng: &mut Rng) -> Vec<String> {
         (200, "max_retries 2"),
         (200, "max_sectors_kb 512"),
         (150, "flap_dampening no"),
+        (150, "recheck_wwid yes"),
+        (100, "purge_disconnected yes"),
         (150, "delay_watch_checks 3\n\tdelay_wait_checks 4"),
     ];
     LINES.iter().filter(|(chance, _)| rng.per_mille(*chance)).map(|(_, line)| (*line).to_owned()).collect()

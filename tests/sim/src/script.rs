@@ -178,6 +178,9 @@ impl Script {
         if let (Some(size), Some(disk)) = (option(options, "size"), self.sim.world.disks.get_mut(&name)) {
             disk.scanned.sectors = number(size)?;
         }
+        if let (Some(serial), Some(disk)) = (option(options, "serial"), self.sim.world.disks.get_mut(&name)) {
+            serial.clone_into(&mut disk.scanned.serial);
+        }
         self.sim.flush_signals();
         Ok(())
     }

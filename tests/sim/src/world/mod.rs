@@ -178,8 +178,11 @@ impl World {
     }
 
     /// A write to a disk's attribute.
-    pub fn sysfs_write(&mut self, name: &str, attribute: &str, value: &str) -> Result<(), Errno> {
+    pub fn sysfs_write(&mut self, name: &str, devt: DevT, attribute: &str, value: &str) -> Result<(), Errno> {
         let disk = self.disks.get_mut(name).ok_or(Errno::ENOENT)?;
+        if disk.devt != devt {
+            return Err(Errno::ENXIO);
+        }
         if let Some(result) = disk.layers.write(attribute, value) {
             return result;
         }
