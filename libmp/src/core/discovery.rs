@@ -267,10 +267,13 @@ impl Core {
         self.leave_map(now, id, out);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
-        for token in [path.probe, path.health.inflight, path.health.stuck].into_iter().flatten() {
+        let tuning = path.tuning.inflight.map(|(token, ..)| token);
+        let health = &path.health;
+        let asked = [path.probe, health.inflight, health.stuck, tuning, path.steadiness.asked()];
+        for token in asked.into_iter().flatten() {
             self.waiting.forget(token);
         }
-        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id)] {
+        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id), Timer::Sample(id)] {
             self.timers.cancel(timer);
         }
         out.push(Effect::Forget { name: path.name });

@@ -13,6 +13,7 @@ use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
+use crate::identify::tunables::Tunable;
 use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
@@ -176,6 +177,7 @@ impl Core {
         map.hold_until = Some(now + HOLD_LIMIT);
         self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
         self.dirty.insert(map_id);
+        self.tune(id, out);
         self.start_check(now, id, out);
     }
 
@@ -207,10 +209,13 @@ impl Core {
         let Standing::Member { map: map_id, .. } = path.standing else { return };
         path.standing = Standing::New;
         // What is known of it is no evidence any more, should it join again.
+        let read = core::mem::take(&mut path.steadiness).asked();
+        path.health.stuck = path.health.stuck.or(read);
         path.health = path.health.anew(self.config.globals().polling_interval);
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));
         self.timers.cancel(Timer::CheckTimeout(id));
+        self.timers.cancel(Timer::Sample(id));
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
         map.backoff.clear();
@@ -234,8 +239,12 @@ impl Core {
     /// All members have been checked once: nothing to wait for.
     pub(super) fn end_hold_if_checked(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let unchecked =
-            |p: &PathId| self.paths.get(p).is_some_and(|p| p.health.state == check::CheckState::Unchecked);
+        // Limits of a disk are set before the table that takes them over.
+        let limited = |p: &path::Path| matches!(p.tuning.inflight, Some((_, Tunable::MaxSectorsKb, _)));
+        let unchecked = |p: &PathId| {
+            let path = self.paths.get(p);
+            path.is_some_and(|p| p.health.state == check::CheckState::Unchecked || limited(p))
+        };
         let rated = map.rerated.iter().all(|p| !map.members.contains(p));
         if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) {
             self.timers.cancel(Timer::Hold(id));
@@ -266,6 +275,7 @@ impl Core {
                 map.orders.stay_away = false;
             }
             self.use_map_settings(now, id, name, settings);
+            self.tune_map(id, out);
             self.count_usable(now, id, out);
             self.dirty.insert(id);
         }

@@ -25,6 +25,8 @@ pub enum Awaited {
     Dm(MapId),
     /// A write to sysfs.
     Sysfs(PathId),
+    /// A write to a layer below a path.
+    Tuning(PathId),
     /// A path's rescan.
     Rescan(PathId),
     /// A state file.

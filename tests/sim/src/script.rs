@@ -328,6 +328,14 @@ impl Script {
                 let reloads = seen - std::mem::replace(&mut self.reloads, seen);
                 if reloads == number::<u64>(count)? { Ok(()) } else { Err(format!("{reloads} reloads")) }
             }
+            ["layer", name, attribute, value] => {
+                let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
+                let mut all = BTreeMap::new();
+                disk.layers.show(&mut all);
+                all.insert("queue/max_sectors_kb".into(), disk.layers.max_sectors_kb.to_string());
+                let is = all.into_iter().find(|(known, _)| known.ends_with(attribute)).map(|(_, is)| is);
+                if is.as_deref() == Some(value) { Ok(()) } else { Err(format!("it is {is:?}")) }
+            }
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),
             ["daemon", "running"] => self.sim.daemon.as_ref().map(drop).ok_or("it is not running".into()),

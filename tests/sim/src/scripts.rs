@@ -15,6 +15,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("06-offline-during-reconfigure", include_str!("../scripts/06-offline-during-reconfigure.txt")),
     ("06-path-in-use", include_str!("../scripts/06-path-in-use.txt")),
     ("06-timeout-takes-back", include_str!("../scripts/06-timeout-takes-back.txt")),
+    ("07-dev-loss", include_str!("../scripts/07-dev-loss.txt")),
     ("07-failback-followover", include_str!("../scripts/07-failback-followover.txt")),
     ("08-group-becomes-active", include_str!("../scripts/08-group-becomes-active.txt")),
     ("08-priorities-change", include_str!("../scripts/08-priorities-change.txt")),
@@ -40,4 +41,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("24-explain", include_str!("../scripts/24-explain.txt")),
     ("25-plan", include_str!("../scripts/25-plan.txt")),
     ("25-plan-priorities", include_str!("../scripts/25-plan-priorities.txt")),
+    ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
+    ("26-flapping", include_str!("../scripts/26-flapping.txt")),
+    ("26-marginal", include_str!("../scripts/26-marginal.txt")),
 ];
