@@ -43,6 +43,8 @@ pub struct Steadiness {
     relapses: u32,
     /// How often an I/O was what failed then: its checker is satisfied with less than I/O needs.
     io_relapses: u32,
+    /// An I/O failed, and its checker has not been asked since.
+    unexplained: bool,
     /// Not before then is it used again, however good its checker finds it.
     held_until: Option<Instant>,
     /// `san_path_err_*`: failures that good checks have not made up for.
@@ -107,6 +109,13 @@ impl Steadiness {
         }
     }
 
+    /// Its checker finds what an I/O has found, if it is `failed`: the two agree.
+    pub fn explain_failure(&mut self, failed: bool) {
+        if core::mem::take(&mut self.unexplained) && failed {
+            self.io_relapses = self.io_relapses.saturating_sub(1);
+        }
+    }
+
     /// It has been good for long enough to be relied upon again. Says if it was not.
     pub fn lasted(&mut self, now: Instant) -> bool {
         let good = self.reinstated.is_some_and(|at| now.saturating_since(at) >= PROBATION);
@@ -117,6 +126,7 @@ impl Steadiness {
         let soon = self.reinstated.is_some_and(|at| now.saturating_since(at) < PROBATION);
         self.relapses = if soon { self.relapses.saturating_add(1) } else { 0 };
         self.io_relapses = if soon { self.io_relapses.saturating_add(by_io.into()) } else { 0 };
+        self.unexplained = by_io && soon;
         if let Some(beyond) = self.relapses.checked_sub(RELAPSES) {
             let wait = interval.saturating_mul(2 << beyond.min(6));
             self.held_until = Some(now + wait.min(LONGEST_HOLD));
@@ -176,7 +186,11 @@ impl Core {
 
     /// A checker finds a path good: is it used, too?
     pub(super) fn admit(&mut self, now: Instant, id: PathId, judged: Judged, out: &mut Outbox) -> Judged {
-        let Some(map_id) = self.paths.get(&id).and_then(Path::map) else { return judged };
+        let Some(path) = self.paths.get_mut(&id) else { return judged };
+        if judged.state != CheckState::Pending {
+            path.steadiness.explain_failure(judged.state.is_failed());
+        }
+        let Some(map_id) = path.map() else { return judged };
         let Some(map) = self.maps.get(&map_id).filter(|_| judged.state.is_usable()) else { return judged };
         let flaky = map.settings.flaky.clone();
         let usable = |p: &PathId| *p != id && self.paths.get(p).is_some_and(Path::is_usable);

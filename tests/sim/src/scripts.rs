@@ -46,5 +46,6 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("25-plan-priorities", include_str!("../scripts/25-plan-priorities.txt")),
     ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
+    ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
 ];
