@@ -15,6 +15,8 @@ pub mod discovery;
 pub mod effect;
 pub mod event;
 pub mod explain;
+pub mod judge;
+pub mod known;
 pub mod map;
 pub mod maps;
 pub mod membership;
