@@ -51,8 +51,8 @@ impl Executor {
             Effect::Probe { token, name } => self.probe(token, name),
             Effect::Check { token, name, devt, request } => self.check(token, name, devt, request),
             Effect::Dm { token, wwid, op } => self.dm(token, wwid, op),
-            Effect::SysfsWrite { token, name, attribute, value } => {
-                self.sysfs_write(token, name, attribute, value);
+            Effect::SysfsWrite { token, name, devt, attribute, value } => {
+                self.sysfs_write(token, (name, devt), attribute, value);
             }
             Effect::Save { token, file, text } => self.save(token, file, text),
             Effect::Forget { name } => self.checks.forget(&name),
@@ -119,10 +119,10 @@ impl Executor {
         self.maps.push(self.promise(Some(failed)).kept_by(done));
     }
 
-    fn sysfs_write(&self, token: Token, name: PathName, attribute: &'static str, value: String) {
+    fn sysfs_write(&self, token: Token, disk: (PathName, DevT), attribute: &'static str, value: String) {
         let failed = Event::SysfsWritten { token, result: Err(Errno::EIO) };
         let written = move || {
-            let result = sysfs::write(&name, attribute, &value);
+            let result = sysfs::write(&disk.0, Some(disk.1), attribute, &value);
             Event::SysfsWritten { token, result }
         };
         self.work.push(self.promise(Some(failed)).kept_by(written));

@@ -404,7 +404,7 @@ fn udev_tells_of_disks_and_of_what_it_lost() {
     let path = &lun.paths[0].0;
     run(async {
         let monitor = Monitor::new(128 << 20).expect("subscribed");
-        sysfs::write(path, "uevent", "change").expect("triggered");
+        sysfs::write(path, None, "uevent", "change").expect("triggered");
         let uevent = loop {
             let batch = monitor.receive().await.expect("received");
             assert!(!batch.lost);
@@ -416,7 +416,7 @@ fn udev_tells_of_disks_and_of_what_it_lost() {
         assert_eq!(uevent.properties.get("DEVTYPE").map(String::as_str), Some("disk"));
         let small = Monitor::new(4 << 10).expect("subscribed");
         for _ in 0..60 {
-            sysfs::write(path, "uevent", "change").expect("triggered");
+            sysfs::write(path, None, "uevent", "change").expect("triggered");
         }
         udev_settle();
         let mut lost = false;

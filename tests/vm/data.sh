@@ -114,12 +114,31 @@ over() { # DONE: enough?
 
 alive() { kill -0 "${pids[files]}" && kill -0 "${pids[raw]}"; }
 
+# A fault that doesn't end is told with all that may explain it, and ends the run.
+watch_over() { # PID of the script
+    local seen='' now
+    while sleep 60; do
+        now=$(cat $dir/now)
+        [ "$now" = "$seen" ] || { seen=$now; continue; }
+        printf 'FAIL %s: not over after a minute\n%s\n' "$now" "$(cat $dir/last)"
+        ps -eo pid,stat,wchan:24,args | grep -vE '\]$'
+        timeout 5 dmsetup status --target multipath
+        timeout 5 dmsetup info
+        timeout 10 "$MPCTL" -ll
+        grep -H . /sys/block/sd*/device/state
+        tail -n 60 "$MP_LOG"
+        dmesg | tail -n 40
+        kill -KILL "$1"
+    done
+}
+
 go_through() {
     local done=0 refused=0 kind
     declare -gA count=()
     SECONDS=0
     until over $done; do
         kind=${kinds[RANDOM % ${#kinds[@]}]}
+        echo "fault $((done + 1)), $kind" >$dir/now
         "fault_$kind" >"$dir/last" 2>&1 || refused=$((refused + 1))
         done=$((done + 1)) count[$kind]=$((${count[$kind]:-0} + 1))
         if ! alive 2>/dev/null; then fail "I/O goes on" "fault $done, $kind: $(cat $dir/files.log $dir/raw.log)"; return; fi
@@ -169,6 +188,11 @@ storage || { summary; exit 1; }
 job files $mnt/file 24m
 job raw /dev/faulty/data 48m
 poll 30 alive
+echo start >$dir/now
+watch_over $$ &
+watch=$!
 go_through
+echo 'the end' >$dir/now
 put_right
+kill $watch
 verdict || { status=$?; tail -n 60 "$MP_LOG"; dmesg | tail -n 40; exit $status; }

@@ -17,6 +17,7 @@ pub mod devices;
 pub mod diag;
 mod dump;
 pub mod fix;
+pub mod flaky;
 pub mod kind;
 pub mod layers;
 mod legacy;

@@ -530,6 +530,9 @@ options! {
         "Whether maps were made writable again.";
     UnprivSgio "unpriv_sgio" [] DVOM Kind::Text, None, Ignored("the kernel has no such setting"),
         "Whether unprivileged SG_IO was allowed.";
+
+    FlapDampening "flap_dampening" [] DVOM YES_NO, None, Current,
+        "A path that fails again and again within minutes waits before it is used again, unless it is the last one; yes if not set.";
 }
 }
 pub use table::{Key, OPTIONS};

@@ -90,7 +90,7 @@ impl<'c> Stack<'c> {
         self.get(key) == Some(&Value::Word("yes"))
     }
 
-    fn text(&self, key: Key) -> &'c str {
+    pub(super) fn text(&self, key: Key) -> &'c str {
         self.get(key).map_or("", Value::as_str)
     }
 
@@ -98,11 +98,11 @@ impl<'c> Stack<'c> {
         number_of(self.get(key))
     }
 
-    fn seconds(&self, key: Key) -> Option<Duration> {
+    pub(super) fn seconds(&self, key: Key) -> Option<Duration> {
         self.number(key).and_then(|n| u64::try_from(n).ok()).map(Duration::from_secs)
     }
 
-    fn small(&self, key: Key) -> Option<u32> {
+    pub(super) fn small(&self, key: Key) -> Option<u32> {
         self.number(key).and_then(|n| u32::try_from(n).ok())
     }
 
@@ -272,6 +272,8 @@ impl Config {
             gid: stack.small(Key::Gid),
             ghost_delay: stack.seconds(Key::GhostDelay),
             max_sectors_kb: stack.number(Key::MaxSectorsKb).and_then(|n| u64::try_from(n).ok()),
+            purge_disconnected: stack.is_yes(Key::PurgeDisconnected),
+            flaky: self.flaky(&stack),
         }
     }
 

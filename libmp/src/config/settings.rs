@@ -6,6 +6,7 @@
 use alloc::string::String;
 use core::time::Duration;
 
+use super::flaky::Flaky;
 use crate::types::{MapName, Wwid};
 
 /// How the WWID of a path is found (`uid_attribute`, `uid_attrs`, `getuid_callout`).
@@ -352,6 +353,10 @@ pub struct MapSettings {
     pub ghost_delay: Option<Duration>,
     /// Limit of a request's size on the paths; `None`: untouched.
     pub max_sectors_kb: Option<u64>,
+    /// Disks of LUNs that the array has taken away are deleted.
+    pub purge_disconnected: bool,
+    /// What is done about paths that come and go.
+    pub flaky: Flaky,
 }
 
 /// What a device says of itself, as the `devices` and `overrides` sections are matched against it.

@@ -6,6 +6,7 @@
 
 use super::Config;
 use super::kind::Value;
+use super::layers::Origin;
 use super::options::Key;
 use super::resolve::PathId;
 use super::settings::NoPathRetry;
@@ -35,6 +36,30 @@ pub struct Timeouts {
     pub dev_loss_s: Option<u32>,
     /// How long the error handler may try before it resets the host.
     pub eh_deadline: Option<Limit>,
+    /// How often a failed command is repeated.
+    pub max_retries: Option<Retries>,
+    /// `dev_loss_tmo` is set, and `no_path_retry` asks for more.
+    pub raised: bool,
+    /// The transport has no remote ports, and something is set for them.
+    pub unsupported: Option<Wish>,
+}
+
+/// Whose wish it is that something is set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Wish {
+    /// A file's.
+    OfFile,
+    /// Nobody's: a default, or the hardware table.
+    Default,
+}
+
+/// `max_retries`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Retries {
+    /// The driver's default.
+    Default,
+    /// So often.
+    Times(u32),
 }
 
 impl Config {
@@ -47,13 +72,21 @@ impl Config {
         let value = |key| self.resolve(key, Some(&path.device), path.wwid).into_iter().next();
         let limit = |key| value(key).and_then(|found| limit(&found.value));
         let eh_deadline = limit(Key::EhDeadline);
+        let max_retries = limit(Key::MaxRetries).map(|limit| match limit {
+            Limit::Off => Retries::Default,
+            Limit::After(times) => Retries::Times(times),
+        });
         let mut fast_io_fail = limit(Key::FastIoFailTmo);
         let asked = value(Key::DevLossTmo).and_then(|found| seconds(&found.value));
         let has_remote_port = matches!(protocol, "scsi:fcp" | "scsi:iscsi" | "scsi:sas");
         if !has_remote_port || (fast_io_fail.is_none() && asked.is_none()) {
-            return Timeouts { eh_deadline, ..Timeouts::default() };
+            let set = [Key::FastIoFailTmo, Key::DevLossTmo].into_iter().filter_map(value);
+            let wish = |by_file| if by_file { Wish::OfFile } else { Wish::Default };
+            let unsupported = set.map(|found| wish(matches!(found.origin, Origin::File { .. }))).min();
+            return Timeouts { eh_deadline, max_retries, unsupported, ..Timeouts::default() };
         }
         let mut dev_loss_s = asked.max(self.wait_s(retry));
+        let raised = asked.is_some() && dev_loss_s > asked;
         if let (Some(Limit::After(fast)), Some(lost)) = (fast_io_fail, dev_loss_s)
             && fast > 0
             && fast >= lost
@@ -64,7 +97,7 @@ impl Config {
         if protocol == "scsi:fcp" && !fails_fast && retry != NoPathRetry::Queue {
             dev_loss_s = dev_loss_s.map(|lost| lost.min(WITHOUT_FAST_FAIL_S));
         }
-        Timeouts { fast_io_fail, dev_loss_s, eh_deadline }
+        Timeouts { fast_io_fail, dev_loss_s, eh_deadline, max_retries, raised, unsupported: None }
     }
 
     /// How long a map without paths waits for one, with time to spare; `None`: it doesn't.

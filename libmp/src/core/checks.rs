@@ -4,12 +4,11 @@ use ::core::time::Duration;
 use alloc::vec::Vec;
 
 use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
-use crate::config::settings::{Failback, Prioritizer};
+use crate::config::settings::{Failback, NoPathRetry, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
@@ -27,11 +26,14 @@ const RATING_LIMIT: Duration = Duration::from_secs(2);
 /// A map with usable paths is read again after so long.
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
+/// One that must queue, as long as it is configured so: another tool's `fail_if_no_path` costs I/O.
+const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(20);
+
 /// Checks of one second are one look.
 const SLACK: Duration = Duration::from_secs(1);
 
 /// How long a check of this path may take.
-fn timeout(path: &Path) -> Duration {
+pub(super) fn timeout(path: &Path) -> Duration {
     let configured = path.settings.as_ref().and_then(|s| s.checker_timeout);
     let of_device =
         || path.facts.as_ref().and_then(|f| f.timeout_s).filter(|s| *s > 0).map(Duration::from_secs);
@@ -47,6 +49,10 @@ impl Core {
             return;
         }
         let timeout = timeout(path);
+        if path.steadiness.puts_off_check() {
+            return;
+        }
+        let health = &path.health;
         if health.stuck.is_some() {
             // It came with a check that is not answered: it has as long as another would have.
             if health.state == CheckState::Unchecked {
@@ -116,6 +122,9 @@ impl Core {
         raw: &RawCheck,
         out: &mut Outbox,
     ) {
+        if self.sampled(now, id, token, raw, out) {
+            return;
+        }
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.stuck == Some(token) {
             // Too late to mean anything; but its slot is free again.
@@ -148,12 +157,10 @@ impl Core {
             return;
         }
         path.health.tries = 0;
-        let held = path.health.held_until.is_some_and(|until| until > now) && judged.state.is_usable();
-        let judged = if held {
-            Judged::new(CheckState::Delayed, "held back: I/O on it failed again and again")
-        } else {
-            judged
-        };
+        if self.recheck(id, &judged, out) {
+            return self.schedule(now, id, false);
+        }
+        let judged = self.admit(now, id, judged, out);
         if let Some(rated) = rated {
             self.rate(now, id, rated, out);
         }
@@ -270,6 +277,9 @@ impl Core {
         if was.is_failed() && is.is_usable() {
             path.refused = None;
         }
+        if is.is_failed() {
+            path.went_away();
+        }
         let steady = was == is && is.is_usable() && !says_nothing;
         path.health.interval =
             if steady { path.health.interval.saturating_mul(2).clamp(min, max.max(min)) } else { min };
@@ -298,6 +308,10 @@ impl Core {
         if was.is_failed() && is.is_usable() {
             self.follow_over(id);
         }
+        if was.is_usable() && is.is_failed() {
+            self.note_failure(now, id, false);
+        }
+        self.note_disconnected(id, was, out);
         self.look_again(now, map_id);
         self.schedule(now, id, was == CheckState::Unchecked);
         if let Some(map) = self.maps.get_mut(&map_id) {
@@ -331,13 +345,15 @@ impl Core {
 
     /// Nobody says when another tool switches a map's queueing, or when a group gets its first I/O: a map
     /// is read with the checks of its paths, once an interval while it has no usable path or no active
-    /// group, else once a minute.
+    /// group, else once a minute, or three times where it must queue without an end.
     fn look_again(&mut self, now: Instant, id: MapId) {
         let interval = self.config.globals().polling_interval;
         let Some(map) = self.maps.get_mut(&id) else { return };
         let steady = map.queue.phase == QueuePhase::Normal
             && map.observed.as_ref().is_some_and(Observed::has_active_group);
-        let every = if steady { interval.max(LOOK_EVERY) } else { interval };
+        let must_queue = map.settings.no_path_retry == NoPathRetry::Queue;
+        let steadily = if must_queue { LOOK_AT_QUEUE_EVERY } else { LOOK_EVERY };
+        let every = if steady { interval.max(steadily) } else { interval };
         let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= every);
         if due && map.inflight.is_none() {
             map.looked_at = Some(now);
@@ -348,9 +364,7 @@ impl Core {
     /// Has a path that had relapsed been good for long enough to be relied upon again?
     fn lasted(&mut self, now: Instant, id: PathId) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
-        let good = path.is_usable()
-            && path.health.reinstated.is_some_and(|at| now.saturating_since(at) >= PROBATION);
-        good && core::mem::take(&mut path.health.relapses) > 0
+        path.is_usable() && path.steadiness.lasted(now)
     }
 
     /// Does the kernel use a path that is not usable, or not use one that is?

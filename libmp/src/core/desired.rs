@@ -103,7 +103,7 @@ pub fn groups(map: &Map, members: &[&Path]) -> Vec<Group> {
                 tpg: facts.and_then(|f| f.tpg),
                 priority: path.health.priority,
                 usable: path.is_usable(),
-                marginal: false,
+                marginal: map.settings.flaky.own_groups && path.steadiness.is_marginal(),
                 order: key as u64,
             }
         })
@@ -169,15 +169,30 @@ pub fn rate_observed(observed: &Observed, members: &[&Path]) -> Vec<(Priority, u
     groups.iter().map(rate).collect()
 }
 
+/// Which groups of an observed table are made of marginal paths only: any other is better.
+pub fn marginal_observed(map: &Map, observed: &Observed, members: &[&Path]) -> Vec<bool> {
+    let groups = observed.status().map(|s| s.groups.as_slice()).unwrap_or_default();
+    let is_marginal = |group: &GroupStatus| {
+        let mut paths =
+            group.paths.iter().filter_map(|p| members.iter().find(|m| m.devt() == p.devt)).peekable();
+        map.settings.flaky.own_groups
+            && paths.peek().is_some()
+            && paths.all(|path| path.steadiness.is_marginal())
+    };
+    groups.iter().map(is_marginal).collect()
+}
+
 /// The group (from 1) of an observed table that should get the I/O; `None` where none can.
 ///
 /// Of equals the first: a later group must be better to win.
-pub fn best_observed_group(observed: &Observed, members: &[&Path]) -> Option<u32> {
+pub fn best_observed_group(map: &Map, observed: &Observed, members: &[&Path]) -> Option<u32> {
+    let marginal = marginal_observed(map, observed, members);
     let rated = rate_observed(observed, members);
     let (index, _) = rated
         .iter()
+        .zip(&marginal)
         .enumerate()
-        .filter(|(_, (_, usable))| *usable > 0)
-        .max_by(|(i, a), (j, b)| a.cmp(b).then(j.cmp(i)))?;
+        .filter(|(_, ((_, usable), _))| *usable > 0)
+        .max_by(|(i, (a, last)), (j, (b, other))| other.cmp(last).then(a.cmp(b)).then(j.cmp(i)))?;
     u32::try_from(index + 1).ok()
 }

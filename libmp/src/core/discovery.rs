@@ -16,7 +16,7 @@ use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::dm::op::{UUID_PREFIX, wwid_of};
-use crate::identify::RawProbe;
+use crate::identify::{self, RawProbe};
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 impl Core {
@@ -171,6 +171,8 @@ impl Core {
             Ok(raw) => {
                 let id = self.same_or_new(now, id, &raw, out);
                 self.identify(now, id, &raw, out);
+                self.rechecked(now, id, &raw, out);
+                self.purge(id, out);
                 if let Some(map) = self.paths.get(&id).and_then(Path::map) {
                     self.size_told(map, id, out);
                     self.auto_resize(map);
@@ -205,7 +207,12 @@ impl Core {
             // system udev's database is empty for a while.
             (Some(Exclusion::NoSize), _) | (None, Err(_)) if member.is_some() => self.dirty.extend(member),
             (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
-            (None, Ok(wwid)) => self.place(now, id, wwid, out),
+            (None, Ok(wwid)) => {
+                self.place(now, id, wwid, out);
+                if let Some(path) = self.paths.get_mut(&id).filter(|path| path.designated.is_none()) {
+                    path.designated = identify::wwid(raw, &UidSource::ScsiId).ok();
+                }
+            }
             (None, Err(why)) => {
                 self.await_udev(now, id, raw);
                 self.exclude(now, id, Exclusion::NoWwid(why.to_string()), out);
@@ -229,9 +236,7 @@ impl Core {
     pub(super) fn retrigger(&mut self, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
         if matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_))) {
-            let name = path.name.clone();
-            let token = self.token(Awaited::Sysfs(id));
-            out.push(Effect::SysfsWrite { token, name, attribute: "uevent", value: "change".into() });
+            self.ask_udev(id, out);
         }
     }
 
@@ -240,10 +245,13 @@ impl Core {
         self.leave_map(now, id, out);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
-        for token in [path.probe, path.health.inflight, path.health.stuck].into_iter().flatten() {
+        let tuning = path.tuning.inflight.map(|(token, ..)| token);
+        let health = &path.health;
+        let asked = [path.probe, health.inflight, health.stuck, tuning, path.steadiness.asked()];
+        for token in asked.into_iter().flatten() {
             self.waiting.forget(token);
         }
-        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id)] {
+        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id), Timer::Sample(id)] {
             self.timers.cancel(timer);
         }
         out.push(Effect::Forget { name: path.name });

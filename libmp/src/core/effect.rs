@@ -58,13 +58,16 @@ pub enum Effect {
         /// What to do.
         op: DmOp,
     },
-    /// Write an attribute of a disk, below `/sys/block/NAME/` → `Event::SysfsWritten`.
+    /// Write an attribute of a disk, or of a layer that it stands on → `Event::SysfsWritten`.
     SysfsWrite {
         /// To be given back.
         token: Token,
         /// The disk.
         name: PathName,
-        /// The attribute (`uevent`, `queue/max_sectors_kb`, `device/delete`).
+        /// Its device number: a disk of that name with another number is not the one.
+        devt: DevT,
+        /// The attribute below `/sys/block/NAME/` (`uevent`, `queue/max_sectors_kb`, `device/delete`),
+        /// or of a layer by its class (`fc_remote_ports/dev_loss_tmo`).
         attribute: &'static str,
         /// The text.
         value: String,

@@ -288,7 +288,7 @@ impl Core {
                         observed.set_active(devt);
                     }
                     if let Some(path) = self.paths.get_mut(&id) {
-                        path.health.reinstated = Some(now);
+                        path.steadiness.reinstated = Some(now);
                     }
                 }
                 ("switch_group", _) => {
@@ -380,6 +380,9 @@ impl Core {
             }
         }
         self.dirty.insert(id);
+        if usable == 0 {
+            self.call_held_back(now, id, out);
+        }
     }
 
     pub(super) fn queueing_over(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
@@ -396,7 +399,7 @@ impl Core {
     fn plan_failback(&mut self, now: Instant, id: MapId) {
         let map = &self.maps[&id];
         let better = map.observed.as_ref().is_some_and(|observed| {
-            let best = desired::best_observed_group(observed, &self.members(map));
+            let best = desired::best_observed_group(map, observed, &self.members(map));
             best.is_some_and(|best| best != observed.current_group())
         });
         let timer = Timer::Failback(id);
@@ -454,7 +457,7 @@ fn counts(map: &Map, path: &Path) -> bool {
     let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
     match path.health.state {
         CheckState::Pending | CheckState::Unchecked => active == Some(true),
-        state => state.is_usable() && active.is_some() && path.is_reliable(),
+        state => state.is_usable() && active.is_some() && path.steadiness.is_reliable(),
     }
 }
 

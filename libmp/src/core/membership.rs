@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{MapSettings, PathSettings};
+use crate::config::settings::{GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::judge::{self, Wanted};
@@ -14,6 +14,8 @@ use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
+use crate::core::unmapped::{Purge, Recheck};
+use crate::identify::tunables::Tunable;
 use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
@@ -94,8 +96,22 @@ impl Core {
 
     /// What speaks against a path being one of this WWID's.
     fn contradiction(&self, id: PathId, wwid: &Wwid) -> Option<String> {
-        let mine = self.paths[&id].facts.as_ref()?.sectors;
+        let facts = self.paths[&id].facts.as_ref()?;
+        let mine = facts.sectors;
         let map = self.map_by_wwid(wwid)?;
+        // What an earlier run has taken is not torn out of a map at work.
+        let live = map.observed.as_ref().and_then(|o| o.path_active(facts.devt)).is_some();
+        let others =
+            map.members.iter().filter(|p| **p != id).filter_map(|p| self.paths.get(p)?.facts.as_ref());
+        let other = others.map(|f| &f.serial).find(|serial| !serial.is_empty() && **serial != facts.serial);
+        if let (Some(other), false) = (other, live || facts.serial.is_empty())
+            && map.settings.grouping != GroupingPolicy::BySerial
+        {
+            let serial = &facts.serial;
+            return Some(format!(
+                "its serial number is {serial}, not {other} (path_grouping_policy group_by_serial merges them)"
+            ));
+        }
         let kernel = map.observed.as_ref().and_then(Observed::sectors);
         let of_members =
             || map.members.iter().filter_map(|m| self.paths.get(m)?.facts.as_ref()).map(|f| f.sectors).next();
@@ -152,6 +168,7 @@ impl Core {
         map.hold_until = Some(now + HOLD_LIMIT);
         self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
         self.dirty.insert(map_id);
+        self.tune(id, out);
         self.start_check(now, id, out);
     }
 
@@ -183,10 +200,14 @@ impl Core {
         let Standing::Member { map: map_id, .. } = path.standing else { return };
         path.standing = Standing::New;
         // What is known of it is no evidence any more, should it join again.
+        let read = core::mem::take(&mut path.steadiness).asked();
+        path.health.stuck = path.health.stuck.or(read);
+        (path.purge, path.recheck, path.designated) = (Purge::No, Recheck::Wanted, None);
         path.health = path.health.anew(self.config.globals().polling_interval);
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));
         self.timers.cancel(Timer::CheckTimeout(id));
+        self.timers.cancel(Timer::Sample(id));
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
         map.backoff.clear();
@@ -210,8 +231,12 @@ impl Core {
     /// All members have been checked once: nothing to wait for.
     pub(super) fn end_hold_if_checked(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let unchecked =
-            |p: &PathId| self.paths.get(p).is_some_and(|p| p.health.state == check::CheckState::Unchecked);
+        // Limits of a disk are set before the table that takes them over.
+        let limited = |p: &path::Path| matches!(p.tuning.inflight, Some((_, Tunable::MaxSectorsKb, _)));
+        let unchecked = |p: &PathId| {
+            let path = self.paths.get(p);
+            path.is_some_and(|p| p.health.state == check::CheckState::Unchecked || limited(p))
+        };
         let rated = map.rerated.iter().all(|p| !map.members.contains(p));
         if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) {
             self.timers.cancel(Timer::Hold(id));
@@ -242,6 +267,7 @@ impl Core {
                 map.orders.stay_away = false;
             }
             self.use_map_settings(now, id, name, settings);
+            self.tune_map(id, out);
             self.count_usable(now, id, out);
             self.dirty.insert(id);
         }

@@ -15,6 +15,7 @@ pub mod discovery;
 pub mod effect;
 pub mod event;
 pub mod explain;
+pub mod flaky;
 pub mod judge;
 pub mod known;
 pub mod map;
@@ -35,6 +36,8 @@ pub mod resize;
 pub mod rounds;
 pub mod snapshot;
 pub mod timers;
+pub mod tuning;
+pub mod unmapped;
 pub mod waiting;
 
 #[cfg(test)]
@@ -116,6 +119,8 @@ pub struct Core {
     unsaved: BTreeMap<StateFile, Unsaved>,
     dirty: BTreeSet<MapId>,
     pending: BTreeMap<RequestId, Pending>,
+    /// What was said once for all paths alike, since the configuration was read.
+    said: BTreeSet<String>,
     next_path: u32,
     next_map: u32,
 }
@@ -145,6 +150,7 @@ impl Core {
             unsaved: BTreeMap::new(),
             dirty: BTreeSet::new(),
             pending: BTreeMap::new(),
+            said: BTreeSet::new(),
             next_path: 0,
             next_map: 0,
         }
@@ -216,11 +222,18 @@ impl Core {
                 }
             }
             Event::DmChanged(list) => self.dm_changed(now, &list, out),
-            Event::SysfsWritten { token, .. } => {
-                if let Some(Awaited::Rescan(id)) = self.waiting.take(token) {
-                    self.rescanned(id, out);
+            Event::SysfsWritten { token, result } => match self.waiting.take(token) {
+                Some(Awaited::Rescan(id)) => self.rescanned(id, out),
+                Some(Awaited::Purge(id)) => self.purged(id, result, out),
+                Some(Awaited::Recheck(id)) => {
+                    if let Some(path) = self.paths.get_mut(&id) {
+                        path.rescanning = false;
+                        self.start_probe(id, out);
+                    }
                 }
-            }
+                Some(Awaited::Tuning(id)) => self.tuned(now, id, result, out),
+                _ => {}
+            },
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
@@ -239,6 +252,7 @@ impl Core {
             match timer {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
+                Timer::Sample(id) => self.sample(now, id, out),
                 Timer::Retrigger(id) => self.retrigger(id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),

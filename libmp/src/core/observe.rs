@@ -9,7 +9,7 @@ use crate::check::CheckState;
 use crate::core::effect::Outbox;
 use crate::core::map::{Live, MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{PathId, RELAPSES, UNKNOWN_DEVICE};
+use crate::core::path::{PathId, UNKNOWN_DEVICE};
 use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::types::{Instant, MapName, Wwid};
@@ -17,9 +17,6 @@ use crate::types::{Instant, MapName, Wwid};
 /// A path that fails within this time after it was reinstated has relapsed; one that lasts it out is
 /// as good as any.
 pub(super) const PROBATION: Duration = Duration::from_mins(1);
-
-/// Longest time that a relapsing path is held back.
-const LONGEST_HOLD: Duration = Duration::from_mins(5);
 
 impl Core {
     /// A multipath map that is there: ours from before, or somebody's who made it for this WWID.
@@ -83,21 +80,15 @@ impl Core {
             path: path.name.clone(),
             devt: path.devt(),
         });
-        let soon = path.health.reinstated.is_some_and(|at| now.saturating_since(at) < PROBATION);
-        path.health.relapses = if soon { path.health.relapses.saturating_add(1) } else { 0 };
-        if !path.is_reliable() {
-            // Each failure costs an I/O its time: wait longer each time before the next one.
-            let beyond = (path.health.relapses - RELAPSES).min(6);
-            let wait = self.config.globals().polling_interval.saturating_mul(2 << beyond);
-            path.health.held_until = Some(now + wait.min(LONGEST_HOLD));
-        }
         if path.is_usable() {
             path.stats.failures += 1;
             map.stats.path_faults += 1;
         }
         path.health.state = CheckState::Down;
         path.health.message = "an I/O failed";
+        path.went_away();
         path.health.outdated = path.health.inflight.is_some();
+        self.note_failure(now, id, true);
         self.check_soon(now, id);
     }
 

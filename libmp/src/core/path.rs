@@ -10,14 +10,14 @@ use crate::check::{self, CheckState};
 use crate::config;
 use crate::config::considered::Considered;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
+use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
 use crate::core::rounds::Round;
+use crate::core::tuning::Tuning;
+use crate::core::unmapped::{Purge, Recheck};
 use crate::identify::Facts;
 use crate::prio;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
-
-/// A path that has failed so often right after it was reinstated is not relied upon.
-pub(super) const RELAPSES: u32 = 3;
 
 /// Names one arrival of one disk: a disk that comes back is another path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +53,18 @@ pub struct Path {
     pub refused: Option<Instant>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
+    /// How far the deletion of its disk is.
+    pub purge: Purge,
+    /// Was it asked who it is since it came back?
+    pub recheck: Recheck,
+    /// The rescan for that is under way.
+    pub rescanning: bool,
+    /// The WWID in its own page 0x83 when it joined its map.
+    pub designated: Option<Wwid>,
+    /// How steady it is.
+    pub steadiness: Steadiness,
+    /// What the layers below it are told.
+    pub tuning: Tuning,
 }
 
 /// What the core makes of a disk.
@@ -160,12 +172,6 @@ pub struct Health {
     pub tries: u32,
     /// The check under way.
     pub inflight: Option<Token>,
-    /// When the kernel was last told to use it again.
-    pub reinstated: Option<Instant>,
-    /// Not before then is it used again, however good its checker finds it.
-    pub held_until: Option<Instant>,
-    /// How often an I/O failed soon after that: its checker is satisfied with less than I/O needs.
-    pub relapses: u32,
     /// The check under way waits for a device that its transport has blocked: it says nothing of
     /// the path until the transport is back or given up.
     pub blocked: bool,
@@ -212,9 +218,6 @@ impl Health {
             closed: false,
             tries: 0,
             inflight: None,
-            reinstated: None,
-            held_until: None,
-            relapses: 0,
             blocked: false,
             outdated: false,
             stuck: None,
@@ -251,6 +254,12 @@ impl Path {
             moved_from: None,
             refused: None,
             retriggers: 0,
+            purge: Purge::default(),
+            recheck: Recheck::default(),
+            rescanning: false,
+            designated: None,
+            steadiness: Steadiness::default(),
+            tuning: Tuning::default(),
         }
     }
 
@@ -278,12 +287,6 @@ impl Path {
     /// May the kernel be told to use it?
     pub const fn is_usable(&self) -> bool {
         self.health.state.is_usable()
-    }
-
-    /// Does it count as one that a map can rely on? One that fails I/O again and again as soon as it
-    /// is reinstated does not, whatever its checker says.
-    pub const fn is_reliable(&self) -> bool {
-        self.health.relapses < RELAPSES
     }
 
     /// What `devices` entries are matched against.

@@ -169,13 +169,15 @@ fn reorder(s: &Situation<'_>, observed: &Observed, desired: &Desired) -> Option<
         return None;
     }
     let rated = desired::rate_observed(observed, s.members);
-    let priorities: Vec<i32> = rated.iter().filter(|(_, usable)| *usable > 0).map(|(p, _)| p.0).collect();
-    let descending = priorities.windows(2).all(|w| w[0] >= w[1]);
+    let marginal = desired::marginal_observed(s.map, observed, s.members);
+    let usable = rated.iter().zip(marginal).filter(|((_, usable), _)| *usable > 0);
+    let ranks: Vec<(bool, i32)> = usable.map(|((priority, _), last)| (!last, priority.0)).collect();
+    let descending = ranks.windows(2).all(|w| w[0] >= w[1]);
     (!descending).then(|| reload_op(s, observed, desired, "priorities changed their order"))
 }
 
 fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
-    let best = desired::best_observed_group(observed, s.members);
+    let best = desired::best_observed_group(s.map, observed, s.members);
     s.may_switch && best.is_some_and(|best| best != observed.current_group())
 }
 
@@ -219,7 +221,7 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         messages.push(format!("switch_group {group}"));
     } else if messages.is_empty() && wants_switch(s, observed) {
         // Only with the path states settled: the best group is judged by them.
-        let best = desired::best_observed_group(observed, s.members)?;
+        let best = desired::best_observed_group(s.map, observed, s.members)?;
         messages.push(format!("switch_group {best}"));
     }
     (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "states of its paths"))

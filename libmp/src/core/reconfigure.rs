@@ -77,6 +77,7 @@ impl Core {
     /// The configuration is this from now on; what follows is `enumerated`.
     pub(super) fn use_config(&mut self, now: Instant, loaded: Loaded, out: &mut Outbox) {
         self.config = loaded.config;
+        self.said.clear();
         let (bindings, complaints) = Bindings::parse(&loaded.bindings);
         // What is not on the disk yet is newer than what was read from it.
         if !self.unsaved.contains_key(&StateFile::Bindings) {

@@ -149,6 +149,13 @@ impl Core {
             Command::RestoreQueueing(name) => {
                 self.each_map(name.as_deref(), |map| map.queue.disabled = false)
             }
+            Command::SetMarginal(name) => {
+                self.on_path(name, |core, id| core.mark(id, |path| path.steadiness.called_marginal = true))
+            }
+            Command::UnsetMarginal(name) => {
+                self.on_path(name, |core, id| core.mark(id, |path| path.steadiness.unmark()))
+            }
+            Command::UnsetMarginalMap(name) => self.unmark_map(name),
             _ => "fail\nthis command is not supported yet\n".into(),
         }
     }
@@ -371,6 +378,25 @@ impl Core {
         self.start_check(now, id, out);
         self.dirty.insert(map);
         Answer::When(Until::Map(map))
+    }
+
+    /// An operator says of a path that it is marginal, or not.
+    fn mark(&mut self, id: PathId, act: impl FnOnce(&mut Path)) -> Answer {
+        let Some(path) = self.paths.get_mut(&id) else { return FAIL.into() };
+        let Some(map) = path.map() else { return FAIL.into() };
+        act(path);
+        self.dirty.insert(map);
+        Answer::When(Until::Map(map))
+    }
+
+    fn unmark_map(&mut self, name: &str) -> Answer {
+        let members = self.find_map(name).map(|id| self.maps[&id].members.clone()).unwrap_or_default();
+        for id in members {
+            if let Some(path) = self.paths.get_mut(&id) {
+                path.steadiness.unmark();
+            }
+        }
+        self.on_map(name, |_| ())
     }
 
     /// A probe was answered: who waited for it is told, or waits for the map.

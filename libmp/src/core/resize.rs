@@ -36,10 +36,12 @@ impl Core {
         }
         map.rescans = map.members.clone();
         for path in map.members.clone() {
-            let Some(name) = self.paths.get(&path).map(|p| p.name.clone()) else { continue };
+            let Some((name, devt)) = self.paths.get(&path).map(|p| (p.name.clone(), p.devt())) else {
+                continue;
+            };
             let token = self.waiting.token(Awaited::Rescan(path));
             let (attribute, value) = ("device/rescan", "1".into());
-            out.push(Effect::SysfsWrite { token, name, attribute, value });
+            out.push(Effect::SysfsWrite { token, name, devt, attribute, value });
         }
         Ok(())
     }

@@ -91,7 +91,7 @@ impl Core {
             checker: path.settings.is_some().then_some(path.health.checker.as_str()),
             next_check: map.map(|_| next_check(now, path)),
             priority: path.health.priority,
-            marginal: false,
+            marginal: path.steadiness.is_marginal(),
             map: map.map(|m| m.name.clone()),
             init: init_state(path),
             failures: path.stats.failures,
@@ -137,21 +137,22 @@ impl Core {
             queue_timeouts: map.stats.queue_timeouts,
             failures: map.stats.map_failures,
             max_sectors_kb: first.and_then(|f| f.max_sectors_kb),
-            groups: observed.map(|o| self.group_views(now, o, &members)).unwrap_or_default(),
+            groups: observed.map(|o| self.group_views(now, map, o, &members)).unwrap_or_default(),
             vpd_data: None,
         }
     }
 
-    fn group_views(&self, now: Instant, observed: &Observed, members: &[&Path]) -> Vec<GroupView> {
+    fn group_views(&self, now: Instant, map: &Map, observed: &Observed, members: &[&Path]) -> Vec<GroupView> {
         let by_devt: BTreeMap<DevT, &&Path> = members.iter().map(|p| (p.devt(), p)).collect();
         let rated = desired::rate_observed(observed, members);
         let (Some(table), Some(status)) = (observed.table(), observed.status()) else { return Vec::new() };
+        let rated = rated.into_iter().zip(desired::marginal_observed(map, observed, members));
         let rows = table.groups.iter().zip(&status.groups).zip(rated);
-        rows.map(|((group, status), (priority, _))| GroupView {
+        rows.map(|((group, status), ((priority, _), marginal))| GroupView {
             selector: group.selector.to_string(),
             priority,
             dm_state: status.state,
-            marginal: false,
+            marginal,
             paths: group
                 .paths
                 .iter()

@@ -15,6 +15,8 @@ pub enum Timer {
     Check(PathId),
     /// A check was not answered in its time.
     CheckTimeout(PathId),
+    /// A path under test is read from.
+    Sample(PathId),
     /// A path that udev had not identified is looked at again.
     Retrigger(PathId),
     /// A map no longer waits for the first checks of its paths.

@@ -25,6 +25,12 @@ pub enum Awaited {
     Dm(MapId),
     /// A write to sysfs.
     Sysfs(PathId),
+    /// A write to a layer below a path.
+    Tuning(PathId),
+    /// The deletion of a path's disk.
+    Purge(PathId),
+    /// The rescan of a path that came back.
+    Recheck(PathId),
     /// A path's rescan.
     Rescan(PathId),
     /// A state file.

@@ -3,6 +3,7 @@
 //! Nothing here is believed to be well-formed: it comes from devices.
 
 pub mod protocol;
+pub mod tunables;
 pub mod vpd;
 pub mod wwid;
 
@@ -12,6 +13,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use self::tunables::Values;
 pub use self::wwid::{NoWwid, wwid};
 use crate::show::view::TransportIds;
 use crate::types::{DevT, Hctl, PathName};
@@ -157,6 +159,8 @@ pub struct Facts {
     pub node_name: String,
     /// Logical unit number; namespace id of NVMe.
     pub lun: u64,
+    /// What can be set in the layers below it, as it was found.
+    pub tunables: Values,
 }
 
 impl Facts {
@@ -208,6 +212,7 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         ids: place.ids,
         node_name: place.node_name,
         lun: hctl.map_or(0, |hctl| hctl.lun),
+        tunables: if scsi { tunables::found(raw) } else { Values::new() },
     }
 }
 

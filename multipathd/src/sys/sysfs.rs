@@ -85,14 +85,19 @@ pub(super) fn owned(properties: udev::Properties<'_>) -> BTreeMap<String, String
     properties.map(|entry| (text(entry.name()), text(entry.value()))).collect()
 }
 
-/// Writes an attribute below `/sys/block/NAME/`, as `echo` would: some (`device/state`) want the
-/// newline. May block (`device/delete` does).
-pub fn write(name: &PathName, attribute: &str, value: &str) -> Result<(), Errno> {
-    let path = block_dir(name)?.join(attribute);
-    let write = || -> io::Result<()> {
-        fs::OpenOptions::new().write(true).open(path)?.write_all(format!("{value}\n").as_bytes())
-    };
-    write().map_err(|error| errno_of(&error))
+/// Writes an attribute below `/sys/block/NAME/`, or of a layer (`CLASS/ATTRIBUTE`), as `echo` would:
+/// some (`device/state`) want the newline. `ENXIO` where the disk of that name is another one. May block
+/// (`device/delete` does).
+pub fn write(name: &PathName, devt: Option<DevT>, attribute: &str, value: &str) -> Result<(), Errno> {
+    let block = block_dir(name)?;
+    let path = layer_of(&block, attribute).unwrap_or_else(|| block.join(attribute));
+    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(|error| errno_of(&error))?;
+    // What is open stays the one disk's: when that goes, the write fails.
+    let there = self::attribute(name, "dev").and_then(|dev| dev.parse().ok());
+    if devt.is_some() && there != devt {
+        return Err(Errno::ENXIO);
+    }
+    file.write_all(format!("{value}\n").as_bytes()).map_err(|error| errno_of(&error))
 }
 
 /// An attribute of a path, trimmed; `None` where it can't be read.
@@ -215,10 +220,14 @@ impl Dir {
 /// Transport classes, the component of the path that names an instance, and what is read of it.
 const CLASSES: &[(&str, &str, &[&str])] = &[
     ("fc_host", "host", &["node_name", "port_name"]),
-    ("fc_remote_ports", "rport-", &["node_name", "port_name"]),
+    ("fc_remote_ports", "rport-", &["node_name", "port_name", "fast_io_fail_tmo", "dev_loss_tmo"]),
     ("iscsi_host", "host", &["ipaddress"]),
-    ("iscsi_session", "session", &["targetname"]),
+    ("iscsi_session", "session", &["targetname", "recovery_tmo"]),
     ("srp_remote_ports", "port-", &["port_id"]),
+    ("sas_end_device", "end_device-", &["I_T_nexus_loss_timeout"]),
+    ("scsi_host", "host", &["eh_deadline"]),
+    // A SCSI disk is named by its address.
+    ("scsi_disk", "", &["max_retries"]),
 ];
 
 /// Attributes of the device itself: an NVMe controller, a DASD.
@@ -249,8 +258,20 @@ fn transport(real: &Path, block: &Dir, device: &Dir, scsi: bool) -> BTreeMap<Str
     found
 }
 
+/// The file of a layer's attribute, where the class is one of those.
+fn layer_of(block: &Path, attribute: &str) -> Option<PathBuf> {
+    let (class, attribute) = attribute.split_once('/')?;
+    let (class, prefix, _) = CLASSES.iter().find(|(known, _, _)| *known == class)?;
+    let real = behind(block).ok()?;
+    let instance = real.iter().filter_map(OsStr::to_str).find(|part| is_instance(part, prefix))?;
+    Some(Path::new("/sys/class").join(class).join(instance).join(attribute))
+}
+
 /// `host3`, `rport-3:0-1`, `session12`: the prefix, then a number.
 fn is_instance(component: &str, prefix: &str) -> bool {
+    if prefix.is_empty() {
+        return component.parse::<Hctl>().is_ok();
+    }
     component.strip_prefix(prefix).is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
 }
 
@@ -263,6 +284,7 @@ mod tests {
         assert!(is_instance("host3", "host"));
         assert!(is_instance("rport-3:0-1", "rport-"));
         assert!(!is_instance("hosts", "host"));
+        assert!(is_instance("3:0:0:1", "") && !is_instance("0000:00:03.0", ""));
     }
 
     #[test]

@@ -35,7 +35,7 @@ fn scsi(answer: Answer) -> ScsiReply {
 }
 
 fn set_state(path: &PathName, state: &str) {
-    sysfs::write(path, "device/state", state).expect("state is written");
+    sysfs::write(path, None, "device/state", state).expect("state is written");
 }
 
 pub fn checks_bring_back_what_the_device_says() {
@@ -203,7 +203,7 @@ pub fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
         let checks = Checks::new();
         scsi(asked(&checks, &path, devt, ready()).await.1);
         assert_eq!(asked(&checks, &path, devt, Ask::DirectRead).await.1, Answer::Read(512));
-        sysfs::write(&path, "device/delete", "1").expect("deleted");
+        sysfs::write(&path, None, "device/delete", "1").expect("deleted");
         for ask in [ready(), Ask::DirectRead] {
             let answer = asked(&checks, &path, devt, ask).await.1;
             assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");

@@ -66,6 +66,7 @@ pub const NOT_COMPARED: &[(&str, &str)] = &[
     ("auto_resize", NEW),
     ("detect_pgpolicy", NEW),
     ("detect_pgpolicy_use_tpg", NEW),
+    ("flap_dampening", "the reference has nothing like it"),
     ("max_retries", NEW),
     ("purge_disconnected", NEW),
     ("force_sync", TOOL),
@@ -80,8 +81,14 @@ pub const NOT_COMPARED: &[(&str, &str)] = &[
 ];
 
 /// Keywords that 0.9.4 has not: it takes them nowhere.
-pub const NEW_IN: &[&str] =
-    &["auto_resize", "detect_pgpolicy", "detect_pgpolicy_use_tpg", "max_retries", "purge_disconnected"];
+pub const NEW_IN: &[&str] = &[
+    "auto_resize",
+    "detect_pgpolicy",
+    "detect_pgpolicy_use_tpg",
+    "flap_dampening",
+    "max_retries",
+    "purge_disconnected",
+];
 
 /// Keywords of versions before 0.9.4, which it has dropped.
 pub const ONLY_HERE: &[&str] = &["prio_callout", "all_devs"];

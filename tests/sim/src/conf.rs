@@ -71,6 +71,24 @@ const fn yes(value: bool) -> &'static str {
     if value { "yes" } else { "no" }
 }
 
+/// Options that the simulator need not know to judge what becomes of them.
+fn random_extra(rng: &mut Rng) -> Vec<String> {
+    const LINES: &[(u32, &str)] = &[
+        (300, "fast_io_fail_tmo 90"),
+        (200, "fast_io_fail_tmo off"),
+        (300, "dev_loss_tmo 30"),
+        (100, "dev_loss_tmo infinity"),
+        (200, "eh_deadline 20"),
+        (200, "max_retries 2"),
+        (200, "max_sectors_kb 512"),
+        (150, "flap_dampening no"),
+        (150, "recheck_wwid yes"),
+        (100, "purge_disconnected yes"),
+        (150, "delay_watch_checks 3\n\tdelay_wait_checks 4"),
+    ];
+    LINES.iter().filter(|(chance, _)| rng.per_mille(*chance)).map(|(_, line)| (*line).to_owned()).collect()
+}
+
 impl Conf {
     /// Any valid configuration.
     pub fn random(rng: &mut Rng, wwids: &[String]) -> Self {
@@ -99,6 +117,7 @@ impl Conf {
             queue_without_daemon: rng.per_mille(300),
             ..Self::default()
         };
+        conf.extra = random_extra(rng);
         for (number, wwid) in wwids.iter().enumerate() {
             if rng.per_mille(250) {
                 // Aliases move between WWIDs from one configuration to the next.

@@ -149,7 +149,7 @@ pub fn effect(effect: &Effect) -> String {
             format!("#{} check {name} {devt} {}", token.0, asks.join("+"))
         }
         Effect::Dm { token, wwid, op: it } => format!("#{} dm {}", token.0, op(wwid, it)),
-        Effect::SysfsWrite { token, name, attribute, value } => {
+        Effect::SysfsWrite { token, name, attribute, value, .. } => {
             format!("#{} write {value} to {name}/{attribute}", token.0)
         }
         Effect::Save { token, file, text } => format!("#{} save {file:?}: {text:?}", token.0),

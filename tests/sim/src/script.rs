@@ -178,6 +178,9 @@ impl Script {
         if let (Some(size), Some(disk)) = (option(options, "size"), self.sim.world.disks.get_mut(&name)) {
             disk.scanned.sectors = number(size)?;
         }
+        if let (Some(serial), Some(disk)) = (option(options, "serial"), self.sim.world.disks.get_mut(&name)) {
+            serial.clone_into(&mut disk.scanned.serial);
+        }
         self.sim.flush_signals();
         Ok(())
     }
@@ -327,6 +330,14 @@ impl Script {
                 let seen = self.sim.log.iter().filter(|text| text.starts_with(&line)).count() as u64;
                 let reloads = seen - std::mem::replace(&mut self.reloads, seen);
                 if reloads == number::<u64>(count)? { Ok(()) } else { Err(format!("{reloads} reloads")) }
+            }
+            ["layer", name, attribute, value] => {
+                let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
+                let mut all = BTreeMap::new();
+                disk.layers.show(&mut all);
+                all.insert("queue/max_sectors_kb".into(), disk.layers.max_sectors_kb.to_string());
+                let is = all.into_iter().find(|(known, _)| known.ends_with(attribute)).map(|(_, is)| is);
+                if is.as_deref() == Some(value) { Ok(()) } else { Err(format!("it is {is:?}")) }
             }
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),

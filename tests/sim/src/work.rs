@@ -121,11 +121,11 @@ impl Sim {
                 self.hung.push(id);
                 return;
             }
-            Effect::SysfsWrite { token, name, attribute, value } => {
+            Effect::SysfsWrite { token, name, devt, attribute, value } => {
                 let result = if self.rng.per_mille(self.faults.sysfs_error) {
                     Err(Errno::EINVAL)
                 } else {
-                    self.world.sysfs_write(name.as_str(), attribute, value)
+                    self.world.sysfs_write(name.as_str(), *devt, attribute, value)
                 };
                 Event::SysfsWritten { token: *token, result }
             }

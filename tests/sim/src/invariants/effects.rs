@@ -65,7 +65,8 @@ impl Watch {
                 }
                 self.ask(*token, asked)
             }
-            Effect::SysfsWrite { token, .. } => {
+            Effect::SysfsWrite { token, attribute, value, .. } => {
+                no_zero(attribute, value)?;
                 self.orders += 1;
                 self.last_order = crate::render::effect(effect);
                 self.ask(*token, Asked::Other)
@@ -205,4 +206,12 @@ fn asks_of_state(request: &CheckRequest) -> bool {
         Some(Ask::TimedReads { .. }) => false,
         None | Some(Ask::Nvme(_) | Ask::DirectRead | Ask::AccessState) => true,
     }
+}
+
+/// 0 is "at once" for a port, and "never" for a session.
+fn no_zero(attribute: &str, value: &str) -> Result<(), Violation> {
+    if value == "0" && ["dev_loss_tmo", "recovery_tmo"].iter().any(|name| attribute.ends_with(name)) {
+        return Err(Violation::new("no-zero-times", format!("{attribute} is set to 0")));
+    }
+    Ok(())
 }

@@ -39,6 +39,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
         "no-effect-for-the-gone",
         "No path is checked or probed a second after the daemon learnt that it is gone.",
     ),
+    ("no-zero-times", "No port is told to give up at once, no session never to."),
     ("one-save-a-file", "A state file is not written twice at once: the older text could come out on top."),
     ("a-resize-flushes", "A table of another size is loaded with a flushing suspend."),
     ("one-reply", "Each request gets exactly one reply, and none is outstanding at exit."),

@@ -87,6 +87,8 @@ pub struct Disk {
     pub scanned: Identity,
     /// What udev's database has; `None` before its rules ran.
     pub in_udev: Option<Identity>,
+    /// What is set below it.
+    pub layers: super::layers::Layers,
     /// I/O that the hung link holds: (minor of the map, tag).
     pub held: Vec<super::io::Bio>,
 }
@@ -263,6 +265,7 @@ impl Disk {
         transport.insert("fc_host/node_name".into(), format!("0x20000000c900000{}", self.hctl.host));
         transport.insert("fc_remote_ports/node_name".into(), format!("0x50000000000000{number:02}"));
         transport.insert("fc_remote_ports/port_name".into(), format!("0x51000000000000{number:02}"));
+        self.layers.show(&mut transport);
         RawProbe {
             devt: self.devt,
             sectors: seen.sectors,
@@ -282,7 +285,7 @@ impl Disk {
             access_state: self.access_state(luns),
             preferred_path: alua.then(|| "0".into()),
             timeout_s: Some(30),
-            max_sectors_kb: Some(1280),
+            max_sectors_kb: Some(self.layers.max_sectors_kb),
             block_size: Some(512),
             transport,
             udev_initialized: self.in_udev.is_some(),

@@ -7,6 +7,7 @@ pub mod disk;
 pub mod dm;
 pub mod exec;
 pub mod io;
+pub mod layers;
 pub mod mpath;
 pub mod scsi;
 
@@ -18,6 +19,7 @@ use libmp::identify::RawProbe;
 use libmp::types::{DevT, Errno, Hctl, Instant, PathName};
 
 use disk::{Disk, Identity, Link, Lun, LunId, SdevState, name_and_number};
+use layers::Layers;
 use mpath::Found;
 
 /// What survives a restart of the daemon, and of the machine.
@@ -91,6 +93,7 @@ impl World {
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),
             in_udev: None,
+            layers: Layers::default(),
             held: Vec::new(),
         };
         self.disks.insert(name.clone(), disk);
@@ -175,8 +178,14 @@ impl World {
     }
 
     /// A write to a disk's attribute.
-    pub fn sysfs_write(&mut self, name: &str, attribute: &str, value: &str) -> Result<(), Errno> {
+    pub fn sysfs_write(&mut self, name: &str, devt: DevT, attribute: &str, value: &str) -> Result<(), Errno> {
         let disk = self.disks.get_mut(name).ok_or(Errno::ENOENT)?;
+        if disk.devt != devt {
+            return Err(Errno::ENXIO);
+        }
+        if let Some(result) = disk.layers.write(attribute, value) {
+            return result;
+        }
         match attribute {
             "uevent" => {
                 let action = match value.split_ascii_whitespace().next() {

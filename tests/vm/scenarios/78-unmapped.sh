@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# An array takes away a LUN: its disks are deleted, those of the other LUN number stay. A path that comes back is rescanned
+# before it is used.
+
+scenario() {
+    local tpg=$san_config/iscsi/$san_target/tpgt_1
+    san_target_up || return
+    mkdir "$tpg/lun/lun_1"
+    ln -s "$san_config/core/fileio_0/disk1" "$tpg/lun/lun_1/disk1"
+    san_initiator_up && san_login || return
+    poll 20 is 4 iscsi_luns || fail 'four disks' "$(iscsi_luns)"
+    conf_debug 'purge_disconnected yes' 'recheck_wwid yes' 'path_checker tur'
+    daemon_start || return
+    wait_for 'four paths in service' 20 is 4 active_paths
+    rm "$tpg/lun/lun_1/disk1"
+    rmdir "$tpg/lun/lun_1"
+    wait_for 'the disks of the LUN are deleted' 30 is 2 iscsi_luns
+    wait_for 'two paths are left' 10 is 2 map_paths "$(maps)"
+    expect_eq 'each deletion is said' "$(grep -c 'is deleted: its array has no LUN there' "$MP_LOG")" 2
+    expect_eq 'the others serve' "$(write_once "$(maps)" 10)" written
+
+    local disk; disk=$(iscsi_disk "${san_portals%% *}")
+    path_offline "$disk"
+    wait_for 'a path fails' 10 is 1 active_paths
+    path_online "$disk"
+    wait_for 'and is used again, the same LUN' 10 is 2 active_paths
+}
+
+iscsi_luns() { # how many disks the sessions show
+    local dir count=0
+    for dir in /sys/class/iscsi_session/session*/device/target*/*:*:*:*/block/sd*; do
+        [ -d "$dir" ] && count=$((count + 1))
+    done
+    echo $count
+}
