@@ -7,6 +7,7 @@
 extern crate alloc;
 
 pub mod check;
+pub mod claim;
 pub mod config;
 pub mod core;
 pub mod ctl;

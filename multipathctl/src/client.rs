@@ -17,6 +17,9 @@ const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
 /// Names another one.
 const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
 
+/// The reference's `uxsock_timeout`: its clients wait no longer.
+pub const REPLY_LIMIT: Duration = Duration::from_secs(4);
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
@@ -88,13 +91,35 @@ impl Client {
     }
 }
 
+/// Does anybody listen? Does not wait: a full queue of connections has somebody who will take them.
+pub fn is_listening() -> bool {
+    let listens = |name: &str| {
+        let socket = socket::socket(
+            AddressFamily::Unix,
+            SockType::Stream,
+            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
+            None,
+        );
+        let connected = socket.and_then(|socket| socket::connect(socket.as_raw_fd(), &address(name)?));
+        matches!(connected, Ok(()) | Err(Errno::EAGAIN))
+    };
+    match std::env::var(ENVIRONMENT) {
+        Ok(name) if !name.is_empty() => listens(&name),
+        _ => listens(PATH) || listens(ABSTRACT),
+    }
+}
+
+fn address(name: &str) -> nix::Result<UnixAddr> {
+    match name.strip_prefix('@') {
+        Some(name) => UnixAddr::new_abstract(name.as_bytes()),
+        None => UnixAddr::new(name),
+    }
+}
+
 /// Connects to a socket by its name, `@…` for an abstract one. Where the daemon's queue of
 /// connections is full, this waits no longer than `limit`.
 fn connect(name: &str, limit: Duration) -> io::Result<UnixStream> {
-    let address = match name.strip_prefix('@') {
-        Some(name) => UnixAddr::new_abstract(name.as_bytes())?,
-        None => UnixAddr::new(name)?,
-    };
+    let address = address(name)?;
     let socket = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     let limit = TimeVal::new(limit.as_secs().try_into().unwrap_or(i64::MAX), limit.subsec_micros().into());
     socket::setsockopt(&socket, sockopt::SendTimeout, &limit)?;

@@ -10,10 +10,12 @@ pub mod check;
 pub mod cli;
 pub mod client;
 pub mod configuration;
+pub mod daemon;
 pub mod explain;
 pub mod fix;
 pub mod json;
 pub mod listing;
+pub mod multipath;
 pub mod output;
 pub mod plan;
 pub mod shell;
@@ -21,14 +23,30 @@ pub mod topology;
 pub mod watch;
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 
 use cli::Task;
 use client::{AskError, Client};
 use output::Reply;
 
-/// Does what the command line says. The first argument is the program's name.
+/// Does what the command line says. The first argument is the program's name, and decides whose command line it is.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let mut args = args.into_iter().peekable();
+    let name = args.peek().map(|name| Path::new(name).file_name().unwrap_or_default().to_owned());
+    match name.unwrap_or_default().to_str() {
+        Some("multipath") => multipath::run(args.skip(1)),
+        Some("multipathd") => daemon::run(args.skip(1)),
+        Some("multipathc") => daemon::client(args.skip(1)),
+        Some("mpathpersist") => {
+            output::complain("mpathpersist: persistent reservations are not supported yet");
+            ExitCode::FAILURE
+        }
+        _ => by_own_name(args),
+    }
+}
+
+fn by_own_name(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let cli = match cli::parse(args) {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),

@@ -44,7 +44,12 @@ pub fn fetch(listing: &Listing, client: &mut Client) -> Result<Listed, AskError>
         Err(refused) => return Ok(Listed::Refused(refused)),
     };
     trees.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(Listed::Text(match listing.form {
+    Ok(Listed::Text(text_of(trees, listing.form)))
+}
+
+/// Trees in one of the forms that are text.
+pub fn text_of(mut trees: Vec<Tree>, form: Form) -> String {
+    match form {
         Form::Silent | Form::Json => String::new(),
         Form::Name => trees.iter().flat_map(|tree| [tree.name.as_str(), "\n"]).collect(),
         Form::Full => topology::render(&trees),
@@ -52,7 +57,7 @@ pub fn fetch(listing: &Listing, client: &mut Client) -> Result<Listed, AskError>
             trees.iter_mut().for_each(Tree::make_static);
             topology::render(&trees)
         }
-    }))
+    }
 }
 
 /// The trees of all maps, of one, or of the one that has a path; or the daemon's refusal.

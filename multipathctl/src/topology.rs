@@ -59,6 +59,16 @@ impl Tree {
         Self { name: name.to_string(), header: header.to_string(), lines: Vec::new() }
     }
 
+    /// Is it the map of that name or WWID, or the one with that device (`dm-3`)?
+    pub fn is_of(&self, text: &str, device: Option<&str>) -> bool {
+        let mut words = self.header.split(' ').skip(1);
+        self.name == text
+            || words.any(|word| {
+                word.strip_prefix('(').and_then(|word| word.strip_suffix(')')) == Some(text)
+                    || Some(word) == device
+            })
+    }
+
     /// Is there a path of that name or number in it?
     pub fn has_path(&self, path: &str) -> bool {
         self.lines.iter().any(|line| match line {

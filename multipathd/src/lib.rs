@@ -5,7 +5,6 @@
 
 pub mod args;
 pub mod checks;
-pub mod client;
 pub mod daemon;
 pub mod executor;
 pub mod log;

@@ -213,6 +213,11 @@ impl Config {
         found
     }
 
+    /// Has the hardware table, or the user's, an entry for it?
+    pub fn knows(&self, device: &DeviceId<'_>) -> bool {
+        self.devices.matching(device).next().is_some()
+    }
+
     /// Daemon-wide settings.
     pub fn globals(&self) -> &Globals {
         &self.globals

@@ -9,6 +9,7 @@ use crate::config::considered::verdict;
 use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
+use crate::core::judge::{Judged, judge};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
@@ -194,39 +195,11 @@ impl Core {
 
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        path.facts = Some(identify::identify(&path.name, raw));
+        let Judged { facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
+        path.facts = Some(facts);
+        path.considered = considered;
         // A check that waited for the transport waits for the device from now on.
         path.health.blocked &= crate::check::sysfs::is_blocked(raw.state.as_deref());
-        let mut who = path.config_id();
-        let mut settings = self.config.path_settings_for(&who);
-        let wwid = identify::wwid(raw, &settings.uid);
-        if let Ok(wwid) = &wwid {
-            who.wwid = Some(wwid);
-            settings = self.config.path_settings_for(&who);
-        }
-        let uid_attribute = match &settings.uid {
-            UidSource::Udev(attribute) => attribute.as_str(),
-            UidSource::ScsiId => "",
-        };
-        let subject = BlacklistSubject {
-            devnode: path.name.as_str(),
-            properties: raw.udev_initialized.then_some(&raw.properties),
-            device: Some(path.device_id()),
-            wwid: wwid.as_ref().ok(),
-            uid_attribute,
-        };
-        let asked = self.config.consider(&subject);
-        let verdict = verdict(&asked);
-        path.considered = asked;
-        let usb = path.facts.as_ref().is_some_and(|f| f.protocol == "scsi:usb");
-        let refused = match verdict {
-            BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
-            BlacklistVerdict::Allowed if raw.sectors == 0 => Some(Exclusion::NoSize),
-            BlacklistVerdict::Allowed if usb && !self.config.globals().allow_usb_devices => {
-                Some(Exclusion::Usb)
-            }
-            BlacklistVerdict::Allowed => None,
-        };
         let member = path.map();
         let unrated = self.use_settings(id, settings);
         match (refused, wwid) {

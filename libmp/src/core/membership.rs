@@ -6,9 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{FindMultipaths, GroupingPolicy, MapSettings, PathSettings};
+use crate::config::settings::{GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
+use crate::core::judge::{self, Wanted};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
@@ -19,23 +20,6 @@ use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
 const HOLD_LIMIT: Duration = Duration::from_secs(2);
-
-/// Is a WWID to be multipathed, and why?
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Wanted {
-    /// Every disk is.
-    Every,
-    /// It is in the wwids file.
-    Known,
-    /// There is a map of it.
-    HasMap,
-    /// This other path shows it too.
-    Second(PathId),
-    /// No: only known ones are.
-    NotKnown,
-    /// No: it is not known, and has no second path.
-    Alone,
-}
 
 impl Core {
     /// Settings for a path, and the checker and prioritizer that come of them and of the device. True
@@ -152,20 +136,12 @@ impl Core {
     }
 
     /// The same, with its reason.
-    pub(super) fn wanted(&self, id: PathId, wwid: &Wwid) -> Wanted {
-        let find = self.config.globals().find_multipaths;
+    pub(super) fn wanted(&self, id: PathId, wwid: &Wwid) -> Wanted<PathId> {
         let in_kernel =
             || self.map_by_wwid(wwid).is_some_and(|m| m.observed.is_some() || !m.members.is_empty());
-        let second = || self.paths.values().find(|p| p.id != id && p.wwid() == Some(wwid));
-        match find {
-            FindMultipaths::Greedy | FindMultipaths::Off => Wanted::Every,
-            _ if self.wwids.contains(wwid) => Wanted::Known,
-            _ if in_kernel() => Wanted::HasMap,
-            FindMultipaths::Strict => Wanted::NotKnown,
-            FindMultipaths::On | FindMultipaths::Smart => {
-                second().map_or(Wanted::Alone, |path| Wanted::Second(path.id))
-            }
-        }
+        let second =
+            || self.paths.values().find(|p| p.id != id && p.wwid() == Some(wwid)).map(|path| path.id);
+        judge::wanted(self.config.globals().find_multipaths, || self.wwids.contains(wwid), in_kernel, second)
     }
 
     pub(super) fn join_with_others(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {

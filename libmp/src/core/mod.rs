@@ -16,6 +16,8 @@ pub mod effect;
 pub mod event;
 pub mod explain;
 pub mod flaky;
+pub mod judge;
+pub mod known;
 pub mod map;
 pub mod maps;
 pub mod membership;

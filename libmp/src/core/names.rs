@@ -108,11 +108,14 @@ impl Core {
                 StateFile::Bindings => "bindings",
                 StateFile::Wwids => "wwids",
             };
+            self.answer_saved(file, Err(&error), out);
             out.notify(Notice::SaveFailed { file: name, error });
             self.unsaved.insert(file, Unsaved::Failed);
             self.timers.set(Timer::Save(file), now + SAVE_RETRY);
         } else if again {
             self.save(file, out);
+        } else {
+            self.answer_saved(file, Ok(()), out);
         }
     }
 

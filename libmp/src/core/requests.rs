@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::check::{CheckState, Judged};
 use crate::core::discovery::Seen;
-use crate::core::effect::{Effect, Outbox};
+use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{DmFailure, RequestId, Survey};
 use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
 use crate::core::notice::Notice;
@@ -32,7 +32,7 @@ pub struct Pending {
 
 /// What it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Until {
+pub(super) enum Until {
     /// The map is as it is wanted.
     Map(MapId),
     /// The path is probed.
@@ -45,10 +45,12 @@ enum Until {
     Loaded(u64),
     /// What a plan is made from was read.
     Surveyed(Form),
+    /// The state file was written.
+    Saved(StateFile),
 }
 
 /// An answer now, or later.
-enum Answer {
+pub(super) enum Answer {
     Now(String),
     When(Until),
 }
@@ -126,6 +128,9 @@ impl Core {
                 self.on_map(name, |map| map.orders.remove = Some(Removal { by_operator: true }))
             }
             Command::DelMaps => self.del_maps(),
+            Command::AddWwid(wwid) => self.add_wwid(now, wwid, out),
+            Command::DelWwid(wwid) => self.del_wwid(wwid, out),
+            Command::ResetWwids => self.reset_wwids(out),
             Command::Suspend(name) => {
                 self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Suspend))
             }
@@ -463,11 +468,11 @@ impl Core {
         reply(id, text, out);
     }
 
-    fn waiting_for(&self, until: Until) -> Vec<RequestId> {
+    pub(super) fn waiting_for(&self, until: Until) -> Vec<RequestId> {
         self.pending.iter().filter(|(_, p)| p.until == until).map(|(id, _)| *id).collect()
     }
 
-    fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
+    pub(super) fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
         self.timers.cancel(Timer::Request(id));
         if let Some(pending) = self.pending.remove(&id) {
             Self::say_command(&pending.command, text, out);

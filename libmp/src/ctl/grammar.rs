@@ -65,13 +65,15 @@ enum Word {
     UnsetPrKey,
     UnsetPrStatus,
     Wildcards,
+    Wwid,
+    Wwids,
 }
 
 impl Word {
     /// Is the next word its argument?
     const fn takes_argument(self) -> bool {
-        use Word::{Explain, File, Format, Group, Key, Map, Path, PathList};
-        matches!(self, Path | Map | Group | Format | Key | PathList | Explain | File)
+        use Word::{Explain, File, Format, Group, Key, Map, Path, PathList, Wwid};
+        matches!(self, Path | Map | Group | Format | Key | PathList | Explain | File | Wwid)
     }
 }
 
@@ -134,7 +136,13 @@ const KEYWORDS: &[(&str, Word)] = &[
 
 /// Keywords that the reference does not have. They are taken whole only: a word that is short for one of
 /// the others stays so.
-const OURS: &[(&str, Word)] = &[("explain", Word::Explain), ("plan", Word::Plan), ("file", Word::File)];
+const OURS: &[(&str, Word)] = &[
+    ("explain", Word::Explain),
+    ("plan", Word::Plan),
+    ("file", Word::File),
+    ("wwid", Word::Wwid),
+    ("wwids", Word::Wwids),
+];
 
 /// The grammar as operators are told it, a command a line.
 const USAGE: &[&str] = &[
@@ -327,6 +335,9 @@ fn verb(items: &[(Word, &str)]) -> Option<Command> {
         [(verb, _), (Word::Path, name)] => on_path(verb)?(name.to_owned()),
         [(verb, _), (Word::Map, name)] => on_map(verb, name.to_owned())?,
         [(Word::Del, _), (Word::Maps, _)] => Command::DelMaps,
+        [(Word::Add, _), (Word::Wwid, wwid)] => Command::AddWwid(wwid.into()),
+        [(Word::Del, _), (Word::Wwid, wwid)] => Command::DelWwid(wwid.into()),
+        [(Word::Reset, _), (Word::Wwids, _)] => Command::ResetWwids,
         [(Word::Reset, _), (Word::Map, name), (Word::Stats, _)] => Command::ResetStats(Some(name.to_owned())),
         [(Word::Reset, _), (Word::Maps, _), (Word::Stats, _)] => Command::ResetStats(None),
         [(Word::DisableQueueing, _), (Word::Maps, _)] => Command::DisableQueueing(None),

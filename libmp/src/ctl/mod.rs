@@ -12,6 +12,8 @@ use alloc::string::String;
 
 pub use grammar::{GrammarError, parse};
 
+use crate::types::Wwid;
+
 /// The release of the reference whose answers these are; clients read it from the help text.
 pub const REFERENCE_VERSION: &str = "0.15.0";
 
@@ -62,6 +64,12 @@ pub enum Command {
     DelMap(String),
     /// Remove all maps.
     DelMaps,
+    /// Take a WWID into the wwids file (`multipath -a`).
+    AddWwid(Wwid),
+    /// Take one out (`multipath -w`).
+    DelWwid(Wwid),
+    /// Leave in that file only the WWIDs of the maps there are (`multipath -W`).
+    ResetWwids,
     /// Fail a path in the kernel.
     FailPath(String),
     /// Reinstate a path in the kernel.

@@ -73,6 +73,17 @@ impl Wwids {
         known
     }
 
+    /// Leaves these only; `true` if the file changes.
+    pub fn reset(&mut self, to: impl IntoIterator<Item = Wwid>) -> bool {
+        let to: BTreeSet<Wwid> = to.into_iter().collect();
+        let gone: Vec<Wwid> = self.known.difference(&to).cloned().collect();
+        let mut changed = false;
+        for wwid in &gone {
+            changed |= self.remove(wwid);
+        }
+        to.into_iter().fold(changed, |changed, wwid| self.insert(wwid) || changed)
+    }
+
     /// The file's text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -143,6 +154,14 @@ mod tests {
         assert!(!wwids.remove(&"3600b".into()));
         assert_eq!(wwids.to_text(), "# array in rack 3\n#3600a/\nnonsense\n//\n\n/3600c/\n");
         assert_eq!(wwids.iter().count(), 1);
+    }
+
+    #[test]
+    fn a_reset_leaves_the_maps_and_the_comments() {
+        let mut wwids = Wwids::parse("# mine\n/1/\n/2/\n");
+        assert!(wwids.reset(["2".into(), "3".into()]));
+        assert_eq!(wwids.to_text(), "# mine\n/2/\n/3/\n");
+        assert!(!wwids.reset(["3".into(), "2".into()]));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod block;
 pub mod buffer;
+pub mod claims;
 pub mod dm;
 pub mod files;
 pub mod lane;

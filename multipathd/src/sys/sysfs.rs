@@ -35,13 +35,25 @@ pub fn disks() -> Result<Vec<PathName>, Errno> {
 
 /// Everything of a path that can be had without asking it.
 pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
+    let mut probe = attributes(name)?;
+    if let Ok(udev) =
+        udev::Device::from_syspath(&Path::new("/sys").join(probe.syspath.trim_start_matches('/')))
+    {
+        probe.udev_initialized = udev.is_initialized();
+        probe.properties = owned(udev.properties());
+    }
+    Ok(probe)
+}
+
+/// The same without udev's database: what its rules know of a path while they run, they say in the environment.
+pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
     let block = Dir::open(&real);
     let device = Dir::open(&real.join("device"));
     // Where the bus is known, what only others have is not looked for.
     let scsi = bus_of(&real.join("device/subsystem")).is_some_and(|bus| bus == "scsi");
     let devt = block.text("dev").and_then(|dev| dev.parse::<DevT>().ok()).ok_or(Errno::ENXIO)?;
-    let mut probe = RawProbe {
+    Ok(RawProbe {
         devt,
         sectors: block.number("size").unwrap_or_default(),
         read_only: block.text("ro").is_some_and(|ro| ro != "0"),
@@ -64,12 +76,7 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
         block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
         transport: transport(&real, &block, &device, scsi),
         ..RawProbe::default()
-    };
-    if let Ok(udev) = udev::Device::from_syspath(&real) {
-        probe.udev_initialized = udev.is_initialized();
-        probe.properties = owned(udev.properties());
-    }
-    Ok(probe)
+    })
 }
 
 /// Properties as owned text.

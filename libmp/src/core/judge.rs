@@ -1,0 +1,91 @@
+//! What a probe and the configuration make of a disk, and whether its WWID is to be multipathed: no state, so
+//! that udev's rules get from a command the answer that the daemon gives.
+
+use alloc::vec::Vec;
+
+use crate::config::Config;
+use crate::config::considered::{Considered, verdict};
+use crate::config::resolve::PathId;
+use crate::config::settings::{BlacklistSubject, BlacklistVerdict, FindMultipaths, PathSettings, UidSource};
+use crate::core::path::{self, Exclusion};
+use crate::identify::{self, Facts, NoWwid, RawProbe};
+use crate::types::{PathName, Wwid};
+
+/// What there is to say of a disk that was probed.
+#[derive(Debug, Clone)]
+pub struct Judged {
+    /// Who it is.
+    pub facts: Facts,
+    /// What is configured for it.
+    pub settings: PathSettings,
+    /// Its WWID, or why it has none.
+    pub wwid: Result<Wwid, NoWwid>,
+    /// The rules that were asked.
+    pub considered: Vec<Considered>,
+    /// Why it is left alone, whatever its WWID.
+    pub refused: Option<Exclusion>,
+}
+
+/// Judges a disk by one probe.
+pub fn judge(config: &Config, name: &PathName, raw: &RawProbe) -> Judged {
+    let facts = identify::identify(name, raw);
+    let mut who = PathId { device: path::device_id(&facts), devnode: Some(name.as_str()), wwid: None };
+    let mut settings = config.path_settings_for(&who);
+    let wwid = identify::wwid(raw, &settings.uid);
+    if let Ok(wwid) = &wwid {
+        who.wwid = Some(wwid);
+        settings = config.path_settings_for(&who);
+    }
+    let uid_attribute = match &settings.uid {
+        UidSource::Udev(attribute) => attribute.as_str(),
+        UidSource::ScsiId => "",
+    };
+    let considered = config.consider(&BlacklistSubject {
+        devnode: name.as_str(),
+        properties: raw.udev_initialized.then_some(&raw.properties),
+        device: Some(who.device),
+        wwid: wwid.as_ref().ok(),
+        uid_attribute,
+    });
+    let usb = facts.protocol == "scsi:usb";
+    let refused = match verdict(&considered) {
+        BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
+        BlacklistVerdict::Allowed if raw.sectors == 0 => Some(Exclusion::NoSize),
+        BlacklistVerdict::Allowed if usb && !config.globals().allow_usb_devices => Some(Exclusion::Usb),
+        BlacklistVerdict::Allowed => None,
+    };
+    Judged { facts, settings, wwid, considered, refused }
+}
+
+/// Is a WWID to be multipathed, and why? `P` names another path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted<P> {
+    /// Every disk is.
+    Every,
+    /// It is in the wwids file.
+    Known,
+    /// There is a map of it.
+    HasMap,
+    /// This other path shows it too.
+    Second(P),
+    /// No: only known ones are.
+    NotKnown,
+    /// No: it is not known, and has no second path.
+    Alone,
+}
+
+/// `find_multipaths`. What costs more is asked later, and only if it matters.
+pub fn wanted<P>(
+    find: FindMultipaths,
+    known: impl FnOnce() -> bool,
+    has_map: impl FnOnce() -> bool,
+    second: impl FnOnce() -> Option<P>,
+) -> Wanted<P> {
+    match find {
+        FindMultipaths::Greedy | FindMultipaths::Off => Wanted::Every,
+        _ if known() => Wanted::Known,
+        _ if has_map() => Wanted::HasMap,
+        FindMultipaths::Strict => Wanted::NotKnown,
+        FindMultipaths::On | FindMultipaths::Smart => second().map_or(Wanted::Alone, Wanted::Second),
+    }
+}

@@ -1,0 +1,60 @@
+//! What operators do to the wwids file: the daemon has it in memory, so they tell the daemon.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use crate::core::Core;
+use crate::core::effect::{Outbox, StateFile};
+use crate::core::path::{PathId, Standing};
+use crate::core::requests::{Answer, Until};
+use crate::ctl::{DEVICE_NOT_FOUND, OK};
+use crate::types::{Instant, Wwid};
+
+impl Core {
+    /// `add wwid`: paths that wait for it join at once. Answered when the file has it.
+    pub(super) fn add_wwid(&mut self, now: Instant, wwid: &Wwid, out: &mut Outbox) -> Answer {
+        if self.wwids.contains(wwid) {
+            return OK.into();
+        }
+        self.remember_wwid(wwid, out);
+        if !self.wwids.contains(wwid) {
+            return "fail\na WWID has no slashes, blanks or control characters\n".into();
+        }
+        let waiting = Standing::Waiting { wwid: wwid.clone() };
+        let paths: Vec<PathId> =
+            self.paths.values().filter(|path| path.standing == waiting).map(|path| path.id).collect();
+        for path in paths {
+            self.place(now, path, wwid.clone(), out);
+        }
+        Answer::When(Until::Saved(StateFile::Wwids))
+    }
+
+    /// `del wwid`: it may no longer be multipathed the next time it comes; a map of it stays.
+    pub(super) fn del_wwid(&mut self, wwid: &Wwid, out: &mut Outbox) -> Answer {
+        if !self.wwids.remove(wwid) {
+            return DEVICE_NOT_FOUND.into();
+        }
+        self.save(StateFile::Wwids, out);
+        Answer::When(Until::Saved(StateFile::Wwids))
+    }
+
+    /// `reset wwids`: only those of the maps that are there stay.
+    pub(super) fn reset_wwids(&mut self, out: &mut Outbox) -> Answer {
+        let maps = self.maps.values().filter(|map| map.observed.is_some()).map(|map| map.wwid.clone());
+        if !self.wwids.reset(maps) {
+            return OK.into();
+        }
+        self.save(StateFile::Wwids, out);
+        Answer::When(Until::Saved(StateFile::Wwids))
+    }
+
+    /// A state file was written, or not: who waits for it is told.
+    pub(super) fn answer_saved(&mut self, file: StateFile, result: Result<(), &str>, out: &mut Outbox) {
+        for request in self.waiting_for(Until::Saved(file)) {
+            match result {
+                Ok(()) => self.finish(request, OK, out),
+                Err(why) => self.finish(request, &format!("fail\n{why}\n"), out),
+            }
+        }
+    }
+}

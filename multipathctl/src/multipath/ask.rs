@@ -1,0 +1,142 @@
+//! `-c`, `-u`, `-C`, `-U`: answers for udev's rules and for scripts, from files and sysfs.
+
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::process::ExitCode;
+
+use libmp::claim::{self, Asker, Claim, Disk, Heed, Surroundings, Wait};
+use libmp::config::Config;
+use libmp::core::judge::judge;
+use libmp::core::path::device_id;
+use libmp::identify::{Bus, RawProbe, identify};
+use libmp::state::wwids::Wwids;
+use libmp::types::{PathName, Wwid};
+use multipathd::sys::dm::Mapper;
+use multipathd::sys::{claims, sysfs};
+
+use super::device::{Device, Kind};
+use super::read_files;
+use crate::{client, output};
+
+/// Is it a path? In words for udev, and by the exit status.
+pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed) -> ExitCode {
+    let Some(Device { kind: Kind::Disk, name, .. }) = device else {
+        output::complain("the -c option requires a path to check");
+        return ExitCode::FAILURE;
+    };
+    let name = PathName::new(name);
+    let Ok(raw) = probe(&name, uevent) else { return ExitCode::FAILURE };
+    let (config, wwids) = read_files();
+    let around =
+        Around { name: &name, config: &config, wwids, maps: OnceCell::new(), looked: OnceCell::new() };
+    let asker = if uevent { Asker::Rules { daemon: client::is_listening() } } else { Asker::Operator };
+    let released = std::env::var_os("DM_MULTIPATH_DEVICE_PATH").is_some_and(|value| value == "0");
+    let disk = Disk { name: &name, raw: &raw, released };
+    // A partition is what its disk is, which the rules know.
+    let is_disk = raw.properties.get("DEVTYPE").is_none_or(|kind| kind == "disk");
+    let claim = if is_disk { claim::claim(&config, &disk, asker, heed, &around) } else { Claim::No };
+    let wait = wait(claim, &config, &disk, around.looked.get().is_some());
+    let claim = claim::settle(claim, wait);
+    let printed = output::print(&claim::properties(claim, wait));
+    match printed {
+        Err(error) => output::unprinted(&error),
+        // udev imports nothing of a command that fails.
+        Ok(()) if uevent || claim != Claim::No => ExitCode::SUCCESS,
+        Ok(()) => ExitCode::FAILURE,
+    }
+}
+
+/// What is known of a disk: while udev's rules run, what they have found out is in the environment, and not yet in its
+/// database.
+fn probe(name: &PathName, uevent: bool) -> Result<RawProbe, libmp::types::Errno> {
+    if !uevent {
+        return sysfs::probe(name);
+    }
+    let properties = std::env::vars_os()
+        .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
+    Ok(RawProbe { udev_initialized: true, properties: properties.collect(), ..sysfs::attributes(name)? })
+}
+
+/// The wait for a second path, begun now if it is due. One that was looked for and found ends a wait.
+fn wait(claim: Claim, config: &Config, disk: &Disk<'_>, looked: bool) -> Wait {
+    let length = match claim {
+        Claim::Maybe => {
+            let facts = identify(disk.name, disk.raw);
+            Some(claim::patience(config, &device_id(&facts)))
+        }
+        _ if looked => None,
+        _ => return Wait::None,
+    };
+    // What can't be written in /run is no reason to hold a disk back.
+    let until = claims::wait_until(disk.raw.devt, length).unwrap_or_default();
+    Wait::at(claims::since_1970(), until)
+}
+
+/// What the machine says.
+struct Around<'a> {
+    name: &'a PathName,
+    config: &'a Config,
+    wwids: Wwids,
+    maps: OnceCell<BTreeSet<Wwid>>,
+    /// The other paths were looked at.
+    looked: OnceCell<()>,
+}
+
+impl Surroundings for Around<'_> {
+    fn is_in_map(&self) -> bool {
+        claims::is_in_map(self.name)
+    }
+
+    fn has_failed(&self, wwid: &Wwid) -> bool {
+        claims::has_failed(wwid)
+    }
+
+    fn is_in_use(&self) -> bool {
+        claims::is_in_use(self.name)
+    }
+
+    fn is_known(&self, wwid: &Wwid) -> bool {
+        self.wwids.contains(wwid)
+    }
+
+    fn has_map(&self, wwid: &Wwid) -> bool {
+        self.maps.get_or_init(claims::map_wwids).contains(wwid)
+    }
+
+    fn has_second(&self, wwid: &Wwid) -> bool {
+        self.looked.get_or_init(|| ());
+        let others = sysfs::disks().unwrap_or_default();
+        let others = others.iter().filter(|name| *name != self.name && Bus::of(name.as_str()) != Bus::Other);
+        others.filter_map(|name| Some((name, sysfs::probe(name).ok()?))).any(|(name, raw)| {
+            let judged = judge(self.config, name, &raw);
+            judged.refused.is_none() && judged.wwid.is_ok_and(|other| other == *wwid)
+        })
+    }
+}
+
+/// Has a map usable paths? By the exit status.
+pub fn is_usable(device: Option<&Device>, named: Option<&str>, quiet: bool) -> ExitCode {
+    let Some(Device { kind: Kind::Map, name, .. }) = device else {
+        if !quiet {
+            let named = named.unwrap_or("nothing");
+            output::complain(&match device {
+                Some(_) => format!("{named} is not a dm device"),
+                None => format!("get_udev_device: failed to look up {named} with type 3"),
+            });
+        }
+        return ExitCode::FAILURE;
+    };
+    let status = || {
+        let uuid = libmp::dm::op::uuid_of(&claims::map_wwid(name)?);
+        let map = Mapper::open().ok()?.read(&uuid).ok()??;
+        map.targets.first()?.status.parse().ok()
+    };
+    let Some(status) = status() else { return ExitCode::FAILURE };
+    if claim::is_usable(&status, claims::state_of) {
+        return ExitCode::SUCCESS;
+    }
+    if !quiet {
+        output::complain(&format!("{}: no usable paths found", named.unwrap_or(name)));
+    }
+    ExitCode::FAILURE
+}

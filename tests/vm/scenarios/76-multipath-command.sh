@@ -1,0 +1,90 @@
+# shellcheck shell=bash
+# The command `multipath`: what udev's rules ask of it, answered as Debian's answers it in the same guest; the wwids file; what it has
+# the daemon do.
+
+names=/run/names
+
+same() { # WHAT ARGUMENTS...: the same words on standard output, and the same status
+    local what=$1 ours theirs; shift
+    ours=$("$names/multipath" "$@" 2>/dev/null; echo "status $?")
+    theirs=$("$reference/multipath" "$@" 2>/dev/null; echo "status $?")
+    expect_eq "$what: multipath $*" "$ours" "$theirs"
+}
+
+
+scenario() {
+    ours || return 0
+    mkdir -p $names
+    ln -sf "$MPCTL" $names/multipath
+    ln -sf "$MPCTL" $names/multipathd
+    ln -sf "$MPCTL" $names/multipathc
+    ln -sf "$MPCTL" $names/mpathpersist
+    san_scsi_debug 2 2 || return
+    local disk wwid find map node
+    disk=$(debug_disk 0 0) wwid=$(san_wwid "$disk")
+
+    for find in strict on greedy smart; do
+        conf_debug
+        sed -i "s/find_multipaths .*/find_multipaths $find/" /etc/multipath.conf
+        same "$find, not known" -c "/dev/$disk"
+        same "$find, an operator ignores the file" -i -c "/dev/$disk"
+        same "$find, no daemon" -u "$disk"
+        rm -rf /run/multipath
+    done
+
+    conf_debug
+    expect_eq 'a WWID is added' "$($names/multipath -a "/dev/$disk" 2>&1)" "wwid '$wwid' added"
+    expect_match 'the file has it' "$(cat /etc/multipath/wwids)" "^/$wwid/\$"
+    sed -i 's/greedy/strict/' /etc/multipath.conf
+    same 'known' -c "/dev/$disk"
+    expect_eq 'and removed' "$($names/multipath -w "$wwid" 2>&1)" "wwid '$wwid' removed"
+    expect_eq 'it is not there twice' "$($names/multipath -w "$wwid" 2>&1)" "wwid '$wwid' not in wwids file"
+    same 'not known any more' -c "/dev/$disk"
+
+    conf_debug
+    daemon_start || return
+    wait_for 'four paths in service' 20 is 4 active_paths || return
+    map=$(map_of "$disk")
+    same 'in a map' -c "/dev/$disk"
+    same 'in a map' -u "$disk"
+    same 'excluded' -c /dev/sda
+    node=$(readlink -f "/dev/mapper/$map")
+    same 'a usable map' -C "$node"
+    same 'by its kernel name' -C "${node##*/}"
+    expect_ok 'a usable map by its name' $names/multipath -C "/dev/mapper/$map"
+    same 'no path' -c "/dev/mapper/$map"
+    same 'no map' -C "/dev/$disk"
+    same 'nothing' -C nosuch
+    same 'a list of names' -v1 -l
+    same 'one map of none' -ll nosuch
+    expect_eq 'the words of a client' "$($names/multipathd show paths raw format %d 2>&1 | grep -c '^sd')" 4
+    expect_eq 'the prompt, on a pipe' "$(echo 'show maps raw format %n' | $names/multipathc 2>&1 | sort)" "$(maps | sort)"
+    expect_eq 'mpathpersist is not there yet' "$($names/mpathpersist -i -k /dev/mapper/"$map" >/dev/null 2>&1; echo $?)" 1
+
+    expect_eq 'the daemon takes a WWID out' "$($names/multipath -w "/dev/$disk" 2>&1)" "wwid '$wwid' removed"
+    expect_no_match 'of the file' "$(cat /etc/multipath/wwids)" "^/$wwid/\$"
+    expect_eq 'and in' "$($names/multipath -a "$wwid" 2>&1)" "wwid '$wwid' added"
+    expect_match 'the file has it again' "$(cat /etc/multipath/wwids)" "^/$wwid/\$"
+    expect_eq 'and leaves the maps of them' "$($names/multipath -W 2>&1)" 'successfully reset wwids'
+
+    expect_eq 'a map is removed in silence' "$($names/multipath -f "$map" 2>&1)" ''
+    expect_no_match 'it is gone' "$(maps)" "^$map\$"
+    expect_match 'and made again' "$($names/multipath 2>&1)" "^create: $map "
+    expect_eq 'a dry run has nothing to say' "$($names/multipath -d 2>&1)" ''
+    expect_ok 'everything is loaded anew' $names/multipath -r
+
+    local path
+    for path in "$disk" "$(debug_disk 1 0)"; do echo offline >"/sys/block/$path/device/state"; done
+    node=$(readlink -f "/dev/mapper/$map")
+    same 'no path works' -C "$node"
+    for path in "$disk" "$(debug_disk 1 0)"; do echo running >"/sys/block/$path/device/state"; done
+    mkdir -p /run/multipath/failed_wwids && touch "/run/multipath/failed_wwids/$wwid"
+    same 'marked as failed, in a map' -c "/dev/$disk"
+    daemon_stop
+    poll 20 remove_maps
+    same 'marked as failed' -c "/dev/$disk"
+    local ours_s theirs_s
+    ours_s=$(elapsed repeat 20 $names/multipath -u "$disk")
+    theirs_s=$(elapsed repeat 20 "$reference/multipath" -u "$disk")
+    echo "20 times multipath -u: ours $ours_s s, the reference's $theirs_s s"
+}
