@@ -5,63 +5,33 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::layers::{Layer, Origin, Setting};
-use super::options::{Key, Section};
+use super::options::{Key, OPTIONS, OptionRow, Section, Status};
 use super::resolve::PathId;
 use super::{Config, Resolved, Value};
 
-/// What the settings of a path are made of, in the order in which they are shown.
-pub const PATH_KEYS: &[Key] = &[
-    Key::UidAttribute,
-    Key::PathChecker,
-    Key::DetectChecker,
+/// What holds for paths and maps though only the section `defaults` sets it.
+const OF_ALL: &[Key] = &[
     Key::CheckerTimeout,
-    Key::Prio,
-    Key::PrioArgs,
-    Key::DetectPrio,
     Key::PollingInterval,
     Key::MaxPollingInterval,
-    Key::RecheckWwid,
-    Key::FastIoFailTmo,
-    Key::DevLossTmo,
-    Key::EhDeadline,
     Key::MaxRetries,
+    Key::QueueWithoutDaemon,
+    Key::MarginalPathgroups,
 ];
 
-/// What the settings of a map are made of.
-pub const MAP_KEYS: &[Key] = &[
-    Key::Alias,
-    Key::UserFriendlyNames,
-    Key::AliasPrefix,
-    Key::PathGroupingPolicy,
-    Key::DetectPgpolicy,
-    Key::DetectPgpolicyUseTpg,
-    Key::PathSelector,
-    Key::Features,
-    Key::HardwareHandler,
-    Key::RetainAttachedHwHandler,
-    Key::Failback,
-    Key::NoPathRetry,
-    Key::QueueWithoutDaemon,
-    Key::FlushOnLastDel,
-    Key::DeferredRemove,
-    Key::SkipKpartx,
-    Key::MaxSectorsKb,
-    Key::MarginalPathgroups,
-    Key::MarginalPathDoubleFailedTime,
-    Key::MarginalPathErrSampleTime,
-    Key::MarginalPathErrRateThreshold,
-    Key::MarginalPathErrRecheckGapTime,
-    Key::SanPathErrThreshold,
-    Key::SanPathErrForgetRate,
-    Key::SanPathErrRecoveryTime,
-    Key::DelayWatchChecks,
-    Key::DelayWaitChecks,
-    Key::FlapDampening,
-    Key::PurgeDisconnected,
-    Key::Mode,
-    Key::Uid,
-    Key::Gid,
-];
+/// The keywords that a device's settings are made of, in the order of the table.
+pub fn keys() -> impl Iterator<Item = Key> {
+    let of_device = [Section::Device, Section::Overrides, Section::Multipath];
+    let names_it = [Key::Vendor, Key::Product, Key::Revision, Key::ProductBlacklist, Key::Wwid, Key::AllDevs];
+    let is_setting = move |row: &&OptionRow| {
+        let in_force = !matches!(row.status, Status::Ignored(_) | Status::PrioCallout(_));
+        let holds =
+            of_device.iter().any(|section| row.sections.contains(*section)) || OF_ALL.contains(&row.key);
+        // It is told as what it overrides, or is overridden by.
+        in_force && holds && !names_it.contains(&row.key) && row.key != Key::GetuidCallout
+    };
+    OPTIONS.iter().filter(is_setting).map(|row| row.key)
+}
 
 /// A value in words, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -145,6 +115,19 @@ mod tests {
         DeviceId { vendor: b"NETAPP", product: b"LUN C-Mode", revision: b"9111", protocol: "scsi:iscsi" };
     const ACME: DeviceId<'static> =
         DeviceId { vendor: b"ACME", product: b"DISK", revision: b"1", protocol: "scsi:iscsi" };
+    #[test]
+    fn every_setting_of_a_device_can_be_explained() {
+        let keys: Vec<Key> = keys().collect();
+        for key in
+            [Key::GhostDelay, Key::Alias, Key::HardwareHandler, Key::Mode, Key::DevLossTmo, Key::AllTgPt]
+        {
+            assert!(keys.contains(&key), "{}", key.row().name);
+        }
+        for key in [Key::RrMinIo, Key::Vendor, Key::Verbosity, Key::UdevDir, Key::Devnode, Key::Type] {
+            assert!(!keys.contains(&key), "{}", key.row().name);
+        }
+    }
+
     const FILE: &str = "\
 defaults {
 	path_checker directio

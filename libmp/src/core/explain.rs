@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::config::considered::{Considered, Outcome};
 use crate::config::options::Key;
-use crate::config::provenance::{MAP_KEYS, PATH_KEYS, Traced};
+use crate::config::provenance::{self, Traced};
 use crate::config::resolve;
 use crate::config::settings::UidSource;
 use crate::core::Core;
@@ -152,9 +152,8 @@ impl Core {
             devnode: Some(facts.name.as_str()),
             wwid,
         };
-        let keys = PATH_KEYS.iter().chain(MAP_KEYS);
         let mut settings: Vec<Setting> =
-            keys.map(|key| setting(*key, self.config.trace(*key, &who))).collect();
+            provenance::keys().map(|key| setting(key, self.config.trace(key, &who))).collect();
         if let Some((path, configured)) = path.and_then(|path| Some((path, path.settings.as_ref()?))) {
             let (checker, prio) = (path.health.checker, path.health.prioritizer);
             let how = |same, keyword| {
