@@ -4,6 +4,9 @@
 # shellcheck disable=SC2034
 for_reference=no
 
+# How many targets the daemon has read of a map that has our UUID and is not ours.
+targets_said() { grep "^[0-9. |]*long: has our UUID" "$MP_LOG" | grep -o ' zero' | wc -l; }
+
 scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
@@ -26,4 +29,11 @@ scenario() {
     wait_for 'the table that the configuration says' 30 is "$wanted" dmsetup table "$map"
     expect_eq 'the daemon knows both' "$(ready_paths "$map")" 2
     io_stop
+
+    # A table that does not fit into the answer that there is room for at first is read whole.
+    daemon_stop
+    for ((a = 0; a < 100; a++)); do echo "$((a * 8)) 8 zero"; done | dmsetup create long --uuid mpath-long
+    daemon_start || return
+    wait_for 'a long table is read whole' 20 is 100 targets_said
+    dmsetup remove long
 }
