@@ -143,12 +143,16 @@ go_through() {
         done=$((done + 1)) count[$kind]=$((${count[$kind]:-0} + 1))
         if ! alive 2>/dev/null; then fail "I/O goes on" "fault $done, $kind: $(cat $dir/files.log $dir/raw.log)"; return; fi
         # Queued I/O runs before the next one: it is to meet a working map, too.
-        if [ "$kind" = all_offline ]; then all_online; poll 30 says ' A ' paths_status mpatha || return; fi
+        if [ "$kind" = all_offline ]; then
+            all_online
+            poll 30 says ' A ' paths_status mpatha || { fail 'a path serves again' "fault $done: $(ll)"; return; }
+        fi
         [ $((done % 50)) != 0 ] || echo "# $done faults, $SECONDS s"
     done
     for kind in "${!count[@]}"; do printf '%s %s, ' "${count[$kind]}" "$kind"; done
     echo "in $SECONDS s; $refused refused"
     ok "I/O goes on through $done faults"
+    expect_below 'faults that could not be made' "$refused" $((done / 10 + 1))
 }
 
 usable() { ll mpatha 2>/dev/null | grep -cE 'active +(ready|ghost) +running'; }
