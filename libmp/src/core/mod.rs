@@ -34,6 +34,7 @@ pub mod rehearsal;
 pub mod requests;
 pub mod resize;
 pub mod rounds;
+mod shown;
 pub mod snapshot;
 pub mod timers;
 pub mod tuning;
@@ -235,7 +236,7 @@ impl Core {
                 _ => {}
             },
             Event::Saved { token, result } => self.saved(now, token, result, out),
-            Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
+            Event::Request { id, peer, command } => self.request(now, id, peer, &command, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}

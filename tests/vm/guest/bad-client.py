@@ -4,7 +4,7 @@
 usage: bad-client.py WHAT SECONDS
 
 Of huge, large, noise and nothing it says whether the daemon ends the connection within the time: dropped or kept.
-Of half, deaf and many it says "sent" and then does nothing more for so long.
+Of half, follow, deaf and many it says "sent" and then does nothing more for so long.
 """
 import socket
 import struct
@@ -17,6 +17,7 @@ MESSAGES = {
     "noise": bytes(range(255, -1, -1)) * 64,
     "nothing": struct.pack("=Q", 0),
     "half": struct.pack("=Q", 11) + b"show",
+    "follow": struct.pack("=Q", 14) + b"events follow\0",
 }
 
 
@@ -55,7 +56,7 @@ def main():
     clients = [connect()]
     if what in ("huge", "large", "noise", "nothing"):
         return print("dropped" if is_dropped(clients[0], MESSAGES[what], seconds) else "kept")
-    if what == "half":
+    if what in ("half", "follow"):
         clients[0].sendall(MESSAGES[what])
     elif what == "deaf":
         deaf(clients[0], seconds)
