@@ -68,6 +68,7 @@ pub struct Alone {
     out: Outbox,
     hands: Hands,
     asked: u64,
+    refused: Vec<(Wwid, DmOp)>,
 }
 
 impl Alone {
@@ -80,8 +81,17 @@ impl Alone {
         let executor = Executor::new(events.clone(), mapper, options, Lane::new());
         drop(entered);
         let core = Core::new(CoreInit { pid: std::process::id() });
-        let mut alone =
-            Self { runtime, core, executor, events, received, out: Outbox::new(), hands, asked: 0 };
+        let mut alone = Self {
+            runtime,
+            core,
+            executor,
+            events,
+            received,
+            out: Outbox::new(),
+            hands,
+            asked: 0,
+            refused: Vec::new(),
+        };
         alone.core.start(now(), &mut alone.out);
         alone.rest();
         Ok(alone)
@@ -90,6 +100,11 @@ impl Alone {
     /// Waits until nothing is to be done any more.
     pub fn rest(&mut self) {
         self.run(|core, _| core.is_at_rest());
+    }
+
+    /// What would have been done to maps, each time that it was tried.
+    pub fn refused(&self) -> &[(Wwid, DmOp)] {
+        &self.refused
     }
 
     /// The reply to a line of the control language.
@@ -130,6 +145,9 @@ impl Alone {
                 if self.hands.may(&effect) {
                     let _ = self.executor.run(effect);
                 } else {
+                    if let Effect::Dm { wwid, op, .. } = &effect {
+                        self.refused.push((wwid.clone(), op.clone()));
+                    }
                     refuse(effect, &self.executor.mapper, &self.events);
                 }
             }

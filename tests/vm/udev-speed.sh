@@ -18,7 +18,8 @@ call() { # PROGRAM ARGUMENTS...: wall and CPU, in udev's environment
 
 case_of() { # WHAT DISK
     local what=$1 disk=$2 ours theirs floor
-    mapfile -t udev < <(udevadm info --query=property "/dev/$disk")
+    udevadm info --query=property "/dev/$disk" >/run/properties
+    mapfile -t udev </run/properties
     udev+=("ACTION=change" "SUBSYSTEM=block")
     # Without the wrapper, which is a shell of its own.
     theirs=$(LD_LIBRARY_PATH=/opt/reference/lib call /opt/reference/sbin/multipath -u "$disk"); cp /run/bench.out /run/theirs

@@ -117,9 +117,13 @@ impl Core {
                 "fail\nthe daemon is busy with a configuration: ask again when it is done\n".into()
             }
             Command::Plan { form, .. } => Answer::When(Until::Surveyed(*form)),
-            Command::Reconfigure { .. } => {
-                self.reconfigure(out).map_or_else(|| FAIL.into(), |load| Answer::When(Until::Loaded(load)))
-            }
+            Command::Reconfigure { all } => self.reconfigure(out).map_or_else(
+                || FAIL.into(),
+                |load| {
+                    self.reload_all |= *all;
+                    Answer::When(Until::Loaded(load))
+                },
+            ),
             Command::Shutdown => {
                 self.stop(now, out);
                 OK.into()
@@ -158,6 +162,9 @@ impl Core {
                 self.on_path(name, |core, id| core.mark(id, |path| path.steadiness.unmark()))
             }
             Command::UnsetMarginalMap(name) => self.unmark_map(name),
+            // Nothing looks after reservations yet: of no map there is any.
+            Command::GetPrStatus(name) | Command::GetPrHold(name) => self.of_map(name, "unset\n"),
+            Command::GetPrKey(name) => self.of_map(name, "none\n"),
             _ => "fail\nthis command is not supported yet\n".into(),
         }
     }
@@ -194,6 +201,12 @@ impl Core {
         }
         self.dirty.insert(id);
         Answer::When(Until::Map(id))
+    }
+
+    /// What is the same for every map that there is.
+    fn of_map(&self, name: &str, text: &str) -> Answer {
+        let there = self.find_map(name).is_some_and(|id| self.maps[&id].observed.is_some());
+        if there { text.into() } else { DEVICE_NOT_FOUND.into() }
     }
 
     /// Changes one map, or all of them, without waiting for anything.

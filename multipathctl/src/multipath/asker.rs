@@ -48,6 +48,13 @@ impl Asker {
         }
     }
 
+    /// Waits until what was begun in this process is done.
+    pub fn rest(&mut self) {
+        if let Self::Alone(alone) = self {
+            alone.rest();
+        }
+    }
+
     /// What the core has begun in this process is finished. Maps don't go on queueing without a daemon, unless it is wanted.
     pub fn finish(self, args: &Args) {
         if let Self::Alone(mut alone) = self {

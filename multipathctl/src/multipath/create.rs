@@ -6,8 +6,9 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use libmp::ctl::{BLACKLISTED, NO_CHANGE, OK};
+use libmp::dm::op::DmOp;
 use libmp::types::Wwid;
-use multipathd::alone::Hands;
+use multipathd::alone::{Alone, Hands};
 use multipathd::sys::claims;
 
 use super::args::Args;
@@ -46,6 +47,7 @@ pub fn create(args: &Args, device: Option<&Device>, named: Option<&str>) -> Exit
         (None, Asker::Alone(_)) if !args.reload => Ok(None),
         (None, asker) => ask("reconfigure all", asker),
     };
+    asker.rest();
     let shown = done.and_then(|failed| match failed {
         None if one.is_none() || asker.is_alone() => show_new(args, &before, &mut asker),
         failed => Ok(failed.unwrap_or(ExitCode::SUCCESS)),
@@ -101,9 +103,31 @@ pub fn dry_run(args: &Args) -> ExitCode {
         Ok(asker) => asker,
         Err(failed) => return failed,
     };
+    if let Asker::Alone(alone) = &asker {
+        return would_be_done(args, alone);
+    }
     match asker.ask("plan").map(Reply::new) {
         Ok(reply) if reply.text == NO_CHANGE || args.verbosity == 0 => ExitCode::SUCCESS,
         Ok(reply) => output::reply(&reply),
         Err(error) => output::not_received(&error),
     }
+}
+
+/// What a core would do to maps if it might, a line each.
+fn would_be_done(args: &Args, alone: &Alone) -> ExitCode {
+    let mut lines: Vec<String> = Vec::new();
+    for (wwid, op) in alone.refused() {
+        let line = match op {
+            DmOp::Create { name, load, .. } => format!("create: {name} ({wwid}) [{}]\n", load.params),
+            DmOp::Reload { load, .. } => format!("reload: {wwid} [{}]\n", load.params),
+            DmOp::Rename { to, .. } => format!("rename: {wwid} to {to}\n"),
+            DmOp::Remove { .. } => format!("remove: {wwid}\n"),
+            _ => continue,
+        };
+        // It is tried again and again.
+        if args.verbosity > 0 && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    output::print(&lines.concat()).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
 }

@@ -202,7 +202,7 @@ fn without_daemon(args: &Args, listing: &Listing) -> ExitCode {
         });
     }
     trees.sort_by(|a, b| a.name.cmp(&b.name));
-    if !trees.is_empty() && !claims::map_wwids().is_empty() {
+    if args.verbosity > 1 && !trees.is_empty() && !claims::map_wwids().is_empty() {
         output::complain("Warning: multipath devices exist, but multipathd service is not running");
     }
     let text = listing::text_of(trees, listing.form);

@@ -31,6 +31,7 @@ use tracing::{debug, warn};
 
 use crate::journal::Journal;
 use crate::sys::claims::since_1970;
+use crate::sys::places::{Place, Places};
 
 /// The environment variable that names another socket (`@` first: an abstract one).
 pub const SOCKET_ENV: &str = "MULTIPATH_SOCKET_NAME";
@@ -43,10 +44,6 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// A reader that has not taken all of a reply after so long, too.
 const REPLY_LIMIT: Duration = Duration::from_mins(1);
-const CONNECTIONS_MAX: usize = 256;
-const CONNECTIONS_OF_OTHERS_MAX: usize = 128;
-const CONNECTIONS_OF_A_USER_MAX: usize = 32;
-const ROOT: u32 = 0;
 
 /// Where a socket is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,7 +145,8 @@ impl Listening {
             journal,
             next: AtomicU64::new(1),
             busy: AtomicUsize::new(0),
-            state: Mutex::default(),
+            waiting: Mutex::default(),
+            places: Arc::default(),
         }));
         for listener in self.listeners {
             listener.set_nonblocking(true)?;
@@ -170,13 +168,8 @@ struct Shared {
     next: AtomicU64,
     /// Requests whose replies are not gone yet.
     busy: AtomicUsize,
-    state: Mutex<State>,
-}
-
-#[derive(Debug, Default)]
-struct State {
-    waiting: HashMap<RequestId, oneshot::Sender<Answer>>,
-    users: HashMap<u32, usize>,
+    waiting: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
+    places: Arc<Places>,
 }
 
 /// What a client gets.
@@ -186,17 +179,6 @@ enum Answer {
     Reply(String),
     /// What is in the journal.
     Events(Then),
-}
-
-impl State {
-    fn has_room_for(&self, uid: u32) -> bool {
-        let all: usize = self.users.values().sum();
-        let root = self.users.get(&ROOT).copied().unwrap_or_default();
-        let of_user = self.users.get(&uid).copied().unwrap_or_default();
-        let theirs =
-            uid == ROOT || (of_user < CONNECTIONS_OF_A_USER_MAX && all - root < CONNECTIONS_OF_OTHERS_MAX);
-        theirs && all < CONNECTIONS_MAX
-    }
 }
 
 impl Server {
@@ -211,7 +193,7 @@ impl Server {
     }
 
     fn answer(&self, id: RequestId, answer: Answer) {
-        if let Some(client) = self.lock().waiting.remove(&id) {
+        if let Some(client) = self.lock().remove(&id) {
             let _ = client.send(answer);
         }
     }
@@ -221,24 +203,14 @@ impl Server {
         self.0.busy.load(Ordering::Acquire) == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A place for a connection of this user; it is free again when dropped.
-    fn admit(&self, uid: u32) -> Option<Place> {
-        let mut state = self.lock();
-        if !state.has_room_for(uid) {
-            return None;
-        }
-        *state.users.entry(uid).or_default() += 1;
-        Some(Place { server: self.clone(), uid })
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn ask(&self, peer: Peer, command: String) -> Option<Answer> {
         let id = RequestId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let (client, reply) = oneshot::channel();
-        self.lock().waiting.insert(id, client);
+        self.lock().insert(id, client);
         self.0.events.send(Event::Request { id, peer, command }).ok()?;
         reply.await.ok()
     }
@@ -260,31 +232,14 @@ impl Drop for Busy {
     }
 }
 
-struct Place {
-    server: Server,
-    uid: u32,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut state = self.server.lock();
-        if let Some(count) = state.users.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                state.users.remove(&self.uid);
-            }
-        }
-    }
-}
-
 async fn accept(listener: UnixListener, server: Server) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let Ok(peer) = stream.peer_cred() else { continue };
-                if let Some(place) = server.admit(peer.uid()) {
+                if let Some(place) = server.0.places.admit(peer.uid()) {
                     let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
-                    tokio::spawn(serve(stream, place, Peer { uid: peer.uid(), pid }));
+                    tokio::spawn(serve(stream, server.clone(), place, Peer { uid: peer.uid(), pid }));
                 } else {
                     warn!("a connection of user {} is refused: there are too many", peer.uid());
                 }
@@ -297,17 +252,28 @@ async fn accept(listener: UnixListener, server: Server) {
     }
 }
 
-async fn serve(mut stream: UnixStream, place: Place, peer: Peer) {
+async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer) {
     let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
-    while let Some(command) = read_request(&mut stream, &mut decoder).await {
-        let busy = Busy::new(&place.server);
-        let journal = &place.server.0.journal;
-        let reply = match place.server.ask(peer, command).await {
+    loop {
+        place.idle();
+        let command = tokio::select! {
+            command = read_request(&mut stream, &mut decoder) => command,
+            () = place.dismissed() => None,
+        };
+        let Some(command) = command else { return };
+        place.at_work();
+        let busy = Busy::new(&server);
+        let journal = &server.0.journal;
+        let reply = match server.ask(peer, command).await {
             None => return,
             Some(Answer::Events(Then::Follow)) => {
-                // Nobody waits for the end of it when the daemon stops.
+                // Nobody waits for the end of it when the daemon stops, and it makes way like one that says nothing.
                 drop(busy);
-                return follow(stream, journal).await;
+                place.idle();
+                return tokio::select! {
+                    () = follow(stream, journal) => {}
+                    () = place.dismissed() => {}
+                };
             }
             Some(Answer::Events(Then::End)) => journal.all(),
             Some(Answer::Reply(reply)) => reply,
@@ -521,13 +487,16 @@ mod tests {
         });
     }
 
+    /// Whoever hoards connections, honest clients of the same user are served.
     #[test]
-    fn a_user_gets_so_many_connections_and_root_always_has_some() {
-        let mut state = State::default();
-        state.users.insert(1000, CONNECTIONS_OF_A_USER_MAX);
-        assert!(!state.has_room_for(1000) && state.has_room_for(1001) && state.has_room_for(ROOT));
-        state.users = (1000..1004).map(|uid| (uid, CONNECTIONS_OF_A_USER_MAX)).collect();
-        assert!(!state.has_room_for(2000) && state.has_room_for(ROOT));
+    fn a_hoard_locks_nobody_out() {
+        with_server(|address| {
+            let hoard: Vec<_> = (0..400).map(|_| address.connect().expect("connected")).collect();
+            let mut honest = address.connect().expect("connected");
+            send(&mut honest, 3, b"ok\0");
+            assert_eq!(receive(&mut honest), b"ok\0");
+            drop(hoard);
+        });
     }
 
     #[test]

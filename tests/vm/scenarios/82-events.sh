@@ -64,7 +64,8 @@ scenario() {
     for what in paths "path $disk" maps 'maps status' 'maps stats' 'maps topology' topology "map $map topology" status daemon config \
         'config local' blacklist devices wildcards; do
         # shellcheck disable=SC2086
-        expect_ok "show $what json" "$vm/guest/literal.py" < <(ctl show $what json)
+        ctl show $what json >/run/shown
+        expect_ok "show $what json" "$vm/guest/literal.py" </run/shown
         # shellcheck disable=SC2086
         expect_eq "show $what --json is the same" "$(ctl show $what --json | jq -S 'del(..|.next_check?)')" \
             "$(ctl show $what json | jq -S 'del(..|.next_check?)')"

@@ -11,7 +11,7 @@ whole() {
     local status
     "$@" 2>/run/stderr
     status=$?
-    echo "[$status]$(sed 's/^[0-9]*\.[0-9]* | //' /run/stderr)"
+    echo "[$status]$(sed -e 's/^[0-9]*\.[0-9]* | //' -e /^libdevmapper:/d /run/stderr)"
 }
 
 tables() { dmsetup table --target multipath | sort; }
