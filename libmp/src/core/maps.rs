@@ -295,7 +295,10 @@ impl Core {
                     let ordered = map.orders.switch_to.take().is_some();
                     map.stats.switch_group += 1;
                     map.switch.not_before = Some(now + interval);
-                    map.action = MapAction::SwitchPg;
+                    // What an operator ordered is not the daemon's doing.
+                    if !ordered {
+                        map.action = MapAction::SwitchPg;
+                    }
                     let reason = if ordered { "operator" } else { "failback" };
                     out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
                 }

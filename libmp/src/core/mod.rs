@@ -34,6 +34,7 @@ pub mod rehearsal;
 pub mod requests;
 pub mod resize;
 pub mod rounds;
+mod shown;
 pub mod snapshot;
 pub mod timers;
 pub mod tuning;
@@ -102,6 +103,8 @@ pub struct Core {
     loads: u64,
     /// A reconfigure was asked for while one was under way.
     reconfigure_again: bool,
+    /// When the configuration has been taken over, every table is loaded anew, those that are right too.
+    reload_all: bool,
     config: Arc<Config>,
     paths: BTreeMap<PathId, Path>,
     by_name: BTreeMap<PathName, PathId>,
@@ -136,6 +139,7 @@ impl Core {
             loading: true,
             loads: 0,
             reconfigure_again: false,
+            reload_all: false,
             config: Arc::new(Config::load(&[]).0),
             paths: BTreeMap::new(),
             by_name: BTreeMap::new(),
@@ -235,7 +239,7 @@ impl Core {
                 _ => {}
             },
             Event::Saved { token, result } => self.saved(now, token, result, out),
-            Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
+            Event::Request { id, peer, command } => self.request(now, id, peer, &command, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}
@@ -302,6 +306,12 @@ impl Core {
 
     fn settled(&mut self, now: Instant, out: &mut Outbox) {
         self.refresh_maps(now, out);
+        if core::mem::take(&mut self.reload_all) {
+            self.maps
+                .values_mut()
+                .filter(|map| map.observed.is_some())
+                .for_each(|map| map.orders.reload = true);
+        }
         out.notify(Notice::Configured {
             maps: self.maps.len(),
             paths: self.paths.values().filter(|p| p.map().is_some()).count(),

@@ -64,6 +64,7 @@ impl Core {
             let text =
                 format!("the configuration is not taken over, the running one stays in force: {count}");
             out.notify(Notice::Other { level: Level::Error, text });
+            self.reload_all = false;
             self.answer_load(&refusal(&loaded), out);
             if core::mem::take(&mut self.reconfigure_again) {
                 let _ = self.reconfigure(out);

@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::core::map::{Map, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::queueing::Phase as QueuePhase;
@@ -42,6 +43,17 @@ impl Core {
             }
             Phase::Running => DaemonState::Idle,
         }
+    }
+
+    /// Has everything been done that can be done for now, and every path of a map been checked? What hangs is not waited
+    /// for.
+    pub fn is_at_rest(&self) -> bool {
+        let asked = |p: &Path| {
+            let hangs = p.health.stuck.is_some();
+            let unchecked = p.map().is_some() && p.health.state == CheckState::Unchecked;
+            !hangs && (p.health.inflight.is_some() || unchecked)
+        };
+        !self.is_busy() && self.dirty.is_empty() && self.unsaved.is_empty() && !self.paths.values().any(asked)
     }
 
     /// Are uevents being worked on?

@@ -45,6 +45,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("24-explain", include_str!("../scripts/24-explain.txt")),
     ("25-plan", include_str!("../scripts/25-plan.txt")),
     ("25-plan-priorities", include_str!("../scripts/25-plan-priorities.txt")),
+    ("25-reconfigure-all", include_str!("../scripts/25-reconfigure-all.txt")),
     ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),

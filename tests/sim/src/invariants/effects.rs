@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libmp::check::{Ask, CheckRequest};
-use libmp::core::effect::Effect;
+use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::RequestId;
 use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
@@ -56,14 +56,8 @@ impl Watch {
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
             Effect::Survey { token, .. } => self.ask(*token, Asked::Other),
             Effect::Save { token, file, .. } => {
-                self.orders += 1;
                 self.last_order = crate::render::effect(effect);
-                let asked = Asked::Save(*file);
-                if self.asked.values().any(|(_, other)| *other == asked) {
-                    let detail = format!("{file:?} is written while it is being written");
-                    return Err(Violation::new("one-save-a-file", detail));
-                }
-                self.ask(*token, asked)
+                self.save(*token, *file)
             }
             Effect::SysfsWrite { token, attribute, value, .. } => {
                 no_zero(attribute, value)?;
@@ -72,6 +66,7 @@ impl Watch {
                 self.ask(*token, Asked::Other)
             }
             Effect::Reply { id, text } => self.reply(world.now, *id, text),
+            Effect::Events { id, .. } => self.reply(world.now, *id, ""),
             Effect::Exit => match self.outstanding() {
                 Some(detail) => Err(Violation::new("one-reply", format!("exit with {detail}"))),
                 None => Ok(()),
@@ -82,6 +77,16 @@ impl Watch {
             }
             Effect::Notify(_) | Effect::Verbosity(_) | Effect::Ready => Ok(()),
         }
+    }
+
+    fn save(&mut self, token: Token, file: StateFile) -> Result<(), Violation> {
+        self.orders += 1;
+        let asked = Asked::Save(file);
+        if self.asked.values().any(|(_, other)| *other == asked) {
+            let detail = format!("{file:?} is written while it is being written");
+            return Err(Violation::new("one-save-a-file", detail));
+        }
+        self.ask(token, asked)
     }
 
     /// What was found out of a path before is void: whatever comes under its name is another.
