@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::detect::Detected;
+use crate::check::vendor_page::VendorPage;
 use crate::check::{self, CheckState};
 use crate::config;
 use crate::config::considered::Considered;
@@ -162,6 +163,8 @@ pub struct Health {
     pub prioritizer: Prioritizer,
     /// What the device said of its kind, if it was asked.
     pub detected: Option<Detected>,
+    /// The page of its vendor's own.
+    pub vendor_page: VendorPage,
     /// What its checker remembers.
     pub memory: check::Memory,
     /// What its prioritizer remembers.
@@ -219,6 +222,7 @@ impl Health {
             checker,
             prioritizer,
             detected: None,
+            vendor_page: VendorPage::default(),
             memory: check::Memory::default(),
             prio_memory: prio::Memory::default(),
             round: Round::default(),
