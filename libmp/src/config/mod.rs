@@ -16,6 +16,7 @@ pub mod considered;
 pub mod devices;
 pub mod diag;
 mod dump;
+pub mod edit;
 pub mod fix;
 pub mod flaky;
 pub mod kind;

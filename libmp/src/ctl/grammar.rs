@@ -144,8 +144,8 @@ const OURS: &[(&str, Word)] = &[
     ("wwids", Word::Wwids),
 ];
 
-/// The grammar as operators are told it, a command a line.
-const USAGE: &[&str] = &[
+/// The grammar as operators are told it, a command a line: words, `a|b` for either, `$name` for an argument.
+pub const USAGE: &[&str] = &[
     "list|show paths",
     "list|show paths format $format",
     "list|show paths raw format $format",

@@ -10,7 +10,7 @@ pub mod wire;
 
 use alloc::string::String;
 
-pub use grammar::{GrammarError, parse};
+pub use grammar::{GrammarError, USAGE, parse};
 
 use crate::types::Wwid;
 

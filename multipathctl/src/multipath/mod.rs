@@ -5,7 +5,7 @@
 mod args;
 mod ask;
 mod create;
-mod device;
+pub(crate) mod device;
 mod known;
 
 use std::ffi::OsString;
@@ -28,6 +28,7 @@ use crate::configuration::{self, Extent};
 use crate::listing::{self, quoted};
 use crate::output::{self, Reply};
 use crate::topology;
+pub use args::USAGE;
 use args::{Args, Mode};
 use device::{Device, Kind};
 use known::Change;
