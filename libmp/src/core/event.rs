@@ -182,7 +182,7 @@ pub struct DmFailure {
     pub step: String,
     /// Why.
     pub errno: Errno,
-    /// Who has the map or a partition of it open, where that is why (`vg-root`, `mounted on /mnt`).
+    /// Who has the map or a partition of it open, or its name, where that is why (`vg-root`, `mounted on /mnt`).
     pub holders: Vec<String>,
 }
 

@@ -323,7 +323,10 @@ impl Core {
         let put_down = self.load_refused(now, id, &done.op, &failure, out);
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
-            let (step, error) = (failure.step.clone(), failure.errno.to_string());
+            let (step, mut error) = (failure.step.clone(), failure.errno.to_string());
+            if !failure.holders.is_empty() {
+                error = alloc::format!("{error} ({})", failure.holders.join(", "));
+            }
             let said = self.maps.get(&id).filter(|_| failures < 4).map(|map| map.name.clone());
             if let Some(map) = said {
                 out.notify(Notice::MapOpFailed { map, step, error });

@@ -58,7 +58,7 @@ use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
 use crate::core::timers::{Timer, Timers};
-use crate::core::waiting::{Awaited, Waiting};
+use crate::core::waiting::{Awaited, Probes, Waiting};
 use crate::state::bindings::Bindings;
 use crate::state::wwids::Wwids;
 use crate::types::{Instant, MapName, PathName, Token, Wwid};
@@ -193,14 +193,14 @@ impl Core {
                 }
             }
             Event::Enumerated { token, found } => {
-                if self.waiting.take(token).is_some() {
-                    self.enumerated(now, *found, out);
+                if let Some(Awaited::Enumeration(probes)) = self.waiting.take(token) {
+                    self.enumerated(now, *found, probes, out);
                 }
             }
             Event::Uevent(uevent) => self.uevent(now, &uevent, out),
             Event::UeventsLost => {
                 out.notify(Notice::UeventsLost);
-                self.enumerate(out);
+                self.enumerate(Probes::All, out);
             }
             Event::Probed { token, probe } => {
                 if let Some(Awaited::Probe(id)) = self.waiting.take(token) {
@@ -275,8 +275,8 @@ impl Core {
         self.maps.get(self.by_wwid.get(wwid)?)
     }
 
-    fn enumerate(&mut self, out: &mut Outbox) {
-        let token = self.token(Awaited::Enumeration);
+    fn enumerate(&mut self, probes: Probes, out: &mut Outbox) {
+        let token = self.token(Awaited::Enumeration(probes));
         out.push(Effect::Enumerate { token });
     }
 

@@ -45,8 +45,8 @@ pub struct Path {
     pub stats: PathStats,
     /// The probe under way.
     pub probe: Option<Token>,
-    /// Something changed while the probe was under way: probe again.
-    pub probe_again: bool,
+    /// What was said of it while the probe was under way.
+    pub probe_again: Again,
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
@@ -68,6 +68,18 @@ pub struct Path {
     pub tuning: Tuning,
     /// What udev's rules have said of it.
     pub rules: Rules,
+}
+
+/// Must a disk be probed once more when the probe under way is answered?
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Again {
+    /// Nothing was said of it.
+    #[default]
+    No,
+    /// If the answer is that it is there: a newer list does not have it.
+    IfThere,
+    /// Something changed.
+    Yes,
 }
 
 /// What the core makes of a disk.
@@ -253,7 +265,7 @@ impl Path {
             health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),
             stats: PathStats { failures: 0, checks: 0 },
             probe: None,
-            probe_again: false,
+            probe_again: Again::No,
             moved_from: None,
             refused: None,
             retriggers: 0,

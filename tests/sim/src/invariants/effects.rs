@@ -37,7 +37,7 @@ impl Watch {
             }
             Effect::Dm { token, wwid, op } => {
                 self.operation(world, wwid, op)?;
-                let taken = op.takes_name().map(|name| name.as_str().to_owned());
+                let taken = self.name_taken(wwid.as_str(), op);
                 if self.is_operated(wwid.as_str()) || taken.as_ref().is_some_and(|name| self.is_taken(name)) {
                     let detail = format!("{op:?} is ordered while {wwid} or its name is being operated on");
                     return Err(Violation::new("one-dm-operation-a-map", detail));
@@ -105,6 +105,13 @@ impl Watch {
             return Err(Violation::new("a-reply-in-time", detail));
         }
         Ok(())
+    }
+
+    /// The name that the map is to have from now on, if it gets another.
+    fn name_taken(&mut self, wwid: &str, op: &DmOp) -> Option<String> {
+        let name = op.takes_name()?.as_str().to_owned();
+        self.wanted.insert(wwid.into(), name.clone());
+        Some(name)
     }
 
     fn ask(&mut self, token: Token, asked: Asked) -> Result<(), Violation> {
