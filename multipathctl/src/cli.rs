@@ -261,6 +261,11 @@ pub struct Pace {
     pub for_long: Option<Duration>,
 }
 
+/// The command line as its parser knows it.
+pub fn definition() -> clap::Command {
+    Args::command()
+}
+
 /// Reads the command line. The first argument is the program's name.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Error> {
     let mut args: Vec<OsString> = args.into_iter().map(spell_out_k).collect();

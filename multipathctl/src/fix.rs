@@ -1,8 +1,7 @@
 //! `check --fix`: old keywords become today's, shown as a unified diff, and written if asked for.
 
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{MetadataExt as _, fchown};
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -11,7 +10,7 @@ use similar::TextDiff;
 
 use crate::check::Text;
 use crate::cli::Fix;
-use crate::output;
+use crate::{output, whole};
 
 /// Something could not be written.
 const FAILED: u8 = 2;
@@ -36,7 +35,7 @@ pub fn run(texts: &[Text], said: &[Diagnostic], how: Fix) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     for ((name, old), new) in changed {
-        match write(Path::new(name), old, new.as_bytes()) {
+        match whole::replace(Path::new(name), old, &new, keep) {
             Ok(backup) => output::complain(&format!("{name}: written; the original is {}", backup.display())),
             Err(error) => {
                 output::complain(&format!("{name}: not written: {error}"));
@@ -53,26 +52,6 @@ fn finish(printed: io::Result<()>) -> ExitCode {
 
 fn diff(name: &str, old: &str, new: &str) -> String {
     TextDiff::from_lines(old, new).unified_diff().header(name, name).to_string()
-}
-
-/// Replaces a file, whole or not at all, and gives the name that its original is kept under. What has
-/// changed since it was read is not written over.
-fn write(path: &Path, old: &str, new: &[u8]) -> io::Result<PathBuf> {
-    let path = path.canonicalize()?;
-    if fs::read(&path)? != old.as_bytes() {
-        return Err(io::Error::other("it has changed meanwhile, or is not UTF-8"));
-    }
-    let there = fs::metadata(&path)?;
-    let dir = path.parent().unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".multipath-").tempfile_in(dir)?;
-    file.write_all(new)?;
-    file.as_file().set_permissions(there.permissions())?;
-    fchown(file.as_file(), Some(there.uid()), Some(there.gid()))?;
-    file.as_file().sync_all()?;
-    let backup = keep(&path)?;
-    file.persist(&path).map_err(|error| error.error)?;
-    File::open(dir)?.sync_all()?;
-    Ok(backup)
 }
 
 /// A second name for the original, one that nothing has.

@@ -15,12 +15,15 @@ pub mod events;
 pub mod explain;
 pub mod fix;
 pub mod listing;
+pub mod manual;
+pub mod mpathconf;
 pub mod multipath;
 pub mod output;
 pub mod plan;
 pub mod shell;
 pub mod topology;
 pub mod watch;
+pub mod whole;
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -37,6 +40,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some("multipath") => multipath::run(args.skip(1)),
         Some("multipathd") => daemon::run(args.skip(1)),
         Some("multipathc") => daemon::client(args.skip(1)),
+        Some("mpathconf") => mpathconf::run(args.skip(1)),
         Some("mpathpersist") => {
             output::complain("mpathpersist: persistent reservations are not supported yet");
             ExitCode::FAILURE

@@ -36,8 +36,29 @@ starts() {
     expect_eq 'it was started once' "$(property NRestarts)" 0
 }
 
+# What the unit's sandbox must leave: SG_IO, writes to sysfs and to its files, nodes for others, netlink's large buffer, device-mapper.
+has_what_it_needs() {
+    local disk node; disk=$(debug_disk 0 0)
+    expect_no_match 'no wish of it is refused' "$(journal)" 'not granted'
+    expect_match 'names are written' "$(cat /etc/multipath/bindings)" "^mpatha $(san_wwid "$disk")\$"
+    expect_eq 'limits of disks are written to sysfs' "$(cat "/sys/block/$disk/queue/max_sectors_kb")" 256
+    node=$(readlink -f /dev/mapper/mpatha)
+    wait_for 'the map is given to whom the configuration says' 20 is '3:640' stat -L -c '%u:%a' "$node"
+    path_offline "$disk"
+    wait_for 'a path is failed' 20 is 1 ready_paths
+    path_online "$disk"
+    wait_for 'and taken back' 20 is 2 ready_paths
+    path_delete "$(debug_disk 1 0)"
+    wait_for 'one that goes leaves the map' 20 is 1 map_paths mpatha
+    host_rescan "$(debug_host 1)"
+    wait_for 'one that comes joins it' 20 is 2 map_paths mpatha
+}
+
 is_protected() {
     local pid; pid=$(main_pid)
+    expect_match 'it runs at a real-time priority' "$(chrt -a -p "$pid" | grep -c 'SCHED_RR')" '^[2-9]'
+    expect_no_match 'all its threads do' "$(chrt -a -p "$pid" | grep policy)" 'SCHED_OTHER'
+    expect_below 'systemd-analyze security' "$(systemd-analyze security --no-pager $service | sed -n 's/.*Overall exposure level.*: \([0-9.]*\) .*/\1/p')" 3.05
     expect_eq 'the kernel kills everybody else first' "$(cat "/proc/$pid/oom_score_adj")" -1000
     expect_match 'its memory is locked' "$(grep VmLck "/proc/$pid/status")" ' [1-9][0-9]* kB'
 }
@@ -76,8 +97,9 @@ stops() {
 
 expect_eq 'pid 1' "$(cat /proc/1/comm)" systemd
 san_scsi_debug 2 1 || exit 1
-conf_debug
+conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'verbosity 3'
+printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
 units_up
-starts && is_protected && reloads && is_watched && stops
+starts && has_what_it_needs && is_protected && reloads && is_watched && stops
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
 summary

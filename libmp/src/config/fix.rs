@@ -15,34 +15,34 @@ use super::options::{Key, OptionRow, Section, Status, is_quiet_alias};
 
 /// A piece of text to be replaced: offsets in the source, and what comes there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Edit {
-    start: usize,
-    end: usize,
-    text: String,
+pub(super) struct Edit {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    pub(super) text: String,
 }
 
 /// `keyword value` as it stands in a section.
-struct Item<'t> {
+pub(super) struct Item<'t> {
     /// Which of the file's blocks.
     block: usize,
-    section: Section,
-    row: &'static OptionRow,
+    pub(super) section: Section,
+    pub(super) row: &'static OptionRow,
     word: &'t str,
     /// Offsets of the keyword, and of the value with its quotes.
-    at: (usize, usize),
-    value_at: (usize, usize),
-    value: String,
+    pub(super) at: (usize, usize),
+    pub(super) value_at: (usize, usize),
+    pub(super) value: String,
     /// Nothing else stands on its line, but for a comment.
     alone: bool,
 }
 
 /// What was found in a file.
 #[derive(Default)]
-struct Found<'t> {
-    items: Vec<Item<'t>>,
+pub(super) struct Found<'t> {
+    pub(super) items: Vec<Item<'t>>,
     edits: Vec<Edit>,
-    /// After the brace of the first `defaults`.
-    defaults: Option<usize>,
+    /// Sections, and the offset after the brace of each.
+    pub(super) opened: Vec<(Section, usize)>,
 }
 
 /// The text of a file with today's keywords. `said` is what a load of all files said: a file that is of a
@@ -53,8 +53,9 @@ pub fn fix(name: &str, text: &str, said: &[Diagnostic]) -> String {
     found.edits.extend(edits);
     if said.iter().any(|one| one.code == "old-file" && one.source == name) {
         const GREEDY: &str = "find_multipaths greedy";
-        let (at, text) = match found.defaults {
-            Some(at) => (at, format!("\n{}{GREEDY}", indent(text, at))),
+        let defaults = found.opened.iter().find(|(section, _)| *section == Section::Defaults);
+        let (at, text) = match defaults {
+            Some(&(_, at)) => (at, format!("\n{}{GREEDY}", indent(text, at))),
             None => (text.len(), format!("defaults {{\n\t{GREEDY}\n}}\n")),
         };
         found.edits.push(Edit { start: at, end: at, text });
@@ -63,13 +64,13 @@ pub fn fix(name: &str, text: &str, said: &[Diagnostic]) -> String {
 }
 
 /// The blanks before the first line below.
-fn indent(text: &str, at: usize) -> String {
+pub(super) fn indent(text: &str, at: usize) -> String {
     let below = text[at..].lines().skip(1).find(|line| !line.trim().is_empty()).unwrap_or("\t");
     let blanks: String = below.chars().take_while(|c| *c == ' ' || *c == '\t').collect();
     if blanks.is_empty() { "\t".to_string() } else { blanks }
 }
 
-fn apply(text: &str, mut edits: Vec<Edit>) -> String {
+pub(super) fn apply(text: &str, mut edits: Vec<Edit>) -> String {
     edits.sort_by_key(|edit| edit.start);
     let mut out = String::with_capacity(text.len());
     let mut from = 0;
@@ -126,7 +127,7 @@ fn comment_out(item: &Item<'_>) -> Option<Edit> {
 }
 
 /// Another keyword and value. Where blanks line up the values, they go on to.
-fn instead(item: &Item<'_>, name: &str, value: &str) -> Edit {
+pub(super) fn instead(item: &Item<'_>, name: &str, value: &str) -> Edit {
     let column = item.value_at.0 - item.at.0;
     let gap = item.value_at.0 - item.at.1;
     let blanks = if gap > 1 { column.saturating_sub(name.len()).max(1) } else { 1 };
@@ -137,7 +138,7 @@ fn instead(item: &Item<'_>, name: &str, value: &str) -> Edit {
 }
 
 /// Finds settings and sections, as the parser does where nothing is wrong.
-fn walk(text: &str) -> Found<'_> {
+pub(super) fn walk(text: &str) -> Found<'_> {
     let mut found = Found::default();
     let (mut stack, mut block): (Vec<(Option<Section>, usize)>, usize) = (Vec::new(), 0);
     let mut due: Option<Option<Section>> = None;
@@ -154,9 +155,7 @@ fn walk(text: &str) -> Found<'_> {
                     let section = due.take().flatten();
                     block += 1;
                     stack.push((section, block));
-                    if section == Some(Section::Defaults) && found.defaults.is_none() {
-                        found.defaults = Some(place(token).1);
-                    }
+                    found.opened.extend(section.map(|section| (section, place(token).1)));
                 }
                 TokenKind::Close => drop(stack.pop()),
                 TokenKind::Quoted { .. } => {}

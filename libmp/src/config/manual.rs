@@ -44,7 +44,7 @@ fn paragraph(row: &OptionRow) -> String {
 
 /// As text in man(7): no line begins with a control character, dashes stay dashes, and what is not
 /// ASCII is named by its number.
-fn escaped(text: &str) -> String {
+pub fn escaped(text: &str) -> String {
     let mut out = String::new();
     for character in text.chars() {
         match character {

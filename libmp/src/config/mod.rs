@@ -16,6 +16,7 @@ pub mod considered;
 pub mod devices;
 pub mod diag;
 pub mod dump;
+pub mod edit;
 mod excerpt;
 pub mod fix;
 pub mod flaky;

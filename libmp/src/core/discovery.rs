@@ -214,6 +214,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Judged { facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
         path.facts = Some(facts);
+        path.rules.hear(&raw.properties);
         path.considered = considered;
         // A check that waited for the transport waits for the device from now on.
         path.health.blocked &= crate::check::sysfs::is_blocked(raw.state.as_deref());
@@ -238,6 +239,7 @@ impl Core {
         if unrated {
             self.await_ratings(now, &[id], out);
         }
+        self.correct_rules(id, out);
     }
 
     /// udev is done with it and has not said who it is: have it look again, a few times.

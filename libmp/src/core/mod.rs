@@ -9,6 +9,7 @@
 //! At the end of every `handle` each map that something happened to is planned; nothing else
 //! orders device-mapper operations. A map has at most one under way.
 
+pub mod announce;
 pub mod checks;
 pub mod desired;
 pub mod discovery;

@@ -46,6 +46,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
         self.dirty.insert(id);
+        self.correct_rules_of(id, old.as_ref(), out);
         let map = &self.maps[&id];
         let Some(new) = &map.observed else { return };
         if let (Live::Foreign(what), true) = (&new.live, old.as_ref().is_none_or(|o| o.live != new.live)) {

@@ -11,6 +11,7 @@ use crate::check::{self, CheckState};
 use crate::config;
 use crate::config::considered::Considered;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
+use crate::core::announce::Rules;
 use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
 use crate::core::rounds::Round;
@@ -66,6 +67,8 @@ pub struct Path {
     pub steadiness: Steadiness,
     /// What the layers below it are told.
     pub tuning: Tuning,
+    /// What udev's rules have said of it.
+    pub rules: Rules,
 }
 
 /// Must a disk be probed once more when the probe under way is answered?
@@ -276,6 +279,7 @@ impl Path {
             designated: None,
             steadiness: Steadiness::default(),
             tuning: Tuning::default(),
+            rules: Rules::default(),
         }
     }
 

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::REFERENCE_VERSION;
 
 /// The grammar as operators are told it, a command a line.
-pub(super) const USAGE: &[&str] = &[
+pub const USAGE: &[&str] = &[
     "list|show paths",
     "list|show paths format $format",
     "list|show paths raw format $format",

@@ -14,6 +14,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 pub use grammar::{GrammarError, parse};
+pub use help::USAGE;
 
 use crate::types::Wwid;
 

@@ -144,7 +144,8 @@ pub fn usage() -> String {
     format!("multipath-tools v{REFERENCE_VERSION} (07/13, 2026)\n{USAGE}")
 }
 
-const USAGE: &str = "\
+/// Without the line that names the release.
+pub const USAGE: &str = "\
 Usage:
   multipath [-v LEVEL] [-d|-r] [DEVICE]      make the maps of all disks, or of one
   multipath [-v LEVEL] -l|-ll [DEVICE]       show maps: as the kernel has them, or with checkers and priorities

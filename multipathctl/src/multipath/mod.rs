@@ -6,7 +6,7 @@ mod args;
 mod ask;
 mod asker;
 mod create;
-mod device;
+pub(crate) mod device;
 mod known;
 
 use std::ffi::OsString;
@@ -31,6 +31,7 @@ use crate::configuration::{self, Extent};
 use crate::listing::{self, quoted};
 use crate::output::{self, Reply};
 use crate::topology;
+pub use args::USAGE;
 use args::{Args, Mode};
 use asker::Asker;
 use device::{Device, Kind};

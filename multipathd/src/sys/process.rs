@@ -39,8 +39,12 @@ pub fn prepare() -> Vec<(&'static str, Errno)> {
 }
 
 fn raise_files() -> Result<(), Errno> {
-    let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Failure::from)?;
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Failure::from)?;
     let wanted = hard.max(FILES_MAX);
+    // The unit's sandbox refuses the call, where the unit has given enough.
+    if soft == wanted {
+        return Ok(());
+    }
     if setrlimit(Resource::RLIMIT_NOFILE, wanted, wanted).is_ok() {
         return Ok(());
     }
@@ -60,8 +64,13 @@ fn io_flusher() -> Result<(), Errno> {
 }
 
 /// Round robin at a low realtime priority where the unit grants one (`LimitRTPRIO`), for checks
-/// must not come late on a busy machine; else a better nice value.
+/// must not come late on a busy machine; else a better nice value. Where the unit has set a realtime
+/// policy itself (`CPUSchedulingPolicy`), there is nothing to ask for.
 fn priority() -> Result<(), Errno> {
+    // SAFETY: no pointers.
+    if matches!(unsafe { libc::sched_getscheduler(0) }, libc::SCHED_RR | libc::SCHED_FIFO) {
+        return Ok(());
+    }
     let (granted, _) = getrlimit(Resource::RLIMIT_RTPRIO).map_err(Failure::from)?;
     if granted > 0 {
         let priority = libc::c_int::try_from(granted.min(REALTIME_MAX)).unwrap_or(1);

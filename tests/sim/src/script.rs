@@ -339,6 +339,11 @@ impl Script {
                 let is = all.into_iter().find(|(known, _)| known.ends_with(attribute)).map(|(_, is)| is);
                 if is.as_deref() == Some(value) { Ok(()) } else { Err(format!("it is {is:?}")) }
             }
+            ["claimed", name, wanted] => {
+                let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
+                let is = if disk.claimed { "yes" } else { "no" };
+                if is == wanted { Ok(()) } else { Err(format!("for udev's rules: {is}")) }
+            }
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),
             ["daemon", "running"] => self.sim.daemon.as_ref().map(drop).ok_or("it is not running".into()),

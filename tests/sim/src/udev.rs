@@ -7,8 +7,8 @@ use libmp::core::event::{Uevent, UeventAction};
 use libmp::types::{Instant, PathName};
 
 use crate::world::World;
-use crate::world::dm::{MAJOR, Signal};
-use crate::world::mpath::Change;
+use crate::world::dm::{Device, MAJOR, Signal};
+use crate::world::mpath::{Change, Mpath};
 
 /// A kernel event on its way through udev.
 #[derive(Debug, Clone)]
@@ -74,6 +74,9 @@ impl Udev {
                 let asked = disk.is_healthy(luns).then_some(disk.lun).flatten();
                 let identity = asked.map_or(&disk.scanned, |lun| &luns[lun].identity);
                 disk.in_udev = Some(identity.clone());
+                // The rules ask `multipath -u`: a disk in a table is a path. Of the others it knows nothing here.
+                let has = |target: &Mpath| target.paths().any(|path| path.disk.devt == disk.devt);
+                disk.claimed = world.dm.devices.values().filter_map(Device::mpath).any(has);
                 disk.properties()
             }
             _ => [("DEVTYPE", "disk"), ("SUBSYSTEM", "block")]

@@ -87,6 +87,8 @@ pub struct Disk {
     pub scanned: Identity,
     /// What udev's database has; `None` before its rules ran.
     pub in_udev: Option<Identity>,
+    /// What udev's rules made of it: is it a path?
+    pub claimed: bool,
     /// What is set below it.
     pub layers: super::layers::Layers,
     /// I/O that the hung link holds: (minor of the map, tag).
@@ -232,6 +234,7 @@ impl Disk {
         set("MAJOR", self.devt.major.to_string());
         set("MINOR", self.devt.minor.to_string());
         let Some(identity) = &self.in_udev else { return all };
+        set("DM_MULTIPATH_DEVICE_PATH", u8::from(self.claimed).to_string());
         set("ID_BUS", "scsi".into());
         set("ID_TYPE", "disk".into());
         set("ID_VENDOR", identity.vendor.clone());

@@ -93,6 +93,7 @@ impl World {
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),
             in_udev: None,
+            claimed: false,
             layers: Layers::default(),
             held: Vec::new(),
         };

@@ -1,0 +1,179 @@
+//! Under the name `mpathconf`: what installers change in `/etc/multipath.conf`, and whether the daemon runs.
+
+mod args;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
+
+use libmp::config::options::{Key, Section};
+use libmp::config::{Config, Severity, Source, edit};
+use libmp::dm::op::wwid_of;
+use multipathd::sys::files::Paths;
+use multipathd::sys::process::is_root;
+
+use crate::multipath::device::Device;
+use crate::{client, output, whole};
+pub use args::USAGE;
+use args::{Args, NEW, PROPERTIES};
+
+const SERVICE: &str = "multipathd.service";
+
+/// Does what the arguments after the program's name say.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let args = match args::parse(args) {
+        Ok(args) => args,
+        Err(why) => return failed(&format!("{why}\n{USAGE}")),
+    };
+    if args.help {
+        return output::print(USAGE).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS);
+    }
+    if !is_root() {
+        return failed("need to be root");
+    }
+    let path = Paths::default().config;
+    let text = match fs::read_to_string(&path) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return failed(&format!("{}: {error}", path.display())),
+    };
+    if !args.is_command() {
+        let text = status(text.as_deref().unwrap_or_default());
+        return output::print(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS);
+    }
+    match write(&args, &path, text.as_deref()).and_then(|()| carry_out(&args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => failed(&why),
+    }
+}
+
+fn failed(why: &str) -> ExitCode {
+    output::complain(&format!("mpathconf: {why}"));
+    ExitCode::FAILURE
+}
+
+/// How things are, in lines that scripts look for.
+fn status(text: &str) -> String {
+    let of = |key| edit::values(text, Section::Defaults, key).pop();
+    let is = |yes, there: &'static str, not: &'static str| if yes { there } else { not };
+    let excluded =
+        edit::values(text, Section::Blacklist, Key::Devnode).iter().any(|one| args::excludes_all(one));
+    let by_property =
+        edit::values(text, Section::Exceptions, Key::Property).iter().any(|one| one == PROPERTIES);
+    let foreign = of(Key::EnableForeign).is_some_and(|pattern| !matches!(pattern.as_str(), "NONE" | "^$"));
+    let friendly = of(Key::UserFriendlyNames).is_some_and(|value| value == "yes");
+    format!(
+        "multipath is {}\nfind_multipaths is {}\nuser_friendly_names is {}\ndefault property blacklist is {}\n\
+         enable_foreign is {}\ndm_multipath module is {}\nmultipathd is {}\n",
+        is(!excluded, "enabled", "disabled"),
+        of(Key::FindMultipaths).unwrap_or_else(|| "not set".into()),
+        is(friendly, "enabled", "disabled"),
+        is(by_property, "enabled", "disabled"),
+        is(
+            foreign,
+            "set (foreign multipath devices will be shown)",
+            "not set (no foreign multipath devices will be shown)"
+        ),
+        is(Path::new("/sys/module/dm_multipath").exists(), "loaded", "not loaded"),
+        is(client::is_listening(), "running", "not running"),
+    )
+}
+
+fn errors(name: &str, text: &str) -> Vec<String> {
+    let (_, said) = Config::load(&[Source { name, text }]);
+    said.into_iter().filter(|one| one.severity == Severity::Error).map(|one| one.to_string()).collect()
+}
+
+/// Writes what is asked for, where it is another text than the one that is there.
+fn write(args: &Args, path: &Path, old: Option<&str>) -> Result<(), String> {
+    let mut allowed = BTreeSet::new();
+    for device in &args.allow {
+        allowed.extend(wwids_below(device)?);
+    }
+    let name = path.display().to_string();
+    let new = args::change(old.unwrap_or(NEW), args, &Vec::from_iter(allowed));
+    // In a file with an error in it, a place is not where it seems to be.
+    let (before, after) = (errors(&name, old.unwrap_or_default()), errors(&name, &new));
+    if let Some(error) = after.first() {
+        let whose = if before.is_empty() { "would be wrong" } else { "is wrong: put it right first" };
+        return Err(format!("{name} {whose}; nothing was changed: {error}"));
+    }
+    let to = args.outfile.as_deref().unwrap_or(path);
+    let there = match fs::read_to_string(to) {
+        Ok(text) if text == new => return Ok(()),
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == ErrorKind::NotFound => None,
+        Err(error) => return Err(format!("{}: {error}", to.display())),
+    };
+    let written = match &there {
+        Some(there) => whole::replace(to, there, &new, |_| Ok(())),
+        None => whole::create(to, &new),
+    };
+    written.map_err(|error| format!("{}: not written: {error}", to.display()))
+}
+
+/// WWIDs of the maps that a device is, or lies on. What is no device is a WWID.
+fn wwids_below(device: &str) -> Result<BTreeSet<String>, String> {
+    let Some(found) = Device::find(device) else {
+        let plain = device.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'));
+        return if plain {
+            Ok([device.to_string()].into())
+        } else {
+            Err(format!("--allow {device}: neither a device nor a WWID"))
+        };
+    };
+    let mut wwids = BTreeSet::new();
+    let mut names = vec![found.name];
+    while let Some(name) = names.pop() {
+        let folder = Path::new("/sys/class/block").join(&name);
+        let uuid = fs::read_to_string(folder.join("dm/uuid")).unwrap_or_default();
+        if let Some(wwid) = wwid_of(uuid.trim()) {
+            wwids.insert(wwid.to_string());
+            continue;
+        }
+        let below = fs::read_dir(folder.join("slaves")).into_iter().flatten().flatten();
+        names.extend(below.filter_map(|entry| entry.file_name().into_string().ok()));
+    }
+    if wwids.is_empty() { Err(format!("--allow {device}: it is on no multipath map")) } else { Ok(wwids) }
+}
+
+/// Module, daemon and service, as asked for. Another file than the machine's changes nothing of the machine.
+fn carry_out(args: &Args) -> Result<(), String> {
+    if args.outfile.is_some() {
+        return Ok(());
+    }
+    if args.enable == Some(true) && args.with_module != Some(false) {
+        call("modprobe", &["dm-multipath"])?;
+    }
+    if let Some(enable) = args.enable {
+        let verb = if enable { "enable" } else { "disable" };
+        match (args.with_chkconfig, Path::new("/run/systemd/system").exists()) {
+            (Some(false), _) | (None, false) => {}
+            _ => call("systemctl", &["--quiet", verb, SERVICE])?,
+        }
+    }
+    if args.with_multipathd == Some(true) {
+        match args.enable {
+            Some(false) => call("systemctl", &["stop", SERVICE])?,
+            Some(true) => call("systemctl", &["reload-or-restart", SERVICE])?,
+            None => call("systemctl", &["try-reload-or-restart", SERVICE])?,
+        }
+    }
+    Ok(())
+}
+
+/// Nothing of it is shown where it goes well.
+fn call(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let called = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let line = format!("{program} {}", arguments.join(" "));
+    match called {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            Err(format!("{line}: {}; {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
+        }
+        Err(error) => Err(format!("{line}: {error}")),
+    }
+}

@@ -1,0 +1,54 @@
+//! Files that are written whole or not at all.
+
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
+use std::path::Path;
+
+use tempfile::NamedTempFile;
+
+/// Replaces a file; owner and permissions stay. What has changed since it was read is not written over. `last` is done before
+/// the new one takes its place, and gets the place that links lead to.
+pub fn replace<T>(
+    path: &Path,
+    old: &str,
+    new: &str,
+    last: impl FnOnce(&Path) -> io::Result<T>,
+) -> io::Result<T> {
+    let path = path.canonicalize()?;
+    if fs::read(&path)? != old.as_bytes() {
+        return Err(io::Error::other("it has changed meanwhile, or is not UTF-8"));
+    }
+    let there = fs::metadata(&path)?;
+    let file = beside(&path, new)?;
+    file.as_file().set_permissions(there.permissions())?;
+    fchown(file.as_file(), Some(there.uid()), Some(there.gid()))?;
+    file.as_file().sync_all()?;
+    let done = last(&path)?;
+    file.persist(&path).map_err(|error| error.error)?;
+    sync(&path)?;
+    Ok(done)
+}
+
+/// Makes a file that is not there yet, readable by all.
+pub fn create(path: &Path, text: &str) -> io::Result<()> {
+    let file = beside(path, text)?;
+    file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+    file.as_file().sync_all()?;
+    file.persist_noclobber(path).map_err(|error| error.error)?;
+    sync(path)
+}
+
+fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+    let mut file = tempfile::Builder::new().prefix(".multipath-").tempfile_in(folder(path))?;
+    file.write_all(text.as_bytes())?;
+    Ok(file)
+}
+
+fn sync(path: &Path) -> io::Result<()> {
+    File::open(folder(path))?.sync_all()
+}

@@ -1,0 +1,98 @@
+#!/bin/bash
+# Debian's multipath-tools with a map in use, replaced by our package, that by itself, and back, with verified I/O on the map all the while.
+# Started by tests/package, which brings both packages.
+# shellcheck disable=SC2154
+# shellcheck source=tests/vm/lib.sh
+. /vm/lib.sh
+: >"$verdicts"
+MPCTL=/sbin/multipathctl
+service=multipathd.service
+theirs=$(echo /vm/files/multipath-tools_*.deb) ours=$(echo /vm/files/multipathd_*.deb)
+
+# The guest's packages were unpacked, never installed: dpkg is told of them.
+dpkg_knows() {
+    local name version architecture
+    mkdir -p /var/lib/dpkg/{info,updates,triggers}
+    while IFS=_ read -r name version architecture; do
+        case $name in multipath-tools | linux-image-*) continue ;; esac
+        printf 'Package: %s\nStatus: install ok installed\nMaintainer: Debian\nArchitecture: %s\nVersion: %s\nDescription: there\n\n' \
+            "$name" "${architecture%.deb}" "${version//%3a/:}"
+        : >"/var/lib/dpkg/info/$name.list"
+    done </vm/files/packages >/var/lib/dpkg/status
+    rm -rf /usr/lib/multipath # a link to the reference's, for other tests
+}
+
+state() { dpkg-query -W -f '${db:Status-Abbrev}' "$1" 2>/dev/null | tr -d ' '; }
+main_pid() { systemctl show -P MainPID $service; }
+is_active() { [ "$(systemctl is-active $service)" = active ]; }
+runs() { cmp -s "/proc/$(main_pid)/exe" "$1"; } # the daemon's program
+files() { sha256sum /etc/multipath.conf /etc/multipath/bindings /etc/multipath/wwids; }
+table() { dmsetup table "$map"; dmsetup info -c --noheadings -o major,minor,uuid "$map"; }
+both_usable() { [ "$(paths_status "$map" | grep -c ' A ')" = 2 ]; }
+
+# WHAT COMMAND...: with its output, should it fail
+done_by() { local what=$1; shift; expect_ok "$what" env DEBIAN_FRONTEND=noninteractive "$@"; }
+
+with_theirs() {
+    conf_debug 'user_friendly_names yes' 'no_path_retry queue' 'queue_without_daemon yes'
+    done_by "Debian's package is installed" dpkg -i "$theirs" || return
+    wait_for 'its daemon runs' 30 is_active || return
+    san_scsi_debug 2 1 || return
+    map=mpatha
+    wait_for 'a map of two paths' 30 both_usable || return
+    before=$(files) was=$(table)
+    swaps_watch
+    io_start /dev/mapper/$map
+}
+
+replaced() {
+    done_by 'ours takes its place' dpkg -i "$ours" || return
+    expect_match "Debian's is gone, its configuration not" "$(state multipath-tools)" '^.c$'
+    expect_eq 'ours is there' "$(state multipathd)" ii
+    wait_for 'our daemon runs' 30 is_active
+    expect_ok 'it is ours' runs "$vm/bin/multipathd"
+    expect_eq 'configuration, names and WWIDs are as they were' "$(files)" "$before"
+    expect_eq 'the map is as it was' "$(table)" "$was"
+    expect_eq 'no table was loaded' "$(swaps)" 0
+    wait_for 'two paths, for the old name too' 20 says "^mpatha .*dm-" multipath -ll
+    expect_eq 'names lead to one program' "$(readlink -f /sbin/multipath /sbin/multipathc /sbin/mpathpersist | sort -u)" /usr/sbin/multipathctl
+    expect_eq 'udev asks ours' "$(multipath -u "$(debug_disk 0 0)")" 'DM_MULTIPATH_DEVICE_PATH="1"'
+    expect_eq 'the unit of the old name' "$(systemctl show -P Id multipath-tools.service)" $service
+    expect_eq 'it starts with the machine' "$(systemctl is-enabled $service multipathd.socket | xargs)" 'enabled enabled'
+    expect_match 'a dependency on multipath-tools is met' "$(dpkg-query -W -f '${Provides}' multipathd)" 'multipath-tools \(= [0-9.]+\)'
+    path_offline "$(debug_disk 0 0)"
+    wait_for 'it fails a path' 20 path_is "$(debug_disk 0 0)" 'failed faulty offline'
+    path_online "$(debug_disk 0 0)"
+    wait_for 'and takes it back' 20 both_usable
+}
+
+again() {
+    local pid; pid=$(main_pid)
+    done_by 'ours is installed over itself' dpkg -i "$ours"
+    wait_for 'with another process' 30 another_than "$pid"
+    expect_eq 'the map is as it was' "$(table)" "$was"
+}
+another_than() { is_active && [ "$(main_pid)" != "$1" ]; }
+
+back() {
+    done_by 'ours is removed' dpkg -r multipathd
+    expect_eq 'no daemon' "$(systemctl is-active $service)" inactive
+    expect_eq 'the map stays' "$(table)" "$was"
+    expect_eq 'the files stay' "$(files)" "$before"
+    expect_ok 'no rule of ours stays' test ! -e /lib/udev/rules.d/99-z-dm-mpath-late.rules
+    done_by "Debian's package comes back" dpkg -i "$theirs"
+    wait_for 'its daemon runs' 30 is_active
+    expect_ok "it is Debian's" runs /opt/reference/sbin/multipathd
+    wait_for 'it has both paths' 20 says 'mpatha.*2' multipathd show maps status
+    expect_eq 'the files stay' "$(files)" "$before"
+    done_by 'ours is purged' dpkg -P multipathd
+    expect_eq 'the files stay' "$(files)" "$before"
+}
+
+dpkg_knows
+with_theirs && replaced && again && back
+io_stop
+echo "# $(cat /run/io.score)"
+expect_below 'the longest pause of I/O, in seconds' "$(sed 's/.*longest \([0-9.]*\).*/\1/' /run/io.score)" 15
+[ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journalctl -u $service --no-pager 2>/dev/null | tail -n 30; }
+summary
