@@ -1,7 +1,9 @@
 //! The command line: one seed, a range of seeds, or the run that CI makes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use crate::crowd::{self, Cost, Size};
 use crate::invariants::CATALOGUE;
 use crate::real;
 use crate::runner::{Options, Outcome, run, run_many};
@@ -14,6 +16,7 @@ usage: sim --seed N [--events K] [--trace]     replay one run
        sim --ci                                at least a million events, and every script
        sim --script FILE [--trace]             one scenario
        sim --invariants                        what must hold
+       sim --bench [--paths N] [--hosts H]     what a check costs the core: 100,000 paths, 8 for each LUN
 ";
 
 /// Events of chaos in a run, unless told otherwise.
@@ -27,6 +30,9 @@ struct Arguments {
     ci: bool,
     script: Option<String>,
     invariants: bool,
+    bench: bool,
+    paths: usize,
+    hosts: u32,
 }
 
 fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
@@ -38,6 +44,9 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
         ci: false,
         script: None,
         invariants: false,
+        bench: false,
+        paths: 100_000,
+        hosts: 8,
     };
     let mut words = words;
     while let Some(word) = words.next() {
@@ -52,6 +61,9 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
             "--trace" => all.trace = true,
             "--ci" => all.ci = true,
             "--script" => all.script = Some(words.next()?),
+            "--bench" => all.bench = true,
+            "--paths" => all.paths = words.next()?.parse().ok()?,
+            "--hosts" => all.hosts = words.next()?.parse().ok().filter(|hosts| *hosts > 0)?,
             "--invariants" => all.invariants = true,
             _ => return None,
         }
@@ -72,6 +84,9 @@ pub fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if arguments.bench {
+        return bench(arguments.paths, arguments.hosts);
+    }
     if let Some(seed) = arguments.seed {
         let outcome = run(seed, options, real::core());
         print!("{}", outcome.coverage.report());
@@ -90,6 +105,27 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     many(seeds, options, false)
+}
+
+/// Says what a check costs at rest, with the intervals that hold if nothing is configured.
+fn bench(paths: usize, hosts: u32) -> ExitCode {
+    let luns = paths.div_ceil(usize::try_from(hosts).unwrap_or(usize::MAX));
+    let size = Size { luns, hosts, every: Duration::from_secs(20) };
+    match crowd::bench(size, real::core()) {
+        Ok(cost) => {
+            let (paths, nanos) = (size.paths(), cost.nanos_a_check());
+            let Cost { checks, reads, looks, .. } = cost;
+            println!(
+                "{paths} paths of {luns} LUNs, a minute at rest: {checks} checks, {reads} maps read again"
+            );
+            println!("{nanos} ns of core time a check, {} looks at paths and maps", looks / checks.max(1));
+            ExitCode::SUCCESS
+        }
+        Err(violation) => {
+            println!("FAIL: {violation}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs one script: a file, or the name of one that is built in.
