@@ -16,7 +16,8 @@ usage: sim --seed N [--events K] [--trace]     replay one run
        sim --ci                                at least a million events, and every script
        sim --script FILE [--trace]             one scenario
        sim --invariants                        what must hold
-       sim --bench [--paths N] [--hosts H]     what a check costs the core: 100,000 paths, 8 for each LUN
+       sim --bench [--paths N] [--hosts H] [--minutes M]
+                                               what a check costs the core: 100,000 paths, 8 for each LUN
 ";
 
 /// Events of chaos in a run, unless told otherwise.
@@ -33,6 +34,7 @@ struct Arguments {
     bench: bool,
     paths: usize,
     hosts: u32,
+    minutes: u64,
 }
 
 fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
@@ -47,6 +49,7 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
         bench: false,
         paths: 100_000,
         hosts: 8,
+        minutes: 1,
     };
     let mut words = words;
     while let Some(word) = words.next() {
@@ -62,6 +65,7 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
             "--ci" => all.ci = true,
             "--script" => all.script = Some(words.next()?),
             "--bench" => all.bench = true,
+            "--minutes" => all.minutes = words.next()?.parse().ok()?,
             "--paths" => all.paths = words.next()?.parse().ok()?,
             "--hosts" => all.hosts = words.next()?.parse().ok().filter(|hosts| *hosts > 0)?,
             "--invariants" => all.invariants = true,
@@ -85,7 +89,7 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.bench {
-        return bench(arguments.paths, arguments.hosts);
+        return bench(arguments.paths, arguments.hosts, arguments.minutes);
     }
     if let Some(seed) = arguments.seed {
         let outcome = run(seed, options, real::core());
@@ -108,15 +112,15 @@ pub fn main() -> ExitCode {
 }
 
 /// Says what a check costs at rest, with the intervals that hold if nothing is configured.
-fn bench(paths: usize, hosts: u32) -> ExitCode {
+fn bench(paths: usize, hosts: u32, minutes: u64) -> ExitCode {
     let luns = paths.div_ceil(usize::try_from(hosts).unwrap_or(usize::MAX));
     let size = Size { luns, hosts, every: Duration::from_secs(20) };
-    match crowd::bench(size, real::core()) {
+    match crowd::bench(size, Duration::from_mins(minutes), real::core()) {
         Ok(cost) => {
             let (paths, nanos) = (size.paths(), cost.nanos_a_check());
             let Cost { checks, reads, looks, .. } = cost;
             println!(
-                "{paths} paths of {luns} LUNs, a minute at rest: {checks} checks, {reads} maps read again"
+                "{paths} paths of {luns} LUNs, {minutes} min at rest: {checks} checks, {reads} maps read again"
             );
             println!("{nanos} ns of core time a check, {} looks at paths and maps", looks / checks.max(1));
             ExitCode::SUCCESS

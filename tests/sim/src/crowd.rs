@@ -85,11 +85,11 @@ impl Cost {
     }
 }
 
-/// A minute at rest. Only the core is timed, and nothing of the simulated machine.
-pub fn bench(size: Size, factory: Factory) -> Result<Cost, Violation> {
+/// A time at rest. Only the core is timed, and nothing of the simulated machine.
+pub fn bench(size: Size, lasts: Duration, factory: Factory) -> Result<Cost, Violation> {
     let mut sim = crowd(size, factory)?;
     let mut daemon = sim.daemon.take().expect("it runs");
-    rest(&sim.world, &mut *daemon, sim.now(), Duration::from_mins(1))
+    rest(&sim.world, &mut *daemon, sim.now(), lasts)
 }
 
 fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration) -> Result<Cost, Violation> {
@@ -201,7 +201,9 @@ mod tests {
     /// Counted, not timed: how often a path or a map is looked at for a check.
     #[test]
     fn a_second_costs_what_is_due_in_it_however_many_paths_there_are() {
-        let cost = |luns, every| bench(Size { luns, hosts: 2, every }, real::core()).expect("at rest");
+        let cost = |luns, every| {
+            bench(Size { luns, hosts: 2, every }, Duration::from_mins(1), real::core()).expect("at rest")
+        };
         let (few, many) = (cost(20, EVERY), cost(800, EVERY));
         assert_eq!((many.checks, many.reads), (40 * few.checks, 40 * few.reads));
         assert_eq!(many.looks, 40 * few.looks, "forty times as many checks: {few:?}, {many:?}");

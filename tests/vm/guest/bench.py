@@ -5,6 +5,7 @@
   bench.py steady PID SECONDS               prints its CPU, its threads, and the commands a second to disks
   bench.py switches PID SECONDS             prints its context switches a second
   bench.py run TIMES PROGRAM...             prints wall clock and CPU of a command, medians
+  bench.py replies TIMES COMMAND            prints how long the daemon takes to answer that, the median
 
 Times are milliseconds but for the seconds until all is in service. CPU is the kernel's clock of the process: utime and
 stime of /proc/PID/stat together, all its threads, ended ones too, in nanoseconds. Threads of the kernel are not in it.
@@ -134,4 +135,14 @@ def run(times, *program):
     print(f'{median(wall):.1f}', f'{median(cpu):.1f}')
 
 
-{'start': start, 'steady': steady, 'switches': switches, 'run': run}[sys.argv[1]](*sys.argv[2:])
+def replies(times, command):
+    took = []
+    for _ in range(int(times)):
+        begin = time.monotonic()
+        if not ask(command):
+            sys.exit(f'no answer to {command}')
+        took.append((time.monotonic() - begin) * 1000)
+    print(f'{median(took):.1f}')
+
+
+{'start': start, 'steady': steady, 'switches': switches, 'run': run, 'replies': replies}[sys.argv[1]](*sys.argv[2:])
