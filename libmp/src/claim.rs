@@ -35,10 +35,7 @@ pub enum Claim {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asker {
     /// udev's rules (`-u`); without a daemon, or one to come, nothing will be a path.
-    Rules {
-        /// Is somebody listening on the daemon's socket?
-        daemon: bool,
-    },
+    Rules,
     /// An operator (`-c`).
     Operator,
 }
@@ -56,6 +53,8 @@ pub enum Heed {
 pub trait Surroundings {
     /// Is a multipath map among the disk's holders?
     fn is_in_map(&self) -> bool;
+    /// Is somebody listening on the daemon's socket?
+    fn has_daemon(&self) -> bool;
     /// Has making a map of this WWID failed (`/run/multipath/failed_wwids`)?
     fn has_failed(&self, wwid: &Wwid) -> bool;
     /// Is the disk, or a partition of it, held, mounted or swapped to?
@@ -79,20 +78,17 @@ pub struct Disk<'a> {
     pub released: bool,
 }
 
-/// Decides whether a disk is a path.
-pub fn claim(
-    config: &Config,
-    disk: &Disk<'_>,
-    asker: Asker,
-    heed: Heed,
-    around: &impl Surroundings,
-) -> Claim {
+/// What is certain before anything is known of the disk, or of the configuration: reading both costs more than all the rest,
+/// and udev's rules ask at every event.
+pub fn at_once(asker: Asker, around: &impl Surroundings) -> Option<Claim> {
     if around.is_in_map() {
-        return Claim::Yes;
+        return Some(Claim::Yes);
     }
-    if asker == (Asker::Rules { daemon: false }) {
-        return Claim::No;
-    }
+    (asker == Asker::Rules && !around.has_daemon()).then_some(Claim::No)
+}
+
+/// Decides whether a disk is a path, where that was not certain [at once](at_once).
+pub fn claim(config: &Config, disk: &Disk<'_>, heed: Heed, around: &impl Surroundings) -> Claim {
     let judged = judge(config, disk.name, disk.raw);
     let (Ok(wwid), None) = (judged.wwid, judged.refused) else { return Claim::No };
     let find = found_by_rules(config.globals().find_multipaths, heed);

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
-use libmp::ctl::{self, Command, Show};
+use libmp::ctl::{self, Command, MapForm, Show, Then};
+use multipathd::args::join;
 
 use crate::configuration::Extent;
 
@@ -21,7 +22,8 @@ Examples:
   multipathctl show paths               a table; `show` alone prints the whole language
   multipathctl show paths raw format '%d %m %T'
                                         columns of your choice (`show wildcards` lists them)
-  multipathctl show paths --json
+  multipathctl show status --json       JSON of everything that `show` shows
+  multipathctl events --follow          what happens, a line of JSON each; without --follow what happened lately
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          rescan its paths and take over the LUN's new size
   multipathctl check                    what is wrong in /etc/multipath.conf, and what to write instead
@@ -145,6 +147,16 @@ enum Verb {
         #[arg(long)]
         json: bool,
     },
+    /// Print what happened lately, as JSON lines, oldest first
+    ///
+    /// The daemon keeps the last thousand events: states of paths and maps, group switches, reloads, queueing, commands and who
+    /// gave them. An object a line; each has `time`, `seq` (one more each time), `level`, `event`, and `text`, the line of
+    /// the log. For root.
+    Events {
+        /// And then those that come, until Ctrl-C. Who reads too slowly is told how many he missed (`lost`)
+        #[arg(long, short)]
+        follow: bool,
+    },
     /// Say what a reconfigure would change, and change nothing
     ///
     /// The daemon reads everything that a reconfigure would read, and its own code goes through it on a copy of its state:
@@ -174,8 +186,8 @@ pub struct Cli {
 pub enum Task {
     /// Send a line, print the reply.
     Command(String),
-    /// The table of paths as JSON.
-    PathsJson,
+    /// Print what happened.
+    Events(Then),
     /// List maps.
     List(Listing),
     /// List them each time they change.
@@ -293,6 +305,9 @@ fn task(args: Args) -> Result<Task, clap::Error> {
             };
             return Ok(Task::Check(Check { file, strict, form: form(json || args.json), fix }));
         }
+        Some(Verb::Events { follow }) => {
+            return Ok(Task::Events(if follow { Then::Follow } else { Then::End }));
+        }
         Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
         None => {}
     }
@@ -309,7 +324,7 @@ fn task(args: Args) -> Result<Task, clap::Error> {
         return Ok(Task::Shell);
     }
     if args.list == 0 && !args.watch {
-        return command(join(&args.words), args.json);
+        return command(join(args.words.into_iter().map(OsString::from)), args.json);
     }
     if args.words.len() > 1 {
         return Err(usage(format!("one map to list, not {}: {}", args.words.len(), args.words.join(" "))));
@@ -335,31 +350,21 @@ fn command(line: String, json: bool) -> Result<Task, clap::Error> {
     }
     let listing = |map| Task::List(Listing { map, form: Form::Json });
     match ctl::parse(&line) {
-        Ok(Command::Show(
-            Show::Maps { .. } | Show::MapsJson | Show::MapsStats | Show::MapsStatus | Show::MapsTopology,
-        )) => Ok(listing(None)),
-        Ok(Command::Show(Show::Map { name, .. })) => Ok(listing(Some(name))),
-        Ok(Command::Show(Show::Paths { .. })) => Ok(Task::PathsJson),
-        Ok(_) => Err(usage(format!("there is JSON of maps and paths only, not of: {}", line.trim()))),
-        // The daemon tells what is wrong with it.
-        Err(_) => Ok(Task::Command(line)),
+        Ok(Command::Show(Show::Maps { format: None, .. } | Show::MapsJson | Show::MapsTopology)) => {
+            Ok(listing(None))
+        }
+        Ok(Command::Show(Show::Map { name, what: MapForm::Json | MapForm::Topology })) => {
+            Ok(listing(Some(name)))
+        }
+        // It is JSON already; or the daemon tells what is wrong with it.
+        Ok(Command::Show(Show::Json(_)) | Command::Events(_)) | Err(_) => Ok(Task::Command(line)),
+        Ok(Command::Show(_)) => Ok(Task::Command(format!("{} json", line.trim_end()))),
+        Ok(_) => Err(usage(format!("there is nothing to show as JSON in: {}", line.trim()))),
     }
 }
 
 fn usage(message: String) -> clap::Error {
     Args::command().error(ErrorKind::ValueValidation, message)
-}
-
-/// Words → a line, as the reference's client does it: each followed by a blank, those with blanks
-/// in them between quotes, a newline at the end.
-fn join(words: &[String]) -> String {
-    let mut line = String::new();
-    for word in words {
-        let quote = if word.contains(' ') { "\"" } else { "" };
-        line.extend([quote, word, quote, " "]);
-    }
-    line.push('\n');
-    line
 }
 
 /// A number of seconds, at least a millisecond and at most a day.
@@ -426,7 +431,12 @@ mod tests {
                     fix: Fix::Show,
                 }),
             ),
-            (&["show", "paths", "--json"], Task::PathsJson),
+            (&["show", "paths", "--json"], send("show paths json")),
+            (&["--json", "show", "daemon"], send("show daemon json")),
+            (&["--json", "-kshow maps status"], send("show maps status json")),
+            (&["--json", "show", "status", "json"], send("show status json \n")),
+            (&["events"], Task::Events(Then::End)),
+            (&["events", "-f"], Task::Events(Then::Follow)),
             (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),
             (&["show", "map", "data", "topology", "--json"], list(Some("data"), Form::Json)),
             (&["show", "bogus", "--json"], send("show bogus \n")),
@@ -447,7 +457,7 @@ mod tests {
     fn command_lines_that_are_refused() {
         let cases: &[(&[&str], &str)] = &[
             (&["-ll", "a", "b"], "one map to list, not 2: a b"),
-            (&["--json", "show", "daemon"], "JSON of maps and paths only, not of: show daemon"),
+            (&["--json", "fail", "path", "sda"], "nothing to show as JSON in: fail path sda"),
             (&["--interval", "0", "--watch"], "not between 0.001 and 86400"),
             (&["--for", "x", "--watch"], "not a number of seconds"),
             (&["--interval", "1", "-ll"], "--watch"),

@@ -67,8 +67,19 @@ impl Client {
     /// Sends a line and waits for its reply. After an error the connection is of no use any more.
     pub fn ask(&mut self, line: &str) -> Result<String, AskError> {
         let deadline = Instant::now() + self.limit;
+        self.send(line)?;
+        self.receive(Some(deadline))
+    }
+
+    /// Sends a line.
+    pub fn send(&mut self, line: &str) -> Result<(), AskError> {
         self.stream.set_write_timeout(Some(self.limit))?;
         self.stream.write_all(&wire::encode(line))?;
+        Ok(())
+    }
+
+    /// Waits for the next message, until `deadline` at the most.
+    pub fn receive(&mut self, deadline: Option<Instant>) -> Result<String, AskError> {
         let mut piece = vec![0; 64 << 10];
         loop {
             match self.decoder.next_message() {
@@ -76,11 +87,11 @@ impl Client {
                 Ok(None) => {}
                 Err(_) => return Err(AskError::Failed(Errno::EIO as i32)),
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
+            let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+            if left.is_some_and(|left| left.is_zero()) {
                 return Err(AskError::TimedOut);
             }
-            self.stream.set_read_timeout(Some(left))?;
+            self.stream.set_read_timeout(left)?;
             match self.stream.read(&mut piece) {
                 Ok(0) => return Err(AskError::Failed(Errno::EIO as i32)),
                 Ok(bytes) => self.decoder.push(&piece[..bytes]),

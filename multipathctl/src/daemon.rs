@@ -3,11 +3,12 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
+use libmp::ctl::{self, Command};
 use multipathd::args::{self, Invocation, USAGE};
 use multipathd::daemon;
 
-use crate::client::{self, Client};
-use crate::{output, shell};
+use crate::client::{self, AskError, Client};
+use crate::{events, output, shell};
 
 /// Does what the arguments after the program's name say.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -47,10 +48,15 @@ pub fn client(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 /// One command.
 pub fn one(line: &str) -> ExitCode {
     let Ok(mut client) = Client::connect(client::REPLY_LIMIT) else { return output::failed_to_connect() };
-    match client.ask(line) {
-        Ok(text) => output::reply(&output::Reply::new(text)),
-        Err(error) => output::not_received(&error),
+    ask(line, &mut client).unwrap_or_else(|error| output::not_received(&error))
+}
+
+/// One command, over this connection.
+pub fn ask(line: &str, client: &mut Client) -> Result<ExitCode, AskError> {
+    if let Ok(Command::Events(then)) = ctl::parse(line) {
+        return events::events(then, client);
     }
+    Ok(output::reply(&output::Reply::new(client.ask(line)?)))
 }
 
 fn interactive() -> ExitCode {

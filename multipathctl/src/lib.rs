@@ -11,9 +11,9 @@ pub mod cli;
 pub mod client;
 pub mod configuration;
 pub mod daemon;
+pub mod events;
 pub mod explain;
 pub mod fix;
-pub mod json;
 pub mod listing;
 pub mod multipath;
 pub mod output;
@@ -28,7 +28,6 @@ use std::process::ExitCode;
 
 use cli::Task;
 use client::{AskError, Client};
-use output::Reply;
 
 /// Does what the command line says. The first argument is the program's name, and decides whose command line it is.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -70,8 +69,8 @@ fn by_own_name(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
     match task {
-        Task::Command(line) => Ok(output::reply(&Reply::new(client.ask(line)?))),
-        Task::PathsJson => json::paths(client),
+        Task::Command(line) => daemon::ask(line, client),
+        Task::Events(then) => events::events(*then, client),
         Task::List(listing) => listing::list(listing, client),
         Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
         Task::Shell => shell::run(client),

@@ -1,41 +1,206 @@
-//! `-k` alone: lines from standard input, each answered. On a pipe only the replies are printed.
+//! `-k` alone: a command a line, each answered. On a terminal a line can be edited, the earlier ones are there again, and
+//! Tab completes words, maps and paths. On a pipe lines and replies are framed as clients expect it ([`Framing`]).
 
+use std::cell::RefCell;
 use std::io::{self, BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
-use libmp::ctl::{self, Command};
+use libmp::ctl::help::{Next, next};
+use libmp::ctl::{self, Command, OK, Then};
+use rustyline::completion::Completer;
+use rustyline::error::ReadlineError;
+use rustyline::highlight::Highlighter;
+use rustyline::hint::Hinter;
+use rustyline::history::MemHistory;
+use rustyline::validate::Validator;
+use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use crate::client::{AskError, Client};
 use crate::output::{self, Reply};
 
 const PROMPT: &str = "multipathd> ";
+/// Says how a pipe is framed: `readline`, `plain`, anything else is `bare`.
+const FRAMING: &str = "MULTIPATHD_PROMPT";
 
-/// Runs until the end of the input, or `quit`.
-pub fn run(client: &mut Client) -> Result<ExitCode, AskError> {
-    match answer_all(client)? {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(error) => Ok(output::unprinted(&error)),
+/// What is printed around a reply where standard input is no terminal. The reference does what the library that it was
+/// built with does, and there are clients of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Framing {
+    /// Nothing (libedit: Debian).
+    Bare,
+    /// The prompt (no library).
+    Plain,
+    /// The prompt, and the line as it was read (GNU readline).
+    Readline,
+}
+
+impl Framing {
+    fn named(name: Option<&str>) -> Self {
+        match name {
+            Some("readline") => Self::Readline,
+            Some("plain") => Self::Plain,
+            _ => Self::Bare,
+        }
+    }
+
+    const fn prompt(self) -> &'static str {
+        match self {
+            Self::Bare => "",
+            Self::Plain | Self::Readline => PROMPT,
+        }
     }
 }
 
-fn answer_all(client: &mut Client) -> Result<io::Result<()>, AskError> {
-    let stdin = io::stdin().lock();
-    let prompt = if stdin.is_terminal() { PROMPT } else { "" };
-    let mut lines = stdin.lines();
+/// Runs until the end of the input, or `quit`.
+pub fn run(client: &mut Client) -> Result<ExitCode, AskError> {
+    let ended = if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        on_terminal(client)?
+    } else {
+        on_pipe(client, Framing::named(std::env::var(FRAMING).ok().as_deref()))?
+    };
+    Ok(ended.map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS))
+}
+
+fn on_pipe(client: &mut Client, framing: Framing) -> Result<io::Result<()>, AskError> {
+    let mut lines = io::stdin().lock().lines();
     loop {
-        if let Err(error) = output::print(prompt) {
+        if let Err(error) = output::print(framing.prompt()) {
             return Ok(Err(error));
         }
         let line = match lines.next().transpose() {
-            Ok(Some(line)) if !matches!(ctl::parse(&line), Ok(Command::Quit)) => line,
-            Ok(_) => return Ok(Ok(())),
+            Ok(Some(line)) => line,
+            Ok(None) => return Ok(Ok(())),
             Err(error) => return Ok(Err(error)),
         };
-        if !line.trim().is_empty() {
-            let reply = Reply::new(client.ask(&line)?);
-            if let Err(error) = output::print(&reply.text) {
-                return Ok(Err(error));
+        let echoed = if framing == Framing::Readline { output::print(&format!("{line}\n")) } else { Ok(()) };
+        if let Err(error) = echoed {
+            return Ok(Err(error));
+        }
+        if is_quit(&line) {
+            return Ok(Ok(()));
+        }
+        if let Err(error) = answer(&line, client)? {
+            return Ok(Err(error));
+        }
+    }
+}
+
+fn on_terminal(client: &mut Client) -> Result<io::Result<()>, AskError> {
+    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
+    let words = Words { asking: RefCell::new(None) };
+    let editor = Editor::<Words, MemHistory>::with_history(config, MemHistory::new());
+    let mut editor = match editor {
+        Ok(editor) => editor,
+        Err(error) => return Ok(Err(io::Error::other(error))),
+    };
+    editor.set_helper(Some(words));
+    loop {
+        match editor.readline(PROMPT) {
+            Ok(line) if is_quit(&line) => return Ok(Ok(())),
+            Ok(line) => {
+                if let Err(error) = answer(&line, client)? {
+                    return Ok(Err(error));
+                }
+            }
+            // Ctrl-C leaves the line, Ctrl-D the shell.
+            Err(ReadlineError::Interrupted) => {}
+            Err(ReadlineError::Eof) => return Ok(Ok(())),
+            Err(error) => return Ok(Err(io::Error::other(error))),
+        }
+    }
+}
+
+fn is_quit(line: &str) -> bool {
+    matches!(ctl::parse(line), Ok(Command::Quit))
+}
+
+fn answer(line: &str, client: &mut Client) -> Result<io::Result<()>, AskError> {
+    if line.trim().is_empty() {
+        return Ok(Ok(()));
+    }
+    if ctl::parse(line) == Ok(Command::Events(Then::Follow)) {
+        return Ok(output::print("events are followed by `multipathctl events --follow`\n"));
+    }
+    Ok(output::print(&Reply::new(client.ask(line)?).text))
+}
+
+/// Completes words of the language, maps and paths.
+struct Words {
+    /// Names are asked for over a connection of their own, made when the first is.
+    asking: RefCell<Option<Client>>,
+}
+
+impl Words {
+    /// What may stand at the end of `line`, and where that begins.
+    fn candidates(&self, line: &str) -> (usize, Vec<String>) {
+        let start = line.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
+        let (before, begun) = line.split_at(start);
+        let before: Vec<&str> = before.split_whitespace().collect();
+        let mut found = Vec::new();
+        for next in next(&before) {
+            match next {
+                Next::Word(word) => found.push(word.to_string()),
+                Next::Map => found.extend(self.names("show maps raw format %n")),
+                Next::Path => found.extend(self.names("show paths raw format %d")),
+                Next::Device => {
+                    found.extend(self.names("show maps raw format %n"));
+                    found.extend(self.names("show paths raw format %d"));
+                }
+                Next::Group | Next::File | Next::Anything => {}
             }
         }
+        found.retain(|word| word.starts_with(begun));
+        // A word that is done is followed by a blank.
+        (start, found.into_iter().map(|word| word + " ").collect())
+    }
+
+    fn names(&self, line: &str) -> Vec<String> {
+        let mut asking = self.asking.borrow_mut();
+        if asking.is_none() {
+            *asking = Client::connect(crate::client::REPLY_LIMIT).ok();
+        }
+        let reply = asking.as_mut().and_then(|client| client.ask(line).ok());
+        let Some(reply) = reply else {
+            *asking = None;
+            return Vec::new();
+        };
+        if reply == OK { Vec::new() } else { reply.lines().map(Into::into).collect() }
+    }
+}
+
+impl Completer for Words {
+    type Candidate = String;
+
+    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<String>)> {
+        Ok(self.candidates(line.get(..at).unwrap_or(line)))
+    }
+}
+
+impl Hinter for Words {
+    type Hint = String;
+}
+impl Highlighter for Words {}
+impl Validator for Words {}
+impl Helper for Words {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pipes_are_framed_in_three_ways() {
+        assert_eq!(Framing::named(None), Framing::Bare);
+        assert_eq!(Framing::named(Some("plain")), Framing::Plain);
+        assert_eq!(Framing::named(Some("readline")), Framing::Readline);
+    }
+
+    #[test]
+    fn words_are_completed() {
+        let words = Words { asking: RefCell::new(None) };
+        let of = |line: &str| words.candidates(line);
+        assert_eq!(of("reco"), (0, ["reconfigure ".to_string()].to_vec()));
+        assert_eq!(of("show to"), (5, ["topology ".to_string()].to_vec()));
+        assert_eq!(of("fail "), (5, ["path ".to_string()].to_vec()));
+        assert_eq!(of("bogus "), (6, Vec::new()));
     }
 }

@@ -2,6 +2,7 @@
 //! daemon that runs.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use lexopt::{Arg, Parser, ValueExt};
 
@@ -117,14 +118,21 @@ fn verbosity(parser: &mut Parser) -> Result<u8, String> {
     value.parse().map_err(|_| "-v takes a number, 0 to 4".into())
 }
 
-/// One command of words: a blank between them, quotes around those with blanks. Quotes may also open
-/// in one word and close in a later one: they are left as they are.
-fn join(words: impl Iterator<Item = OsString>) -> String {
-    let quoted = words.map(|word| {
-        let word = word.to_string_lossy().into_owned();
-        if word.contains([' ', '\t']) && !word.contains('"') { format!("\"{word}\"") } else { word }
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+/// Words → a line, as the reference's client does it: each followed by a blank, those with blanks in them between quotes,
+/// a newline at the end. Quotes may also open in one word and close in a later one: they are left as they are.
+///
+/// A link that udev made below `/dev/disk` becomes the node that it leads to: the daemon knows nodes only.
+pub fn join(words: impl IntoIterator<Item = OsString>) -> String {
+    let mut line = String::new();
+    for word in words {
+        let node = word.to_str().filter(|word| word.starts_with("/dev/disk/")).map(std::fs::canonicalize);
+        let word = node.and_then(Result::ok).map_or(word, PathBuf::into_os_string);
+        let word = word.to_string_lossy();
+        let quote = if word.contains([' ', '\t']) && !word.contains('"') { "\"" } else { "" };
+        line.extend([quote, &word, quote, " "]);
+    }
+    line.push('\n');
+    line
 }
 
 #[cfg(test)]
@@ -144,14 +152,18 @@ mod tests {
 
     #[test]
     fn words_are_joined_and_those_with_blanks_quoted() {
-        assert_eq!(command(&["show", "paths"]), "show paths");
-        assert_eq!(command(&["show", "paths", "format", "%d %w"]), r#"show paths format "%d %w""#);
+        assert_eq!(command(&["show", "paths"]), "show paths \n");
+        assert_eq!(command(&["show", "paths", "format", "%d %w"]), "show paths format \"%d %w\" \n");
         // An array's CSI driver passes the quotes as words of their own.
         assert_eq!(
             command(&["show", "maps", "raw", "format", "\"", "%w,%d", "\""]),
-            "show maps raw format \" %w,%d \""
+            "show maps raw format \" %w,%d \" \n"
         );
-        assert_eq!(command(&["-v3", "show", "paths", "-x"]), "show paths -x");
+        assert_eq!(command(&["-v3", "show", "paths", "-x"]), "show paths -x \n");
+        assert_eq!(
+            command(&["add", "path", "/dev/disk/by-id/no-such"]),
+            "add path /dev/disk/by-id/no-such \n"
+        );
     }
 
     #[test]

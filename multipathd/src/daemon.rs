@@ -13,16 +13,17 @@ use libmp::core::notice::Notice;
 use libmp::core::{Core, CoreInit};
 use libmp::types::Instant;
 use sd_notify::NotifyState;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant as TokioInstant, sleep, sleep_until};
 use tracing::{info, warn};
 
 use crate::args::{Foreground, Options};
-use crate::checks::Checks;
 use crate::executor::Executor;
+use crate::journal::Journal;
 use crate::log::{self, Sink};
+use crate::sys::claims::since_1970;
 use crate::sys::dm::{Mapper, Poller};
-use crate::sys::files::Files;
 use crate::sys::lane::Lane;
 use crate::sys::pidfile::{PID_FILE, PidFile};
 use crate::sys::poll::readable;
@@ -68,14 +69,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     for (what, errno) in refused {
         info!("not granted: {what}: {errno}");
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_io()
-        .enable_time()
-        .thread_stack_size(THREAD_STACK)
-        .max_blocking_threads(THREADS_MAX)
-        .thread_keep_alive(THREAD_KEEP_ALIVE)
-        .build()
-        .map_err(|error| format!("the event loop can't be made: {error}"))?;
+    let runtime = runtime()?;
     let ours = listening.ours().to_vec();
     let core = Core::new(CoreInit { pid: std::process::id() });
     let result = runtime.block_on(serve(core, mapper, listening, options));
@@ -87,26 +81,33 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     result.map(|()| std::process::exit(0))
 }
 
+/// The event loop. The error is a line.
+pub fn runtime() -> Result<Runtime, String> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .thread_stack_size(THREAD_STACK)
+        .max_blocking_threads(THREADS_MAX)
+        .thread_keep_alive(THREAD_KEEP_ALIVE)
+        .build()
+        .map_err(|error| format!("the event loop can't be made: {error}"))
+}
+
 async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Options) -> Result<(), String> {
     let (events, received) = unbounded_channel();
-    let server = listening.serve(events.clone()).map_err(|error| format!("control sockets: {error}"))?;
+    let journal = Arc::<Journal>::default();
+    let server = listening
+        .serve(events.clone(), journal.clone())
+        .map_err(|error| format!("control sockets: {error}"))?;
     let mapper = Arc::new(mapper);
     let work = Lane::new();
     tokio::spawn(forward_signals(events.clone()));
     tokio::spawn(forward_uevents(events.clone()));
     tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));
-    let executor = Executor {
-        events,
-        mapper,
-        server: server.clone(),
-        files: Arc::new(Files::default()),
-        options,
-        checks: Checks::new(),
-        maps: Lane::new(),
-        work: work.clone(),
-    };
+    let executor = Executor::new(events, mapper, options, work.clone());
     let supervisor = Supervisor { lane: work };
-    Loop { core, executor, supervisor, out: Outbox::new() }.run(received).await;
+    let clients = Clients { server: server.clone(), journal };
+    Loop { core, executor, supervisor, clients, out: Outbox::new() }.run(received).await;
     last_replies(&server).await;
     Ok(())
 }
@@ -116,6 +117,7 @@ struct Loop {
     core: Core,
     executor: Executor,
     supervisor: Supervisor,
+    clients: Clients,
     out: Outbox,
 }
 
@@ -157,15 +159,29 @@ impl Loop {
 
     fn carry_out(&mut self) -> ControlFlow<()> {
         for effect in self.out.drain() {
-            match &effect {
+            match effect {
+                Effect::Reply { id, text } => {
+                    self.clients.server.reply(id, text);
+                    continue;
+                }
+                Effect::Events { id, then } => self.clients.server.events(id, then),
                 Effect::Ready => self.supervisor.send(NotifyState::Ready),
-                Effect::Notify(notice) => self.supervisor.tell(notice),
+                Effect::Notify(ref notice) => {
+                    self.supervisor.tell(notice);
+                    self.clients.journal.note(since_1970(), notice);
+                }
                 _ => {}
             }
             self.executor.run(effect)?;
         }
         ControlFlow::Continue(())
     }
+}
+
+/// Who asks, and who listens.
+struct Clients {
+    server: Server,
+    journal: Arc<Journal>,
 }
 
 /// systemd, told how the daemon is. Its socket may block: on a lane.
@@ -217,7 +233,9 @@ impl Watchdog {
 
 async fn last_replies(server: &Server) {
     const STEP: Duration = Duration::from_millis(2);
-    let mut waited = Duration::ZERO;
+    // Who follows events is told of the last ones.
+    sleep(STEP).await;
+    let mut waited = STEP;
     while !server.is_idle() && waited < LAST_WORDS {
         sleep(STEP).await;
         waited += STEP;

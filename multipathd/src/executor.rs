@@ -17,7 +17,6 @@ use crate::reading;
 use crate::sys::dm::Mapper;
 use crate::sys::files::Files;
 use crate::sys::lane::Lane;
-use crate::sys::socket::Server;
 use crate::sys::sysfs;
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
@@ -26,8 +25,6 @@ pub struct Executor {
     pub events: UnboundedSender<Event>,
     /// Device-mapper.
     pub mapper: Arc<Mapper>,
-    /// The control sockets.
-    pub server: Server,
     /// Configuration and state.
     pub files: Arc<Files>,
     /// The command line.
@@ -41,6 +38,12 @@ pub struct Executor {
 }
 
 impl Executor {
+    /// One that answers with `events`. To be made inside the runtime.
+    pub fn new(events: UnboundedSender<Event>, mapper: Arc<Mapper>, options: Options, work: Lane) -> Self {
+        let (files, checks) = (Arc::new(Files::default()), Checks::new());
+        Self { events, mapper, files, options, checks, maps: Lane::new(), work }
+    }
+
     /// Starts what an effect asks for; its answer comes as an event. `Break` where the daemon is to
     /// stop.
     pub fn run(&self, effect: Effect) -> ControlFlow<()> {
@@ -56,11 +59,10 @@ impl Executor {
             }
             Effect::Save { token, file, text } => self.save(token, file, text),
             Effect::Forget { name } => self.checks.forget(&name),
-            Effect::Reply { id, text } => self.server.reply(id, text),
             Effect::Notify(notice) => log::say(&notice),
             Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
-            // Told to systemd, by the loop.
-            Effect::Ready => {}
+            // The loop's: to clients, and to systemd.
+            Effect::Reply { .. } | Effect::Events { .. } | Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

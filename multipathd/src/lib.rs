@@ -3,10 +3,12 @@
 //! Nothing here decides: `libmp::core` does. A library, so that the adapters can be tested against
 //! a real kernel, and so that the operator's command can read what the daemon reads.
 
+pub mod alone;
 pub mod args;
 pub mod checks;
 pub mod daemon;
 pub mod executor;
+pub mod journal;
 pub mod log;
 pub mod offline;
 pub mod reading;

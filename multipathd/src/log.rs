@@ -138,19 +138,17 @@ fn write_lines(lines: &Receiver<Line>, sink: Sink, log: &Log) {
 
 fn write_line(sink: Sink, line: &Line) {
     let Line { priority, micros, text } = line;
-    // Nobody is left to be told that the log can't be written.
-    let _ = match sink {
+    let line = match sink {
         Sink::Stderr => {
             let (s, us) = (micros / 1_000_000, micros % 1_000_000);
-            writeln!(std::io::stderr(), "{s}.{us:06} | {text}")
+            format!("{s}.{us:06} | {text}\n")
         }
-        Sink::Plain => writeln!(std::io::stderr(), "{text}"),
-        Sink::Journal => writeln!(std::io::stderr(), "<{priority}>{}", text.replace('\n', "\n  ")),
-        Sink::Syslog => {
-            process::syslog(*priority, text);
-            Ok(())
-        }
+        Sink::Plain => format!("{text}\n"),
+        Sink::Journal => format!("<{priority}>{}\n", text.replace('\n', "\n  ")),
+        Sink::Syslog => return process::syslog(*priority, text),
     };
+    // In one piece: stderr has no buffer, and others may write to it. Nobody is left to be told that it failed.
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Turns events into lines.

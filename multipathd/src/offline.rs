@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use libmp::core::effect::{Effect, Outbox};
-use libmp::core::event::{Event, RequestId};
+use libmp::core::event::{Event, Peer, RequestId};
 use libmp::core::{Core, CoreInit};
 use libmp::types::Errno;
 
@@ -31,7 +31,7 @@ pub fn ask(paths: Paths, line: &str) -> String {
         let Some(event) = events.pop_front() else { break };
         core.handle(time, event, &mut out);
     }
-    let request = Event::Request { id: RequestId(0), uid: 0, command: line.into() };
+    let request = Event::Request { id: RequestId(0), peer: Peer::SELF, command: line.into() };
     core.handle(time, request, &mut out);
     let replies = out.drain().filter_map(|effect| match effect {
         Effect::Reply { text, .. } => Some(text),

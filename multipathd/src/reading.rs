@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use libmp::config::settings::DeviceId;
 use libmp::config::{Config, Diagnostic, Environment, Source};
 use libmp::core::event::{Enumeration, Loaded, Survey};
 use libmp::dm::op::UUID_PREFIX;
@@ -39,6 +40,15 @@ pub fn load(texts: &Texts, new_devices: NewDevices) -> (Config, Vec<Diagnostic>)
         sources.push(KNOWN_ONLY);
     }
     Config::load_in(&sources, &environment())
+}
+
+/// The same for what is asked of one device: of the built-in hardware table only the entries that can be about it.
+pub fn load_for(texts: &Texts, device: Option<&DeviceId<'_>>) -> Config {
+    let sources: Vec<Source<'_>> = texts.config.iter().map(|(name, text)| Source { name, text }).collect();
+    match device {
+        Some(device) => Config::load_for(&sources, &environment(), device),
+        None => Config::load_in(&sources, &environment()).0,
+    }
 }
 
 /// All that a reconfigure would read, with `file` in the place of multipath.conf. Nothing that the daemon

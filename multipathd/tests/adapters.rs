@@ -216,6 +216,7 @@ fn a_map_is_there_with_its_link_when_its_creation_is_reported() {
     let taken = create(&mapper, "contract-a", lun.load(1));
     let why = taken.result.expect_err("the name is taken");
     assert_eq!((why.step.as_str(), why.errno), ("create", Errno::EBUSY));
+    assert!(why.holders[0].ends_with(" has the name"), "{:?}", why.holders);
     assert_eq!(map.read(), raw, "and the map is as it was");
     drop(map);
     assert!(!link("contract-a").exists(), "the link goes with it");

@@ -66,6 +66,21 @@ at_rest() {
     raw anon "$(status_kib RssAnon)"
     raw locked "$(status_kib VmLck)"
     raw switches "$("$measure" switches "$pid" "$switches_s")"
+    raw check_cpu "$(awk -v cpu="$cpu" -v s="$steady_s" -v asked="$commands" 'BEGIN { print cpu / s / asked }')"
+    reconfigure "$pid" "$cpu"
+}
+
+# What a reconfigure costs beyond the checks that go on. Less than a millisecond can't be told from them.
+reconfigure() { # PID CPU-AT-REST
+    local with
+    with=$("$measure" reconfigure "$1" "$steady_s") || return
+    raw reconfigure_cpu "$(awk -v with="$with" -v rest="$2" 'BEGIN { print (with - rest > 1 ? with - rest : 1) }')"
+}
+
+host_fails() {
+    local seconds
+    seconds=$("$measure" hostfails "$luns") || return
+    raw host_fails_s "$seconds"
 }
 
 show() {
@@ -98,7 +113,7 @@ main() {
         [ $((round % 2)) = 1 ] || order='reference ours'
         for who in $order; do
             echo "round $round of $rounds: $who"
-            start && at_rest && show "$ll_runs" && flush || return
+            start && at_rest && show "$ll_runs" && host_fails && flush || return
         done
         # The same work was done: else times can't be compared.
         who=both

@@ -114,6 +114,14 @@ ll() { "$MPCTL" -ll "$@"; }
 
 ours() { [ -z "${VM_REFERENCE:-}" ]; } # for what the reference is known not to do
 
+# Our programs under the names that scripts know.
+names=/run/names
+names_up() {
+    local name
+    mkdir -p $names
+    for name in multipath multipathd multipathc mpathpersist; do ln -sf "$MPCTL" "$names/$name"; done
+}
+
 # Columns of -ll are as wide as their widest entry: blanks are squeezed here.
 path_is() { # DISK STATES [MAP]: path_is sdb 'active ready running'
     ll ${3:+"$3"} 2>/dev/null | tr -s ' ' | grep -qE " $1 [0-9]+:[0-9]+ $2 ?\$"

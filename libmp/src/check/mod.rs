@@ -11,6 +11,7 @@ mod readsector0;
 pub mod sense;
 pub mod sysfs;
 mod tur;
+pub mod vendor_page;
 
 use ::core::fmt;
 use ::core::time::Duration;

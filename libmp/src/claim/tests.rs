@@ -14,11 +14,15 @@ struct Around {
     known: bool,
     map: bool,
     second: bool,
+    no_daemon: bool,
 }
 
 impl Surroundings for Around {
     fn is_in_map(&self) -> bool {
         self.in_map
+    }
+    fn has_daemon(&self) -> bool {
+        !self.no_daemon
     }
     fn has_failed(&self, _: &Wwid) -> bool {
         self.failed
@@ -37,7 +41,7 @@ impl Surroundings for Around {
     }
 }
 
-const RULES: Asker = Asker::Rules { daemon: true };
+const RULES: Asker = Asker::Rules;
 
 fn config(find: &str, more: &str) -> Config {
     let text = format!("defaults {{\n\tfind_multipaths {find}\n}}\n{more}");
@@ -60,7 +64,8 @@ fn raw() -> RawProbe {
 
 fn asked(config: &Config, released: bool, asker: Asker, heed: Heed, around: Around) -> Claim {
     let (name, raw) = (PathName::new("sdb"), raw());
-    claim(config, &Disk { name: &name, raw: &raw, released }, asker, heed, &around)
+    let in_full = || claim(config, &Disk { name: &name, raw: &raw, released }, heed, &around);
+    at_once(asker, &around).unwrap_or_else(in_full)
 }
 
 #[test]
@@ -110,11 +115,11 @@ fn what_was_released_stays_so_but_for_known_disks() {
 
 #[test]
 fn without_a_daemon_rules_claim_only_what_is_in_a_map() {
-    let (rules, known) = (Asker::Rules { daemon: false }, Around { known: true, ..Around::default() });
+    let known = Around { known: true, no_daemon: true, ..Around::default() };
     let greedy = config("greedy", "");
-    assert_eq!(asked(&greedy, false, rules, Heed::Configured, known), Claim::No);
+    assert_eq!(asked(&greedy, false, RULES, Heed::Configured, known), Claim::No);
     assert_eq!(asked(&greedy, false, Asker::Operator, Heed::Configured, known), Claim::Yes);
-    assert_eq!(asked(&greedy, false, rules, Heed::Configured, Around { in_map: true, ..known }), Claim::Yes);
+    assert_eq!(asked(&greedy, false, RULES, Heed::Configured, Around { in_map: true, ..known }), Claim::Yes);
 }
 
 #[test]

@@ -7,7 +7,8 @@ use super::blacklist::{DeviceRule, Rule, Rules};
 use super::devices::Device;
 use super::kind::{Value, quote};
 use super::layers::Layer;
-use super::options::{Key, OPTIONS, OptionRow, Section};
+use super::lexer::{self, Token, TokenKind};
+use super::options::{self, Key, OPTIONS, OptionRow};
 use super::{Config, Multipath};
 use crate::types::{MapName, Wwid};
 
@@ -49,6 +50,33 @@ const MULTIPATH_ORDER: &[Key] = &[
     Key::FlushOnLastDel,
     Key::Features,
 ];
+
+/// Of what a blacklist's rules are.
+const BLACKLIST_KINDS: &[&str] = &["device node", "udev property", "protocol", "wwid", "device"];
+
+/// A rule of a blacklist.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BlacklistRow {
+    /// `device node`, `udev property`, `protocol`, `wwid` or `device`.
+    pub of: &'static str,
+    /// `blacklist` or `exceptions`.
+    pub list: &'static str,
+    /// Is it one of the rules that are there without any file?
+    pub built_in: bool,
+    /// Its expression; of a device vendor and product, `:` between them.
+    pub rule: String,
+}
+
+/// A section of a dump.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Section {
+    /// `defaults`, `device`, ….
+    pub name: String,
+    /// Keywords and values, in their order.
+    pub settings: Vec<(String, String)>,
+    /// Sections in it.
+    pub sections: Vec<Section>,
+}
 
 impl Config {
     /// All of it, the built-in hardware table included.
@@ -96,24 +124,43 @@ impl Config {
 
     /// The blacklists as a report: each rule, and whether it is built in.
     pub fn dump_blacklist(&self) -> String {
+        let rows = self.blacklist_rows();
         let mut out = String::new();
-        let (black, white) = (&self.blacklist, &self.exceptions);
-        for (title, black, white) in [
-            ("device node", &black.devnode, &white.devnode),
-            ("udev property", &black.property, &white.property),
-            ("protocol", &black.protocol, &white.protocol),
-            ("wwid", &black.wwid, &white.wwid),
-        ] {
-            let lines = |rules: &[Rule]| -> Vec<(bool, String)> {
-                rules.iter().map(|rule| (rule.span.source == 0, rule.pattern.as_str().into())).collect()
-            };
-            report(title, &lines(black), &lines(white), &mut out);
+        for of in BLACKLIST_KINDS {
+            out.push_str(of);
+            out.push_str(" rules:\n");
+            for list in ["blacklist", "exceptions"] {
+                let rules: Vec<_> = rows.iter().filter(|row| row.of == *of && row.list == list).collect();
+                report(list, &rules, &mut out);
+            }
         }
-        let lines = |rules: &[DeviceRule]| -> Vec<(bool, String)> {
+        out
+    }
+
+    /// The rules of the blacklists, kind by kind, exceptions after what they are exceptions of.
+    pub fn blacklist_rows(&self) -> Vec<BlacklistRow> {
+        let mut rows = Vec::new();
+        let (black, white) = (&self.blacklist, &self.exceptions);
+        let patterns = |rules: &[Rule]| -> Vec<(bool, String)> {
+            rules.iter().map(|rule| (rule.span.source == 0, rule.pattern.as_str().into())).collect()
+        };
+        let devices = |rules: &[DeviceRule]| -> Vec<(bool, String)> {
             rules.iter().map(|rule| (rule.derived || rule.span.source == 0, rule.text())).collect()
         };
-        report("device", &lines(&black.device), &lines(&white.device), &mut out);
-        out
+        let kinds = [
+            (patterns(&black.devnode), patterns(&white.devnode)),
+            (patterns(&black.property), patterns(&white.property)),
+            (patterns(&black.protocol), patterns(&white.protocol)),
+            (patterns(&black.wwid), patterns(&white.wwid)),
+            (devices(&black.device), devices(&white.device)),
+        ];
+        for (of, (black, white)) in BLACKLIST_KINDS.iter().zip(kinds) {
+            for (list, rules) in [("blacklist", black), ("exceptions", white)] {
+                let row = |(built_in, rule)| BlacklistRow { of, list, built_in, rule };
+                rows.extend(rules.into_iter().map(row));
+            }
+        }
+        rows
     }
 
     /// `defaults` and the blacklists.
@@ -131,25 +178,25 @@ impl Config {
                 // An empty list is as good as none.
                 Key::UidAttrs => self.defaults.value(row.key).filter(|value| !value.is_empty_text()).cloned(),
                 // Belongs to sections that `defaults` is not: its default is not written.
-                _ if !row.sections.contains(Section::Defaults) => None,
+                _ if !row.sections.contains(options::Section::Defaults) => None,
                 key => self.defaults.value(key).or_else(|| self.internal.value(key)).cloned(),
             };
             if let Some(value) = value {
-                write_setting("\t", row, Section::Defaults, &value, &mut out);
+                write_setting("\t", row, options::Section::Defaults, &value, &mut out);
             }
         }
         out.push_str("}\n");
-        write_rules(Section::Blacklist, &self.blacklist, &mut out);
-        write_rules(Section::Exceptions, &self.exceptions, &mut out);
+        write_rules(options::Section::Blacklist, &self.blacklist, &mut out);
+        write_rules(options::Section::Exceptions, &self.exceptions, &mut out);
         out
     }
 
     fn write_overrides(&self, out: &mut String) {
         out.push_str("overrides {\n");
-        write_layer("\t", Section::Overrides, DEVICE_ORDER, &self.overrides, out);
+        write_layer("\t", options::Section::Overrides, DEVICE_ORDER, &self.overrides, out);
         for (_, layer) in &self.protocols {
             out.push_str("\tprotocol {\n");
-            write_layer("\t\t", Section::Protocol, &[Key::Type], layer, out);
+            write_layer("\t\t", options::Section::Protocol, &[Key::Type], layer, out);
             out.push_str("\t}\n");
         }
         out.push_str("}\n");
@@ -160,7 +207,7 @@ impl Config {
     }
 }
 
-fn write_setting(indent: &str, row: &OptionRow, section: Section, value: &Value, out: &mut String) {
+fn write_setting(indent: &str, row: &OptionRow, section: options::Section, value: &Value, out: &mut String) {
     out.push_str(indent);
     out.push_str(row.name);
     out.push(' ');
@@ -168,7 +215,7 @@ fn write_setting(indent: &str, row: &OptionRow, section: Section, value: &Value,
     out.push('\n');
 }
 
-fn write_layer(indent: &str, section: Section, first: &[Key], layer: &Layer, out: &mut String) {
+fn write_layer(indent: &str, section: options::Section, first: &[Key], layer: &Layer, out: &mut String) {
     let ordered = first.iter().filter_map(|key| layer.get(*key));
     let others = layer.iter().filter(|setting| !first.contains(&setting.key));
     for setting in ordered.chain(others) {
@@ -178,13 +225,13 @@ fn write_layer(indent: &str, section: Section, first: &[Key], layer: &Layer, out
 
 fn write_device(device: &Device, out: &mut String) {
     out.push_str("\tdevice {\n");
-    write_layer("\t\t", Section::Device, DEVICE_ORDER, &device.layer, out);
+    write_layer("\t\t", options::Section::Device, DEVICE_ORDER, &device.layer, out);
     out.push_str("\t}\n");
 }
 
 fn write_multipath(entry: &Multipath, name: Option<&MapName>, out: &mut String) {
     out.push_str("\tmultipath {\n");
-    write_layer("\t\t", Section::Multipath, MULTIPATH_ORDER, &entry.layer, out);
+    write_layer("\t\t", options::Section::Multipath, MULTIPATH_ORDER, &entry.layer, out);
     if let Some(name) = name {
         write_name(&entry.wwid, name, out);
     }
@@ -200,7 +247,7 @@ fn write_name(wwid: &Wwid, name: &MapName, out: &mut String) {
     }
 }
 
-fn write_rules(section: Section, rules: &Rules, out: &mut String) {
+fn write_rules(section: options::Section, rules: &Rules, out: &mut String) {
     out.push_str(section.word());
     out.push_str(" {\n");
     for (keyword, rules) in [
@@ -233,22 +280,42 @@ fn write_pattern(indent: &str, keyword: &str, pattern: &str, out: &mut String) {
     out.push('\n');
 }
 
-fn report(title: &str, black: &[(bool, String)], white: &[(bool, String)], out: &mut String) {
-    out.push_str(title);
-    out.push_str(" rules:\n");
-    for (title, rules) in [("- blacklist:\n", black), ("- exceptions:\n", white)] {
-        out.push_str(title);
-        if rules.is_empty() {
-            out.push_str("        <empty>\n");
-        }
-        for (built_in, rule) in rules {
-            out.push_str(if *built_in {
-                "        (default rule)     "
-            } else {
-                "        (config file rule) "
-            });
-            out.push_str(rule);
-            out.push('\n');
+fn report(list: &str, rules: &[&BlacklistRow], out: &mut String) {
+    out.extend(["- ", list, ":\n"]);
+    if rules.is_empty() {
+        out.push_str("        <empty>\n");
+    }
+    for row in rules {
+        let from = if row.built_in { "(default rule)     " } else { "(config file rule) " };
+        out.extend(["        ", from, &row.rule, "\n"]);
+    }
+}
+
+/// What a dump is made of: its sections, taken apart again.
+pub fn sections(dump: &str) -> Vec<Section> {
+    let mut open = [Section::default()].to_vec();
+    let mut found = Vec::new();
+    for line in lexer::lines(dump) {
+        lexer::tokens(line.text, &mut found);
+        let word = |token: &Token<'_>| match &token.kind {
+            TokenKind::Word(text) => String::from(*text),
+            TokenKind::Quoted { text, .. } => String::from(&**text),
+            TokenKind::Open | TokenKind::Close => String::new(),
+        };
+        match found.as_slice() {
+            [name, Token { kind: TokenKind::Open, .. }] => {
+                open.push(Section { name: word(name), ..Section::default() });
+            }
+            [Token { kind: TokenKind::Close, .. }] if open.len() > 1 => {
+                let closed = open.pop().unwrap_or_default();
+                open.last_mut().into_iter().for_each(|outer| outer.sections.push(closed.clone()));
+            }
+            [keyword, value] => {
+                let setting = (word(keyword), word(value));
+                open.last_mut().into_iter().for_each(|inner| inner.settings.push(setting.clone()));
+            }
+            _ => {}
         }
     }
+    open.swap_remove(0).sections
 }

@@ -15,7 +15,8 @@ mod checks;
 pub mod considered;
 pub mod devices;
 pub mod diag;
-mod dump;
+pub mod dump;
+mod excerpt;
 pub mod fix;
 pub mod flaky;
 pub mod kind;
@@ -49,7 +50,7 @@ use kind::{Accounts, RootOnly, Value};
 use layers::{Layer, Origin, Setting};
 use options::{Key, OPTIONS, Section};
 use parser::Block;
-use settings::Globals;
+use settings::{DeviceId, Globals};
 
 /// The built-in hardware table and blacklists, in the language of multipath.conf.
 const BUILT_IN: &str = include_str!("hwtable.conf");
@@ -122,13 +123,23 @@ impl Config {
 
     /// The same, on a machine that is known better.
     pub fn load_in(sources: &[Source<'_>], environment: &Environment<'_>) -> (Self, Vec<Diagnostic>) {
-        let (config, _, sink) = Self::read_in(sources, environment);
+        let (config, _, sink) = Self::read_in(BUILT_IN, sources, environment);
         (config, sink.finish())
     }
 
+    /// The same for what is asked of one device: of the built-in hardware table it has the entries that can be about it.
+    pub fn load_for(sources: &[Source<'_>], environment: &Environment<'_>, device: &DeviceId<'_>) -> Self {
+        let built_in = excerpt::about(BUILT_IN, device.vendor);
+        Self::read_in(&built_in, sources, environment).0
+    }
+
     /// The same, with the blocks of the files as they stand there, and room for more to say of them.
-    fn read_in<'s>(sources: &[Source<'s>], environment: &Environment<'_>) -> (Self, Vec<Block>, Sink<'s>) {
-        let mut texts = vec![(BUILT_IN_NAME, BUILT_IN)];
+    fn read_in<'s>(
+        built_in: &'s str,
+        sources: &[Source<'s>],
+        environment: &Environment<'_>,
+    ) -> (Self, Vec<Block>, Sink<'s>) {
+        let mut texts = vec![(BUILT_IN_NAME, built_in)];
         texts.extend(sources.iter().map(|source| (source.name, source.text)));
         let mut sink = Sink::new(texts.clone());
         let mut built_in = Vec::new();

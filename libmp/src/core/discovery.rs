@@ -11,9 +11,9 @@ use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
 use crate::core::judge::{Judged, judge};
 use crate::core::notice::Notice;
-use crate::core::path::{Exclusion, Path, PathId, Standing};
+use crate::core::path::{Again, Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
-use crate::core::waiting::Awaited;
+use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::dm::op::{UUID_PREFIX, wwid_of};
 use crate::identify::{self, RawProbe};
@@ -21,7 +21,7 @@ use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 impl Core {
     /// Everything there is: maps of an earlier run are taken over, disks are probed.
-    pub(super) fn enumerated(&mut self, now: Instant, found: Enumeration, out: &mut Outbox) {
+    pub(super) fn enumerated(&mut self, now: Instant, found: Enumeration, probes: Probes, out: &mut Outbox) {
         if self.phase == Phase::Stopping {
             return;
         }
@@ -45,17 +45,29 @@ impl Core {
         for id in gone {
             if self.paths[&id].standing == Standing::Excluded(Exclusion::Deleted) {
                 self.path_gone(now, id, out);
+            } else if let Some(path) = self.paths.get_mut(&id).filter(|path| path.probe.is_some()) {
+                // An answer that it is not there would be as the list says.
+                path.probe_again = path.probe_again.max(Again::IfThere);
             } else {
                 self.start_probe(id, out); // it may have come since the list was made
             }
         }
         for name in disks {
+            if probes == Probes::Unmapped && self.is_settled(&name) {
+                continue;
+            }
             self.disk_seen(now, &name, Seen::Again, out);
         }
         if self.phase == Phase::Enumerating {
             self.phase = Phase::Settling;
             self.timers.set(Timer::Settle, now + SETTLE_LIMIT);
         }
+    }
+
+    /// Is this disk in a map, and nothing in doubt about it?
+    fn is_settled(&self, name: &PathName) -> bool {
+        let path = self.by_name.get(name).and_then(|id| self.paths.get(id));
+        path.is_some_and(|path| path.map().is_some() && path.facts.is_some() && path.probe.is_none())
     }
 
     /// A message of udev.
@@ -144,7 +156,7 @@ impl Core {
     pub(super) fn start_probe(&mut self, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.probe.is_some() {
-            path.probe_again = true;
+            path.probe_again = Again::Yes;
             return;
         }
         let token = self.waiting.token(Awaited::Probe(id));
@@ -162,7 +174,12 @@ impl Core {
     ) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.probe = None;
-        if core::mem::take(&mut path.probe_again) {
+        let again = match core::mem::take(&mut path.probe_again) {
+            Again::No => false,
+            Again::IfThere => probe.is_ok(),
+            Again::Yes => true,
+        };
+        if again {
             self.start_probe(id, out);
             return;
         }

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use crate::check::CheckRequest;
 use crate::core::event::RequestId;
 use crate::core::notice::Notice;
+use crate::ctl::Then;
 use crate::dm::op::DmOp;
 use crate::types::{DevT, PathName, Token, Wwid};
 
-/// One thing to do. All but `Reply`, `Notify`, `Forget`, `Verbosity`, `Ready` and
+/// One thing to do. All but `Reply`, `Events`, `Notify`, `Forget`, `Verbosity`, `Ready` and
 /// `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -93,7 +94,14 @@ pub enum Effect {
         /// What.
         text: String,
     },
-    /// Tell the log (and whoever listens) what happened.
+    /// Answer a client with the notices that there were, the last ones that are kept.
+    Events {
+        /// Whom.
+        id: RequestId,
+        /// And afterwards?
+        then: Then,
+    },
+    /// Tell the log, and whoever follows events, what happened.
     Notify(Notice),
     /// The configuration that holds from now on wants so much logged, where the command line does not
     /// say (`verbosity`).

@@ -89,9 +89,9 @@ pub enum Event {
     Request {
         /// Who waits for the reply.
         id: RequestId,
-        /// The peer's user, by its credentials.
-        uid: u32,
-        /// The command, without its final NUL or newline.
+        /// Who asks.
+        peer: Peer,
+        /// The command, without its final NUL.
         command: String,
     },
     /// A signal.
@@ -103,6 +103,20 @@ pub enum Event {
 /// Names one request of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(pub u64);
+
+/// The process at the other end of a connection, by its credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Peer {
+    /// Its user.
+    pub uid: u32,
+    /// Its id, where it has one here.
+    pub pid: Option<u32>,
+}
+
+impl Peer {
+    /// This process, on root's behalf.
+    pub const SELF: Self = Self { uid: 0, pid: None };
+}
 
 /// What a `LoadConfig` reads.
 #[derive(Debug, Clone)]
@@ -182,7 +196,7 @@ pub struct DmFailure {
     pub step: String,
     /// Why.
     pub errno: Errno,
-    /// Who has the map or a partition of it open, where that is why (`vg-root`, `mounted on /mnt`).
+    /// Who has the map or a partition of it open, or its name, where that is why (`vg-root`, `mounted on /mnt`).
     pub holders: Vec<String>,
 }
 

@@ -324,7 +324,10 @@ impl Core {
                     let ordered = map.orders.switch_to.take().is_some();
                     map.stats.switch_group += 1;
                     map.switch.not_before = Some(now + interval);
-                    map.action = MapAction::SwitchPg;
+                    // What an operator ordered is not the daemon's doing.
+                    if !ordered {
+                        map.action = MapAction::SwitchPg;
+                    }
                     let reason = if ordered { "operator" } else { "failback" };
                     out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
                 }
@@ -352,7 +355,10 @@ impl Core {
         let put_down = self.load_refused(now, id, &done.op, &failure, out);
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
-            let (step, error) = (failure.step.clone(), failure.errno.to_string());
+            let (step, mut error) = (failure.step.clone(), failure.errno.to_string());
+            if !failure.holders.is_empty() {
+                error = alloc::format!("{error} ({})", failure.holders.join(", "));
+            }
             let said = self.maps.get(&id).filter(|_| failures < 4).map(|map| map.name.clone());
             if let Some(map) = said {
                 out.notify(Notice::MapOpFailed { map, step, error });

@@ -298,7 +298,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let was = core::mem::replace(&mut map.settings, settings);
         map.name = name;
-        if was.no_path_retry != map.settings.no_path_retry {
+        if was.no_path_retry != map.settings.no_path_retry || map.queue.is_outdated(&map.settings, interval) {
             self.timers.cancel(Timer::Queueing(id));
             if let Some(until) = map.queue.reconfigured(now, &map.settings, interval) {
                 self.timers.set(Timer::Queueing(id), until);

@@ -34,6 +34,7 @@ pub mod rehearsal;
 pub mod requests;
 pub mod resize;
 pub mod rounds;
+mod shown;
 pub mod snapshot;
 pub mod table;
 pub mod timers;
@@ -59,7 +60,7 @@ use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
 use crate::core::table::Table;
 use crate::core::timers::{Timer, Timers};
-use crate::core::waiting::{Awaited, Waiting};
+use crate::core::waiting::{Awaited, Probes, Waiting};
 use crate::state::bindings::Bindings;
 use crate::state::wwids::Wwids;
 use crate::types::{Instant, MapName, PathName, Token, Wwid};
@@ -104,6 +105,8 @@ pub struct Core {
     loads: u64,
     /// A reconfigure was asked for while one was under way.
     reconfigure_again: bool,
+    /// When the configuration has been taken over, every table is loaded anew, those that are right too.
+    reload_all: bool,
     config: Arc<Config>,
     paths: Table<PathId, Path>,
     by_name: BTreeMap<PathName, PathId>,
@@ -144,6 +147,7 @@ impl Core {
             loading: true,
             loads: 0,
             reconfigure_again: false,
+            reload_all: false,
             config: Arc::new(Config::load(&[]).0),
             paths: Table::default(),
             by_name: BTreeMap::new(),
@@ -216,14 +220,14 @@ impl Core {
                 }
             }
             Event::Enumerated { token, found } => {
-                if self.waiting.take(token).is_some() {
-                    self.enumerated(now, *found, out);
+                if let Some(Awaited::Enumeration(probes)) = self.waiting.take(token) {
+                    self.enumerated(now, *found, probes, out);
                 }
             }
             Event::Uevent(uevent) => self.uevent(now, &uevent, out),
             Event::UeventsLost => {
                 out.notify(Notice::UeventsLost);
-                self.enumerate(out);
+                self.enumerate(Probes::All, out);
             }
             Event::Probed { token, probe } => {
                 if let Some(Awaited::Probe(id)) = self.waiting.take(token) {
@@ -259,7 +263,7 @@ impl Core {
                 _ => {}
             },
             Event::Saved { token, result } => self.saved(now, token, result, out),
-            Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
+            Event::Request { id, peer, command } => self.request(now, id, peer, &command, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}
@@ -300,8 +304,8 @@ impl Core {
         self.maps.get(self.by_wwid.get(wwid)?)
     }
 
-    fn enumerate(&mut self, out: &mut Outbox) {
-        let token = self.token(Awaited::Enumeration);
+    fn enumerate(&mut self, probes: Probes, out: &mut Outbox) {
+        let token = self.token(Awaited::Enumeration(probes));
         out.push(Effect::Enumerate { token });
     }
 
@@ -327,6 +331,12 @@ impl Core {
 
     fn settled(&mut self, now: Instant, out: &mut Outbox) {
         self.refresh_maps(now, out);
+        if core::mem::take(&mut self.reload_all) {
+            self.maps
+                .values_mut()
+                .filter(|map| map.observed.is_some())
+                .for_each(|map| map.orders.reload = true);
+        }
         out.notify(Notice::Configured {
             maps: self.maps.len(),
             paths: self.paths.values().filter(|p| p.map().is_some()).count(),

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
+use crate::core::event::Peer;
 use crate::types::{DevT, MapName, PathName, Wwid};
 
 /// How much an operator must know of it.
@@ -237,6 +238,8 @@ pub enum Notice {
     Command {
         /// What it said.
         command: String,
+        /// Who it is.
+        peer: Peer,
         /// What it was told.
         outcome: String,
     },
@@ -335,7 +338,7 @@ impl fmt::Display for Notice {
                 write!(f, "{alias}: refused as the name of {wwid}: it belongs to {holder}")
             }
             SaveFailed { file, error } => write!(f, "{file}: not written: {error}"),
-            Command { command, outcome } => write!(f, "operator: {command}: {outcome}"),
+            Command { command, outcome, .. } => write!(f, "operator: {command}: {outcome}"),
             UeventsLost => f.write_str("udev messages were lost: everything is looked at anew"),
             Stopping => f.write_str("stopping"),
             Config { text } | Other { text, .. } => f.write_str(text),

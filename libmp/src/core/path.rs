@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::detect::Detected;
+use crate::check::vendor_page::VendorPage;
 use crate::check::{self, CheckState};
 use crate::config;
 use crate::config::considered::Considered;
@@ -54,8 +55,8 @@ pub struct Path {
     pub stats: PathStats,
     /// The probe under way.
     pub probe: Option<Token>,
-    /// Something changed while the probe was under way: probe again.
-    pub probe_again: bool,
+    /// What was said of it while the probe was under way.
+    pub probe_again: Again,
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
@@ -75,6 +76,18 @@ pub struct Path {
     pub steadiness: Steadiness,
     /// What the layers below it are told.
     pub tuning: Tuning,
+}
+
+/// Must a disk be probed once more when the probe under way is answered?
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Again {
+    /// Nothing was said of it.
+    #[default]
+    No,
+    /// If the answer is that it is there: a newer list does not have it.
+    IfThere,
+    /// Something changed.
+    Yes,
 }
 
 /// What the core makes of a disk.
@@ -160,6 +173,8 @@ pub struct Health {
     pub prioritizer: Prioritizer,
     /// What the device said of its kind, if it was asked.
     pub detected: Option<Detected>,
+    /// The page of its vendor's own.
+    pub vendor_page: VendorPage,
     /// What its checker remembers.
     pub memory: check::Memory,
     /// What its prioritizer remembers.
@@ -228,6 +243,7 @@ impl Health {
             checker,
             prioritizer,
             detected: None,
+            vendor_page: VendorPage::default(),
             memory: check::Memory::default(),
             prio_memory: prio::Memory::default(),
             round: Round::default(),
@@ -272,7 +288,7 @@ impl Path {
             health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),
             stats: PathStats { failures: 0, checks: 0 },
             probe: None,
-            probe_again: false,
+            probe_again: Again::No,
             moved_from: None,
             refused: None,
             retriggers: 0,

@@ -38,6 +38,8 @@ pub struct Queue {
     pub disabled: bool,
     /// The last path was deleted, and `flush_on_last_del` ends it.
     pub ended: bool,
+    /// How long it lasts by the settings that its end was reckoned with.
+    lasts: Option<Duration>,
 }
 
 /// What changed.
@@ -70,7 +72,7 @@ impl Queue {
     ) -> Change {
         match (self.phase, usable) {
             (Phase::Normal, 0) => {
-                let until = limit(now, settings, interval);
+                let until = self.limit(now, settings, interval);
                 self.phase = Phase::Recovery { since: now, until };
                 Change::Lost { until }
             }
@@ -86,7 +88,12 @@ impl Queue {
         }
     }
 
-    /// `no_path_retry` has changed: without a path, its time begins anew. Says when it ends.
+    /// Is time running that new settings, or another interval of checks, would make longer or shorter?
+    pub fn is_outdated(&self, settings: &MapSettings, interval: Duration) -> bool {
+        matches!(self.phase, Phase::Recovery { .. }) && self.lasts != lasting(settings, interval)
+    }
+
+    /// `no_path_retry` or its unit has changed: without a path, its time begins anew. Says when it ends.
     pub fn reconfigured(
         &mut self,
         now: Instant,
@@ -98,9 +105,15 @@ impl Queue {
             Phase::Recovery { since, .. } => since,
             Phase::Expired => now,
         };
-        let until = limit(now, settings, interval);
+        let until = self.limit(now, settings, interval);
         self.phase = Phase::Recovery { since, until };
         until
+    }
+
+    /// When queueing that begins now ends by itself.
+    fn limit(&mut self, now: Instant, settings: &MapSettings, interval: Duration) -> Option<Instant> {
+        self.lasts = lasting(settings, interval);
+        self.lasts.map(|lasts| now + lasts)
     }
 
     /// The time is over. Says how long it had lasted.
@@ -121,10 +134,10 @@ impl Queue {
     }
 }
 
-/// When queueing that begins now ends by itself.
-fn limit(now: Instant, settings: &MapSettings, interval: Duration) -> Option<Instant> {
+/// How long queueing lasts; `None`: no limit.
+fn lasting(settings: &MapSettings, interval: Duration) -> Option<Duration> {
     match settings.no_path_retry {
-        NoPathRetry::Checks(n) => Some(now + interval.saturating_mul(n)),
+        NoPathRetry::Checks(n) => Some(interval.saturating_mul(n)),
         _ => None,
     }
 }

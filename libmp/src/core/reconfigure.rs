@@ -12,7 +12,7 @@ use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::Loaded;
 use crate::core::notice::{Level, Notice};
 use crate::core::timers::Timer;
-use crate::core::waiting::Awaited;
+use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::ctl::{FAIL, OK};
 use crate::state::bindings::Bindings;
@@ -64,6 +64,7 @@ impl Core {
             let text =
                 format!("the configuration is not taken over, the running one stays in force: {count}");
             out.notify(Notice::Other { level: Level::Error, text });
+            self.reload_all = false;
             self.answer_load(&refusal(&loaded), out);
             if core::mem::take(&mut self.reconfigure_again) {
                 let _ = self.reconfigure(out);
@@ -76,6 +77,8 @@ impl Core {
 
     /// The configuration is this from now on; what follows is `enumerated`.
     pub(super) fn use_config(&mut self, now: Instant, loaded: Loaded, out: &mut Outbox) {
+        // Who each disk is, and whose, does not change with settings that are the same.
+        let same = self.phase == Phase::Running && self.config == loaded.config;
         self.config = loaded.config;
         self.said.clear();
         let (bindings, complaints) = Bindings::parse(&loaded.bindings);
@@ -91,7 +94,7 @@ impl Core {
         }
         self.phase = Phase::Enumerating;
         self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
-        self.enumerate(out);
+        self.enumerate(if same { Probes::Unmapped } else { Probes::All }, out);
     }
 }
 

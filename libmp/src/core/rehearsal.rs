@@ -20,7 +20,7 @@ use crate::core::event::{Event, Survey};
 use crate::core::map::{Map, Observed};
 use crate::core::notice::Notice;
 use crate::core::paper::Paper;
-use crate::core::path::{Path, Standing};
+use crate::core::path::{Again, Path, Standing};
 use crate::core::reconfigure::refusal;
 use crate::dm::op::DmOp;
 use crate::show::explain::Setting;
@@ -51,7 +51,7 @@ impl Core {
         core.waiting.forget_all();
         core.reconfigure_again = false;
         for path in core.paths.values_mut() {
-            (path.probe, path.probe_again) = (None, false);
+            (path.probe, path.probe_again) = (None, Again::No);
         }
         for map in core.maps.values_mut() {
             (map.inflight, map.requery) = (None, false);

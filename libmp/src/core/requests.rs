@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::check::{CheckState, Judged};
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox, StateFile};
-use crate::core::event::{DmFailure, RequestId, Survey};
+use crate::core::event::{DmFailure, Peer, RequestId, Survey};
 use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
@@ -17,16 +17,16 @@ use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
 use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
-    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, Show, TIMEOUT,
+    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, TIMEOUT,
 };
 use crate::dm::op::DmOp;
-use crate::show;
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 /// A request that is answered later.
 #[derive(Debug, Clone)]
 pub struct Pending {
     command: String,
+    peer: Peer,
     until: Until,
 }
 
@@ -63,16 +63,18 @@ impl From<&str> for Answer {
 
 impl Core {
     /// A client's command.
-    pub(super) fn request(&mut self, now: Instant, id: RequestId, uid: u32, line: &str, out: &mut Outbox) {
+    pub(super) fn request(&mut self, now: Instant, id: RequestId, peer: Peer, line: &str, out: &mut Outbox) {
         let command = match ctl::parse(line) {
             Ok(command) => command,
             Err(error) => return reply(id, error.reply(), out),
         };
-        if uid != 0 && command.needs_root() {
+        if peer.uid != 0 && command.needs_root() {
             return reply(id, PERMISSION_DENIED.into(), out);
         }
-        if let Command::Show(what) = &command {
-            return reply(id, self.show(now, what), out);
+        match &command {
+            Command::Show(what) => return reply(id, self.show(now, what), out),
+            Command::Events(then) => return out.push(Effect::Events { id, then: *then }),
+            _ => {}
         }
         if let Command::Explain { device, form } = &command {
             let text = self.explain(device).map(|explained| explained.render(*form));
@@ -83,7 +85,7 @@ impl Core {
         }
         match self.carry_out(now, &command, out) {
             Answer::Now(text) => {
-                Self::say_command(line, &text, out);
+                Self::say_command(line, peer, &text, out);
                 reply(id, text, out);
             }
             Answer::When(until) => {
@@ -91,7 +93,7 @@ impl Core {
                     let token = self.waiting.token(Awaited::Survey(id));
                     out.push(Effect::Survey { token, file });
                 }
-                self.pending.insert(id, Pending { command: line.into(), until });
+                self.pending.insert(id, Pending { command: line.into(), peer, until });
                 // Before the client itself gives up.
                 let limit = self.config.globals().uxsock_timeout.max(Duration::from_secs(1));
                 self.timers.set(Timer::Request(id), now + limit.mul_f32(0.9));
@@ -99,14 +101,14 @@ impl Core {
         }
     }
 
-    fn say_command(line: &str, outcome: &str, out: &mut Outbox) {
+    fn say_command(line: &str, peer: Peer, outcome: &str, out: &mut Outbox) {
         let outcome = outcome.trim_end().replace('\n', ": ");
-        out.notify(Notice::Command { command: line.trim_end().into(), outcome });
+        out.notify(Notice::Command { command: line.trim_end().into(), peer, outcome });
     }
 
     fn carry_out(&mut self, now: Instant, command: &Command, out: &mut Outbox) -> Answer {
         match command {
-            Command::Show(_) | Command::Explain { .. } => FAIL.into(),
+            Command::Show(_) | Command::Explain { .. } | Command::Events(_) => FAIL.into(),
             Command::AddPath(name) => self.add_path(now, name, out),
             Command::DelPath(name) => self.on_path(name, |core, id| core.del_path(now, id, out)),
             Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),
@@ -115,9 +117,13 @@ impl Core {
                 "fail\nthe daemon is busy with a configuration: ask again when it is done\n".into()
             }
             Command::Plan { form, .. } => Answer::When(Until::Surveyed(*form)),
-            Command::Reconfigure { .. } => {
-                self.reconfigure(out).map_or_else(|| FAIL.into(), |load| Answer::When(Until::Loaded(load)))
-            }
+            Command::Reconfigure { all } => self.reconfigure(out).map_or_else(
+                || FAIL.into(),
+                |load| {
+                    self.reload_all |= *all;
+                    Answer::When(Until::Loaded(load))
+                },
+            ),
             Command::Shutdown => {
                 self.stop(now, out);
                 OK.into()
@@ -156,31 +162,10 @@ impl Core {
                 self.on_path(name, |core, id| core.mark(id, |path| path.steadiness.unmark()))
             }
             Command::UnsetMarginalMap(name) => self.unmark_map(name),
+            // Nothing looks after reservations yet: of no map there is any.
+            Command::GetPrStatus(name) | Command::GetPrHold(name) => self.of_map(name, "unset\n"),
+            Command::GetPrKey(name) => self.of_map(name, "none\n"),
             _ => "fail\nthis command is not supported yet\n".into(),
-        }
-    }
-
-    fn show(&self, now: Instant, what: &Show) -> String {
-        match what {
-            Show::Config => self.config.dump(),
-            Show::ConfigLocal => {
-                let devices: Vec<(String, String)> = self
-                    .paths
-                    .values()
-                    .filter(|p| p.map().is_some())
-                    .filter_map(|p| p.facts.as_ref())
-                    .map(|f| (f.vendor.clone(), f.product.clone()))
-                    .collect();
-                let maps: Vec<_> = self
-                    .maps
-                    .values()
-                    .filter(|m| m.observed.is_some())
-                    .map(|m| (m.wwid.clone(), m.kernel_name().clone()))
-                    .collect();
-                self.config.dump_local(&devices, &maps)
-            }
-            Show::Blacklist => self.config.dump_blacklist(),
-            _ => show::show(&self.view(now), what).unwrap_or_else(|why| why.reply().into()),
         }
     }
 
@@ -216,6 +201,12 @@ impl Core {
         }
         self.dirty.insert(id);
         Answer::When(Until::Map(id))
+    }
+
+    /// What is the same for every map that there is.
+    fn of_map(&self, name: &str, text: &str) -> Answer {
+        let there = self.find_map(name).is_some_and(|id| self.maps[&id].observed.is_some());
+        if there { text.into() } else { DEVICE_NOT_FOUND.into() }
     }
 
     /// Changes one map, or all of them, without waiting for anything.
@@ -478,7 +469,7 @@ impl Core {
     pub(super) fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
         self.timers.cancel(Timer::Request(id));
         if let Some(pending) = self.pending.remove(&id) {
-            Self::say_command(&pending.command, text, out);
+            Self::say_command(&pending.command, pending.peer, text, out);
             reply(id, text.into(), out);
         }
     }

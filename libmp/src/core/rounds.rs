@@ -76,6 +76,7 @@ impl Path {
                 }
             }
         }
+        let vendor_page = health.vendor_page.step(facts, settings, &health.round.answers);
         let judged = check::step(
             health.checker,
             facts,
@@ -88,9 +89,17 @@ impl Path {
                 if let Err(more) = health.rate(facts, settings, setting).map(drop) {
                     wanted.add(Wanted(more.0.into_iter().filter(|ask| !is_dear(ask)).collect()));
                 }
+                vendor_page.unwrap_or_else(|more| wanted.add(more));
                 Turn::Ask(wanted.0)
             }
             Ok(judged) if judged.retry => Turn::Done(judged, None),
+            // The checker asks nothing, or has asked already.
+            Ok(judged)
+                if judged.state.is_usable()
+                    && let Err(wanted) = vendor_page =>
+            {
+                Turn::Ask(wanted.0)
+            }
             Ok(judged) => health.rated(facts, settings, setting, judged),
         }
     }
@@ -274,6 +283,25 @@ mod tests {
         let (facts, settings) = (path.facts.clone().unwrap(), path.settings.clone().unwrap());
         path.health.choose(&facts, &settings);
         assert_eq!(play(&mut path, None, &array)[0], "0000");
+    }
+
+    #[test]
+    fn the_vendors_page_comes_with_the_first_check() {
+        let raw = RawProbe { vendor: (*b"3PARdata").into(), model: (*b"VV").into(), ..RawProbe::default() };
+        let array = |ask: &Ask| {
+            scsi(ask, |operation, page| match (operation, page) {
+                (0x12, 0xc0) => good(&["00c0002c 04", &"00".repeat(35), "00000004", "766f6c31"].concat()),
+                _ => good(""),
+            })
+        };
+        for (checker, first) in [("tur", "0000 12c0"), ("none", "12c0")] {
+            let overrides =
+                alloc::format!("detect_prio no\n}}\noverrides {{\npath_checker {checker}\nprio const");
+            let mut path = path(&overrides, &raw);
+            assert_eq!(play(&mut path, Some("running"), &array)[0], first, "{checker}");
+            assert_eq!(path.health.vendor_page.text(), Some("vol1"), "{checker}");
+            assert!(!play(&mut path, Some("running"), &array)[0].contains("12c0"), "{checker}: once");
+        }
     }
 
     #[test]

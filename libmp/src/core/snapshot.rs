@@ -1,9 +1,10 @@
 //! The core's memory → a [`View`]. Nothing is asked of anybody.
 
 use alloc::collections::BTreeMap;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::core::map::{Map, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::queueing::Phase as QueuePhase;
@@ -42,6 +43,17 @@ impl Core {
             }
             Phase::Running => DaemonState::Idle,
         }
+    }
+
+    /// Has everything been done that can be done for now, and every path of a map been checked? What hangs is not waited
+    /// for.
+    pub fn is_at_rest(&self) -> bool {
+        let asked = |p: &Path| {
+            let hangs = p.health.stuck.is_some();
+            let unchecked = p.map().is_some() && p.health.state == CheckState::Unchecked;
+            !hangs && (p.health.inflight.is_some() || unchecked)
+        };
+        !self.is_busy() && self.dirty.is_empty() && self.unsaved.is_empty() && !self.paths.values().any(asked)
     }
 
     /// Are uevents being worked on?
@@ -99,7 +111,7 @@ impl Core {
             tpg: facts.tpg,
             max_sectors_kb: facts.max_sectors_kb,
             ids: facts.ids,
-            vpd_data: None,
+            vpd_data: vendor_text(path),
             excluded: false,
         }
     }
@@ -138,7 +150,7 @@ impl Core {
             failures: map.stats.map_failures,
             max_sectors_kb: first.and_then(|f| f.max_sectors_kb),
             groups: observed.map(|o| self.group_views(now, map, o, &members)).unwrap_or_default(),
-            vpd_data: None,
+            vpd_data: members.iter().find_map(|path| vendor_text(path)),
         }
     }
 
@@ -173,6 +185,12 @@ const fn is_shown(path: &Path) -> bool {
                 Exclusion::Blacklisted(_) | Exclusion::Deleted | Exclusion::Gone | Exclusion::Usb
             )
         )
+}
+
+/// What its vendor's page says, where it is configured to be shown.
+fn vendor_text(path: &Path) -> Option<String> {
+    path.settings.as_ref()?.vpd_vendor.as_ref()?;
+    path.health.vendor_page.text().map(Into::into)
 }
 
 /// Whole seconds that have passed of the interval, and the interval.

@@ -10,7 +10,7 @@ use crate::check::ask::{good, refused};
 use crate::check::{Answer, Ask, CheckState, RawCheck, ScsiReply};
 use crate::config::{Config, Source};
 use crate::core::effect::{Effect, Outbox};
-use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded};
+use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal};
 use crate::core::notice::Level;
 use crate::core::{Core, CoreInit};
 use crate::identify::RawProbe;
@@ -22,14 +22,14 @@ struct Machine {
     now: Instant,
     answer: fn(u8) -> ScsiReply,
     said: Vec<(Level, String)>,
+    probes: u32,
 }
 
 impl Machine {
     fn new(defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
-        let text = alloc::format!("defaults {{\nfind_multipaths greedy\n{defaults}\n}}\n");
-        let config = Arc::new(Config::load(&[Source { name: "f", text: &text }]).0);
+        let config = config(defaults);
         let core = Core::new(CoreInit { pid: 1 });
-        let mut machine = Self { core, now: Instant::from_micros(0), answer, said: Vec::new() };
+        let mut machine = Self { core, now: Instant::from_micros(0), answer, said: Vec::new(), probes: 0 };
         let mut out = Outbox::new();
         machine.core.start(machine.now, &mut out);
         machine.carry_out(out, &config);
@@ -68,6 +68,7 @@ impl Machine {
                 Event::Enumerated { token, found: Box::new(found) }
             }
             Effect::Probe { token, .. } => {
+                self.probes += 1;
                 let raw = RawProbe {
                     sectors: 2048,
                     udev_initialized: true,
@@ -99,6 +100,12 @@ impl Machine {
         })
     }
 
+    fn reconfigure(&mut self, defaults: &str) {
+        let mut out = Outbox::new();
+        self.core.handle(self.now, Event::Signal(Signal::Reconfigure), &mut out);
+        self.carry_out(out, &config(defaults));
+    }
+
     /// Lets time pass; what was said meanwhile of the disk.
     fn advance(&mut self, seconds: u64) -> Vec<(Level, String)> {
         let end = self.now + Duration::from_secs(seconds);
@@ -118,6 +125,11 @@ impl Machine {
         let path = self.core.paths().next().expect("it is there");
         (path.health.state, path.health.priority)
     }
+}
+
+fn config(defaults: &str) -> Arc<Config> {
+    let text = alloc::format!("defaults {{\nfind_multipaths greedy\n{defaults}\n}}\n");
+    Arc::new(Config::load(&[Source { name: "f", text: &text }]).0)
 }
 
 fn checker_says(said: &[(Level, String)]) -> Vec<(Level, &str)> {
@@ -140,6 +152,17 @@ fn a_path_that_stays_failed_is_said_again_or_for_who_wants_to_know() {
         let said = machine.advance(60);
         assert_eq!(checker_says(&said), [(Level::Notice, "3600a0b8: sda - tur checker reports path is up")]);
     }
+}
+
+#[test]
+fn a_reconfigure_without_a_change_probes_no_path_of_a_map() {
+    let mut machine = Machine::new("no_path_retry 3", |_| good(""));
+    machine.advance(60);
+    assert_eq!(machine.probes, 1);
+    machine.reconfigure("no_path_retry 3");
+    assert_eq!(machine.probes, 1);
+    machine.reconfigure("no_path_retry 4");
+    assert_eq!(machine.probes, 2);
 }
 
 #[test]

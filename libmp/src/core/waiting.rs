@@ -15,8 +15,8 @@ pub enum Awaited {
     Config,
     /// Everything that a plan is made from, for this request.
     Survey(RequestId),
-    /// All disks and maps.
-    Enumeration,
+    /// All disks and maps, and which disks are to be probed.
+    Enumeration(Probes),
     /// A path's probe.
     Probe(PathId),
     /// A path's check.
@@ -35,6 +35,16 @@ pub enum Awaited {
     Rescan(PathId),
     /// A state file.
     Save(StateFile),
+}
+
+/// Which of the disks in a list are probed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Probes {
+    /// All.
+    All,
+    /// Those that are in no map: what is known of the others is what udev said last, and is asked for by the same
+    /// settings.
+    Unmapped,
 }
 
 /// All awaited answers.

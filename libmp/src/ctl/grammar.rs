@@ -5,212 +5,14 @@
 //! `format`, `key` and `pathlist` take the word after them as their argument, whatever it is.
 
 use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Command, FAIL, Form, MapForm, REFERENCE_VERSION, Show};
-
-/// Keywords by meaning: aliases are one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Word {
-    Add,
-    All,
-    Blacklist,
-    Config,
-    Daemon,
-    Del,
-    Devices,
-    DisableQueueing,
-    Explain,
-    Fail,
-    File,
-    ForceQueueing,
-    Format,
-    GetPrHold,
-    GetPrKey,
-    GetPrStatus,
-    Group,
-    Json,
-    Key,
-    Local,
-    Map,
-    Maps,
-    Path,
-    PathList,
-    Paths,
-    Plan,
-    Quit,
-    Raw,
-    Reconfigure,
-    Reinstate,
-    Reload,
-    Reset,
-    Resize,
-    RestoreQueueing,
-    Resume,
-    SetMarginal,
-    SetPrHold,
-    SetPrKey,
-    SetPrStatus,
-    Show,
-    Shutdown,
-    Stats,
-    Status,
-    Suspend,
-    Switch,
-    Topology,
-    UnsetMarginal,
-    UnsetPrHold,
-    UnsetPrKey,
-    UnsetPrStatus,
-    Wildcards,
-    Wwid,
-    Wwids,
-}
-
-impl Word {
-    /// Is the next word its argument?
-    const fn takes_argument(self) -> bool {
-        use Word::{Explain, File, Format, Group, Key, Map, Path, PathList, Wwid};
-        matches!(self, Path | Map | Group | Format | Key | PathList | Explain | File | Wwid)
-    }
-}
-
-const KEYWORDS: &[(&str, Word)] = &[
-    ("list", Word::Show),
-    ("show", Word::Show),
-    ("add", Word::Add),
-    ("remove", Word::Del),
-    ("del", Word::Del),
-    ("switch", Word::Switch),
-    ("switchgroup", Word::Switch),
-    ("suspend", Word::Suspend),
-    ("resume", Word::Resume),
-    ("reinstate", Word::Reinstate),
-    ("fail", Word::Fail),
-    ("resize", Word::Resize),
-    ("reset", Word::Reset),
-    ("reload", Word::Reload),
-    ("forcequeueing", Word::ForceQueueing),
-    ("disablequeueing", Word::DisableQueueing),
-    ("restorequeueing", Word::RestoreQueueing),
-    ("reconfigure", Word::Reconfigure),
-    ("quit", Word::Quit),
-    ("exit", Word::Quit),
-    ("shutdown", Word::Shutdown),
-    ("getprstatus", Word::GetPrStatus),
-    ("setprstatus", Word::SetPrStatus),
-    ("unsetprstatus", Word::UnsetPrStatus),
-    ("getprkey", Word::GetPrKey),
-    ("setprkey", Word::SetPrKey),
-    ("unsetprkey", Word::UnsetPrKey),
-    ("getprhold", Word::GetPrHold),
-    ("setprhold", Word::SetPrHold),
-    ("unsetprhold", Word::UnsetPrHold),
-    ("setmarginal", Word::SetMarginal),
-    ("unsetmarginal", Word::UnsetMarginal),
-    ("paths", Word::Paths),
-    ("path", Word::Path),
-    ("maps", Word::Maps),
-    ("multipaths", Word::Maps),
-    ("map", Word::Map),
-    ("multipath", Word::Map),
-    ("group", Word::Group),
-    ("daemon", Word::Daemon),
-    ("status", Word::Status),
-    ("stats", Word::Stats),
-    ("topology", Word::Topology),
-    ("config", Word::Config),
-    ("blacklist", Word::Blacklist),
-    ("devices", Word::Devices),
-    ("raw", Word::Raw),
-    ("wildcards", Word::Wildcards),
-    ("format", Word::Format),
-    ("json", Word::Json),
-    ("key", Word::Key),
-    ("local", Word::Local),
-    ("all", Word::All),
-    ("pathlist", Word::PathList),
-];
-
-/// Keywords that the reference does not have. They are taken whole only: a word that is short for one of
-/// the others stays so.
-const OURS: &[(&str, Word)] = &[
-    ("explain", Word::Explain),
-    ("plan", Word::Plan),
-    ("file", Word::File),
-    ("wwid", Word::Wwid),
-    ("wwids", Word::Wwids),
-];
-
-/// The grammar as operators are told it, a command a line.
-const USAGE: &[&str] = &[
-    "list|show paths",
-    "list|show paths format $format",
-    "list|show paths raw format $format",
-    "list|show path $path",
-    "list|show maps|multipaths",
-    "list|show status",
-    "list|show daemon",
-    "list|show maps|multipaths status",
-    "list|show maps|multipaths stats",
-    "list|show maps|multipaths format $format",
-    "list|show maps|multipaths raw format $format",
-    "list|show maps|multipaths topology",
-    "list|show topology",
-    "list|show maps|multipaths json",
-    "list|show map|multipath $map topology",
-    "list|show map|multipath $map format $format",
-    "list|show map|multipath $map raw format $format",
-    "list|show map|multipath $map json",
-    "list|show config local",
-    "list|show config",
-    "list|show blacklist",
-    "list|show devices",
-    "list|show wildcards",
-    "reset maps|multipaths stats",
-    "reset map|multipath $map stats",
-    "add path $path",
-    "remove|del path $path",
-    "add map|multipath $map",
-    "remove|del map|multipath $map",
-    "remove|del maps|multipaths",
-    "switch|switchgroup map|multipath $map group $group",
-    "reconfigure",
-    "reconfigure all",
-    "suspend map|multipath $map",
-    "resume map|multipath $map",
-    "resize map|multipath $map",
-    "reload map|multipath $map",
-    "reset map|multipath $map",
-    "reinstate path $path",
-    "fail path $path",
-    "disablequeueing map|multipath $map",
-    "restorequeueing map|multipath $map",
-    "disablequeueing maps|multipaths",
-    "restorequeueing maps|multipaths",
-    "quit|exit",
-    "shutdown",
-    "getprstatus map|multipath $map",
-    "setprstatus map|multipath $map",
-    "setprstatus map|multipath $map pathlist $pathlist",
-    "unsetprstatus map|multipath $map",
-    "forcequeueing daemon",
-    "restorequeueing daemon",
-    "getprkey map|multipath $map",
-    "setprkey map|multipath $map key $key",
-    "unsetprkey map|multipath $map",
-    "setmarginal path $path",
-    "unsetmarginal path $path",
-    "unsetmarginal map|multipath $map",
-    "getprhold map|multipath $map",
-    "setprhold map|multipath $map",
-    "unsetprhold map|multipath $map",
-];
-
-/// Date of the release whose answers these are, as it stands in the help text.
-const REFERENCE_DATE: &str = "07/13, 2026";
+use super::help::help;
+use super::keywords::{Word, keyword};
+use super::{Command, FAIL, Form, MapForm, Show, Then};
 
 /// Why a line is not a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -237,18 +39,6 @@ impl GrammarError {
         };
         format!("{FAIL}{head}\n{}", help())
     }
-}
-
-/// The help text: a line that names the release, and the grammar.
-pub fn help() -> String {
-    let mut text =
-        format!("multipath-tools v{REFERENCE_VERSION} ({REFERENCE_DATE})\nCLI commands reference:\n");
-    for usage in USAGE {
-        text.push(' ');
-        text.push_str(usage);
-        text.push('\n');
-    }
-    text
 }
 
 /// Reads one line, as it came over the wire (a newline at its end is kept for the echo in errors).
@@ -285,6 +75,7 @@ pub fn parse(line: &str) -> Result<Command, GrammarError> {
 fn show(what: &[(Word, &str)]) -> Option<Show> {
     let format = |text: &str| Some(text.to_owned());
     let form = |text: &str, raw| MapForm::Format { format: text.to_owned(), raw };
+    let map = |name: &str, what| Show::Map { name: name.to_owned(), what };
     Some(match *what {
         [(Word::Paths, _)] => Show::Paths { format: None, raw: false },
         [(Word::Paths, _), (Word::Format, text)] => Show::Paths { format: format(text), raw: false },
@@ -301,16 +92,10 @@ fn show(what: &[(Word, &str)]) -> Option<Show> {
         [(Word::Maps, _), (Word::Stats, _)] => Show::MapsStats,
         [(Word::Maps, _), (Word::Topology, _)] | [(Word::Topology, _)] => Show::MapsTopology,
         [(Word::Maps, _), (Word::Json, _)] => Show::MapsJson,
-        [(Word::Map, name), ref form_of @ ..] => Show::Map {
-            name: name.to_owned(),
-            what: match *form_of {
-                [(Word::Topology, _)] => MapForm::Topology,
-                [(Word::Json, _)] => MapForm::Json,
-                [(Word::Format, text)] => form(text, false),
-                [(Word::Raw, _), (Word::Format, text)] => form(text, true),
-                _ => return None,
-            },
-        },
+        [(Word::Map, name), (Word::Topology, _)] => map(name, MapForm::Topology),
+        [(Word::Map, name), (Word::Json, _)] => map(name, MapForm::Json),
+        [(Word::Map, name), (Word::Format, text)] => map(name, form(text, false)),
+        [(Word::Map, name), (Word::Raw, _), (Word::Format, text)] => map(name, form(text, true)),
         [(Word::Status, _)] => Show::Status,
         [(Word::Daemon, _)] => Show::Daemon,
         [(Word::Config, _)] => Show::Config,
@@ -318,6 +103,10 @@ fn show(what: &[(Word, &str)]) -> Option<Show> {
         [(Word::Blacklist, _)] => Show::Blacklist,
         [(Word::Devices, _)] => Show::Devices,
         [(Word::Wildcards, _)] => Show::Wildcards,
+        [ref text @ .., (Word::Json, _)] => match show(text)? {
+            Show::Json(_) | Show::MapsJson | Show::Map { what: MapForm::Json, .. } => return None,
+            text => Show::Json(Box::new(text)),
+        },
         _ => return None,
     })
 }
@@ -331,6 +120,8 @@ fn verb(items: &[(Word, &str)]) -> Option<Command> {
         [(Word::Plan, _), (Word::File, file), ref form @ ..] => {
             Command::Plan { file: Some(file.to_owned()), form: form_of(form)? }
         }
+        [(Word::Events, _)] => Command::Events(Then::End),
+        [(Word::Events, _), (Word::Follow, _)] => Command::Events(Then::Follow),
         [(Word::Plan, _), ref form @ ..] => Command::Plan { file: None, form: form_of(form)? },
         [(verb, _), (Word::Path, name)] => on_path(verb)?(name.to_owned()),
         [(verb, _), (Word::Map, name)] => on_map(verb, name.to_owned())?,
@@ -405,30 +196,6 @@ fn on_map(verb: Word, name: String) -> Option<Command> {
     })
 }
 
-/// The keyword that `text` is, or is the beginning of; none where several begin so.
-fn keyword(text: &str) -> Option<Word> {
-    if text.is_empty() {
-        return None;
-    }
-    if let Some((_, word)) = OURS.iter().find(|(name, _)| *name == text) {
-        return Some(*word);
-    }
-    let mut found = None;
-    for &(name, word) in KEYWORDS {
-        if name == text {
-            return Some(word);
-        }
-        if name.starts_with(text) {
-            if found.is_some() {
-                found = Some(None);
-            } else {
-                found = Some(Some(word));
-            }
-        }
-    }
-    found.flatten()
-}
-
 /// Words of a line. A quote that is never closed ends with the line.
 fn split(line: &str) -> Vec<String> {
     let mut words = Vec::new();
@@ -457,6 +224,7 @@ fn split(line: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ctl::help::USAGE;
 
     fn paths(format: &str, raw: bool) -> Command {
         Command::Show(Show::Paths { format: Some(format.into()), raw })
@@ -564,19 +332,6 @@ mod tests {
     }
 
     #[test]
-    fn no_prefix_of_two_keywords_is_taken_for_one() {
-        for (name, word) in KEYWORDS {
-            assert_eq!(keyword(name), Some(*word));
-            for end in 1..name.len() {
-                let prefix = &name[..end];
-                let whole = KEYWORDS.iter().any(|(other, _)| *other == prefix);
-                let begun = KEYWORDS.iter().filter(|(other, _)| other.starts_with(prefix)).count();
-                assert_eq!(keyword(prefix).is_some(), whole || begun == 1, "{prefix}");
-            }
-        }
-    }
-
-    #[test]
     fn keywords_of_ours_are_taken_whole_and_leave_the_others_alone() {
         let plan = |file: Option<&str>, form| Command::Plan { file: file.map(Into::into), form };
         let explain = |form| Command::Explain { device: "sda".into(), form };
@@ -589,6 +344,27 @@ mod tests {
         ] {
             let parsed = parse(line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
             assert_eq!((parsed.needs_root(), parsed), (root, command));
+        }
+        let json = |what| Command::Show(Show::Json(Box::new(what)));
+        for (line, command) in [
+            ("show paths json", json(Show::Paths { format: None, raw: false })),
+            (
+                "show paths format \"%d %m\" json",
+                json(Show::Paths { format: Some("%d %m".into()), raw: false }),
+            ),
+            ("list status json", json(Show::Status)),
+            ("show topo js", json(Show::MapsTopology)),
+            ("show config local json \n", json(Show::ConfigLocal)),
+            ("show maps json", Command::Show(Show::MapsJson)),
+            ("events", Command::Events(Then::End)),
+            ("events follow \n", Command::Events(Then::Follow)),
+        ] {
+            assert_eq!(parse(line), Ok(command), "{line}");
+        }
+        for line in
+            ["show json", "show maps json json", "show paths json json", "events json", "event", "follow"]
+        {
+            assert!(parse(line).is_err(), "{line}");
         }
         for line in ["expl sda", "explain", "explain sda raw", "pla", "plan file", "file x"] {
             assert!(parse(line).is_err(), "{line}");

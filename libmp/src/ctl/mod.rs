@@ -6,8 +6,11 @@
 
 pub mod device;
 pub mod grammar;
+pub mod help;
+mod keywords;
 pub mod wire;
 
+use alloc::boxed::Box;
 use alloc::string::String;
 
 pub use grammar::{GrammarError, parse};
@@ -47,6 +50,8 @@ pub enum Command {
         /// In which form.
         form: Form,
     },
+    /// What happened lately?
+    Events(Then),
     /// What would a reconfigure change? Nothing is changed.
     Plan {
         /// A file in the place of multipath.conf; `None`: what is there.
@@ -201,6 +206,8 @@ pub enum Show {
     Devices,
     /// The wildcards of formats.
     Wildcards,
+    /// Any of these as JSON, where the reference has none.
+    Json(Box<Self>),
 }
 
 /// For people, or for programs.
@@ -210,6 +217,15 @@ pub enum Form {
     Text,
     /// JSON.
     Json,
+}
+
+/// What follows the events that there were.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing.
+    End,
+    /// Those that come, until the client goes.
+    Follow,
 }
 
 /// Forms of one map.

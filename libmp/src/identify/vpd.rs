@@ -1,6 +1,9 @@
 //! Vital product data pages 0x00, 0x80 and 0x83 (SPC-4 7.8.14, 7.8.15, 7.8.6), as sysfs gives them: header included.
+//! And page 0xc0 of HPE 3PAR and its successors, which only the device itself gives.
 //!
 //! Any bytes may come in. What does not fit into the page, or into what was read of it, is not there.
+
+use alloc::string::String;
 
 /// Association of a designator with the logical unit.
 pub const OF_LOGICAL_UNIT: u8 = 0;
@@ -88,6 +91,23 @@ pub fn unit_serial(page: &[u8]) -> Option<&[u8]> {
     (!serial.is_empty()).then_some(serial)
 }
 
+/// Longest text that a vendor's page is shown with, in bytes.
+const VENDOR_TEXT_MAX: usize = 127;
+
+/// Name of the volume in page 0xc0 of HPE 3PAR (InForm OS, page revision 4 and later): its length is in
+/// bytes 40 to 43, big-endian, and it follows, at most 128 bytes up to the first NUL. What would not print
+/// is `?`. `None`: the page has none.
+pub fn hp3par_volume_name(page: &[u8]) -> Option<String> {
+    const WITH_NAME: u8 = 4;
+    let body = body(page, 0xc0)?;
+    let length = u32::from_be_bytes(body.get(36..40)?.try_into().ok()?);
+    let length = usize::try_from(length).ok().filter(|length| *length <= VENDOR_TEXT_MAX + 1)?;
+    let name = body.get(40..)?.get(..length).filter(|_| body[0] >= WITH_NAME)?;
+    let name = name.split(|byte| *byte == 0).next()?;
+    let name = String::from_utf8_lossy(&name[..name.len().min(VENDOR_TEXT_MAX)]);
+    Some(name.chars().map(|c| if c.is_control() { '?' } else { c }).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -148,10 +168,45 @@ mod tests {
         }
     }
 
+    #[test]
+    fn names_of_volumes() {
+        // Header, revision, 35 bytes that don't matter, length, name.
+        let page =
+            |head: &str, length: &str, name: &str| hex(&[head, &"5a".repeat(35), length, name].concat());
+        for (what, page, name) in [
+            ("the last revision", page("00c00030 07", "00000008", "6461746130303100"), Some("data001")),
+            ("the first with a name", page("00c0002f 04", "00000007", "64617461303031"), Some("data001")),
+            ("before that", page("00c00030 03", "00000008", "6461746130303100"), None),
+            ("no name", page("00c00028 04", "00000000", ""), Some("")),
+            ("not to be printed", page("00c0002c 04", "00000004", "611b0aff"), Some("a??\u{fffd}")),
+            ("longer than the page", page("00c0002e 04", "00000007", "64617461303031"), None),
+            ("longer than what was read", page("00c00030 04", "00000008", "64617461"), None),
+            ("longer than any", page("00c000ff 04", "00000081", &"61".repeat(200)), None),
+            ("absurd", page("00c000ff 04", "ffffffff", &"61".repeat(200)), None),
+            ("another page", page("00c90030 04", "00000008", "6461746130303100"), None),
+            ("no length", hex("00c00008 04 00000000000000"), None),
+            ("nothing", hex("00c00000"), None),
+        ] {
+            assert_eq!(hp3par_volume_name(&page).as_deref(), name, "{what}");
+        }
+        let longest = page("00c000a8 04", "00000080", &"61".repeat(128));
+        assert_eq!(hp3par_volume_name(&longest), Some("a".repeat(127)));
+    }
+
     proptest! {
         #[test]
-        fn no_bytes_panic(mut page in prop::collection::vec(any::<u8>(), 0..300), code in 0x80u8..0x84) {
+        fn no_bytes_panic(
+            mut page in prop::collection::vec(any::<u8>(), 0..300),
+            code in prop::sample::select(vec![0x00u8, 0x80, 0x83, 0xc0]),
+            length in prop::option::of(0u8..140),
+        ) {
             if let Some(byte) = page.get_mut(1) { *byte = code; }
+            if let (Some(length), Some(bytes)) = (length, page.get_mut(40..44)) {
+                bytes.copy_from_slice(&[0, 0, 0, length]);
+            }
+            let name = hp3par_volume_name(&page).unwrap_or_default();
+            prop_assert!(!name.contains(char::is_control));
+            let _ = supported(&page);
             let _ = designators(&page).count();
             let _ = target_port_group(&page);
             let _ = scsi2_identifier(&page);

@@ -21,7 +21,7 @@ pub fn one(of: &MapView) -> String {
     })
 }
 
-fn document(content: impl FnOnce(&mut Writer)) -> String {
+pub(super) fn document(content: impl FnOnce(&mut Writer)) -> String {
     object(|json| {
         for (key, value) in [("major_version", '0'), ("minor_version", '1')] {
             json.key(key, ": ");
@@ -138,32 +138,33 @@ impl Writer {
         self.out.push_str(if self.first { "\n" } else { ",\n" });
         self.first = false;
         self.indent();
-        self.quoted(key);
+        quote(key, &mut self.out);
         self.out.push_str(separator);
     }
 
     pub(super) fn text(&mut self, key: &str, value: &str) {
         self.key(key, " : ");
-        self.quoted(value);
+        quote(value, &mut self.out);
     }
 
     pub(super) fn number(&mut self, key: &str, value: impl Display) {
         self.key(key, " : ");
         let _ = write!(self.out, "{value}");
     }
+}
 
-    fn quoted(&mut self, text: &str) {
-        self.out.push('"');
-        for c in text.chars() {
-            match c {
-                '"' => self.out.push_str("\\\""),
-                '\\' => self.out.push_str("\\\\"),
-                c if c.is_control() => {
-                    let _ = write!(self.out, "\\u{:04x}", u32::from(c));
-                }
-                c => self.out.push(c),
+/// A text as JSON has it (RFC 8259, 7).
+pub(super) fn quote(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
             }
+            c => out.push(c),
         }
-        self.out.push('"');
     }
+    out.push('"');
 }

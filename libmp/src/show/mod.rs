@@ -2,6 +2,8 @@
 //!
 //! [`show()`] is the door. No I/O is done for an answer, so a hung path can't delay one.
 
+pub mod documents;
+pub mod events;
 pub mod explain;
 pub mod json;
 pub mod plan;
@@ -66,6 +68,7 @@ pub fn show(view: &View, what: &Show) -> Result<String, NotShown> {
         Show::Daemon => status::daemon(view),
         Show::Devices => status::devices(view),
         Show::Wildcards => wildcards::list(),
+        Show::Json(what) => documents::show(view, what)?,
         Show::Config | Show::ConfigLocal | Show::Blacklist => return Err(NotShown::Configuration),
     };
     Ok(if text.is_empty() { OK.to_string() } else { text })

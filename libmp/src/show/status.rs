@@ -8,7 +8,7 @@ use super::view::View;
 use crate::check::CheckState;
 
 /// The states of `show status`, in its order and with its names, which are not those of tables.
-const STATES: &[(CheckState, &str)] = &[
+pub(super) const STATES: &[(CheckState, &str)] = &[
     (CheckState::Wild, "wild"),
     (CheckState::Unchecked, "unchecked"),
     (CheckState::Down, "down"),

@@ -101,6 +101,15 @@ impl<'a, T> Layout<'a, T> {
     }
 }
 
+/// The wildcards of a format, in their order.
+pub(super) fn columns<T>(wildcards: &'static [Wildcard<T>], format: &str) -> Vec<&'static Wildcard<T>> {
+    let of_piece = |piece: &Piece<'_, T>| match piece {
+        Piece::Text(_) => None,
+        Piece::Value(wildcard) => Some(*wildcard),
+    };
+    Layout::new(wildcards, format).pieces.iter().filter_map(of_piece).collect()
+}
+
 /// A table with a header and padded columns, or, `raw`, without both. Nothing for no items.
 fn table<'i, T>(
     wildcards: &'static [Wildcard<T>],

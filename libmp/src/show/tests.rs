@@ -77,7 +77,7 @@ fn map(lun: u64) -> MapView {
     }
 }
 
-fn view() -> View {
+pub(super) fn view() -> View {
     let device = |name: &str, is_path: bool| DeviceView {
         name: name.into(),
         blacklisted: !is_path,
@@ -98,7 +98,7 @@ fn view() -> View {
     }
 }
 
-fn ask(view: &View, line: &str) -> Result<String, NotShown> {
+pub(super) fn ask(view: &View, line: &str) -> Result<String, NotShown> {
     let Ok(Command::Show(what)) = parse(line) else { panic!("{line}") };
     show(view, &what)
 }
@@ -379,7 +379,7 @@ const DATA_JSON: &str = r#"{
          }]
       }]
    }"#;
-const JSON_HEAD: &str = "{\n   \"major_version\": 0,\n   \"minor_version\": 1,\n";
+pub(super) const JSON_HEAD: &str = "{\n   \"major_version\": 0,\n   \"minor_version\": 1,\n";
 
 #[test]
 fn json() {

@@ -58,6 +58,10 @@ pub struct Args {
     pub policy: Option<String>,
     /// `-D`: whatever daemon there is.
     pub alone: bool,
+    /// `-B`
+    pub keep_bindings: bool,
+    /// `-q`
+    pub queue_without_daemon: bool,
     /// A map, a path, or a WWID.
     pub device: Option<String>,
 }
@@ -74,6 +78,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Stri
         retries: 0,
         policy: None,
         alone: false,
+        keep_bindings: false,
+        queue_without_daemon: false,
         device: None,
     };
     let said = |error: lexopt::Error| error.to_string();
@@ -92,7 +98,9 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Stri
             }
             // Where the bindings are, and how much memory is locked: both are not for the caller to say any more.
             Arg::Short('b' | 'M') => drop(parser.value().map_err(said)?),
-            Arg::Short('B' | 'q' | 'e') => {}
+            Arg::Short('e') => {}
+            Arg::Short('B') => args.keep_bindings = true,
+            Arg::Short('q') => args.queue_without_daemon = true,
             Arg::Short('d') if args.mode != Mode::Create => {}
             Arg::Short('l') => {
                 args.mode = if args.mode == Mode::List { Mode::ListLong } else { Mode::List };
@@ -155,10 +163,12 @@ Where:
   -D          whatever daemon runs, do it here
   -p POLICY   not taken: set path_grouping_policy in /etc/multipath.conf
   -v LEVEL    0 nothing, 1 names, 2 trees (default), 3 and 4 the same
-  -B -q -e -b FILE -M FILE   accepted and ignored
+  -B          leave the bindings file as it is (without a daemon)
+  -q          maps go on queueing though no daemon runs
+  -e -b FILE -M FILE   accepted and ignored
   DEVICE      a map's name, WWID or node, a path's node (/dev/sda), or MAJOR:MINOR
 
-A daemon that runs is told to do it; multipathctl(8) is made for people.
+A daemon that runs is told to do it; without one it is done here. multipathctl(8) is made for people.
 ";
 
 #[cfg(test)]

@@ -9,13 +9,12 @@ use libmp::config::Config;
 use libmp::core::judge::judge;
 use libmp::core::path::device_id;
 use libmp::identify::{Bus, RawProbe, identify};
-use libmp::state::wwids::Wwids;
-use libmp::types::{PathName, Wwid};
+use libmp::types::{Errno, PathName, Wwid};
 use multipathd::sys::dm::Mapper;
 use multipathd::sys::{claims, sysfs};
 
+use super::TextsRead;
 use super::device::{Device, Kind};
-use super::read_files;
 use crate::{client, output};
 
 /// Is it a path? In words for udev, and by the exit status.
@@ -25,18 +24,14 @@ pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed) -> ExitCode {
         return ExitCode::FAILURE;
     };
     let name = PathName::new(name);
-    let Ok(raw) = probe(&name, uevent) else { return ExitCode::FAILURE };
-    let (config, wwids) = read_files();
     let around =
-        Around { name: &name, config: &config, wwids, maps: OnceCell::new(), looked: OnceCell::new() };
-    let asker = if uevent { Asker::Rules { daemon: client::is_listening() } } else { Asker::Operator };
-    let released = std::env::var_os("DM_MULTIPATH_DEVICE_PATH").is_some_and(|value| value == "0");
-    let disk = Disk { name: &name, raw: &raw, released };
-    // A partition is what its disk is, which the rules know.
-    let is_disk = raw.properties.get("DEVTYPE").is_none_or(|kind| kind == "disk");
-    let claim = if is_disk { claim::claim(&config, &disk, asker, heed, &around) } else { Claim::No };
-    let wait = wait(claim, &config, &disk, around.looked.get().is_some());
-    let claim = claim::settle(claim, wait);
+        Around { name: &name, files: OnceCell::new(), maps: OnceCell::new(), looked: OnceCell::new() };
+    let asker = if uevent { Asker::Rules } else { Asker::Operator };
+    let answer = match claim::at_once(asker, &around) {
+        Some(claim) => Ok((claim, Wait::None)),
+        None => in_full(&name, uevent, heed, &around),
+    };
+    let Ok((claim, wait)) = answer else { return ExitCode::FAILURE };
     let printed = output::print(&claim::properties(claim, wait));
     match printed {
         Err(error) => output::unprinted(&error),
@@ -46,9 +41,25 @@ pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed) -> ExitCode {
     }
 }
 
+/// The answer by all that is known of the disk, and configured for it.
+fn in_full(name: &PathName, uevent: bool, heed: Heed, around: &Around<'_>) -> Result<(Claim, Wait), Errno> {
+    let raw = probe(name, uevent)?;
+    // A partition is what its disk is, which the rules know.
+    if raw.properties.get("DEVTYPE").is_some_and(|kind| kind != "disk") {
+        return Ok((Claim::No, Wait::None));
+    }
+    let facts = identify(name, &raw);
+    let config = around.files().configuration(Some(&device_id(&facts)));
+    let released = std::env::var_os("DM_MULTIPATH_DEVICE_PATH").is_some_and(|value| value == "0");
+    let disk = Disk { name, raw: &raw, released };
+    let claim = claim::claim(&config, &disk, heed, around);
+    let wait = wait(claim, &config, &disk, around.looked.get().is_some());
+    Ok((claim::settle(claim, wait), wait))
+}
+
 /// What is known of a disk: while udev's rules run, what they have found out is in the environment, and not yet in its
 /// database.
-fn probe(name: &PathName, uevent: bool) -> Result<RawProbe, libmp::types::Errno> {
+fn probe(name: &PathName, uevent: bool) -> Result<RawProbe, Errno> {
     if !uevent {
         return sysfs::probe(name);
     }
@@ -75,14 +86,23 @@ fn wait(claim: Claim, config: &Config, disk: &Disk<'_>, looked: bool) -> Wait {
 /// What the machine says.
 struct Around<'a> {
     name: &'a PathName,
-    config: &'a Config,
-    wwids: Wwids,
+    files: OnceCell<TextsRead>,
     maps: OnceCell<BTreeSet<Wwid>>,
     /// The other paths were looked at.
     looked: OnceCell<()>,
 }
 
+impl Around<'_> {
+    fn files(&self) -> &TextsRead {
+        self.files.get_or_init(TextsRead::now)
+    }
+}
+
 impl Surroundings for Around<'_> {
+    fn has_daemon(&self) -> bool {
+        client::is_listening()
+    }
+
     fn is_in_map(&self) -> bool {
         claims::is_in_map(self.name)
     }
@@ -96,7 +116,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn is_known(&self, wwid: &Wwid) -> bool {
-        self.wwids.contains(wwid)
+        self.files().wwids().contains(wwid)
     }
 
     fn has_map(&self, wwid: &Wwid) -> bool {
@@ -107,8 +127,9 @@ impl Surroundings for Around<'_> {
         self.looked.get_or_init(|| ());
         let others = sysfs::disks().unwrap_or_default();
         let others = others.iter().filter(|name| *name != self.name && Bus::of(name.as_str()) != Bus::Other);
+        let config = self.files().configuration(None);
         others.filter_map(|name| Some((name, sysfs::probe(name).ok()?))).any(|(name, raw)| {
-            let judged = judge(self.config, name, &raw);
+            let judged = judge(&config, name, &raw);
             judged.refused.is_none() && judged.wwid.is_ok_and(|other| other == *wwid)
         })
     }

@@ -1,4 +1,4 @@
-//! Without a mode, `-r`, `-d`: the daemon makes maps of what there is by the files as they are now.
+//! Without a mode, `-r`, `-d`: maps of what there is, by the files as they are now.
 
 use std::collections::BTreeSet;
 use std::process::ExitCode;
@@ -6,55 +6,82 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use libmp::ctl::{BLACKLISTED, NO_CHANGE, OK};
+use libmp::dm::op::DmOp;
+use libmp::types::Wwid;
+use multipathd::alone::{Alone, Hands};
+use multipathd::sys::claims;
 
 use super::args::Args;
+use super::asker::Asker;
 use super::device::{Device, Kind};
-use super::{connect, no_daemon};
-use crate::client::{AskError, Client};
+use super::known::wwid_named;
+use crate::client::AskError;
 use crate::listing::{quoted, resolve};
 use crate::output::{self, Reply};
-use crate::topology::{self, Tree};
+use crate::topology;
 
 /// Maps that come new are waited for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// Has the daemon read its files anew, and shows what came of it.
+/// Makes maps by the files as they are now, and shows what came of it.
 pub fn create(args: &Args, device: Option<&Device>, named: Option<&str>) -> ExitCode {
-    let Some(mut client) = connect(args) else { return no_daemon() };
-    let done = match (named, device) {
-        (None, _) => all(args, &mut client),
-        (Some(_), Some(Device { kind: Kind::Disk, name })) => {
-            one(&format!("add path {}", quoted(name)), &mut client)
-        }
-        (Some(named), _) => one(&format!("add map {}", quoted(&resolve(named))), &mut client),
+    let before = claims::map_wwids();
+    let one = named.map(|named| match device {
+        Some(Device { kind: Kind::Disk, name }) => format!("add path {}", quoted(name)),
+        _ => format!("add map {}", quoted(&resolve(named))),
+    });
+    let hands = || match named {
+        Some(named) => wwid_named(named, device).map_or(Hands::Bound, Hands::For),
+        None => Hands::Free,
     };
-    done.unwrap_or_else(|error| output::not_received(&error))
+    let mut asker = match Asker::new(args, hands) {
+        Ok(asker) => asker,
+        Err(failed) => return failed,
+    };
+    let done = match (&one, &mut asker) {
+        (Some(line), asker) => ask(line, asker),
+        (None, Asker::Daemon(_)) => all(args, &mut asker),
+        // It has been done already.
+        (None, Asker::Alone(_)) if !args.reload => Ok(None),
+        (None, asker) => ask("reconfigure all", asker),
+    };
+    asker.rest();
+    let shown = done.and_then(|failed| match failed {
+        None if one.is_none() || asker.is_alone() => show_new(args, &before, &mut asker),
+        failed => Ok(failed.unwrap_or(ExitCode::SUCCESS)),
+    });
+    asker.finish(args);
+    shown.unwrap_or_else(|error| output::not_received(&error))
 }
 
-fn one(line: &str, client: &mut Client) -> Result<ExitCode, AskError> {
-    let reply = Reply::new(client.ask(line)?);
-    // What could be done is not spoken of.
+/// Asks; the status where that failed. What could be done is not spoken of.
+fn ask(line: &str, asker: &mut Asker) -> Result<Option<ExitCode>, AskError> {
+    let reply = Reply::new(asker.ask(line)?);
     let quiet = !reply.failed && (reply.text == OK || reply.text == BLACKLISTED);
-    Ok(if quiet { ExitCode::SUCCESS } else { output::reply(&reply) })
+    Ok(if quiet { None } else { Some(output::reply(&reply)) })
 }
 
-fn all(args: &Args, client: &mut Client) -> Result<ExitCode, AskError> {
-    let before: BTreeSet<String> = trees(client)?.into_iter().map(|tree| tree.name).collect();
-    let reply = Reply::new(client.ask(if args.reload { "reconfigure all" } else { "reconfigure" })?);
-    if reply.failed {
-        return Ok(output::reply(&reply));
+/// Has the daemon read its files anew, and waits for what comes of it.
+fn all(args: &Args, daemon: &mut Asker) -> Result<Option<ExitCode>, AskError> {
+    if let Some(failed) = ask(if args.reload { "reconfigure all" } else { "reconfigure" }, daemon)? {
+        return Ok(Some(failed));
     }
     let start = Instant::now();
-    while is_busy(&client.ask("show daemon")?) || is_busy(&client.ask("show status")?) {
+    while is_busy(&daemon.ask("show daemon")?) || is_busy(&daemon.ask("show status")?) {
         if start.elapsed() > PATIENCE {
             break;
         }
         sleep(LOOK);
     }
-    let mut new = trees(client)?;
-    new.retain(|tree| !before.contains(&tree.name));
+    Ok(None)
+}
+
+/// The maps that are there now and were not before.
+fn show_new(args: &Args, before: &BTreeSet<Wwid>, asker: &mut Asker) -> Result<ExitCode, AskError> {
+    let mut new = topology::parse(&asker.ask("show maps topology")?);
+    new.retain(|tree| !before.iter().any(|wwid| tree.is_of(wwid.as_str(), None)));
     let text = match args.verbosity {
         0 => String::new(),
         1 => new.iter().flat_map(|tree| [tree.name.as_str(), "\n"]).collect(),
@@ -65,10 +92,6 @@ fn all(args: &Args, client: &mut Client) -> Result<ExitCode, AskError> {
     Ok(output::print_styled(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS))
 }
 
-fn trees(client: &mut Client) -> Result<Vec<Tree>, AskError> {
-    Ok(topology::parse(&client.ask("show maps topology")?))
-}
-
 /// Is it still at it, by `show daemon` or `show status`?
 fn is_busy(text: &str) -> bool {
     text.contains("configure") || text.contains("busy: True")
@@ -76,10 +99,35 @@ fn is_busy(text: &str) -> bool {
 
 /// Says what a reconfigure would change; nothing where nothing would.
 pub fn dry_run(args: &Args) -> ExitCode {
-    let Some(mut client) = connect(args) else { return no_daemon() };
-    match client.ask("plan").map(Reply::new) {
+    let mut asker = match Asker::new(args, || Hands::Bound) {
+        Ok(asker) => asker,
+        Err(failed) => return failed,
+    };
+    if let Asker::Alone(alone) = &asker {
+        return would_be_done(args, alone);
+    }
+    match asker.ask("plan").map(Reply::new) {
         Ok(reply) if reply.text == NO_CHANGE || args.verbosity == 0 => ExitCode::SUCCESS,
         Ok(reply) => output::reply(&reply),
         Err(error) => output::not_received(&error),
     }
+}
+
+/// What a core would do to maps if it might, a line each.
+fn would_be_done(args: &Args, alone: &Alone) -> ExitCode {
+    let mut lines: Vec<String> = Vec::new();
+    for (wwid, op) in alone.refused() {
+        let line = match op {
+            DmOp::Create { name, load, .. } => format!("create: {name} ({wwid}) [{}]\n", load.params),
+            DmOp::Reload { load, .. } => format!("reload: {wwid} [{}]\n", load.params),
+            DmOp::Rename { to, .. } => format!("rename: {wwid} to {to}\n"),
+            DmOp::Remove { .. } => format!("remove: {wwid}\n"),
+            _ => continue,
+        };
+        // It is tried again and again.
+        if args.verbosity > 0 && !lines.contains(&line) {
+            lines.push(line);
+        }
+    }
+    output::print(&lines.concat()).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
 }

@@ -30,7 +30,9 @@ pub enum Change {
 /// Adds or removes the WWID of a device, or one that is written as it is.
 pub fn change(what: Change, text: &str, alone: bool) -> ExitCode {
     let files = Files::new(Paths::default());
-    let Some(wwid) = wwid_named(&files, text, what) else { return ExitCode::FAILURE };
+    let Some(wwid) = wwid_of(&files, text, Device::find(text).as_ref(), what) else {
+        return ExitCode::FAILURE;
+    };
     let (verb, done) = match what {
         Change::Add => ("add", "added"),
         Change::Remove => ("del", "removed"),
@@ -50,6 +52,11 @@ pub fn change(what: Change, text: &str, alone: bool) -> ExitCode {
     };
     let failed = what == Change::Add && outcome != OK;
     output::reply(&Reply { text, failed })
+}
+
+/// The WWID of what is named on a command line, if there is a map of it to make.
+pub fn wwid_named(text: &str, device: Option<&Device>) -> Option<Wwid> {
+    wwid_of(&Files::new(Paths::default()), text, device, Change::Add)
 }
 
 /// Leaves only the WWIDs of the maps there are.
@@ -86,11 +93,11 @@ fn in_file(files: &Files, change: impl FnOnce(&mut Wwids) -> bool) -> String {
 }
 
 /// The WWID of a disk, of a map, of an alias in the bindings file, or the text itself. A disk that is excluded has none to add.
-fn wwid_named(files: &Files, text: &str, what: Change) -> Option<Wwid> {
-    match Device::find(text) {
-        Some(Device { kind: Kind::Map, name }) => claims::map_wwid(&name),
+fn wwid_of(files: &Files, text: &str, device: Option<&Device>, what: Change) -> Option<Wwid> {
+    match device {
+        Some(Device { kind: Kind::Map, name }) => claims::map_wwid(name),
         Some(Device { kind: Kind::Disk, name }) => {
-            let name = PathName::new(name);
+            let name = PathName::new(name.as_str());
             let (config, _) = reading::load(&files.read(), NewDevices::Configured);
             let judged = judge(&config, &name, &sysfs::probe(&name).ok()?);
             let excluded = judged.refused.is_some() && what == Change::Add;

@@ -1,9 +1,10 @@
 //! Under the name `multipath`: the command line of multipath(8).
 //!
-//! What changes maps is the daemon's to do. What udev's rules ask ([`ask`]) is answered without it.
+//! What changes maps is the daemon's to do; without one its core does it here ([`asker`]). What udev's rules ask ([`ask`]) is answered without it.
 
 mod args;
 mod ask;
+mod asker;
 mod create;
 mod device;
 mod known;
@@ -14,12 +15,14 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use libmp::config::Config;
+use libmp::config::settings::DeviceId;
+use libmp::ctl::{DEVICE_NOT_FOUND, FAIL, IN_USE};
 use libmp::state::wwids::Wwids;
-use multipathd::args::NewDevices;
+use multipathd::alone::Hands;
 use multipathd::offline;
 use multipathd::reading;
 use multipathd::sys::claims;
-use multipathd::sys::files::{Files, Paths};
+use multipathd::sys::files::{Files, Paths, Texts};
 use multipathd::sys::process::is_root;
 
 use crate::cli::{Form, Listing};
@@ -29,6 +32,7 @@ use crate::listing::{self, quoted};
 use crate::output::{self, Reply};
 use crate::topology;
 use args::{Args, Mode};
+use asker::Asker;
 use device::{Device, Kind};
 use known::Change;
 
@@ -83,9 +87,9 @@ fn perform(args: &Args) -> ExitCode {
                 output::complain(&format!("'{node}' is not a valid argument\n"));
                 ExitCode::FAILURE
             }
-            (_, Some(map)) => remove(args, &format!("del map {}", quoted(&listing::resolve(map)))),
+            (_, Some(map)) => remove(args, Some(map)),
         },
-        Mode::FlushAll => remove(args, "del maps"),
+        Mode::FlushAll => remove(args, None),
         Mode::List | Mode::ListLong => list(args, named),
         Mode::Create => create::create(args, device.as_ref(), named.as_deref()),
         Mode::DryRun => create::dry_run(args),
@@ -102,42 +106,63 @@ fn missing(mode: Mode) -> ExitCode {
     ExitCode::FAILURE
 }
 
-/// The configuration and the known WWIDs, from the files. What is wrong in them the daemon says.
-fn read_files() -> (Config, Wwids) {
-    let texts = Files::new(Paths::default()).read();
-    (reading::load(&texts, NewDevices::Configured).0, Wwids::parse(&texts.wwids))
+/// The files, as texts: what they mean is worked out as far as it is asked for. What is wrong in them the daemon says.
+struct TextsRead(Texts);
+
+impl TextsRead {
+    fn now() -> Self {
+        Self(Files::new(Paths::default()).read())
+    }
+
+    /// The configuration; of the hardware table only what can be about one device, if one is named.
+    fn configuration(&self, device: Option<&DeviceId<'_>>) -> Config {
+        reading::load_for(&self.0, device)
+    }
+
+    fn wwids(&self) -> Wwids {
+        Wwids::parse(&self.0.wwids)
+    }
 }
 
-fn connect(args: &Args) -> Option<Client> {
-    if args.alone { None } else { Client::connect(client::REPLY_LIMIT).ok() }
-}
-
-/// Nothing but the daemon does this yet.
-fn no_daemon() -> ExitCode {
-    output::complain(
-        "this needs a running multipathd: start it (`systemctl start multipathd`), then try again",
-    );
-    output::failed_to_connect()
-}
-
-/// Has the daemon remove maps, again and again while they are in use.
-fn remove(args: &Args, line: &str) -> ExitCode {
-    let Some(mut client) = connect(args) else { return no_daemon() };
+/// Removes a map, or all, again and again while they are in use.
+fn remove(args: &Args, map: Option<&str>) -> ExitCode {
+    let line =
+        map.map_or_else(|| "del maps".into(), |map| format!("del map {}", quoted(&listing::resolve(map))));
+    let mut asker = match Asker::new(args, || Hands::Removing) {
+        Ok(asker) => asker,
+        Err(failed) => return failed,
+    };
     let mut left = args.retries;
-    loop {
-        match client.ask(line).map(Reply::new) {
-            Ok(Reply { failed: false, .. }) => return ExitCode::SUCCESS,
-            Ok(reply) if left == 0 => return output::reply(&reply),
+    let code = loop {
+        match asker.ask(&line).map(Reply::new) {
+            Ok(Reply { failed: false, .. }) => break ExitCode::SUCCESS,
+            Ok(reply) if left == 0 => break not_removed(map.filter(|_| asker.is_alone()), &reply),
             Ok(_) => {}
-            Err(error) => return output::not_received(&error),
+            Err(error) => break output::not_received(&error),
         }
         left -= 1;
         // Whoever uses it says nothing when he is done.
         sleep(RETRY_PAUSE);
-    }
+    };
+    asker.finish(args);
+    code
 }
 
-/// The maps; without a daemon, as the kernel has them.
+/// Without a daemon the reference says what is wrong with a map on standard error, in other words.
+fn not_removed(map: Option<&str>, reply: &Reply) -> ExitCode {
+    let said = |text: &str| text.strip_prefix(FAIL).is_some_and(|text| reply.text.starts_with(text));
+    match map {
+        Some(map) if said(DEVICE_NOT_FOUND) => output::complain(&format!("{map} is not a multipath device")),
+        Some(map) if said(IN_USE) => {
+            let holders: String = reply.text.lines().skip(1).flat_map(|line| [": ", line]).collect();
+            output::complain(&format!("{map}: map in use{holders}"));
+        }
+        _ => return output::reply(reply),
+    }
+    ExitCode::FAILURE
+}
+
+/// The maps; without a daemon, with `-l` as the kernel has them, with `-ll` after one check of every path.
 fn list(args: &Args, named: Option<String>) -> ExitCode {
     let form = match (args.verbosity, args.mode) {
         (0, _) => Form::Silent,
@@ -146,17 +171,28 @@ fn list(args: &Args, named: Option<String>) -> ExitCode {
         _ => Form::Full,
     };
     let listing = Listing { map: named, form };
-    match connect(args) {
+    let daemon = if args.alone { None } else { Client::connect(client::REPLY_LIMIT).ok() };
+    match daemon {
         Some(mut client) => {
             listing::list(&listing, &mut client).unwrap_or_else(|error| output::not_received(&error))
         }
-        None => without_daemon(&listing),
+        None => without_daemon(args, &listing),
     }
 }
 
-/// What the kernel and the files say. No path has been checked: `undef`.
-fn without_daemon(listing: &Listing) -> ExitCode {
-    let mut trees = topology::parse(&offline::ask(Paths::default(), "show maps topology"));
+/// What the kernel and the files say. Without a check of the paths their states are `undef`.
+fn without_daemon(args: &Args, listing: &Listing) -> ExitCode {
+    const LINE: &str = "show maps topology";
+    let maps = if listing.form == Form::Full && !claims::map_wwids().is_empty() {
+        match Asker::new(args, || Hands::Bound).map(|mut asker| asker.ask(LINE)) {
+            Ok(Ok(maps)) => maps,
+            Ok(Err(error)) => return output::not_received(&error),
+            Err(failed) => return failed,
+        }
+    } else {
+        offline::ask(Paths::default(), LINE)
+    };
+    let mut trees = topology::parse(&maps);
     if let Some(named) = &listing.map {
         let device = Device::find(named);
         trees.retain(|tree| {
@@ -166,9 +202,9 @@ fn without_daemon(listing: &Listing) -> ExitCode {
         });
     }
     trees.sort_by(|a, b| a.name.cmp(&b.name));
-    if !trees.is_empty() && !claims::map_wwids().is_empty() {
+    if args.verbosity > 1 && !trees.is_empty() && !claims::map_wwids().is_empty() {
         output::complain("Warning: multipath devices exist, but multipathd service is not running");
     }
-    let text = listing::text_of(trees, if listing.form == Form::Full { Form::Static } else { listing.form });
+    let text = listing::text_of(trees, listing.form);
     output::print_styled(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
 }

@@ -12,6 +12,7 @@ pub mod lane;
 pub mod machine;
 pub mod nvme;
 pub mod pidfile;
+mod places;
 pub mod poll;
 pub mod process;
 pub mod scsi;

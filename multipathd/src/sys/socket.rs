@@ -5,7 +5,8 @@
 //! on a connection; each is answered before the next is read.
 //!
 //! No client can hinder another one: there is a limit on connections, of each user and of all, on
-//! the size of a request, and on the time that half a message or an unread reply may take.
+//! the size of a request, and on the time that half a message or an unread reply may take. Who follows events may read as
+//! slowly as he likes: he has a place in the journal, and no queue.
 
 use std::collections::HashMap;
 use std::io;
@@ -18,7 +19,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use libmp::core::event::{Event, RequestId};
+use libmp::core::event::{Event, Peer, RequestId};
+use libmp::ctl::Then;
 use libmp::ctl::wire::{self, Decoder, MAX_COMMAND_BYTES};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -26,6 +28,10 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
+
+use crate::journal::Journal;
+use crate::sys::claims::since_1970;
+use crate::sys::places::{Place, Places};
 
 /// The environment variable that names another socket (`@` first: an abstract one).
 pub const SOCKET_ENV: &str = "MULTIPATH_SOCKET_NAME";
@@ -38,10 +44,6 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// A reader that has not taken all of a reply after so long, too.
 const REPLY_LIMIT: Duration = Duration::from_mins(1);
-const CONNECTIONS_MAX: usize = 256;
-const CONNECTIONS_OF_OTHERS_MAX: usize = 128;
-const CONNECTIONS_OF_A_USER_MAX: usize = 32;
-const ROOT: u32 = 0;
 
 /// Where a socket is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -137,12 +139,14 @@ impl Listening {
     }
 
     /// Serves them. To be called inside the runtime.
-    pub fn serve(self, events: UnboundedSender<Event>) -> io::Result<Server> {
+    pub fn serve(self, events: UnboundedSender<Event>, journal: Arc<Journal>) -> io::Result<Server> {
         let server = Server(Arc::new(Shared {
             events,
+            journal,
             next: AtomicU64::new(1),
             busy: AtomicUsize::new(0),
-            state: Mutex::default(),
+            waiting: Mutex::default(),
+            places: Arc::default(),
         }));
         for listener in self.listeners {
             listener.set_nonblocking(true)?;
@@ -160,34 +164,37 @@ pub struct Server(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     events: UnboundedSender<Event>,
+    journal: Arc<Journal>,
     next: AtomicU64,
     /// Requests whose replies are not gone yet.
     busy: AtomicUsize,
-    state: Mutex<State>,
+    waiting: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
+    places: Arc<Places>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    waiting: HashMap<RequestId, oneshot::Sender<String>>,
-    users: HashMap<u32, usize>,
-}
-
-impl State {
-    fn has_room_for(&self, uid: u32) -> bool {
-        let all: usize = self.users.values().sum();
-        let root = self.users.get(&ROOT).copied().unwrap_or_default();
-        let of_user = self.users.get(&uid).copied().unwrap_or_default();
-        let theirs =
-            uid == ROOT || (of_user < CONNECTIONS_OF_A_USER_MAX && all - root < CONNECTIONS_OF_OTHERS_MAX);
-        theirs && all < CONNECTIONS_MAX
-    }
+/// What a client gets.
+#[derive(Debug)]
+enum Answer {
+    /// A reply.
+    Reply(String),
+    /// What is in the journal.
+    Events(Then),
 }
 
 impl Server {
     /// Sends a reply to the client that waits for it, if it still does.
     pub fn reply(&self, id: RequestId, text: String) {
-        if let Some(client) = self.lock().waiting.remove(&id) {
-            let _ = client.send(text);
+        self.answer(id, Answer::Reply(text));
+    }
+
+    /// Sends a client what is in the journal, and what comes into it.
+    pub fn events(&self, id: RequestId, then: Then) {
+        self.answer(id, Answer::Events(then));
+    }
+
+    fn answer(&self, id: RequestId, answer: Answer) {
+        if let Some(client) = self.lock().remove(&id) {
+            let _ = client.send(answer);
         }
     }
 
@@ -196,25 +203,15 @@ impl Server {
         self.0.busy.load(Ordering::Acquire) == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
+        self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a connection of this user; it is free again when dropped.
-    fn admit(&self, uid: u32) -> Option<Place> {
-        let mut state = self.lock();
-        if !state.has_room_for(uid) {
-            return None;
-        }
-        *state.users.entry(uid).or_default() += 1;
-        Some(Place { server: self.clone(), uid })
-    }
-
-    async fn ask(&self, uid: u32, command: String) -> Option<String> {
+    async fn ask(&self, peer: Peer, command: String) -> Option<Answer> {
         let id = RequestId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let (client, reply) = oneshot::channel();
-        self.lock().waiting.insert(id, client);
-        self.0.events.send(Event::Request { id, uid, command }).ok()?;
+        self.lock().insert(id, client);
+        self.0.events.send(Event::Request { id, peer, command }).ok()?;
         reply.await.ok()
     }
 }
@@ -235,30 +232,14 @@ impl Drop for Busy {
     }
 }
 
-struct Place {
-    server: Server,
-    uid: u32,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        let mut state = self.server.lock();
-        if let Some(count) = state.users.get_mut(&self.uid) {
-            *count -= 1;
-            if *count == 0 {
-                state.users.remove(&self.uid);
-            }
-        }
-    }
-}
-
 async fn accept(listener: UnixListener, server: Server) {
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 let Ok(peer) = stream.peer_cred() else { continue };
-                if let Some(place) = server.admit(peer.uid()) {
-                    tokio::spawn(serve(stream, place));
+                if let Some(place) = server.0.places.admit(peer.uid()) {
+                    let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
+                    tokio::spawn(serve(stream, server.clone(), place, Peer { uid: peer.uid(), pid }));
                 } else {
                     warn!("a connection of user {} is refused: there are too many", peer.uid());
                 }
@@ -271,11 +252,32 @@ async fn accept(listener: UnixListener, server: Server) {
     }
 }
 
-async fn serve(mut stream: UnixStream, place: Place) {
+async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer) {
     let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
-    while let Some(command) = read_request(&mut stream, &mut decoder).await {
-        let _busy = Busy::new(&place.server);
-        let Some(reply) = place.server.ask(place.uid, command).await else { return };
+    loop {
+        place.idle();
+        let command = tokio::select! {
+            command = read_request(&mut stream, &mut decoder) => command,
+            () = place.dismissed() => None,
+        };
+        let Some(command) = command else { return };
+        place.at_work();
+        let busy = Busy::new(&server);
+        let journal = &server.0.journal;
+        let reply = match server.ask(peer, command).await {
+            None => return,
+            Some(Answer::Events(Then::Follow)) => {
+                // Nobody waits for the end of it when the daemon stops, and it makes way like one that says nothing.
+                drop(busy);
+                place.idle();
+                return tokio::select! {
+                    () = follow(stream, journal) => {}
+                    () = place.dismissed() => {}
+                };
+            }
+            Some(Answer::Events(Then::End)) => journal.all(),
+            Some(Answer::Reply(reply)) => reply,
+        };
         if let Err(error) = write_reply(&mut stream, &reply).await {
             debug!("a client did not take its reply: {error}");
             return;
@@ -283,10 +285,30 @@ async fn serve(mut stream: UnixStream, place: Place) {
     }
 }
 
+/// Sends what happens until the client goes, or says anything.
+async fn follow(mut stream: UnixStream, journal: &Journal) {
+    let (mut reader, mut writer) = stream.split();
+    let mut next = journal.first();
+    let send = async {
+        loop {
+            journal.beyond(next).await;
+            let batch = journal.from(next, since_1970());
+            next = batch.next;
+            if writer.write_all(&wire::encode(&batch.text)).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! {
+        () = send => {}
+        _ = reader.read_u8() => {}
+    }
+}
+
 /// The next command; `None` when the client has gone or is not to be listened to any longer.
 async fn read_request(stream: &mut UnixStream, decoder: &mut Decoder) -> Option<String> {
     match next_message(stream, decoder).await {
-        Ok(command) => Some(command.trim_end_matches(['\n', '\r']).into()),
+        Ok(command) => Some(command),
         Err(error) => {
             if error.kind() != io::ErrorKind::UnexpectedEof {
                 debug!("a client is dropped: {error}");
@@ -334,14 +356,20 @@ async fn write_reply(stream: &mut UnixStream, reply: &str) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use libmp::core::notice::Notice;
     use std::io::{Read, Write};
     use tokio::sync::mpsc;
 
     /// Answers each request with its own text; `big` with ten megabytes.
     async fn echo(server: Server, mut requests: mpsc::UnboundedReceiver<Event>) {
         while let Some(event) = requests.recv().await {
-            if let Event::Request { id, uid, command } = event {
-                assert_eq!(uid, nix::unistd::getuid().as_raw());
+            if let Event::Request { id, peer, command } = event {
+                assert_eq!(peer.pid, Some(std::process::id()));
+                if command == "follow" {
+                    server.events(id, Then::Follow);
+                    continue;
+                }
+                assert_eq!(peer.uid, nix::unistd::getuid().as_raw());
                 let text = if command == "big" { "x".repeat(10_000_000) } else { command };
                 server.reply(id, text);
             }
@@ -349,13 +377,17 @@ mod tests {
     }
 
     fn with_server(client: impl FnOnce(&Address) + Send + 'static) {
+        with_journal(&Arc::default(), client);
+    }
+
+    fn with_journal(journal: &Arc<Journal>, client: impl FnOnce(&Address) + Send + 'static) {
         let dir = tempfile::tempdir().expect("temporary directory");
         let address = Address::Path(dir.path().join("socket"));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
         runtime.block_on(async {
             let (events, requests) = mpsc::unbounded_channel();
             let listening = Listening::open(std::slice::from_ref(&address)).expect("bound");
-            let server = listening.serve(events).expect("served");
+            let server = listening.serve(events, journal.clone()).expect("served");
             tokio::spawn(echo(server, requests));
             tokio::task::spawn_blocking(move || client(&address)).await.expect("client");
         });
@@ -381,8 +413,9 @@ mod tests {
             send(&mut stream, 11, b"show paths\0");
             send(&mut stream, 11, b"show paths\n");
             send(&mut stream, 10, b"show paths");
-            for _ in 0..3 {
-                assert_eq!(receive(&mut stream), b"show paths\0");
+            // An error says the line again as it came.
+            for reply in [&b"show paths\0"[..], b"show paths\n\0", b"show paths\0"] {
+                assert_eq!(receive(&mut stream), reply);
             }
         });
     }
@@ -416,13 +449,54 @@ mod tests {
         });
     }
 
+    /// A follower that reads nothing: the daemon keeps what it keeps for everybody, and the others are served. When it reads,
+    /// it is told how many it has missed.
     #[test]
-    fn a_user_gets_so_many_connections_and_root_always_has_some() {
-        let mut state = State::default();
-        state.users.insert(1000, CONNECTIONS_OF_A_USER_MAX);
-        assert!(!state.has_room_for(1000) && state.has_room_for(1001) && state.has_room_for(ROOT));
-        state.users = (1000..1004).map(|uid| (uid, CONNECTIONS_OF_A_USER_MAX)).collect();
-        assert!(!state.has_room_for(2000) && state.has_room_for(ROOT));
+    fn followers_may_be_slow() {
+        let journal = Arc::<Journal>::default();
+        let writer = journal.clone();
+        let note = |journal: &Journal| journal.note(Duration::ZERO, &Notice::UeventsLost);
+        note(&journal);
+        with_journal(&journal, move |address| {
+            let mut follower = address.connect().expect("connected");
+            send(&mut follower, 7, b"follow\0");
+            let first = String::from_utf8(receive(&mut follower)).expect("text");
+            assert!(first.contains("\"seq\": 0,") && first.matches('\n').count() == 1, "{first}");
+            // More than any socket holds.
+            for _ in 0..100_000 {
+                note(&writer);
+            }
+            let mut other = address.connect().expect("connected");
+            send(&mut other, 3, b"ok\0");
+            assert_eq!(receive(&mut other), b"ok\0");
+            let (mut seen, mut lost) = (1, 0);
+            while seen + lost < 100_001 {
+                let text = String::from_utf8(receive(&mut follower)).expect("text");
+                for line in text.trim_end_matches('\0').lines() {
+                    let count = line.split("\"count\": ").nth(1).and_then(|rest| rest.split(',').next());
+                    match count {
+                        Some(count) => lost += count.parse::<u64>().expect("a number"),
+                        None => seen += 1,
+                    }
+                }
+            }
+            assert!(lost > 0 && seen >= crate::journal::KEPT as u64, "{seen} seen, {lost} lost");
+            // Whatever it says ends it.
+            follower.write_all(b"x").expect("sent");
+            assert_eq!(follower.read(&mut [0; 8]).expect("closed"), 0);
+        });
+    }
+
+    /// Whoever hoards connections, honest clients of the same user are served.
+    #[test]
+    fn a_hoard_locks_nobody_out() {
+        with_server(|address| {
+            let hoard: Vec<_> = (0..400).map(|_| address.connect().expect("connected")).collect();
+            let mut honest = address.connect().expect("connected");
+            send(&mut honest, 3, b"ok\0");
+            assert_eq!(receive(&mut honest), b"ok\0");
+            drop(hoard);
+        });
     }
 
     #[test]

@@ -3,13 +3,14 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::{bench, check, corpus, fuzz, generate, sweep};
+use crate::{bench, check, corpus, fuzz, generate, language, sweep};
 
 const USAGE: &str = "\
-usage: oracle --ci                 what CI runs: texts of chance, known differences, every keyword in every section,
+usage: oracle --ci                 what CI runs: texts and control lines of chance, known differences, every keyword in every section,
                                    files of the field, 2,400 generated ones
        oracle --seeds A..B         so many files
        oracle --seed N             one file, shown, with both answers
+       oracle --language           the control language: bytes, lines and requests of chance; needs no reference
        oracle --bench              time of one run here and of the reference's `multipath -t`
 MP_REFERENCE is the folder that the reference's packages are unpacked in (tests/oracle/run sees to it).";
 
@@ -32,6 +33,9 @@ pub fn main() -> ExitCode {
     if let ["--once"] = words.as_slice() {
         bench::once();
         return ExitCode::SUCCESS;
+    }
+    if let ["--language"] = words.as_slice() {
+        return if language::run() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE };
     }
     let Some(reference) = std::env::var_os("MP_REFERENCE") else {
         eprintln!("{USAGE}");
@@ -73,6 +77,7 @@ fn ci(places: &Places) -> Result<usize, String> {
     let files = generate::KINDS;
     println!("seeds {}..{}, of which one in {files} has oddities of syntax", CI.start, CI.end);
     let failed = fuzz::run()?
+        + language::run()
         + check::known(places)?
         + sweep::run(places)?
         + corpus::run(places)?

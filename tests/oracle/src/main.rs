@@ -11,6 +11,7 @@ mod difference;
 mod fuzz;
 mod generate;
 mod known;
+mod language;
 mod normal;
 mod ours;
 mod reference;

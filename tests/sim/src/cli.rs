@@ -13,7 +13,7 @@ use crate::scripts::SCRIPTS;
 const USAGE: &str = "\
 usage: sim --seed N [--events K] [--trace]     replay one run
        sim --seeds A..B [--events K]           run many
-       sim --ci                                at least a million events, and every script
+       sim --ci                                1,000 seeds, at least ten million events, and every script
        sim --script FILE [--trace]             one scenario
        sim --invariants                        what must hold
        sim --bench [--paths N] [--hosts H] [--minutes M]
@@ -22,6 +22,10 @@ usage: sim --seed N [--events K] [--trace]     replay one run
 
 /// Events of chaos in a run, unless told otherwise.
 const EVENTS: u64 = 4000;
+
+/// What CI runs. An event of chaos makes about two of the daemon.
+const CI_SEEDS: std::ops::Range<u64> = 0..1000;
+const CI_EVENTS: u64 = 5600;
 
 struct Arguments {
     seed: Option<u64>,
@@ -101,7 +105,7 @@ pub fn main() -> ExitCode {
     }
     if arguments.ci {
         let failed = scripts();
-        let seeds = many(0..250, options, true);
+        let seeds = many(CI_SEEDS, Options { events: CI_EVENTS, ..options }, true);
         return if failed == 0 { seeds } else { ExitCode::FAILURE };
     }
     let Some(seeds) = arguments.seeds else {

@@ -71,6 +71,7 @@ impl Coverage {
             Effect::Save { .. } => "save",
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
+            Effect::Events { .. } => "events",
             Effect::Notify(_) => "notify",
             Effect::Verbosity(_) => "verbosity",
             Effect::Ready => "ready",

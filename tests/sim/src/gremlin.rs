@@ -343,7 +343,8 @@ impl Sim {
         let map = self.any_map().unwrap_or_else(|| "nosuch".into());
         let group = self.rng.within(1..=3);
         match self.rng.below(27) {
-            0 | 1 => "show paths".into(),
+            0 => "show paths".into(),
+            1 => "events".into(),
             2 => "show maps".into(),
             3 => "show topology".into(),
             4 => "show maps json".into(),

@@ -4,6 +4,7 @@
 pub const SCRIPTS: &[(&str, &str)] = &[
     ("01-last-path-lost-deferred", include_str!("../scripts/01-last-path-lost-deferred.txt")),
     ("01-last-path-lost", include_str!("../scripts/01-last-path-lost.txt")),
+    ("02-another-interval", include_str!("../scripts/02-another-interval.txt")),
     ("02-failed-flush-keeps-queueing", include_str!("../scripts/02-failed-flush-keeps-queueing.txt")),
     ("02-foreign-queueing", include_str!("../scripts/02-foreign-queueing.txt")),
     ("02-queueing-comes-back", include_str!("../scripts/02-queueing-comes-back.txt")),
@@ -44,6 +45,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("24-explain", include_str!("../scripts/24-explain.txt")),
     ("25-plan", include_str!("../scripts/25-plan.txt")),
     ("25-plan-priorities", include_str!("../scripts/25-plan-priorities.txt")),
+    ("25-reconfigure-all", include_str!("../scripts/25-reconfigure-all.txt")),
     ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libmp::core::effect::{Effect, Outbox};
-use libmp::core::event::{Event, RequestId};
+use libmp::core::event::{Event, Peer, RequestId};
 use libmp::types::{Errno, Instant, Token};
 
 use crate::conf::Conf;
@@ -366,7 +366,7 @@ impl Sim {
             if !self.unjudged {
                 self.watch.requested(&self.world, id, command);
             }
-            self.dispatch(Event::Request { id, uid: 0, command: command.into() })?;
+            self.dispatch(Event::Request { id, peer: Peer::SELF, command: command.into() })?;
         }
         Ok(id)
     }

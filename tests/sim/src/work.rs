@@ -25,6 +25,7 @@ impl Sim {
             self.note(&effect);
             let token = match &effect {
                 Effect::Reply { .. }
+                | Effect::Events { .. }
                 | Effect::Notify(_)
                 | Effect::Forget { .. }
                 | Effect::Verbosity(_)

@@ -4,7 +4,8 @@
 usage: bad-client.py WHAT SECONDS
 
 Of huge, large, noise and nothing it says whether the daemon ends the connection within the time: dropped or kept.
-Of half, deaf and many it says "sent" and then does nothing more for so long.
+crowd COUNT connects so many times, one after the other, and leaves; done.
+Of half, follow, deaf, many, silent, half-many and deaf-many it says "sent" and then does nothing more for so long.
 """
 import socket
 import struct
@@ -17,6 +18,7 @@ MESSAGES = {
     "noise": bytes(range(255, -1, -1)) * 64,
     "nothing": struct.pack("=Q", 0),
     "half": struct.pack("=Q", 11) + b"show",
+    "follow": struct.pack("=Q", 14) + b"events follow\0",
 }
 
 
@@ -50,12 +52,50 @@ def deaf(client, seconds):
         pass
 
 
+def crowd(count):
+    for number in range(count):
+        try:
+            client = connect()
+            if number % 3 == 0:
+                client.sendall(MESSAGES["half"])
+            client.close()
+        except (ConnectionError, BlockingIOError):
+            pass
+    print("done")
+
+
+def as_many_as_possible(what):
+    """Those that are let in say half a request, or ask for much and read nothing; or say nothing."""
+    clients = []
+    for _ in range(400):
+        try:
+            client = connect()
+            client.settimeout(0.05)
+            if what == "half-many":
+                client.sendall(MESSAGES["half"])
+            elif what == "deaf-many":
+                message = b"show config\0"
+                for _ in range(20):
+                    client.sendall(struct.pack("=Q", len(message)) + message)
+        except (TimeoutError, ConnectionError):
+            pass
+        clients.append(client)
+    return clients
+
+
 def main():
     what, seconds = sys.argv[1], float(sys.argv[2])
+    if what == "crowd":
+        return crowd(int(seconds))
+    if what in ("silent", "half-many", "deaf-many"):
+        clients = as_many_as_possible(what)
+        print("sent", flush=True)
+        time.sleep(seconds)
+        return clients.clear()
     clients = [connect()]
     if what in ("huge", "large", "noise", "nothing"):
         return print("dropped" if is_dropped(clients[0], MESSAGES[what], seconds) else "kept")
-    if what == "half":
+    if what in ("half", "follow"):
         clients[0].sendall(MESSAGES[what])
     elif what == "deaf":
         deaf(clients[0], seconds)

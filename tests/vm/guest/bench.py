@@ -4,12 +4,15 @@
   bench.py start HOSTS LUNS LOG PROGRAM...  starts it; prints its pid, seconds and CPU until all is in service
   bench.py steady PID SECONDS               prints its CPU, its threads, and the commands a second to disks
   bench.py switches PID SECONDS             prints its context switches a second
+  bench.py reconfigure PID SECONDS          prints its CPU in so many seconds from a `reconfigure` that changes nothing
+  bench.py hostfails PATHS                  one host's disks go offline, all at once: prints seconds until it shows them so
   bench.py run TIMES PROGRAM...             prints wall clock and CPU of a command, medians
   bench.py replies TIMES COMMAND            prints how long the daemon takes to answer that, the median
 
 Times are milliseconds but for the seconds until all is in service. CPU is the kernel's clock of the process: utime and
 stime of /proc/PID/stat together, all its threads, ended ones too, in nanoseconds. Threads of the kernel are not in it.
 """
+import glob
 import os
 import socket
 import struct
@@ -33,6 +36,11 @@ def text(path):
             return file.read().strip()
     except OSError:
         return ''
+
+
+def put(path, value):
+    with open(path, 'w', encoding='ascii') as file:
+        file.write(value + '\n')  # some want the end of the line
 
 
 def maps_in_service(paths):
@@ -60,9 +68,9 @@ def ask(command):
         return ''
 
 
-def paths_in_service():
+def paths_in(*state):
     reply = ask('show paths raw format "%t %T"')
-    return sum(line.split() == ['active', 'ready'] for line in reply.splitlines())
+    return sum(line.split() == list(state) for line in reply.splitlines())
 
 
 def wait(done):
@@ -81,7 +89,7 @@ def start(hosts, luns, log, *program):
     files.append((os.POSIX_SPAWN_DUP2, 1, 2))
     pid = os.posix_spawn(program[0], program, os.environ, file_actions=files, setsid=True)
     wait(lambda: maps_in_service(int(hosts)) == int(luns))
-    wait(lambda: paths_in_service() == int(hosts) * int(luns))
+    wait(lambda: paths_in('active', 'ready') == int(hosts) * int(luns))
     print(pid, f'{time.monotonic() - begin:.2f}', f'{cpu_ms(pid):.1f}')
 
 
@@ -145,4 +153,33 @@ def replies(times, command):
     print(f'{median(took):.1f}')
 
 
-{'start': start, 'steady': steady, 'switches': switches, 'run': run, 'replies': replies}[sys.argv[1]](*sys.argv[2:])
+def reconfigure(pid, seconds):
+    before = cpu_ms(int(pid))
+    if ask('reconfigure').strip() != 'ok':
+        sys.exit('reconfigure was refused')
+    time.sleep(int(seconds))
+    print(f'{cpu_ms(int(pid)) - before:.1f}')
+
+
+def states(host):
+    return glob.glob(f'/sys/class/scsi_device/{host}:*/device/state')
+
+
+def host_fails(paths):
+    """The host of the disk that comes last; its disks are back when this ends."""
+    host = max(int(os.path.basename(disk).split(':')[0]) for disk in glob.glob('/sys/class/scsi_disk/*'))
+    begin = time.monotonic()
+    for path in states(host):
+        put(path, 'offline')
+    wait(lambda: paths_in('failed', 'faulty') == int(paths))
+    print(f'{time.monotonic() - begin:.2f}')
+    for path in states(host):
+        put(path, 'running')
+    wait(lambda: paths_in('failed', 'faulty') == 0)
+
+
+MODES = {
+    'start': start, 'steady': steady, 'switches': switches, 'reconfigure': reconfigure, 'hostfails': host_fails, 'run': run,
+    'replies': replies,
+}
+MODES[sys.argv[1]](*sys.argv[2:])

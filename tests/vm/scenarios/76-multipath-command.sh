@@ -2,8 +2,6 @@
 # The command `multipath`: what udev's rules ask of it, answered as Debian's answers it in the same guest; the wwids file; what it has
 # the daemon do.
 
-names=/run/names
-
 same() { # WHAT ARGUMENTS...: the same words on standard output, and the same status
     local what=$1 ours theirs; shift
     ours=$("$names/multipath" "$@" 2>/dev/null; echo "status $?")
@@ -14,11 +12,7 @@ same() { # WHAT ARGUMENTS...: the same words on standard output, and the same st
 
 scenario() {
     ours || return 0
-    mkdir -p $names
-    ln -sf "$MPCTL" $names/multipath
-    ln -sf "$MPCTL" $names/multipathd
-    ln -sf "$MPCTL" $names/multipathc
-    ln -sf "$MPCTL" $names/mpathpersist
+    names_up
     san_scsi_debug 2 2 || return
     local disk wwid find map node
     disk=$(debug_disk 0 0) wwid=$(san_wwid "$disk")

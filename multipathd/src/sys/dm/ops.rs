@@ -128,7 +128,8 @@ impl Mapper {
         flags: UdevFlags,
         access: NodeAccess,
     ) -> Result<(), DmFailure> {
-        let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name) })?;
+        let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name) });
+        let made = made.map_err(|why| self.with_namesakes(name, uuid, why))?;
         let live = self.load(uuid, load).and_then(|()| self.resume(uuid, flags, 0, Wait::ForUdev));
         if let Err(why) = live {
             // Nobody has seen it yet: without a table it is only in the way.
@@ -236,6 +237,18 @@ impl Mapper {
         }
         let device = self.control.call(Command::Status, &by_uuid(uuid));
         DmFailure { holders: device.map(|device| holders::of(device.devt)).unwrap_or_default(), ..why }
+    }
+
+    /// A device cannot be made where another has its name or its UUID: which.
+    fn with_namesakes(&self, name: &str, uuid: &str, why: DmFailure) -> DmFailure {
+        if why.errno != Errno::EBUSY {
+            return why;
+        }
+        let named = self.control.call(Command::Status, &by_name(name)).ok();
+        let named = named.map(|device| format!("device {} has the name", device.devt));
+        let same = self.control.call(Command::Status, &by_uuid(uuid)).ok();
+        let same = same.map(|device| format!("{} has the UUID", device.name));
+        DmFailure { holders: named.into_iter().chain(same).collect(), ..why }
     }
 
     /// Removes the node of a name, unless a device has the name: a removal that is deferred, or

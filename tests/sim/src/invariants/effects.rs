@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libmp::check::{Ask, CheckRequest};
-use libmp::core::effect::Effect;
+use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::RequestId;
 use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
@@ -37,7 +37,7 @@ impl Watch {
             }
             Effect::Dm { token, wwid, op } => {
                 self.operation(world, wwid, op)?;
-                let taken = op.takes_name().map(|name| name.as_str().to_owned());
+                let taken = self.name_taken(wwid.as_str(), op);
                 if self.is_operated(wwid.as_str()) || taken.as_ref().is_some_and(|name| self.is_taken(name)) {
                     let detail = format!("{op:?} is ordered while {wwid} or its name is being operated on");
                     return Err(Violation::new("one-dm-operation-a-map", detail));
@@ -56,14 +56,8 @@ impl Watch {
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
             Effect::Survey { token, .. } => self.ask(*token, Asked::Other),
             Effect::Save { token, file, .. } => {
-                self.orders += 1;
                 self.last_order = crate::render::effect(effect);
-                let asked = Asked::Save(*file);
-                if self.asked.values().any(|(_, other)| *other == asked) {
-                    let detail = format!("{file:?} is written while it is being written");
-                    return Err(Violation::new("one-save-a-file", detail));
-                }
-                self.ask(*token, asked)
+                self.save(*token, *file)
             }
             Effect::SysfsWrite { token, attribute, value, .. } => {
                 no_zero(attribute, value)?;
@@ -72,6 +66,7 @@ impl Watch {
                 self.ask(*token, Asked::Other)
             }
             Effect::Reply { id, text } => self.reply(world.now, *id, text),
+            Effect::Events { id, .. } => self.reply(world.now, *id, ""),
             Effect::Exit => match self.outstanding() {
                 Some(detail) => Err(Violation::new("one-reply", format!("exit with {detail}"))),
                 None => Ok(()),
@@ -82,6 +77,16 @@ impl Watch {
             }
             Effect::Notify(_) | Effect::Verbosity(_) | Effect::Ready => Ok(()),
         }
+    }
+
+    fn save(&mut self, token: Token, file: StateFile) -> Result<(), Violation> {
+        self.orders += 1;
+        let asked = Asked::Save(file);
+        if self.asked.values().any(|(_, other)| *other == asked) {
+            let detail = format!("{file:?} is written while it is being written");
+            return Err(Violation::new("one-save-a-file", detail));
+        }
+        self.ask(token, asked)
     }
 
     /// What was found out of a path before is void: whatever comes under its name is another.
@@ -105,6 +110,13 @@ impl Watch {
             return Err(Violation::new("a-reply-in-time", detail));
         }
         Ok(())
+    }
+
+    /// The name that the map is to have from now on, if it gets another.
+    fn name_taken(&mut self, wwid: &str, op: &DmOp) -> Option<String> {
+        let name = op.takes_name()?.as_str().to_owned();
+        self.wanted.insert(wwid.into(), name.clone());
+        Some(name)
     }
 
     fn ask(&mut self, token: Token, asked: Asked) -> Result<(), Violation> {

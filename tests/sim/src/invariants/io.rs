@@ -34,7 +34,7 @@ impl Watch {
 
     fn free_since(&self, minor: u32, since: Instant) -> Instant {
         let excused = self.excused.get(&minor).copied().unwrap_or(self.born);
-        since.max(excused).max(self.born)
+        since.max(excused).max(self.born).max(self.surveyed)
     }
 
     fn error(&self, world: &World, conf: &Conf, minor: u32) -> Result<(), Violation> {

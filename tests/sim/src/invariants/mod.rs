@@ -131,6 +131,10 @@ pub struct Watch {
     requests: BTreeMap<RequestId, (Instant, u64, String)>,
     /// Until then a map may be other than configured: the daemon was busy, absent, or told otherwise.
     excused: BTreeMap<u32, Instant>,
+    /// When it was last told all there is, or the configuration.
+    surveyed: Instant,
+    /// Names that were last asked for, by LUN.
+    wanted: BTreeMap<String, String>,
     queueing_disabled: bool,
     /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
     away: BTreeSet<String>,
@@ -155,6 +159,7 @@ impl Watch {
         self.requests.clear();
         self.queueing_disabled = false;
         self.away.clear();
+        self.wanted.clear();
         self.dead = false;
         self.born = now;
     }
@@ -189,6 +194,7 @@ impl Watch {
             Event::Uevent(uevent) => self.uevent(now, uevent),
             // A list is a hint: what is not in it may have come since, and a probe tells.
             Event::Enumerated { token, found } if self.take(*token).is_some() => {
+                self.surveyed = now;
                 for disk in &found.disks {
                     if let Some(known) = self.paths.get_mut(disk.as_str()) {
                         known.gone_since = None;
@@ -235,6 +241,7 @@ impl Watch {
             Event::Config { token, .. } | Event::SysfsWritten { token, .. } | Event::Saved { token, .. } => {
                 if let Event::Config { .. } = event {
                     self.away.clear();
+                    self.surveyed = now;
                 }
                 self.take(*token);
             }
@@ -304,9 +311,15 @@ impl Watch {
         self.asked.values().any(|(_, asked)| takes(asked))
     }
 
+    /// Has somebody else's device the name that the map of this LUN is to have?
+    fn is_name_lost(&self, world: &World, of: &str) -> bool {
+        let device = self.wanted.get(of).and_then(|name| world.dm.by_name(name));
+        device.is_some_and(|device| device.wwid() != Some(of))
+    }
+
     /// After every event.
     pub fn after(&mut self, world: &World, conf: &Conf, view: &View) -> Result<(), Violation> {
-        self.view(world.now, view)?;
+        self.view(world, view)?;
         self.queues(world, conf)?;
         self.timers(world)
     }

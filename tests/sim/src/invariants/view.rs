@@ -4,12 +4,13 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use libmp::show::view::{DaemonState, View};
-use libmp::types::Instant;
 
 use super::{Violation, Watch};
+use crate::world::World;
 
 impl Watch {
-    pub(super) fn view(&mut self, now: Instant, view: &View) -> Result<(), Violation> {
+    pub(super) fn view(&mut self, world: &World, view: &View) -> Result<(), Violation> {
+        let now = world.now;
         self.names(view)?;
         self.one_place(view)?;
         for (name, known) in &mut self.paths {
@@ -17,8 +18,10 @@ impl Watch {
                 known.usable_unmapped_since = None;
             }
         }
+        let names_lost: Vec<bool> =
+            view.paths.iter().map(|path| self.is_name_lost(world, path.wwid.as_str())).collect();
         let working = matches!(view.daemon, DaemonState::Idle | DaemonState::Running);
-        for path in &view.paths {
+        for (path, name_lost) in view.paths.iter().zip(names_lost) {
             let usable = path.check_state.is_usable();
             let known = self.paths.entry(path.name.as_str().to_owned()).or_default();
             if usable && !known.has_evidence() {
@@ -32,7 +35,7 @@ impl Watch {
                 }
             }
             let away = self.away.contains(path.wwid.as_str());
-            let lost = usable && working && path.map.is_none() && !path.excluded && !away
+            let lost = usable && working && path.map.is_none() && !path.excluded && !away && !name_lost
                 // Without a WWID it is nobody's: excluded, and `explain` says why.
                 && !path.wwid.as_str().is_empty();
             if !lost {

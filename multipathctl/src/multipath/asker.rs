@@ -1,0 +1,67 @@
+//! Who is asked: the daemon that runs, or its core in this process.
+
+use std::process::ExitCode;
+
+use multipathd::alone::{Alone, Hands};
+use multipathd::args::{Bindings, Options};
+
+use super::args::Args;
+use crate::client::{self, AskError, Client};
+use crate::output;
+
+/// One of the two.
+pub enum Asker {
+    /// The daemon.
+    Daemon(Client),
+    /// Its core.
+    Alone(Box<Alone>),
+}
+
+impl Asker {
+    /// The daemon; where there is none, its core, run to rest, that may do with its `hands` what they may.
+    pub fn new(args: &Args, hands: impl FnOnce() -> Hands) -> Result<Self, ExitCode> {
+        let daemon = if args.alone { None } else { Client::connect(client::REPLY_LIMIT).ok() };
+        if let Some(client) = daemon {
+            return Ok(Self::Daemon(client));
+        }
+        let bindings = if args.keep_bindings { Bindings::ReadOnly } else { Bindings::ReadWrite };
+        let options = Options { bindings, ..Options::default() };
+        match Alone::new(hands(), options) {
+            Ok(alone) => Ok(Self::Alone(Box::new(alone))),
+            Err(why) => {
+                output::complain(&why);
+                Err(ExitCode::FAILURE)
+            }
+        }
+    }
+
+    /// Is it not the daemon?
+    pub const fn is_alone(&self) -> bool {
+        matches!(self, Self::Alone(_))
+    }
+
+    /// Sends a line and waits for its reply.
+    pub fn ask(&mut self, line: &str) -> Result<String, AskError> {
+        match self {
+            Self::Daemon(client) => client.ask(line),
+            Self::Alone(alone) => Ok(alone.ask(line)),
+        }
+    }
+
+    /// Waits until what was begun in this process is done.
+    pub fn rest(&mut self) {
+        if let Self::Alone(alone) = self {
+            alone.rest();
+        }
+    }
+
+    /// What the core has begun in this process is finished. Maps don't go on queueing without a daemon, unless it is wanted.
+    pub fn finish(self, args: &Args) {
+        if let Self::Alone(mut alone) = self {
+            if args.queue_without_daemon {
+                alone.ask("forcequeueing daemon");
+            }
+            alone.finish();
+        }
+    }
+}

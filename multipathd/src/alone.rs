@@ -1,0 +1,183 @@
+//! The core without a daemon, for one command: run to rest once, asked, and stopped. It is the daemon's core, and its orders
+//! are carried out by the daemon's executor, as far as the command may change anything ([`Hands`]).
+//!
+//! Nobody tells it what happens: it lives for as long as one look takes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use libmp::core::effect::{Effect, Outbox};
+use libmp::core::event::{DmDone, DmFailure, Event, Peer, RequestId, Signal};
+use libmp::core::{Core, CoreInit};
+use libmp::ctl::TIMEOUT;
+use libmp::dm::op::{DmOp, uuid_of};
+use libmp::types::{Errno, Wwid};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::{Instant as TokioInstant, sleep_until};
+
+use crate::args::Options;
+use crate::daemon::runtime;
+use crate::executor::Executor;
+use crate::sys::dm::Mapper;
+use crate::sys::lane::Lane;
+use crate::sys::now;
+
+/// Whatever hangs, nothing is waited for longer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What may be changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Hands {
+    /// Nothing.
+    Bound,
+    /// Maps may be removed.
+    Removing,
+    /// Everything may, but of one map alone.
+    For(Wwid),
+    /// Everything.
+    Free,
+}
+
+impl Hands {
+    fn may(&self, effect: &Effect) -> bool {
+        let op = match effect {
+            Effect::Dm { op: DmOp::Query, .. } => return true,
+            Effect::Dm { wwid, op, .. } => Some((wwid, op)),
+            Effect::SysfsWrite { .. } | Effect::Save { .. } => None,
+            _ => return true,
+        };
+        match self {
+            Self::Bound => false,
+            Self::Removing => {
+                op.is_some_and(|(_, op)| matches!(op, DmOp::Remove { .. } | DmOp::Message { .. }))
+            }
+            Self::For(one) => op.is_none_or(|(wwid, _)| wwid == one),
+            Self::Free => true,
+        }
+    }
+}
+
+/// A core, and who carries out its orders.
+pub struct Alone {
+    runtime: Runtime,
+    core: Core,
+    executor: Executor,
+    events: UnboundedSender<Event>,
+    received: UnboundedReceiver<Event>,
+    out: Outbox,
+    hands: Hands,
+    asked: u64,
+    refused: Vec<(Wwid, DmOp)>,
+}
+
+impl Alone {
+    /// Runs it to rest. The error is a line.
+    pub fn new(hands: Hands, options: Options) -> Result<Self, String> {
+        let mapper = Arc::new(Mapper::open()?);
+        let runtime = runtime()?;
+        let (events, received) = unbounded_channel();
+        let entered = runtime.enter();
+        let executor = Executor::new(events.clone(), mapper, options, Lane::new());
+        drop(entered);
+        let core = Core::new(CoreInit { pid: std::process::id() });
+        let mut alone = Self {
+            runtime,
+            core,
+            executor,
+            events,
+            received,
+            out: Outbox::new(),
+            hands,
+            asked: 0,
+            refused: Vec::new(),
+        };
+        alone.core.start(now(), &mut alone.out);
+        alone.rest();
+        Ok(alone)
+    }
+
+    /// Waits until nothing is to be done any more.
+    pub fn rest(&mut self) {
+        self.run(|core, _| core.is_at_rest());
+    }
+
+    /// What would have been done to maps, each time that it was tried.
+    pub fn refused(&self) -> &[(Wwid, DmOp)] {
+        &self.refused
+    }
+
+    /// The reply to a line of the control language.
+    pub fn ask(&mut self, line: &str) -> String {
+        self.asked += 1;
+        let id = RequestId(self.asked);
+        let request = Event::Request { id, peer: Peer::SELF, command: line.into() };
+        self.core.handle(now(), request, &mut self.out);
+        let mut reply = None;
+        self.run(|_, effect| {
+            if let Some(Effect::Reply { id: to, text }) = effect
+                && *to == id
+            {
+                reply = Some(text.clone());
+            }
+            reply.is_some()
+        });
+        reply.unwrap_or_else(|| TIMEOUT.into())
+    }
+
+    /// Ends as a daemon ends: what is under way is finished, and maps are left as they are to be without one.
+    pub fn finish(mut self) {
+        self.core.handle(now(), Event::Signal(Signal::Terminate), &mut self.out);
+        self.run(|_, effect| matches!(effect, Some(Effect::Exit)));
+        // Threads that are stuck in a call are not waited for.
+        std::mem::forget(self.runtime);
+    }
+
+    /// Carries out orders, and hears what came of them, until `done` says that it is enough; it is asked after each order, and
+    /// whenever there is none.
+    fn run(&mut self, mut done: impl FnMut(&Core, Option<&Effect>) -> bool) {
+        let end = TokioInstant::now() + PATIENCE;
+        loop {
+            let mut enough = false;
+            for effect in self.out.drain().collect::<Vec<_>>() {
+                enough |= done(&self.core, Some(&effect));
+                let _runtime = self.runtime.enter();
+                if self.hands.may(&effect) {
+                    let _ = self.executor.run(effect);
+                } else {
+                    if let Effect::Dm { wwid, op, .. } = &effect {
+                        self.refused.push((wwid.clone(), op.clone()));
+                    }
+                    refuse(effect, &self.executor.mapper, &self.events);
+                }
+            }
+            if enough || done(&self.core, None) || TokioInstant::now() >= end {
+                return;
+            }
+            let deadline = self.core.next_deadline().map(|at| TokioInstant::now() + (at - now()));
+            let wake = deadline.map_or(end, |deadline| deadline.min(end));
+            let received = &mut self.received;
+            let event = self.runtime.block_on(async {
+                tokio::select! {
+                    event = received.recv() => event,
+                    () = sleep_until(wake) => None,
+                }
+            });
+            self.core.handle(now(), event.unwrap_or(Event::Tick), &mut self.out);
+        }
+    }
+}
+
+/// An order that is not carried out is answered all the same: nothing is done for a map whose last order is under way.
+fn refuse(effect: Effect, mapper: &Mapper, events: &UnboundedSender<Event>) {
+    let answer = match effect {
+        Effect::Dm { token, wwid, .. } => {
+            let result = Err(DmFailure::new("do anything", Errno::EIO));
+            Event::DmDone { token, done: Box::new(DmDone { result, map: mapper.read(&uuid_of(&wwid)) }) }
+        }
+        Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Err(Errno::EIO) },
+        Effect::Save { token, .. } => Event::Saved { token, result: Ok(()) },
+        _ => return,
+    };
+    let _ = events.send(answer);
+}

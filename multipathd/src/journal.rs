@@ -1,0 +1,147 @@
+//! What happened lately: the last thousand notices, ready to be sent. Readers hold a place in it and nothing else, so that a
+//! slow one costs no memory; what it missed is counted.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use libmp::core::notice::Notice;
+use libmp::show::events;
+use tokio::sync::watch;
+
+/// Notices that are kept.
+pub const KEPT: usize = 1_000;
+/// Lines of one message.
+const BATCH: usize = 100;
+
+/// The last notices.
+#[derive(Debug)]
+pub struct Journal {
+    lines: Mutex<Lines>,
+    /// The number of the next one.
+    next: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Lines {
+    /// The number of the first line that is kept.
+    first: u64,
+    kept: VecDeque<String>,
+}
+
+/// Some lines, and where to go on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// The lines; empty where there is nothing new.
+    pub text: String,
+    /// What comes next.
+    pub next: u64,
+}
+
+impl Default for Journal {
+    fn default() -> Self {
+        Self { lines: Mutex::default(), next: watch::Sender::new(0) }
+    }
+}
+
+impl Journal {
+    /// Takes a notice in, at this time since 1970.
+    pub fn note(&self, time: Duration, notice: &Notice) {
+        let mut lines = self.lock();
+        let next = lines.next();
+        lines.kept.push_back(events::line(next, time, notice));
+        if lines.kept.len() > KEPT {
+            lines.kept.pop_front();
+            lines.first += 1;
+        }
+        self.next.send_replace(lines.next());
+    }
+
+    /// Everything that is kept.
+    pub fn all(&self) -> String {
+        self.lock().kept.iter().map(String::as_str).collect()
+    }
+
+    /// The first number that is kept.
+    pub fn first(&self) -> u64 {
+        self.lock().first
+    }
+
+    /// What there is from this number on, a hundred lines at the most. Where it is not kept any more, a line says how many are
+    /// lost.
+    pub fn from(&self, next: u64, time: Duration) -> Batch {
+        let lines = self.lock();
+        let start = next.max(lines.first);
+        let mut text = String::new();
+        if start > next {
+            text = events::lost(start, time, start - next);
+        }
+        let skip = usize::try_from(start - lines.first).unwrap_or(usize::MAX);
+        let mut next = start;
+        for line in lines.kept.iter().skip(skip).take(BATCH) {
+            text.push_str(line);
+            next += 1;
+        }
+        Batch { text, next }
+    }
+
+    /// Waits until there is something from this number on.
+    pub async fn beyond(&self, next: u64) {
+        let mut latest = self.next.subscribe();
+        // Its sender is here: it can't be gone.
+        let _ = latest.wait_for(|latest| *latest > next).await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Lines {
+    fn next(&self) -> u64 {
+        self.first + self.kept.len() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TIME: Duration = Duration::ZERO;
+
+    fn sequence(text: &str) -> Vec<&str> {
+        text.lines().filter_map(|line| line.split("\"seq\": ").nth(1)?.split(',').next()).collect()
+    }
+
+    #[test]
+    fn the_last_thousand_are_kept() {
+        let journal = Journal::default();
+        assert_eq!(journal.all(), "");
+        for _ in 0..KEPT + 5 {
+            journal.note(TIME, &Notice::UeventsLost);
+        }
+        let all = journal.all();
+        let numbers = sequence(&all);
+        assert_eq!((numbers.len(), numbers[0], numbers[KEPT - 1]), (KEPT, "5", "1004"));
+    }
+
+    #[test]
+    fn who_reads_slowly_is_told_what_he_missed() {
+        let journal = Journal::default();
+        for _ in 0..KEPT {
+            journal.note(TIME, &Notice::UeventsLost);
+        }
+        let batch = journal.from(0, TIME);
+        assert_eq!((batch.next, batch.text.lines().count()), (BATCH as u64, BATCH));
+        for _ in 0..BATCH + 7 {
+            journal.note(TIME, &Notice::UeventsLost);
+        }
+        let batch = journal.from(batch.next, TIME);
+        assert!(
+            batch.text.lines().next().is_some_and(|line| line.contains("\"event\": \"lost\", \"count\": 7,"))
+        );
+        assert_eq!(sequence(&batch.text)[..2], ["106", "107"]);
+        let end = KEPT as u64 + BATCH as u64 + 7;
+        assert_eq!(journal.from(end, TIME), Batch { text: String::new(), next: end });
+    }
+}

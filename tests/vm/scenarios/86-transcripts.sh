@@ -1,0 +1,202 @@
+# shellcheck shell=bash
+# Every command of a day's work, given to Debian's daemon and then to ours on the same disks: the answers are the same, but for
+# times and progress bars, and for what `differs` gives a reason for. A reason that is not needed any more is a failure, too.
+# shellcheck disable=SC2034
+for_reference=no
+
+transcript_conf() {
+    conf <<END
+defaults {
+	polling_interval 2
+	max_polling_interval 8
+	find_multipaths greedy
+	user_friendly_names yes
+	no_path_retry 5
+	failback followover
+}
+blacklist {
+	devnode "^sda\$"
+}
+multipaths {
+	multipath {
+		wwid $1
+		alias data
+	}
+}
+END
+}
+
+# What 0.9.4 has of columns: 0.15 has more.
+paths_columns='%w|%i|%d|%D|%t|%o|%T|%c|%C|%p|%S|%z|%M|%m|%N|%n|%R|%r|%a|%G|%g|%0|%P|'
+maps_columns='%n|%w|%d|%F|%Q|%N|%r|%t|%S|%f|%x|%h|%A|%0|%1|%2|%3|%4|%v|%p|%e|%G|%g|'
+
+commands() { # DISK OTHER: a line each; d: multipathd, m: multipath
+    cat <<END
+d show paths
+d show maps
+d show maps status
+d show maps stats
+d show topology
+d show maps json
+d show map data json
+d show map data topology
+d show map nosuch topology
+d show path $1
+d show paths format $paths_columns
+d show paths raw format $paths_columns%%|%y|
+d show maps raw format $maps_columns
+d show maps format $maps_columns
+d show map data format $maps_columns
+d show wildcards
+d show status
+d show daemon
+d show blacklist
+d show devices
+d help
+d bogus command
+d show
+d fail path $1
+d show paths
+d reinstate path $1
+d fail path nosuch
+d disablequeueing map data
+d restorequeueing map data
+d switchgroup map data group 2
+d show topology
+d switchgroup map data group 1
+d suspend map data
+d show maps status
+d resume map data
+d reload map data
+d reset map data stats
+d show maps stats
+d resize map data
+d getprstatus map data
+d getprkey map data
+d del path $2
+m -ll data
+d add path $2
+m -ll data
+d del map data
+d show maps
+d add map data
+d show maps
+d add map nosuch
+d forcequeueing daemon
+d restorequeueing daemon
+d setmarginal path $1
+d unsetmarginal path $1
+d reconfigure
+m -ll
+m -l
+m -v1 -ll
+m -ll data
+m -ll $1
+m -ll /dev/$1
+m -ll nosuch
+m -c /dev/$1
+m -c /dev/mapper/data
+m -C data
+m -u $1
+m -d
+m -a /dev/$1
+m -w /dev/$1
+m -w /dev/$1
+m -W
+m -f data
+m -f nosuch
+m
+m -ll
+m -r
+m -F
+m -ll
+d shutdown
+END
+}
+
+# Why the answer to a command may be another one: a regular expression of it, and the reason.
+differs='
+d show map nosuch topology|later releases say why
+d fail path nosuch|later releases say why
+d show wildcards|later releases have more of them
+d help|the grammar of a later release
+d show|the grammar of a later release
+d show devices|names are lined up
+d getprstatus map data|later releases have words for it
+d show blacklist|the built-in rules are those of a later release
+m -f nosuch|later releases hand it to the daemon
+m -C data|the name of a map is understood
+m|a map is shown when it has been made, not before
+'
+
+reason() { # COMMAND
+    awk -F'|' -v command="$1" '$1 == command { print $2; found = 1 } END { exit !found }' <<<"$differs"
+}
+
+normal() { # of times, process ids and what is under way
+    sed -E -e 's/^[0-9]+\.[0-9]+ \| //' -e 's/[X.]{10} [0-9]+\/[0-9]+/BAR/g' -e 's/^pid [0-9]+ (idle|running)/pid N rests/' -e '/^$/d'
+}
+
+calm() { # the daemon has nothing to do: the next command finds what the last one left
+    poll 10 says 'busy: False' "$@" show status
+    poll 10 says_not 'configure' "$@" show daemon
+}
+
+answer() { # WHO COMMAND...
+    local program=$2 status; shift 2
+    # shellcheck disable=SC2086
+    "$program" "$@" >/run/answer 2>/run/answer.err
+    status=$?
+    normal </run/answer
+    echo "[$status]"
+    normal </run/answer.err
+}
+
+play() { # WHO FOLDER-OF-PROGRAMS
+    local who=$1 dir=$2 number=0 kind words
+    rm -rf "/run/transcript.$who"; mkdir -p "/run/transcript.$who"
+    while read -r kind words; do
+        number=$((number + 1))
+        set -f
+        # shellcheck disable=SC2086
+        if [ "$kind" = d ]; then set -- "$dir/multipathd" $words; else set -- "$dir/multipath" $words; fi
+        set +f
+        answer "$who" "$@" >"/run/transcript.$who/$number" </dev/null
+        calm "$dir/multipathd"
+    done </run/commands
+}
+
+compare() {
+    local number=0 command why ours theirs
+    while read -r command; do
+        number=$((number + 1))
+        ours=$(cat /run/transcript.ours/$number) theirs=$(cat /run/transcript.reference/$number)
+        if why=$(reason "$command"); then
+            if [ "$ours" = "$theirs" ]; then fail "$number: $command" "it is the same: '$why' is not needed"; else ok "$number: $command: another, as $why"; fi
+        else
+            expect_eq "$number: $command" "$ours" "$theirs"
+        fi
+    done </run/commands
+}
+
+scenario() {
+    ours || return 0
+    names_up
+    san_scsi_debug 2 2 || return
+    local disk other
+    disk=$(debug_disk 0 1) other=$(debug_disk 1 1)
+    commands "$disk" "$other" >/run/commands
+    transcript_conf "$(san_wwid "$disk")"
+    reference_start || return
+    wait_for 'the reference has four paths in service' 30 is 4 active_paths || return
+    play reference "$reference"
+    reference_stop
+    poll 20 remove_maps
+    udevadm settle --timeout=30
+    rm -rf /etc/multipath /run/multipath; mkdir -p /etc/multipath
+    daemon_start || return
+    wait_for 'ours has four paths in service' 30 is 4 active_paths || return
+    play ours $names
+    rm -f /run/multipathd.test.pid
+    compare
+}
