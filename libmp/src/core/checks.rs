@@ -4,15 +4,16 @@ use ::core::time::Duration;
 use alloc::vec::Vec;
 
 use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
-use crate::config::settings::{Failback, NoPathRetry, Prioritizer};
+use crate::config::settings::{Checker, Failback, NoPathRetry, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::map::{MapId, Observed};
+use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{Path, PathId};
+use crate::core::path::{Calm, Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
 use crate::core::timers::Timer;
+use crate::core::unmapped::Purge;
 use crate::core::waiting::Awaited;
 use crate::prio::PrioError;
 use crate::types::{Instant, Priority, Token};
@@ -72,7 +73,8 @@ impl Core {
     fn turn(&mut self, now: Instant, id: PathId, sysfs_state: Option<&str>) -> Option<Turn> {
         let path = self.paths.get_mut(&id)?;
         // What one path tells of a snapshot holds for all paths of its map.
-        let map = path.map().and_then(|map| self.maps.get_mut(&map));
+        let shares = path.health.checker == Checker::EmcClariion;
+        let map = path.map().filter(|_| shares).and_then(|map| self.maps.get_mut(&map));
         if let Some(map) = &map {
             path.health.memory.inactive_snapshot = map.inactive_snapshot;
         }
@@ -157,6 +159,9 @@ impl Core {
             return;
         }
         path.health.tries = 0;
+        if self.same_again(now, id, &judged, rated.as_ref(), out) {
+            return;
+        }
         if self.recheck(id, &judged, out) {
             return self.schedule(now, id, false);
         }
@@ -166,6 +171,50 @@ impl Core {
         }
         self.say_again(id, &judged, out);
         self.new_state(now, id, &judged, out);
+        self.calm_down(now, id, &judged);
+    }
+
+    /// Most answers are good, like the one before, and nothing else has happened: then there is only the
+    /// next check to be set. Says if it is so.
+    fn same_again(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        judged: &Judged,
+        rated: Option<&Result<Priority, PrioError>>,
+        out: &mut Outbox,
+    ) -> bool {
+        let globals = self.config.globals();
+        let (min, max) = (globals.polling_interval, globals.max_polling_interval);
+        let Some(path) = self.paths.get_mut(&id) else { return false };
+        let health = &mut path.health;
+        let Some(calm) = health.calm.filter(|calm| calm.epoch == self.epoch) else { return false };
+        let as_rated = rated.is_none_or(|rated| *rated == Ok(health.priority));
+        if judged.state != health.state || judged.message != health.message || !as_rated {
+            return false;
+        }
+        health.interval = health.interval.saturating_mul(2).clamp(min, max.max(min));
+        let map = path.map().filter(|_| calm.look_at <= now);
+        self.schedule(now, id, false);
+        if let Some(map) = map {
+            self.look_again(now, map, out);
+            self.calm_down(now, id, judged);
+        }
+        true
+    }
+
+    /// Would another answer like this one change nothing?
+    fn calm_down(&mut self, now: Instant, id: PathId, judged: &Judged) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let Some(map) = path.map().and_then(|map| self.maps.get(&map)) else { return };
+        let good = judged.state == path.health.state && judged.state.is_usable();
+        let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
+        let settled = map.hold_until.is_none() && map.rerated.is_empty() && active == Some(true);
+        let calm = good && settled && path.steadiness.is_untroubled(now) && path.purge == Purge::No;
+        let look_at = map.looked_at.map(|at| at + self.look_every(map));
+        let epoch = self.epoch;
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.health.calm = look_at.filter(|_| calm).map(|look_at| Calm { epoch, look_at });
     }
 
     /// A path that stays failed: its checker's words, each time (`log_checker_err always`), or for who
@@ -312,7 +361,7 @@ impl Core {
             self.note_failure(now, id, false);
         }
         self.note_disconnected(id, was, out);
-        self.look_again(now, map_id);
+        self.look_again(now, map_id, out);
         self.schedule(now, id, was == CheckState::Unchecked);
         if let Some(map) = self.maps.get_mut(&map_id) {
             map.rerated.remove(&id);
@@ -346,19 +395,27 @@ impl Core {
     /// Nobody says when another tool switches a map's queueing, or when a group gets its first I/O: a map
     /// is read with the checks of its paths, once an interval while it has no usable path or no active
     /// group, else once a minute, or three times where it must queue without an end.
-    fn look_again(&mut self, now: Instant, id: MapId) {
+    fn look_again(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        let every = self.look_every(map);
+        let due = map.looked_at.is_none_or(|at| now >= at + every);
+        if due
+            && map.inflight.is_none()
+            && let Some(map) = self.maps.get_mut(&id)
+        {
+            map.looked_at = Some(now);
+            self.look_at(id, out);
+        }
+    }
+
+    fn look_every(&self, map: &Map) -> Duration {
         let interval = self.config.globals().polling_interval;
-        let Some(map) = self.maps.get_mut(&id) else { return };
         let steady = map.queue.phase == QueuePhase::Normal
             && map.observed.as_ref().is_some_and(Observed::has_active_group);
         let must_queue = map.settings.no_path_retry == NoPathRetry::Queue;
         let steadily = if must_queue { LOOK_AT_QUEUE_EVERY } else { LOOK_EVERY };
         let every = if steady { interval.max(steadily) } else { interval };
-        let due = map.looked_at.is_none_or(|at| now.saturating_since(at) + SLACK >= every);
-        if due && map.inflight.is_none() {
-            map.looked_at = Some(now);
-            self.read_again(id);
-        }
+        every.saturating_sub(SLACK)
     }
 
     /// Has a path that had relapsed been good for long enough to be relied upon again?

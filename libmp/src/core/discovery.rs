@@ -262,17 +262,17 @@ impl Core {
     /// A disk is gone. Whatever it was asked, its answers no longer matter.
     pub(super) fn path_gone(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         self.leave_map(now, id, out);
+        self.stand(id, Standing::New);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
+        self.moved.remove(&id);
         let tuning = path.tuning.inflight.map(|(token, ..)| token);
         let health = &path.health;
         let asked = [path.probe, health.inflight, health.stuck, tuning, path.steadiness.asked()];
         for token in asked.into_iter().flatten() {
             self.waiting.forget(token);
         }
-        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id), Timer::Sample(id)] {
-            self.timers.cancel(timer);
-        }
+        self.timers.forget(id);
         out.push(Effect::Forget { name: path.name });
     }
 
@@ -292,9 +292,7 @@ impl Core {
             });
         }
         self.leave_map(now, id, out);
-        if let Some(path) = self.paths.get_mut(&id) {
-            path.standing = Standing::Excluded(exclusion);
-        }
+        self.stand(id, Standing::Excluded(exclusion));
     }
 }
 

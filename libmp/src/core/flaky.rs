@@ -80,6 +80,18 @@ impl Steadiness {
         self.found_marginal || self.called_marginal
     }
 
+    /// Is nothing known against it, so that a good check changes nothing?
+    pub fn is_untroubled(&self, now: Instant) -> bool {
+        matches!(self.reads, Reads::None)
+            && self.relapses == 0
+            && self.io_relapses == 0
+            && self.failures == 0
+            && !self.unexplained
+            && !self.found_marginal
+            && self.held_until.is_none_or(|until| until <= now)
+            && self.delayed_since.is_none()
+    }
+
     /// An operator takes it back, whoever said so.
     pub const fn unmark(&mut self) {
         (self.found_marginal, self.called_marginal) = (false, false);

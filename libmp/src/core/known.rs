@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::effect::{Outbox, StateFile};
-use crate::core::path::{PathId, Standing};
+use crate::core::path::PathId;
 use crate::core::requests::{Answer, Until};
 use crate::ctl::{DEVICE_NOT_FOUND, OK};
 use crate::types::{Instant, Wwid};
@@ -20,10 +20,7 @@ impl Core {
         if !self.wwids.contains(wwid) {
             return "fail\na WWID has no slashes, blanks or control characters\n".into();
         }
-        let waiting = Standing::Waiting { wwid: wwid.clone() };
-        let paths: Vec<PathId> =
-            self.paths.values().filter(|path| path.standing == waiting).map(|path| path.id).collect();
-        for path in paths {
+        for path in self.waiting_paths(wwid).collect::<Vec<PathId>>() {
             self.place(now, path, wwid.clone(), out);
         }
         Answer::When(Until::Saved(StateFile::Wwids))

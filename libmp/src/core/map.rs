@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::config::settings::MapSettings;
 use crate::core::path::PathId;
 use crate::core::queueing::Queue;
+use crate::core::table::Id;
 use crate::dm::op::{DmOp, RawMap};
 use crate::dm::status::Status;
 use crate::dm::table::Table;
@@ -18,6 +19,15 @@ use crate::types::{DevT, Instant, MapName, Token, Wwid};
 /// Names one map of the core.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MapId(pub u32);
+
+impl Id for MapId {
+    fn number(self) -> u32 {
+        self.0
+    }
+    fn of(number: u32) -> Self {
+        Self(number)
+    }
+}
 
 /// A LUN's map.
 ///
@@ -47,6 +57,8 @@ pub struct Map {
     pub inflight: Option<Inflight>,
     /// Something changed in the kernel: read it again.
     pub requery: bool,
+    /// It was to be planned while an operation was under way.
+    pub unplanned: bool,
     /// Operations on its table or name that failed in a row, and when to try again.
     pub backoff: Backoff,
     /// Messages that failed in a row: a table that can't be loaded must not keep a path from being
@@ -165,6 +177,17 @@ pub struct Inflight {
     pub op: DmOp,
     /// Why.
     pub reason: &'static str,
+    /// What for.
+    pub purpose: Purpose,
+}
+
+/// What an operation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// Something has happened.
+    Change,
+    /// Nobody has spoken of the map; it is looked whether somebody has done something to it.
+    Look,
 }
 
 /// What has happened to a map.
@@ -319,6 +342,7 @@ impl Map {
             observed: None,
             inflight: None,
             requery: false,
+            unplanned: false,
             backoff: Backoff::default(),
             message_backoff: Backoff::default(),
             hold_until: None,

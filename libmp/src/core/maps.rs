@@ -9,7 +9,7 @@ use crate::config::settings::{Failback, FlushOnLastDel, NoPathRetry};
 use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
-use crate::core::map::{Inflight, Map, MapId, Observed};
+use crate::core::map::{Inflight, Map, MapId, Observed, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{self, Planned, Situation};
@@ -44,18 +44,19 @@ impl Core {
     }
 
     fn plan_map(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
-        let Some(map) = self.maps.get(&id) else { return };
-        if map.inflight.is_some() {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.unplanned = map.inflight.is_some();
+        if map.unplanned {
             return; // planned again when it ends
         }
         if map.requery {
-            self.order(id, Planned { op: DmOp::Query, reason: "it changed" }, out);
+            self.order(id, Planned { op: DmOp::Query, reason: "it changed" }, Purpose::Change, out);
             return;
         }
         let planned =
             if self.phase == Phase::Stopping { self.plan_stop(id) } else { self.plan_one(now, id, out) };
         match planned {
-            Some(planned) => self.order(id, planned, out),
+            Some(planned) => self.order(id, planned, Purpose::Change, out),
             None => self.at_rest(now, id, out),
         }
     }
@@ -72,7 +73,8 @@ impl Core {
 
     /// Maps that wait for a path to leave this one are planned again.
     pub(super) fn dirty_successors(&mut self, id: MapId) {
-        let waiting = self.paths.values().filter(|p| p.moved_from == Some(id)).filter_map(Path::map);
+        let moved = self.moved.iter().filter_map(|p| self.paths.get(p));
+        let waiting = moved.filter(|p| p.moved_from == Some(id)).filter_map(Path::map);
         self.dirty.extend(waiting);
     }
 
@@ -98,8 +100,8 @@ impl Core {
 
     /// Devices of paths that were in this map before their WWID changed.
     fn strangers_in(&self, id: MapId) -> Vec<DevT> {
-        let moved = self.paths.values().filter(|p| p.moved_from == Some(id) && p.map() != Some(id));
-        moved.map(Path::devt).collect()
+        let moved = self.moved.iter().filter_map(|p| self.paths.get(p));
+        moved.filter(|p| p.moved_from == Some(id) && p.map() != Some(id)).map(Path::devt).collect()
     }
 
     /// At the end queues end, so that no shutdown hangs in one; the maps stay.
@@ -112,12 +114,34 @@ impl Core {
         })
     }
 
-    fn order(&mut self, id: MapId, planned: Planned, out: &mut Outbox) {
+    fn order(&mut self, id: MapId, planned: Planned, purpose: Purpose, out: &mut Outbox) {
         let token = self.waiting.token(Awaited::Dm(id));
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.requery = false;
-        map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason });
+        map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason, purpose });
         out.push(Effect::Dm { token, wwid: map.wwid.clone(), op: planned.op });
+    }
+
+    /// Reads a map of which nobody has spoken.
+    pub(super) fn look_at(&mut self, id: MapId, out: &mut Outbox) {
+        let there = self.maps.get(&id).is_some_and(|map| map.observed.is_some());
+        if there && self.phase == Phase::Running && !self.dirty.contains(&id) {
+            self.order(id, Planned { op: DmOp::Query, reason: "a look" }, Purpose::Look, out);
+        } else {
+            self.read_again(id);
+        }
+    }
+
+    /// Has a look at a map that is at rest found it as it was?
+    fn found_the_same(&self, map: &Map, look: &Inflight, is: Option<&Observed>) -> bool {
+        look.purpose == Purpose::Look
+            && is == map.observed.as_ref()
+            && !map.requery
+            && !map.unplanned
+            && !map.members.is_empty()
+            && map.queue.phase == QueuePhase::Normal
+            && self.phase == Phase::Running
+            && self.pending.is_empty()
     }
 
     /// Nothing is to be done for a map.
@@ -164,7 +188,6 @@ impl Core {
             return;
         }
         let Some(inflight) = map.inflight.take() else { return };
-        let was = map.observed.clone();
         let is = match &done.map {
             Ok(raw) => raw.as_ref().map(Observed::parse),
             Err(errno) => {
@@ -174,6 +197,12 @@ impl Core {
                 return;
             }
         };
+        if done.result.is_ok()
+            && self.maps.get(&id).is_some_and(|map| self.found_the_same(map, &inflight, is.as_ref()))
+        {
+            return;
+        }
+        let was = self.maps.get(&id).and_then(|map| map.observed.clone());
         let lost = is.is_none() && was.is_some() && !matches!(inflight.op, DmOp::Remove { .. });
         if lost {
             self.map_gone(id, out);
@@ -440,7 +469,7 @@ impl Core {
         self.give_up_loads(out);
         self.timers.set(Timer::Settle, now + STOP_LIMIT);
         for id in self.maps.keys() {
-            self.dirty.insert(*id);
+            self.dirty.insert(id);
         }
         if self.maps.values().any(|m| m.settings.no_path_retry == NoPathRetry::Queue)
             && self.config.globals().queue_without_daemon

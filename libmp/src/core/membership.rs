@@ -66,14 +66,36 @@ impl Core {
             self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
         } else if self.is_wanted(id, &wwid) {
             self.join_with_others(now, id, &wwid, out);
-        } else if let Some(path) = self.paths.get_mut(&id) {
+        } else if let Some(path) = self.paths.get(&id) {
             let waiting = Standing::Waiting { wwid };
             if path.standing != waiting {
-                path.standing = waiting;
                 let reason = "find_multipaths: no second path, and its WWID is not known".into();
                 out.notify(Notice::PathIgnored { path: path.name.clone(), reason });
+                self.stand(id, waiting);
             }
         }
+    }
+
+    /// What is made of a path; who waits for another is found by the WWID.
+    pub(super) fn stand(&mut self, id: PathId, standing: Standing) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let was = core::mem::replace(&mut path.standing, standing);
+        if let Standing::Waiting { wwid } = was
+            && let Some(alone) = self.alone.get_mut(&wwid)
+        {
+            alone.remove(&id);
+            if alone.is_empty() {
+                self.alone.remove(&wwid);
+            }
+        }
+        if let Standing::Waiting { wwid } = &path.standing {
+            self.alone.entry(wwid.clone()).or_default().insert(id);
+        }
+    }
+
+    /// Paths of this WWID that wait for a second one.
+    pub(super) fn waiting_paths(&self, wwid: &Wwid) -> impl Iterator<Item = PathId> {
+        self.alone.get(wwid).into_iter().flatten().copied()
     }
 
     /// A member is another LUN now.
@@ -84,6 +106,7 @@ impl Core {
         self.start_over(now, id, Exclusion::WwidChanged { was, is: is.clone() }, out);
         if let Some(path) = self.paths.get_mut(&id) {
             path.moved_from = Some(from);
+            self.moved.insert(id);
         }
     }
 
@@ -139,15 +162,12 @@ impl Core {
     pub(super) fn wanted(&self, id: PathId, wwid: &Wwid) -> Wanted<PathId> {
         let in_kernel =
             || self.map_by_wwid(wwid).is_some_and(|m| m.observed.is_some() || !m.members.is_empty());
-        let second =
-            || self.paths.values().find(|p| p.id != id && p.wwid() == Some(wwid)).map(|path| path.id);
+        let second = || self.waiting_paths(wwid).find(|other| *other != id);
         judge::wanted(self.config.globals().find_multipaths, || self.wwids.contains(wwid), in_kernel, second)
     }
 
     pub(super) fn join_with_others(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
-        let waiting = Standing::Waiting { wwid: wwid.clone() };
-        let others: Vec<PathId> =
-            self.paths.values().filter(|p| p.standing == waiting && p.id != id).map(|p| p.id).collect();
+        let others: Vec<PathId> = self.waiting_paths(wwid).filter(|other| *other != id).collect();
         for id in others.into_iter().chain([id]) {
             self.join(now, id, wwid, out);
         }
@@ -155,8 +175,8 @@ impl Core {
 
     fn join(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
         let map_id = self.map_for(now, id, wwid, out);
+        self.stand(id, Standing::Member { wwid: wwid.clone(), map: map_id });
         let Some(path) = self.paths.get_mut(&id) else { return };
-        path.standing = Standing::Member { wwid: wwid.clone(), map: map_id };
         path.refused = None;
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.insert(id);
@@ -246,7 +266,7 @@ impl Core {
 
     /// After a new configuration: settings and names of all maps, anew.
     pub(super) fn refresh_maps(&mut self, now: Instant, out: &mut Outbox) {
-        let ids: Vec<MapId> = self.maps.keys().copied().collect();
+        let ids: Vec<MapId> = self.maps.keys().collect();
         for id in ids {
             let map = &self.maps[&id];
             let first = map.members.first().and_then(|p| self.paths.get(p)?.facts.as_ref());

@@ -37,6 +37,7 @@ pub mod resize;
 pub mod rounds;
 mod shown;
 pub mod snapshot;
+pub mod table;
 pub mod timers;
 pub mod tuning;
 pub mod unmapped;
@@ -58,6 +59,7 @@ use crate::core::names::Unsaved;
 use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
+use crate::core::table::Table;
 use crate::core::timers::{Timer, Timers};
 use crate::core::waiting::{Awaited, Probes, Waiting};
 use crate::state::bindings::Bindings;
@@ -107,10 +109,14 @@ pub struct Core {
     /// When the configuration has been taken over, every table is loaded anew, those that are right too.
     reload_all: bool,
     config: Arc<Config>,
-    paths: BTreeMap<PathId, Path>,
+    paths: Table<PathId, Path>,
     by_name: BTreeMap<PathName, PathId>,
-    maps: BTreeMap<MapId, Map>,
+    maps: Table<MapId, Map>,
     by_wwid: BTreeMap<Wwid, MapId>,
+    /// Paths that wait for a second one.
+    alone: BTreeMap<Wwid, BTreeSet<PathId>>,
+    /// Paths whose WWID has changed since they came.
+    moved: BTreeSet<PathId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
     others: BTreeMap<MapName, String>,
     /// An operator wants maps to go on queueing without a daemon.
@@ -127,6 +133,8 @@ pub struct Core {
     said: BTreeSet<String>,
     next_path: u32,
     next_map: u32,
+    /// Moves on with all that happens but good answers of good paths.
+    epoch: u64,
 }
 
 impl Core {
@@ -142,10 +150,12 @@ impl Core {
             reconfigure_again: false,
             reload_all: false,
             config: Arc::new(Config::load(&[]).0),
-            paths: BTreeMap::new(),
+            paths: Table::default(),
             by_name: BTreeMap::new(),
-            maps: BTreeMap::new(),
+            maps: Table::default(),
             by_wwid: BTreeMap::new(),
+            alone: BTreeMap::new(),
+            moved: BTreeSet::new(),
             others: BTreeMap::new(),
             forced_queueing: false,
             bindings: Bindings::default(),
@@ -158,6 +168,7 @@ impl Core {
             said: BTreeSet::new(),
             next_path: 0,
             next_map: 0,
+            epoch: 0,
         }
     }
 
@@ -177,6 +188,16 @@ impl Core {
         self.phase
     }
 
+    /// How many answers are awaited and how many timers are set, for inspection.
+    pub fn kept(&self) -> (usize, usize) {
+        (self.waiting.len(), self.timers.len())
+    }
+
+    /// How often a path or a map was looked at, for inspection: what work costs, counted.
+    pub fn looks(&self) -> u64 {
+        self.paths.looks() + self.maps.looks()
+    }
+
     /// The paths, for inspection.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.paths.values()
@@ -189,6 +210,9 @@ impl Core {
 
     /// Takes in one event, and says what is to be done.
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
+        if !matches!(event, Event::Tick | Event::Checked { .. } | Event::DmDone { .. }) {
+            self.epoch += 1;
+        }
         match event {
             Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
             Event::Surveyed { token, survey } => {
@@ -247,6 +271,7 @@ impl Core {
         }
         self.due(now, out);
         self.settle(now, false, out);
+        self.epoch += u64::from(!self.dirty.is_empty());
         self.plan_dirty(now, out);
         self.answer_removals(out);
         self.announce(out);
@@ -254,6 +279,7 @@ impl Core {
 
     fn due(&mut self, now: Instant, out: &mut Outbox) {
         while let Some(timer) = self.timers.pop_due(now) {
+            self.epoch += u64::from(!matches!(timer, Timer::Check(_)));
             match timer {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
@@ -287,9 +313,8 @@ impl Core {
     /// Goes to `Running` when every probe is answered, or the time is over: whatever holds it up must
     /// keep neither the machine from booting nor the maps from being looked after.
     fn settle(&mut self, now: Instant, time_over: bool, out: &mut Outbox) {
-        let all_probed = || self.paths.values().all(|p| p.probe.is_none());
         let settled = match self.phase {
-            Phase::Settling => time_over || all_probed(),
+            Phase::Settling => time_over || !self.waiting.probes(),
             Phase::Enumerating => time_over,
             Phase::Loading | Phase::Running | Phase::Stopping => false,
         };

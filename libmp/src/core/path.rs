@@ -15,6 +15,7 @@ use crate::core::announce::Rules;
 use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
 use crate::core::rounds::Round;
+use crate::core::table::Id;
 use crate::core::tuning::Tuning;
 use crate::core::unmapped::{Purge, Recheck};
 use crate::identify::Facts;
@@ -24,6 +25,15 @@ use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
 /// Names one arrival of one disk: a disk that comes back is another path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PathId(pub u32);
+
+impl Id for PathId {
+    fn number(self) -> u32 {
+        self.0
+    }
+    fn of(number: u32) -> Self {
+        Self(number)
+    }
+}
 
 /// A disk that may be a path of a map.
 #[derive(Debug, Clone)]
@@ -203,6 +213,17 @@ pub struct Health {
     pub next_check: Instant,
     /// An operator failed it: no check changes that (`fail path` … `reinstate path`).
     pub held_down: bool,
+    /// Another answer like the last one changes nothing.
+    pub calm: Option<Calm>,
+}
+
+/// How long nothing changes if a path goes on answering as it does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Calm {
+    /// As long as nothing else happens: the core's count of that.
+    pub epoch: u64,
+    /// Its map is looked at again then.
+    pub look_at: Instant,
 }
 
 impl Health {
@@ -243,6 +264,7 @@ impl Health {
             interval,
             next_check: Instant::from_micros(0),
             held_down: false,
+            calm: None,
         }
     }
 }

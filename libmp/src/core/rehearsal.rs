@@ -48,6 +48,7 @@ impl Core {
         }
         let mut core = self.clone();
         core.pending.clear();
+        core.waiting.forget_all();
         core.reconfigure_again = false;
         for path in core.paths.values_mut() {
             (path.probe, path.probe_again) = (None, Again::No);

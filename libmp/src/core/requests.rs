@@ -258,11 +258,15 @@ impl Core {
 
     /// All maps that were to go have gone, or could not.
     pub(super) fn answer_removals(&mut self, out: &mut Outbox) {
-        if self.pending.is_empty() || self.maps.values().any(|m| m.orders.remove.is_some()) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let asked = self.waiting_for(Until::Removals);
+        if asked.is_empty() || self.maps.values().any(|m| m.orders.remove.is_some()) {
             return;
         }
         let left = self.maps.values().any(|m| m.observed.is_some());
-        for request in self.waiting_for(Until::Removals) {
+        for request in asked {
             self.finish(request, if left { IN_USE } else { OK }, out);
         }
     }
@@ -285,8 +289,7 @@ impl Core {
     fn add_map(&mut self, now: Instant, name: &str, out: &mut Outbox) -> Answer {
         let found = self.find_map(name).or_else(|| {
             let wwid = self.wwid_named(name);
-            let waiting = Standing::Waiting { wwid: wwid.clone() };
-            let path = self.paths.values().find(|p| p.standing == waiting).map(|p| p.id)?;
+            let path = self.waiting_paths(&wwid).next()?;
             self.join_with_others(now, path, &wwid, out);
             self.by_wwid.get(&wwid).copied()
         });
@@ -485,7 +488,7 @@ impl Core {
         match until {
             Some(Until::Map(map)) if self.waiting_for(Until::Map(map)).is_empty() => self.withdraw(map),
             Some(Until::Removals) => {
-                for map in self.maps.keys().copied().collect::<Vec<_>>() {
+                for map in self.maps.keys().collect::<Vec<_>>() {
                     self.withdraw(map);
                 }
             }

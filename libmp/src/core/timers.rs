@@ -1,11 +1,13 @@
 //! One table of timers with one `next`: the cost of a tick follows what is due, not what exists.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
+use alloc::vec::Vec;
 
 use crate::core::effect::StateFile;
 use crate::core::event::RequestId;
 use crate::core::map::MapId;
 use crate::core::path::PathId;
+use crate::core::table::Table;
 use crate::types::Instant;
 
 /// What a timer is for. At most one of each is set.
@@ -35,46 +37,165 @@ pub enum Timer {
     Settle,
 }
 
-/// All timers.
+/// All timers, those of one moment in one bundle: most checks of a second are due together, and the time
+/// limits of checks that began together are taken away again without being looked for one by one.
 #[derive(Debug, Clone, Default)]
 pub struct Timers {
-    at: BTreeMap<Timer, Instant>,
-    queue: BTreeSet<(Instant, Timer)>,
+    at: Moments,
+    queue: BTreeMap<Instant, Bundle>,
 }
+
+/// Timers of one moment. Some of them may have been taken away.
+#[derive(Debug, Clone, Default)]
+struct Bundle {
+    timers: Vec<Timer>,
+    /// How many of them are still set.
+    set: usize,
+    /// They are in order, the last one first.
+    sorted: bool,
+}
+
+/// When each timer is due. Those of paths, which are most, are found by the path's number.
+#[derive(Debug, Clone, Default)]
+struct Moments {
+    of_paths: Table<PathId, [Option<Instant>; 4]>,
+    others: BTreeMap<Timer, Instant>,
+    len: usize,
+}
+
+impl Moments {
+    const fn place(timer: Timer) -> Option<(PathId, usize)> {
+        match timer {
+            Timer::Check(id) => Some((id, 0)),
+            Timer::CheckTimeout(id) => Some((id, 1)),
+            Timer::Sample(id) => Some((id, 2)),
+            Timer::Retrigger(id) => Some((id, 3)),
+            _ => None,
+        }
+    }
+
+    fn get(&self, timer: Timer) -> Option<Instant> {
+        match Self::place(timer) {
+            Some((id, kind)) => self.of_paths.get(&id)?[kind],
+            None => self.others.get(&timer).copied(),
+        }
+    }
+
+    fn insert(&mut self, timer: Timer, at: Instant) -> Option<Instant> {
+        let was = match Self::place(timer) {
+            Some((id, kind)) => {
+                if !self.of_paths.contains_key(&id) {
+                    self.of_paths.insert(id, [None; 4]);
+                }
+                self.of_paths.get_mut(&id).and_then(|moments| moments[kind].replace(at))
+            }
+            None => self.others.insert(timer, at),
+        };
+        self.len += usize::from(was.is_none());
+        was
+    }
+
+    fn remove(&mut self, timer: Timer) -> Option<Instant> {
+        let was = match Self::place(timer) {
+            Some((id, kind)) => self.of_paths.get_mut(&id)?[kind].take(),
+            None => self.others.remove(&timer),
+        }?;
+        self.len -= 1;
+        Some(was)
+    }
+
+    /// A path is gone, and its timers with it.
+    fn forget(&mut self, id: PathId) {
+        self.of_paths.remove(&id);
+    }
+}
+
+/// So many timers that were taken away may stay in a bundle, beside as many as are set.
+const STALE: usize = 64;
 
 impl Timers {
     /// Sets a timer, in the place of the one there was.
     pub fn set(&mut self, timer: Timer, at: Instant) {
-        self.cancel(timer);
-        self.at.insert(timer, at);
-        self.queue.insert((at, timer));
+        if let Some(was) = self.at.insert(timer, at) {
+            if was == at {
+                return;
+            }
+            self.unset(was);
+        }
+        let bundle = self.queue.entry(at).or_default();
+        bundle.timers.push(timer);
+        (bundle.set, bundle.sorted) = (bundle.set + 1, false);
     }
 
     /// Takes a timer away, if it is set.
     pub fn cancel(&mut self, timer: Timer) {
-        if let Some(at) = self.at.remove(&timer) {
-            self.queue.remove(&(at, timer));
+        if let Some(at) = self.at.remove(timer) {
+            self.unset(at);
         }
+    }
+
+    /// One of this moment is no longer set.
+    fn unset(&mut self, at: Instant) {
+        let Some(bundle) = self.queue.get_mut(&at) else { return };
+        bundle.set -= 1;
+        if bundle.set == 0 {
+            self.queue.remove(&at);
+        } else if bundle.timers.len() > 2 * bundle.set + STALE {
+            bundle.timers.sort_unstable_by(|a, b| b.cmp(a));
+            bundle.timers.dedup();
+            bundle.timers.retain(|timer| self.at.get(*timer) == Some(at));
+            bundle.sorted = true;
+        }
+    }
+
+    /// A path is gone, and all its timers with it.
+    pub fn forget(&mut self, id: PathId) {
+        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id), Timer::Sample(id)] {
+            self.cancel(timer);
+        }
+        self.at.forget(id);
     }
 
     /// When a timer is due, if it is set.
     pub fn get(&self, timer: Timer) -> Option<Instant> {
-        self.at.get(&timer).copied()
+        self.at.get(timer)
+    }
+
+    /// How many are set.
+    pub fn len(&self) -> usize {
+        self.at.len
+    }
+
+    /// Is none set?
+    pub fn is_empty(&self) -> bool {
+        self.at.len == 0
     }
 
     /// When the next one is due.
     pub fn next(&self) -> Option<Instant> {
-        self.queue.first().map(|(at, _)| *at)
+        self.queue.first_key_value().map(|(at, _)| *at)
     }
 
     /// Takes out one that is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<Timer> {
-        let (at, timer) = *self.queue.first()?;
-        if at > now {
-            return None;
+        let mut first = self.queue.first_entry().filter(|first| *first.key() <= now)?;
+        let at = *first.key();
+        let bundle = first.get_mut();
+        if !bundle.sorted {
+            bundle.timers.sort_unstable_by(|a, b| b.cmp(a));
+            bundle.sorted = true;
         }
-        self.queue.pop_first();
-        self.at.remove(&timer);
+        let timer = loop {
+            let timer = bundle.timers.pop()?;
+            if self.at.get(timer) == Some(at) {
+                break timer;
+            }
+        };
+        self.at.remove(timer);
+        bundle.set -= 1;
+        if bundle.set == 0 {
+            first.remove();
+        }
         Some(timer)
     }
 }
@@ -108,5 +229,41 @@ mod tests {
         timers.cancel(Timer::Settle);
         timers.cancel(Timer::Settle);
         assert_eq!(timers.pop_due(at(9)), None);
+    }
+
+    #[test]
+    fn what_is_taken_away_leaves_nothing_behind() {
+        let mut timers = Timers::default();
+        timers.set(Timer::Settle, at(7));
+        for _ in 0..10 {
+            for number in 0..1000 {
+                timers.set(Timer::CheckTimeout(PathId(number)), at(7));
+                timers.set(Timer::CheckTimeout(PathId(number)), at(9));
+                timers.set(Timer::CheckTimeout(PathId(number)), at(7));
+            }
+            for number in 0..1000 {
+                timers.cancel(Timer::CheckTimeout(PathId(number)));
+            }
+        }
+        assert_eq!((timers.len(), timers.queue.len()), (1, 1));
+        assert!(timers.queue[&at(7)].timers.len() <= 2 + STALE);
+        assert_eq!(timers.pop_due(at(7)), Some(Timer::Settle));
+        timers.set(Timer::Sample(PathId(5)), at(8));
+        (0..1000).for_each(|number| timers.forget(PathId(number)));
+        assert!(timers.is_empty() && timers.queue.is_empty() && timers.at.of_paths.is_empty());
+    }
+
+    #[test]
+    fn one_that_is_set_anew_while_its_moment_is_taken_out_comes_once() {
+        let mut timers = Timers::default();
+        for number in [3, 1, 2] {
+            timers.set(Timer::Check(PathId(number)), at(5));
+        }
+        timers.cancel(Timer::Check(PathId(2)));
+        timers.set(Timer::Check(PathId(2)), at(5));
+        assert_eq!(timers.pop_due(at(5)), Some(Timer::Check(PathId(1))));
+        timers.set(Timer::Check(PathId(1)), at(5));
+        let rest: Vec<_> = core::iter::from_fn(|| timers.pop_due(at(5))).collect();
+        assert_eq!(rest, [1, 2, 3].map(|number| Timer::Check(PathId(number))));
     }
 }

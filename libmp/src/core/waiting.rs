@@ -52,6 +52,8 @@ pub enum Probes {
 pub struct Waiting {
     next: u64,
     open: BTreeMap<Token, Awaited>,
+    /// How many of them are probes.
+    probes: usize,
 }
 
 impl Waiting {
@@ -60,12 +62,15 @@ impl Waiting {
         self.next += 1;
         let token = Token(self.next);
         self.open.insert(token, awaited);
+        self.probes += usize::from(matches!(awaited, Awaited::Probe(_)));
         token
     }
 
     /// The answer has come: nothing more is awaited under this token.
     pub fn take(&mut self, token: Token) -> Option<Awaited> {
-        self.open.remove(&token)
+        let awaited = self.open.remove(&token)?;
+        self.probes -= usize::from(matches!(awaited, Awaited::Probe(_)));
+        Some(awaited)
     }
 
     /// What is awaited under this token; it stays so.
@@ -75,7 +80,17 @@ impl Waiting {
 
     /// The answer no longer matters.
     pub fn forget(&mut self, token: Token) {
-        self.open.remove(&token);
+        let _ = self.take(token);
+    }
+
+    /// No answer matters any more.
+    pub fn forget_all(&mut self) {
+        *self = Self { next: self.next, ..Self::default() };
+    }
+
+    /// Is a path's probe awaited?
+    pub const fn probes(&self) -> bool {
+        self.probes > 0
     }
 
     /// How many answers are awaited.

@@ -1,7 +1,9 @@
 //! The command line: one seed, a range of seeds, or the run that CI makes.
 
 use std::process::ExitCode;
+use std::time::Duration;
 
+use crate::crowd::{self, Cost, Size};
 use crate::invariants::CATALOGUE;
 use crate::real;
 use crate::runner::{Options, Outcome, run, run_many};
@@ -14,6 +16,8 @@ usage: sim --seed N [--events K] [--trace]     replay one run
        sim --ci                                1,000 seeds, at least ten million events, and every script
        sim --script FILE [--trace]             one scenario
        sim --invariants                        what must hold
+       sim --bench [--paths N] [--hosts H] [--minutes M]
+                                               what a check costs the core: 100,000 paths, 8 for each LUN
 ";
 
 /// Events of chaos in a run, unless told otherwise.
@@ -31,6 +35,10 @@ struct Arguments {
     ci: bool,
     script: Option<String>,
     invariants: bool,
+    bench: bool,
+    paths: usize,
+    hosts: u32,
+    minutes: u64,
 }
 
 fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
@@ -42,6 +50,10 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
         ci: false,
         script: None,
         invariants: false,
+        bench: false,
+        paths: 100_000,
+        hosts: 8,
+        minutes: 1,
     };
     let mut words = words;
     while let Some(word) = words.next() {
@@ -56,6 +68,10 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
             "--trace" => all.trace = true,
             "--ci" => all.ci = true,
             "--script" => all.script = Some(words.next()?),
+            "--bench" => all.bench = true,
+            "--minutes" => all.minutes = words.next()?.parse().ok()?,
+            "--paths" => all.paths = words.next()?.parse().ok()?,
+            "--hosts" => all.hosts = words.next()?.parse().ok().filter(|hosts| *hosts > 0)?,
             "--invariants" => all.invariants = true,
             _ => return None,
         }
@@ -76,6 +92,9 @@ pub fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
+    if arguments.bench {
+        return bench(arguments.paths, arguments.hosts, arguments.minutes);
+    }
     if let Some(seed) = arguments.seed {
         let outcome = run(seed, options, real::core());
         print!("{}", outcome.coverage.report());
@@ -94,6 +113,27 @@ pub fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     many(seeds, options, false)
+}
+
+/// Says what a check costs at rest, with the intervals that hold if nothing is configured.
+fn bench(paths: usize, hosts: u32, minutes: u64) -> ExitCode {
+    let luns = paths.div_ceil(usize::try_from(hosts).unwrap_or(usize::MAX));
+    let size = Size { luns, hosts, every: Duration::from_secs(20) };
+    match crowd::bench(size, Duration::from_mins(minutes), real::core()) {
+        Ok(cost) => {
+            let (paths, nanos) = (size.paths(), cost.nanos_a_check());
+            let Cost { checks, reads, looks, .. } = cost;
+            println!(
+                "{paths} paths of {luns} LUNs, {minutes} min at rest: {checks} checks, {reads} maps read again"
+            );
+            println!("{nanos} ns of core time a check, {} looks at paths and maps", looks / checks.max(1));
+            ExitCode::SUCCESS
+        }
+        Err(violation) => {
+            println!("FAIL: {violation}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Runs one script: a file, or the name of one that is built in.

@@ -13,6 +13,10 @@ pub trait Daemon {
     fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox);
     /// When it wants to be woken.
     fn next_deadline(&self) -> Option<Instant>;
+    /// How many answers it awaits, and how many timers it has set.
+    fn kept(&self) -> (usize, usize);
+    /// How often it has looked at a path or a map.
+    fn looks(&self) -> u64;
     /// What it knows.
     fn view(&self, now: Instant) -> View;
 }

@@ -23,7 +23,7 @@ impl Sim {
             let at = self.udev.through_at(self.world.now, event.device(), latency);
             self.queue.push(at, Item::Rules(event));
         }
-        if !self.handling_errors && self.world.disks.values().any(|d| !d.held.is_empty()) {
+        if !self.unjudged && !self.handling_errors && self.world.disks.values().any(|d| !d.held.is_empty()) {
             self.handling_errors = true;
             self.after(GIVE_UP, Item::ErrorHandling);
         }

@@ -6,6 +6,7 @@
 mod cli;
 mod conf;
 mod coverage;
+mod crowd;
 mod daemon;
 mod fault;
 mod gremlin;

@@ -24,6 +24,12 @@ impl Daemon for Core {
     fn next_deadline(&self) -> Option<Instant> {
         Core::next_deadline(self)
     }
+    fn kept(&self) -> (usize, usize) {
+        Core::kept(self)
+    }
+    fn looks(&self) -> u64 {
+        Core::looks(self)
+    }
     fn view(&self, now: Instant) -> View {
         Core::view(self, now)
     }

@@ -101,7 +101,7 @@ fn rounds(sim: &mut Sim, events: u64) -> Result<(), Violation> {
     Ok(())
 }
 
-fn wwid(number: usize) -> String {
+pub(crate) fn wwid(number: usize) -> String {
     format!("3600a0b8000{number:021x}")
 }
 

@@ -217,6 +217,14 @@ impl Daemon for Tampered {
         self.add(out);
     }
 
+    fn kept(&self) -> (usize, usize) {
+        self.inner.kept()
+    }
+
+    fn looks(&self) -> u64 {
+        self.inner.looks()
+    }
+
     fn next_deadline(&self) -> Option<Instant> {
         self.inner.next_deadline()
     }

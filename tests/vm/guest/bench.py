@@ -7,6 +7,7 @@
   bench.py reconfigure PID SECONDS          prints its CPU in so many seconds from a `reconfigure` that changes nothing
   bench.py hostfails PATHS                  one host's disks go offline, all at once: prints seconds until it shows them so
   bench.py run TIMES PROGRAM...             prints wall clock and CPU of a command, medians
+  bench.py replies TIMES COMMAND            prints how long the daemon takes to answer that, the median
 
 Times are milliseconds but for the seconds until all is in service. CPU is the kernel's clock of the process: utime and
 stime of /proc/PID/stat together, all its threads, ended ones too, in nanoseconds. Threads of the kernel are not in it.
@@ -142,6 +143,16 @@ def run(times, *program):
     print(f'{median(wall):.1f}', f'{median(cpu):.1f}')
 
 
+def replies(times, command):
+    took = []
+    for _ in range(int(times)):
+        begin = time.monotonic()
+        if not ask(command):
+            sys.exit(f'no answer to {command}')
+        took.append((time.monotonic() - begin) * 1000)
+    print(f'{median(took):.1f}')
+
+
 def reconfigure(pid, seconds):
     before = cpu_ms(int(pid))
     if ask('reconfigure').strip() != 'ok':
@@ -168,6 +179,7 @@ def host_fails(paths):
 
 
 MODES = {
-    'start': start, 'steady': steady, 'switches': switches, 'reconfigure': reconfigure, 'hostfails': host_fails, 'run': run
+    'start': start, 'steady': steady, 'switches': switches, 'reconfigure': reconfigure, 'hostfails': host_fails, 'run': run,
+    'replies': replies,
 }
 MODES[sys.argv[1]](*sys.argv[2:])

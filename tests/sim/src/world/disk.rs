@@ -310,12 +310,12 @@ pub fn name_and_number(index: u32) -> (String, DevT) {
     }
     name.extend(b"ds");
     name.reverse();
-    let major = match index >> 4 {
+    let major = match (index >> 4) & 15 {
         0 => 8,
         block @ 1..=7 => 64 + block,
         block => 120 + block,
     };
-    (String::from_utf8(name).expect("letters"), DevT::new(major, (index & 15) << 4))
+    (String::from_utf8(name).expect("letters"), DevT::new(major, (index & 15) << 4 | (index & 0xfff00)))
 }
 
 #[cfg(test)]
@@ -331,6 +331,8 @@ mod tests {
             (25, "sdz", "65:144"),
             (26, "sdaa", "65:160"),
             (128, "sddy", "128:0"),
+            (256, "sdiw", "8:256"),
+            (1000, "sdalm", "134:896"),
         ] {
             let (is, number) = name_and_number(index);
             assert_eq!((is.as_str(), number.to_string().as_str()), (name, devt));

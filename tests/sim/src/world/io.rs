@@ -61,8 +61,8 @@ impl World {
                 }
                 return self.end(bio, None);
             };
-            let found =
-                self.disks.values_mut().find(|d| (d.devt, d.generation) == (disk.devt, disk.generation));
+            let found = self.by_devt.get(&disk.devt).and_then(|name| self.disks.get_mut(name));
+            let found = found.filter(|d| d.generation == disk.generation);
             match found.map(|found| (found.fate(&self.luns), found)) {
                 Some((Fate::Done(lun), found)) => {
                     let via = found.name.clone();
@@ -107,11 +107,14 @@ impl World {
 
     /// Is I/O of this map on its way to some disk?
     pub fn in_flight(&self, minor: u32) -> bool {
-        self.disks.values().any(|d| d.held.iter().any(|bio| bio.minor == minor))
+        !self.calm && self.disks.values().any(|d| d.held.iter().any(|bio| bio.minor == minor))
     }
 
     /// After anything changed: I/O that waited for it goes on, until nothing moves any more.
     pub fn settle(&mut self) {
+        if self.calm {
+            return;
+        }
         loop {
             let mut ready = Vec::new();
             for disk in self.disks.values_mut() {

@@ -11,7 +11,7 @@ pub mod layers;
 pub mod mpath;
 pub mod scsi;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libmp::check::{Answer, CheckRequest, RawCheck};
 use libmp::core::event::{Enumeration, UeventAction};
@@ -36,12 +36,18 @@ pub struct World {
     pub now: Instant,
     pub luns: Vec<Lun>,
     pub disks: BTreeMap<String, Disk>,
+    /// Their names.
+    by_devt: BTreeMap<DevT, String>,
     pub dm: dm::Dm,
     pub files: Files,
     /// How I/O ended, not yet looked at.
     pub outcomes: Vec<io::Outcome>,
     /// Events of disks, not yet told to udev.
     pub block_events: Vec<(UeventAction, String)>,
+    /// No I/O ever waits: none is looked for.
+    pub calm: bool,
+    /// No index below is free.
+    lowest_free: u32,
     generations: u64,
 }
 
@@ -72,10 +78,14 @@ impl World {
 
     /// A disk appears; it gets the lowest index that neither a disk nor a table holds.
     pub fn add_disk(&mut self, at: Nexus) -> String {
-        let held: Vec<DevT> = self.dm.devices.values().flat_map(|d| d.disks().map(|r| r.devt)).collect();
-        let free = |devt: DevT| !held.contains(&devt) && self.disks.values().all(|d| d.devt != devt);
+        let held: BTreeSet<DevT> = self.dm.devices.values().flat_map(|d| d.disks().map(|r| r.devt)).collect();
+        let free = |devt: &DevT| !held.contains(devt) && !self.by_devt.contains_key(devt);
+        let mut indices = self.lowest_free..1 << 20;
         let (name, devt) =
-            (0..1 << 16).map(name_and_number).find(|(_, devt)| free(*devt)).expect("few disks");
+            indices.by_ref().map(name_and_number).find(|(_, devt)| free(devt)).expect("few disks");
+        if held.is_empty() {
+            self.lowest_free = indices.start;
+        }
         self.generations += 1;
         let lun_number = u64::try_from(at.lun).expect("few LUNs");
         let target = u32::try_from(at.group).expect("few groups");
@@ -98,6 +108,7 @@ impl World {
             held: Vec::new(),
         };
         self.disks.insert(name.clone(), disk);
+        self.by_devt.insert(devt, name.clone());
         self.block_events.push((UeventAction::Add, name.clone()));
         name
     }
@@ -105,6 +116,8 @@ impl World {
     /// A disk goes; I/O it held fails.
     pub fn remove_disk(&mut self, name: &str) {
         let Some(disk) = self.disks.remove(name) else { return };
+        self.by_devt.remove(&disk.devt);
+        self.lowest_free = 0;
         self.block_events.push((UeventAction::Remove, name.to_owned()));
         for bio in disk.held {
             if let Some(device) = self.dm.devices.get_mut(&bio.minor) {
@@ -128,9 +141,13 @@ impl World {
         self.block_events.push((UeventAction::Change, name.to_owned()));
     }
 
+    fn disk_at(&self, devt: DevT) -> Option<&Disk> {
+        self.disks.get(self.by_devt.get(&devt)?)
+    }
+
     /// The kernel finds a disk by number, as a table is loaded.
     pub fn find(&self, devt: DevT) -> Option<Found> {
-        let disk = self.disks.values().find(|d| d.devt == devt)?;
+        let disk = self.disk_at(devt)?;
         let alua = disk.lun.is_some_and(|lun| self.luns[lun].alua);
         Some(Found {
             generation: disk.generation,
@@ -168,9 +185,8 @@ impl World {
 
     /// Can the disk be opened (`sd_open`)? Not while it is offline, or somebody has it for himself.
     pub fn opens(&self, devt: DevT) -> bool {
-        self.disks
-            .values()
-            .any(|d| d.devt == devt && matches!(d.state, SdevState::Running | SdevState::Blocked) && !d.busy)
+        let there = |state| matches!(state, SdevState::Running | SdevState::Blocked);
+        self.disk_at(devt).is_some_and(|d| there(d.state) && !d.busy)
     }
 
     /// Would a command to this disk get no answer?
