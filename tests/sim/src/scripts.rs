@@ -30,6 +30,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("14-asked-again", include_str!("../scripts/14-asked-again.txt")),
     ("14-purged", include_str!("../scripts/14-purged.txt")),
     ("15-reads-fail", include_str!("../scripts/15-reads-fail.txt")),
+    ("16-transitioning", include_str!("../scripts/16-transitioning.txt")),
     ("17-blocked-then-hung", include_str!("../scripts/17-blocked-then-hung.txt")),
     ("17-everything-hangs", include_str!("../scripts/17-everything-hangs.txt")),
     ("20-another-size", include_str!("../scripts/20-another-size.txt")),
