@@ -201,8 +201,10 @@ impl Core {
         let waits = steadiness.held_until.is_some_and(|until| until > now);
         let held = match flaky.test {
             Some(Test::Reads { sample, .. }) => {
+                // What a standby path does to reads says nothing of how it fares when it serves.
+                let tested = !alone && judged.state == CheckState::Up;
                 match steadiness.reads {
-                    Reads::Due(_) | Reads::Running { .. } if alone => steadiness.reads = Reads::None,
+                    Reads::Due(_) | Reads::Running { .. } if !tested => steadiness.reads = Reads::None,
                     Reads::Due(at) if at <= now => {
                         let until = now + sample;
                         let begun =

@@ -49,4 +49,5 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
+    ("26-marginal-standby", include_str!("../scripts/26-marginal-standby.txt")),
 ];
