@@ -20,6 +20,7 @@ use tracing::{info, warn};
 use crate::args::{Foreground, Options};
 use crate::checks::Checks;
 use crate::executor::Executor;
+use crate::fabric::Listener;
 use crate::log::{self, Sink};
 use crate::sys::dm::{Mapper, Poller};
 use crate::sys::files::Files;
@@ -106,7 +107,8 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
         work: work.clone(),
     };
     let supervisor = Supervisor { lane: work };
-    Loop { core, executor, supervisor, out: Outbox::new() }.run(received).await;
+    let fabric = Listener::default();
+    Loop { core, executor, supervisor, fabric, out: Outbox::new() }.run(received).await;
     last_replies(&server).await;
     Ok(())
 }
@@ -116,6 +118,7 @@ struct Loop {
     core: Core,
     executor: Executor,
     supervisor: Supervisor,
+    fabric: Listener,
     out: Outbox,
 }
 
@@ -160,6 +163,8 @@ impl Loop {
             match &effect {
                 Effect::Ready => self.supervisor.send(NotifyState::Ready),
                 Effect::Notify(notice) => self.supervisor.tell(notice),
+                Effect::ListenToFabric(true) => self.fabric.start(&self.executor.events),
+                Effect::ListenToFabric(false) => self.fabric.stop(),
                 _ => {}
             }
             self.executor.run(effect)?;

@@ -59,8 +59,8 @@ impl Executor {
             Effect::Reply { id, text } => self.server.reply(id, text),
             Effect::Notify(notice) => log::say(&notice),
             Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
-            // Told to systemd, by the loop.
-            Effect::Ready => {}
+            // The loop's own: what it listens to, what systemd is told.
+            Effect::ListenToFabric(_) | Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

@@ -7,6 +7,7 @@ pub mod args;
 pub mod checks;
 pub mod daemon;
 pub mod executor;
+mod fabric;
 pub mod log;
 pub mod offline;
 pub mod reading;

@@ -60,6 +60,8 @@ pub struct Steadiness {
     found_marginal: bool,
     /// An operator has called it marginal.
     pub called_marginal: bool,
+    /// The fabric of this host has called it impaired.
+    pub impaired_on: Option<u16>,
 }
 
 /// Where a path stands with its test.
@@ -77,12 +79,12 @@ enum Reads {
 impl Steadiness {
     /// Is it to be used only where there is nothing better?
     pub const fn is_marginal(&self) -> bool {
-        self.found_marginal || self.called_marginal
+        self.found_marginal || self.called_marginal || self.impaired_on.is_some()
     }
 
     /// An operator takes it back, whoever said so.
     pub const fn unmark(&mut self) {
-        (self.found_marginal, self.called_marginal) = (false, false);
+        (self.found_marginal, self.called_marginal, self.impaired_on) = (false, false, None);
     }
 
     /// Does I/O on it fare as its checker says? If not, it does not count as one that a map can rely on.

@@ -15,6 +15,7 @@ pub mod discovery;
 pub mod effect;
 pub mod event;
 pub mod explain;
+mod fabric;
 pub mod flaky;
 pub mod judge;
 pub mod known;
@@ -236,6 +237,7 @@ impl Core {
             },
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, uid, command } => self.request(now, id, uid, &command, out),
+            Event::Fabric(message) => self.fabric_told(&message, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}

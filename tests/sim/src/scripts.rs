@@ -50,4 +50,5 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
     ("26-marginal-standby", include_str!("../scripts/26-marginal-standby.txt")),
+    ("27-fabric", include_str!("../scripts/27-fabric.txt")),
 ];
