@@ -12,6 +12,7 @@ pub mod config;
 pub mod core;
 pub mod ctl;
 pub mod dm;
+pub mod fabric;
 pub mod group;
 pub mod identify;
 pub mod prio;

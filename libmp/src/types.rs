@@ -218,6 +218,8 @@ impl Errno {
     pub const ENODEV: Self = Self(19);
     /// `EINVAL`: refused as malformed.
     pub const EINVAL: Self = Self(22);
+    /// `ENOBUFS`: no room left.
+    pub const ENOBUFS: Self = Self(105);
 }
 
 impl fmt::Display for Errno {
@@ -235,6 +237,7 @@ impl fmt::Display for Errno {
             19 => "ENODEV: no such device",
             22 => "EINVAL: invalid argument",
             28 => "ENOSPC: no space left",
+            105 => "ENOBUFS: no room left",
             110 => "ETIMEDOUT: timed out",
             n => return write!(f, "errno {n}"),
         };

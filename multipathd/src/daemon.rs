@@ -20,6 +20,7 @@ use tracing::{info, warn};
 
 use crate::args::{Foreground, Options};
 use crate::executor::Executor;
+use crate::fabric::Listener;
 use crate::journal::Journal;
 use crate::log::{self, Sink};
 use crate::sys::claims::since_1970;
@@ -107,7 +108,8 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
     let executor = Executor::new(events, mapper, options, work.clone());
     let supervisor = Supervisor { lane: work };
     let clients = Clients { server: server.clone(), journal };
-    Loop { core, executor, supervisor, clients, out: Outbox::new() }.run(received).await;
+    let fabric = Listener::default();
+    Loop { core, executor, supervisor, clients, fabric, out: Outbox::new() }.run(received).await;
     last_replies(&server).await;
     Ok(())
 }
@@ -118,6 +120,7 @@ struct Loop {
     executor: Executor,
     supervisor: Supervisor,
     clients: Clients,
+    fabric: Listener,
     out: Outbox,
 }
 
@@ -170,6 +173,8 @@ impl Loop {
                     self.supervisor.tell(notice);
                     self.clients.journal.note(since_1970(), notice);
                 }
+                Effect::ListenToFabric(true) => self.fabric.start(&self.executor.events),
+                Effect::ListenToFabric(false) => self.fabric.stop(),
                 _ => {}
             }
             self.executor.run(effect)?;

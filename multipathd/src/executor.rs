@@ -61,8 +61,8 @@ impl Executor {
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Notify(notice) => log::say(&notice),
             Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
-            // The loop's: to clients, and to systemd.
-            Effect::Reply { .. } | Effect::Events { .. } | Effect::Ready => {}
+            // The loop's: what it listens to, clients, and systemd.
+            Effect::Reply { .. } | Effect::Events { .. } | Effect::ListenToFabric(_) | Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

@@ -8,6 +8,7 @@ pub mod args;
 pub mod checks;
 pub mod daemon;
 pub mod executor;
+mod fabric;
 pub mod journal;
 pub mod log;
 pub mod offline;

@@ -309,6 +309,7 @@ impl Config {
             retrigger_delay: seconds(Key::RetriggerDelay),
             missing_uev_wait_timeout: seconds(Key::MissingUevWaitTimeout),
             max_fds: stack.number(Key::MaxFds).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
+            fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
             strict_timing: stack.is_yes(Key::StrictTiming),
         }
     }
@@ -330,6 +331,7 @@ pub(super) fn globals_of_defaults() -> Globals {
         retrigger_delay: Duration::ZERO,
         missing_uev_wait_timeout: Duration::ZERO,
         max_fds: None,
+        fabric_notifications: false,
         strict_timing: false,
     }
 }

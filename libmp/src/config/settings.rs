@@ -281,6 +281,8 @@ pub struct Globals {
     pub missing_uev_wait_timeout: Duration,
     /// Limit of open files; `None`: the system's.
     pub max_fds: Option<u64>,
+    /// `marginal_pathgroups fpin`: the Fibre Channel fabric says which paths are marginal.
+    pub fabric_notifications: bool,
     /// Checks never drift from their second.
     pub strict_timing: bool,
 }

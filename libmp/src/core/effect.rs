@@ -10,7 +10,7 @@ use crate::ctl::Then;
 use crate::dm::op::DmOp;
 use crate::types::{DevT, PathName, Token, Wwid};
 
-/// One thing to do. All but `Reply`, `Events`, `Notify`, `Forget`, `Verbosity`, `Ready` and
+/// One thing to do. All but `Reply`, `Events`, `Notify`, `Forget`, `Verbosity`, `ListenToFabric`, `Ready` and
 /// `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -106,6 +106,8 @@ pub enum Effect {
     /// The configuration that holds from now on wants so much logged, where the command line does not
     /// say (`verbosity`).
     Verbosity(u8),
+    /// Whether messages of the Fibre Channel fabric are wanted from now on → `Event::Fabric`, each.
+    ListenToFabric(bool),
     /// The start is over: tell the service manager.
     Ready,
     /// Stop the process: everything that had to be said and done has been.

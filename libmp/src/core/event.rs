@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::check::RawCheck;
 use crate::config::Config;
 use crate::dm::op::{MapListEntry, RawMap};
+use crate::fabric;
 use crate::identify::RawProbe;
 use crate::types::{Errno, PathName, Token};
 
@@ -94,6 +95,8 @@ pub enum Event {
         /// The command, without its final NUL.
         command: String,
     },
+    /// A Fibre Channel fabric told something of its ports.
+    Fabric(fabric::Message),
     /// A signal.
     Signal(Signal),
     /// `next_deadline` has come (or not: a spurious one is a no-op).

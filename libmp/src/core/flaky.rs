@@ -60,6 +60,8 @@ pub struct Steadiness {
     found_marginal: bool,
     /// An operator has called it marginal.
     pub called_marginal: bool,
+    /// The fabric of this host has called it impaired.
+    pub impaired_on: Option<u16>,
 }
 
 /// Where a path stands with its test.
@@ -77,7 +79,7 @@ enum Reads {
 impl Steadiness {
     /// Is it to be used only where there is nothing better?
     pub const fn is_marginal(&self) -> bool {
-        self.found_marginal || self.called_marginal
+        self.found_marginal || self.called_marginal || self.impaired_on.is_some()
     }
 
     /// Is nothing known against it, so that a good check changes nothing?
@@ -94,7 +96,7 @@ impl Steadiness {
 
     /// An operator takes it back, whoever said so.
     pub const fn unmark(&mut self) {
-        (self.found_marginal, self.called_marginal) = (false, false);
+        (self.found_marginal, self.called_marginal, self.impaired_on) = (false, false, None);
     }
 
     /// Does I/O on it fare as its checker says? If not, it does not count as one that a map can rely on.
@@ -213,8 +215,10 @@ impl Core {
         let waits = steadiness.held_until.is_some_and(|until| until > now);
         let held = match flaky.test {
             Some(Test::Reads { sample, .. }) => {
+                // What a standby path does to reads says nothing of how it fares when it serves.
+                let tested = !alone && judged.state == CheckState::Up;
                 match steadiness.reads {
-                    Reads::Due(_) | Reads::Running { .. } if alone => steadiness.reads = Reads::None,
+                    Reads::Due(_) | Reads::Running { .. } if !tested => steadiness.reads = Reads::None,
                     Reads::Due(at) if at <= now => {
                         let until = now + sample;
                         let begun =

@@ -16,6 +16,7 @@ pub mod discovery;
 pub mod effect;
 pub mod event;
 pub mod explain;
+mod fabric;
 pub mod flaky;
 pub mod judge;
 pub mod known;
@@ -265,6 +266,7 @@ impl Core {
             },
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, peer, command } => self.request(now, id, peer, &command, out),
+            Event::Fabric(message) => self.fabric_told(&message, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}

@@ -54,7 +54,9 @@ impl Core {
         self.loading = false;
         let refused = self.phase == Phase::Running && !loaded.errors.is_empty();
         if !refused {
-            out.push(Effect::Verbosity(loaded.config.globals().verbosity));
+            let globals = loaded.config.globals();
+            out.push(Effect::Verbosity(globals.verbosity));
+            out.push(Effect::ListenToFabric(globals.fabric_notifications));
         }
         for text in &loaded.diagnostics {
             out.notify(Notice::Config { text: text.clone() });
@@ -81,6 +83,9 @@ impl Core {
         let same = self.phase == Phase::Running && self.config == loaded.config;
         self.config = loaded.config;
         self.said.clear();
+        if !self.config.globals().fabric_notifications {
+            self.forget_fabric();
+        }
         let (bindings, complaints) = Bindings::parse(&loaded.bindings);
         // What is not on the disk yet is newer than what was read from it.
         if !self.unsaved.contains_key(&StateFile::Bindings) {

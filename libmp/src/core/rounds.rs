@@ -180,10 +180,14 @@ const fn is_dear(ask: &Ask) -> bool {
 mod tests {
     use alloc::string::String;
 
+    use proptest::prelude::*;
+
     use super::*;
     use crate::check::ScsiReply;
+    use crate::check::ask::NvmeReply;
     use crate::check::ask::{good, refused};
     use crate::check::clariion::tests::page;
+    use crate::config::settings::Checker;
     use crate::config::{Config, Source};
     use crate::core::path::{Path, PathId, device_id};
     use crate::identify::{RawProbe, hex, identify};
@@ -356,5 +360,53 @@ mod tests {
         assert_eq!(play(&mut path, None, &down).last().unwrap(), "Ok(6)", "better than none");
         path.health.priority = Priority(1);
         assert_eq!(play(&mut path, None, &down), ["1280 0000 12c9", "faulty reports path is down"]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_answer_panics_or_is_asked_for_without_end(
+            data in prop::collection::vec(any::<u8>(), 0..260),
+            sense in prop::collection::vec(any::<u8>(), 0..40),
+            (status, host_status) in prop::sample::select(vec![(0, 0), (0, 0), (2, 0), (0x18, 0), (0, 3)]),
+            right_page in any::<bool>(),
+        ) {
+            let device = |ask: &Ask| match ask {
+                Ask::Scsi(command) => {
+                    let mut data = data.clone();
+                    if right_page && let Some(byte) = data.get_mut(1) {
+                        *byte = command.cdb()[2];
+                    }
+                    let sense = sense.clone();
+                    Answer::Scsi(ScsiReply { status, host_status, sense, data, ..ScsiReply::default() })
+                }
+                Ask::Nvme(_) => Answer::Nvme(NvmeReply { status: 0, data: data.clone() }),
+                Ask::DirectRead => Answer::Read(data.len()),
+                Ask::TimedReads { .. } => {
+                    Answer::TimedReads(data.iter().map(|byte| Duration::from_micros((*byte).into())).collect())
+                }
+                Ask::AccessState => {
+                    let access_state = Some(String::from_utf8_lossy(&sense).into_owned());
+                    Answer::AccessState { access_state, preferred_path: None }
+                }
+            };
+            let raw = RawProbe {
+                vendor: (*b"3PARdata").into(),
+                model: (*b"VV").into(),
+                inquiry: hex("00000702 5f 10 0000"),
+                vpd83: hex("00830008 61950004 00000101"),
+                ..RawProbe::default()
+            };
+            let base = path("detect_prio no", &raw);
+            for checker in Checker::ALL {
+                for prioritizer in Prioritizer::ALL {
+                    let mut path = base.clone();
+                    path.health.detected = Some(detect::Detected::default());
+                    (path.health.checker, path.health.prioritizer) = (checker, prioritizer);
+                    play(&mut path, Some("running"), &device);
+                }
+            }
+            let unknown = RawProbe { vpd0: hex("00000002 00c9"), ..RawProbe::default() };
+            play(&mut path("prio const", &unknown), Some("running"), &device);
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Nothing here is believed to be well-formed: it comes from devices.
 
+pub mod fibre_channel;
 pub mod protocol;
 pub mod tunables;
 pub mod vpd;
@@ -155,6 +156,8 @@ pub struct Facts {
     pub portal: Option<IpAddr>,
     /// Names of its transport.
     pub ids: TransportIds,
+    /// Ports of Fibre Channel, SCSI's or NVMe's.
+    pub fc_ports: Option<fibre_channel::Ports>,
     /// Target node name, by which `group_by_node_name` groups; empty where the transport has none.
     pub node_name: String,
     /// Logical unit number; namespace id of NVMe.
@@ -209,6 +212,7 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         block_size: raw.block_size.filter(|size| *size >= 512).unwrap_or(512),
         vital_pages: if scsi { vpd::supported(&raw.vpd0).into() } else { Vec::new() },
         portal: protocol::portal(raw),
+        fc_ports: fibre_channel::ports(place.protocol, raw),
         ids: place.ids,
         node_name: place.node_name,
         lun: hctl.map_or(0, |hctl| hctl.lun),

@@ -30,6 +30,8 @@ pub mod attr {
     pub const SRP_REMOTE_PORTS: &str = "srp_remote_ports/";
     /// `transport` of an NVMe controller: `tcp`, `pcie`, ….
     pub const TRANSPORT: &str = "transport";
+    /// `address` of an NVMe controller: `traddr=…,host_traddr=…`.
+    pub const ADDRESS: &str = "address";
     /// `cntlid` of an NVMe controller.
     pub const CNTLID: &str = "cntlid";
     /// `nsid` of an NVMe namespace.

@@ -7,6 +7,7 @@ pub mod block;
 pub mod buffer;
 pub mod claims;
 pub mod dm;
+pub mod fabric;
 pub mod files;
 pub mod lane;
 pub mod machine;

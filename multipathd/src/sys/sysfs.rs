@@ -231,7 +231,8 @@ const CLASSES: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Attributes of the device itself: an NVMe controller, a DASD.
-const DEVICE: &[&str] = &[attr::TRANSPORT, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
+const DEVICE: &[&str] =
+    &[attr::TRANSPORT, attr::ADDRESS, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
 
 /// What the layers below a disk say, by `CLASS/ATTRIBUTE`.
 fn transport(real: &Path, block: &Dir, device: &Dir, scsi: bool) -> BTreeMap<String, String> {

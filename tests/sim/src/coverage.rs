@@ -44,6 +44,7 @@ impl Coverage {
             Event::Saved { result: Ok(()), .. } => "saved",
             Event::Saved { .. } => "save failed",
             Event::Request { .. } => "request",
+            Event::Fabric(_) => "fabric",
             Event::Signal(_) => "signal",
             Event::Tick => "tick",
         };
@@ -74,6 +75,7 @@ impl Coverage {
             Effect::Events { .. } => "events",
             Effect::Notify(_) => "notify",
             Effect::Verbosity(_) => "verbosity",
+            Effect::ListenToFabric(_) => "listen to fabric",
             Effect::Ready => "ready",
             Effect::Exit => "exit",
         };

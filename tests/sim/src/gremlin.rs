@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use libmp::core::event::{Event, Signal};
+use libmp::fabric::{Impairment, LinkFault, Message, News, Wwpn};
 
 use crate::conf::Conf;
 use crate::sim::{Item, Sim};
@@ -39,6 +40,7 @@ pub enum Act {
     SpuriousEvents,
     LateUdev,
     SecondName,
+    Fabric,
 }
 
 /// Every act, with its usual weight.
@@ -68,6 +70,7 @@ pub const ACTS: &[(u32, Act)] = &[
     (6, Act::SpuriousEvents),
     (4, Act::LateUdev),
     (2, Act::SecondName),
+    (4, Act::Fabric),
 ];
 
 impl Sim {
@@ -325,6 +328,7 @@ impl Sim {
                 self.watch.clock_jumped = Some(self.world.now);
                 self.excuse_all();
             }
+            Act::Fabric => self.fabric_tells(),
             Act::LoseUevents => self.lose_uevents(),
             Act::SpuriousEvents => {
                 let event = match self.rng.below(3) {
@@ -336,6 +340,17 @@ impl Sim {
             }
             _ => {}
         }
+    }
+
+    /// Of the port of some disk, if not that all is well again.
+    fn fabric_tells(&mut self) {
+        let Some(disk) = self.any_disk().and_then(|name| self.world.disks.get(&name)) else { return };
+        let host = u16::try_from(disk.hctl.host).expect("few hosts");
+        let ports = Wwpn::parse(&disk.target_port()).into_iter().collect();
+        let by = self.rng.weighted(&[(3, Impairment::Link(LinkFault(6))), (1, Impairment::Congestion)]);
+        let impaired = News::Impaired { by, attached: Wwpn(0), ports };
+        let news = if self.rng.per_mille(600) { impaired } else { News::Changed };
+        self.after(Duration::ZERO, Item::Tell(Event::Fabric(Message { host, news })));
     }
 
     fn any_command(&mut self) -> String {

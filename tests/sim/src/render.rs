@@ -112,6 +112,7 @@ pub fn event(event: &Event) -> String {
         Event::SysfsWritten { token, result } => format!("#{} sysfs written: {result:?}", token.0),
         Event::Saved { token, result } => format!("#{} saved: {result:?}", token.0),
         Event::Request { id, command, .. } => format!("request {}: {command}", id.0),
+        Event::Fabric(message) => format!("fabric: {message:?}"),
         Event::Signal(signal) => format!("signal {signal:?}"),
         Event::Tick => "tick".into(),
     }
@@ -160,6 +161,7 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Events { id, then } => format!("events for {}: {then:?}", id.0),
         Effect::Notify(notice) => format!("log: {notice}"),
         Effect::Verbosity(level) => format!("verbosity {level}"),
+        Effect::ListenToFabric(is) => format!("listen to fabric: {is}"),
         Effect::Ready => "ready".into(),
         Effect::Exit => "exit".into(),
     }

@@ -10,6 +10,7 @@
 //! advance 5s                         time passes
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
 //! dmsetup message data fail_path 8:0 another tool
+//! fabric 1 link 0x51…01 | fabric 1 changed   what the fabric tells host 1 of ports; or `congestion`
 //! command show paths                 an operator; `expect reply …` looks at the answer
 //! expect map data path sda failed
 //! ```
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use libmp::core::event::{Event, Signal};
+use libmp::fabric::{Impairment, LinkFault, Message, News, Wwpn};
 use libmp::types::Errno;
 
 use crate::conf::Conf;
@@ -95,6 +97,18 @@ fn number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
     text.parse().map_err(|_| format!("{text} is no number"))
 }
 
+/// What a fabric tells of these ports.
+fn news(what: &str, ports: &[&str]) -> Result<News, String> {
+    let by = match what {
+        "changed" => return Ok(News::Changed),
+        "link" => Impairment::Link(LinkFault(6)),
+        "congestion" => Impairment::Congestion,
+        _ => return Err(format!("{what}: link, congestion or changed")),
+    };
+    let port = |name: &&str| Wwpn::parse(name).ok_or(format!("{name} names no port"));
+    Ok(News::Impaired { by, attached: Wwpn(0), ports: ports.iter().map(port).collect::<Result<_, _>>()? })
+}
+
 #[allow(clippy::needless_pass_by_value)] // the form that map_err takes
 fn broken(violation: Violation) -> String {
     violation.to_string()
@@ -141,6 +155,11 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
+            ["fabric", host, what, ref ports @ ..] => {
+                let message = Message { host: number(host)?, news: news(what, ports)? };
+                self.sim.dispatch(Event::Fabric(message)).map_err(broken)?;
+                self.advance(Duration::ZERO)
+            }
             ["expect", "not", ..] => match self.expect(&words[2..], step) {
                 Ok(()) => Err("it is so".into()),
                 Err(_) => Ok(()),

@@ -31,6 +31,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("14-asked-again", include_str!("../scripts/14-asked-again.txt")),
     ("14-purged", include_str!("../scripts/14-purged.txt")),
     ("15-reads-fail", include_str!("../scripts/15-reads-fail.txt")),
+    ("16-transitioning", include_str!("../scripts/16-transitioning.txt")),
     ("17-blocked-then-hung", include_str!("../scripts/17-blocked-then-hung.txt")),
     ("17-everything-hangs", include_str!("../scripts/17-everything-hangs.txt")),
     ("20-another-size", include_str!("../scripts/20-another-size.txt")),
@@ -50,5 +51,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
+    ("26-marginal-standby", include_str!("../scripts/26-marginal-standby.txt")),
+    ("27-fabric", include_str!("../scripts/27-fabric.txt")),
     ("27-udev-rules", include_str!("../scripts/27-udev-rules.txt")),
 ];

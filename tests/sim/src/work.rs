@@ -29,6 +29,7 @@ impl Sim {
                 | Effect::Notify(_)
                 | Effect::Forget { .. }
                 | Effect::Verbosity(_)
+                | Effect::ListenToFabric(_)
                 | Effect::Ready => continue,
                 Effect::Exit => {
                     self.daemon = None;

@@ -75,7 +75,7 @@ impl Watch {
                 self.void(name.as_str(), self.step);
                 Ok(())
             }
-            Effect::Notify(_) | Effect::Verbosity(_) | Effect::Ready => Ok(()),
+            Effect::Notify(_) | Effect::Verbosity(_) | Effect::ListenToFabric(_) | Effect::Ready => Ok(()),
         }
     }
 

@@ -257,6 +257,11 @@ impl Disk {
         )
     }
 
+    /// Name of the array's port that it goes through.
+    pub fn target_port(&self) -> String {
+        format!("0x51000000000000{:02}", self.group + 1)
+    }
+
     /// What a probe reads of it now.
     pub fn probe(&self, luns: &[Lun]) -> RawProbe {
         let seen = &self.scanned;
@@ -267,7 +272,7 @@ impl Disk {
         transport.insert("fc_host/port_name".into(), format!("0x10000000c900000{}", self.hctl.host));
         transport.insert("fc_host/node_name".into(), format!("0x20000000c900000{}", self.hctl.host));
         transport.insert("fc_remote_ports/node_name".into(), format!("0x50000000000000{number:02}"));
-        transport.insert("fc_remote_ports/port_name".into(), format!("0x51000000000000{number:02}"));
+        transport.insert("fc_remote_ports/port_name".into(), self.target_port());
         self.layers.show(&mut transport);
         RawProbe {
             devt: self.devt,

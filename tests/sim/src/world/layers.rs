@@ -15,6 +15,8 @@ pub struct Layers {
     pub eh_deadline_s: Option<u32>,
     pub max_retries: i32,
     pub max_sectors_kb: u64,
+    /// The port is marginal, as far as the transport is told.
+    pub marginal_port: bool,
 }
 
 impl Default for Layers {
@@ -25,6 +27,7 @@ impl Default for Layers {
             eh_deadline_s: None,
             max_retries: 5,
             max_sectors_kb: 1280,
+            marginal_port: false,
         }
     }
 }
@@ -41,6 +44,7 @@ impl Layers {
         };
         set("fc_remote_ports/fast_io_fail_tmo", off(self.fast_io_fail_s));
         set("fc_remote_ports/dev_loss_tmo", self.dev_loss_s.to_string());
+        set("fc_remote_ports/port_state", if self.marginal_port { "Marginal" } else { "Online" }.into());
         set("scsi_host/eh_deadline", off(self.eh_deadline_s));
         set("scsi_disk/max_retries", self.max_retries.to_string());
     }
@@ -64,6 +68,13 @@ impl Layers {
                 self.dev_loss_s = lost;
                 Ok(())
             }),
+            "fc_remote_ports/port_state" => match value {
+                "Marginal" | "Online" => {
+                    self.marginal_port = value == "Marginal";
+                    Ok(())
+                }
+                _ => Err(Errno::EINVAL),
+            },
             "scsi_host/eh_deadline" => limit().map(|limit| self.eh_deadline_s = limit),
             "scsi_disk/max_retries" => {
                 value.parse().map(|retries| self.max_retries = retries).map_err(|_| Errno::EINVAL)
