@@ -85,7 +85,10 @@ impl Core {
             return; // the enumeration to come sees it
         }
         match uevent.action {
-            UeventAction::Add => self.disk_seen(now, &uevent.name, Seen::Arrived, out),
+            UeventAction::Add => {
+                self.heed_wwid(now, uevent, out);
+                self.disk_seen(now, &uevent.name, Seen::Arrived, out);
+            }
             UeventAction::Change => {
                 self.heed_wwid(now, uevent, out);
                 self.disk_seen(now, &uevent.name, Seen::Again, out);

@@ -150,9 +150,9 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// One more failure: 1 s, 2 s, 4 s, … 60 s from now.
-    pub fn failed(&mut self, now: Instant) -> Instant {
-        let wait = Duration::from_secs(1 << self.failures.min(6)).min(Duration::from_mins(1));
+    /// One more failure: 1 s, 2 s, 4 s, … from now, at most the longest.
+    pub fn failed(&mut self, now: Instant, longest: Duration) -> Instant {
+        let wait = Duration::from_secs(1 << self.failures.min(6)).min(longest);
         self.failures = self.failures.saturating_add(1);
         let until = now + wait;
         self.until = Some(until);

@@ -25,6 +25,9 @@ use crate::types::{DevT, Errno, Instant, Token};
 /// known within half a minute, the answer included.
 const IDLE_RECHECK: Duration = Duration::from_secs(29);
 
+/// What keeps failing is tried again after so long.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
 /// A stop waits so long for operations under way.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
@@ -350,7 +353,9 @@ impl Core {
             | core::mem::take(&mut map.orders.resize);
         let is_message = matches!(done.op, DmOp::Message { .. });
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
-        let until = backoff.failed(now);
+        // Without a path nobody else looks at the map, and what other tools do to its queueing must be seen.
+        let alone = map.members.is_empty() || map.queue.phase != QueuePhase::Normal;
+        let until = backoff.failed(now, if alone { IDLE_RECHECK } else { LONGEST_PAUSE });
         let failures = backoff.failures;
         let put_down = self.load_refused(now, id, &done.op, &failure, out);
         let removal = matches!(done.op, DmOp::Remove { .. });

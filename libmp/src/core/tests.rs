@@ -10,7 +10,7 @@ use crate::check::ask::{good, refused};
 use crate::check::{Answer, Ask, CheckState, RawCheck, ScsiReply};
 use crate::config::{Config, Source};
 use crate::core::effect::{Effect, Outbox};
-use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal};
+use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal, Uevent, UeventAction};
 use crate::core::notice::Level;
 use crate::core::{Core, CoreInit};
 use crate::identify::RawProbe;
@@ -163,6 +163,19 @@ fn a_reconfigure_without_a_change_probes_no_path_of_a_map() {
     assert_eq!(machine.probes, 1);
     machine.reconfigure("no_path_retry 4");
     assert_eq!(machine.probes, 2);
+}
+
+#[test]
+fn a_path_whose_wwid_is_another_leaves_its_map_before_it_is_probed() {
+    for action in [UeventAction::Add, UeventAction::Change] {
+        let mut machine = Machine::new("", |_| good(""));
+        machine.advance(60);
+        assert!(machine.core.paths().all(|path| path.map().is_some()));
+        let properties = [("ID_SERIAL".into(), "3600b".into())].into();
+        let uevent = Uevent { action, name: "sda".into(), properties };
+        machine.core.handle(machine.now, Event::Uevent(uevent), &mut Outbox::new());
+        assert!(machine.core.paths().all(|path| path.map().is_none()), "{action:?}");
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("02-another-interval", include_str!("../scripts/02-another-interval.txt")),
     ("02-failed-flush-keeps-queueing", include_str!("../scripts/02-failed-flush-keeps-queueing.txt")),
     ("02-foreign-queueing", include_str!("../scripts/02-foreign-queueing.txt")),
+    ("02-foreign-queueing-load-fails", include_str!("../scripts/02-foreign-queueing-load-fails.txt")),
     ("02-queueing-comes-back", include_str!("../scripts/02-queueing-comes-back.txt")),
     ("03-shutdown-keeps-queues", include_str!("../scripts/03-shutdown-keeps-queues.txt")),
     ("03-shutdown-with-queues", include_str!("../scripts/03-shutdown-with-queues.txt")),
