@@ -13,7 +13,8 @@ scenario() {
     path_offline "$b"
     wait_for 'no path left' 30 says_not ' A ' paths_status "$map"
     expect_eq 'a write fails' "$(write_once "$map" 10)" failed
-    expect_match '-ll says so' "$(ll "$map")" "$a .*failed faulty offline"
+    # The kernel's failure may be known before the next check sees the device's state.
+    wait_for '-ll says so' 10 says "$a .*failed faulty offline" ll "$map"
     expect_no_match 'no queueing' "$(dmsetup table "$map")" queue_if_no_path
     path_online "$b"
     wait_for 'one is back' 30 path_is "$b" 'active ready running' "$map"

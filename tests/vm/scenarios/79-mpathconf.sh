@@ -37,6 +37,7 @@ END_OF_FILE
     expect_match 'comments stay' "$(cat /etc/multipath.conf)" '"\^sda\$" # the root disk$'
     ctl reconfigure >/dev/null
     wait_for 'the map is back, with its WWID as its name' 20 is "$wwid" maps
+    wait_for 'and its node' 10 test -b "/dev/mapper/$wwid"
     expect_ok 'only this one, in another file' $names/mpathconf --allow "/dev/mapper/$wwid" --outfile /run/allowed.conf
     expect_match 'by its WWID' "$(cat /run/allowed.conf)" "^	wwid \"\\^$wwid\\\$\"\$"
 

@@ -137,9 +137,17 @@ normal() { # of times, process ids and what is under way
     sed -E -e 's/^[0-9]+\.[0-9]+ \| //' -e 's/[X.]{10} [0-9]+\/[0-9]+/BAR/g' -e 's/^pid [0-9]+ (idle|running)/pid N rests/' -e '/^$/d'
 }
 
+# A table that is new gets its active group with its first I/O, which is udev's: not at once.
+group_is_known() {
+    local shown
+    shown=$("$@" show map data topology 2>&1)
+    [[ $shown != *'active ready'* || $shown = *status=active* ]]
+}
+
 calm() { # the daemon has nothing to do: the next command finds what the last one left
     poll 10 says 'busy: False' "$@" show status
     poll 10 says_not 'configure' "$@" show daemon
+    poll 5 group_is_known "$@"
 }
 
 answer() { # WHO COMMAND...
@@ -171,7 +179,10 @@ compare() {
     while read -r command; do
         number=$((number + 1))
         ours=$(cat /run/transcript.ours/$number) theirs=$(cat /run/transcript.reference/$number)
-        if why=$(reason "$command"); then
+        if [ "$command" = 'd shutdown' ]; then
+            # The reference may be gone before it has answered.
+            expect_eq "$number: $command" "$ours" $'ok\n[0]'
+        elif why=$(reason "$command"); then
             if [ "$ours" = "$theirs" ]; then fail "$number: $command" "it is the same: '$why' is not needed"; else ok "$number: $command: another, as $why"; fi
         else
             expect_eq "$number: $command" "$ours" "$theirs"
