@@ -147,7 +147,6 @@ group_is_known() {
 calm() { # the daemon has nothing to do: the next command finds what the last one left
     poll 10 says 'busy: False' "$@" show status
     poll 10 says_not 'configure' "$@" show daemon
-    poll 5 group_is_known "$@"
 }
 
 answer() { # WHO COMMAND...
@@ -171,6 +170,7 @@ play() { # WHO FOLDER-OF-PROGRAMS
         set +f
         answer "$who" "$@" >"/run/transcript.$who/$number" </dev/null
         calm "$dir/multipathd"
+        case $words in 'add path '* | 'del path '*) poll 5 group_is_known "$dir/multipathd" ;; esac
     done </run/commands
 }
 
