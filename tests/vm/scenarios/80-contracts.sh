@@ -76,6 +76,8 @@ verbs() { # 3: clients compare byte for byte
         "restorequeueing map $map" 'disablequeueing maps' 'restorequeueing maps' 'forcequeueing daemon' \
         'restorequeueing daemon' "switchgroup map $map group 1" "del path $disk" "add path $disk" "del map $map" \
         "add map $map" reconfigure; do
+        # udev has a map open when it has changed: it is in use, and that is said.
+        case $line in 'del map '*) udevadm settle --timeout=30 ;; esac
         # shellcheck disable=SC2086
         oks 3 mpd $line
     done

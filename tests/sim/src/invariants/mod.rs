@@ -314,7 +314,7 @@ impl Watch {
     /// Has somebody else's device the name that the map of this LUN is to have?
     fn is_name_lost(&self, world: &World, of: &str) -> bool {
         let device = self.wanted.get(of).and_then(|name| world.dm.by_name(name));
-        device.is_some_and(|device| device.wwid() != Some(of))
+        device.is_some_and(|device| device.wwid().is_none())
     }
 
     /// After every event.

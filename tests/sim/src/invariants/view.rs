@@ -57,10 +57,8 @@ impl Watch {
         let (mut names, mut wwids) = (BTreeSet::new(), BTreeSet::new());
         for map in &view.maps {
             // What it is called is being found out, or changed: an answer that is late is not the daemon's doing.
-            if self.is_operated(map.wwid.as_str()) {
-                continue;
-            }
-            if !names.insert(&map.name) || !wwids.insert(&map.wwid) {
+            let name_is_known = !self.is_operated(map.wwid.as_str());
+            if (name_is_known && !names.insert(&map.name)) || !wwids.insert(&map.wwid) {
                 let detail = format!("two maps are {} or {} at event {}", map.name, map.wwid, self.step);
                 return Err(Violation::new("names-are-unique", detail));
             }
