@@ -147,6 +147,7 @@ group_is_known() {
 calm() { # the daemon has nothing to do: the next command finds what the last one left
     poll 10 says 'busy: False' "$@" show status
     poll 10 says_not 'configure' "$@" show daemon
+    udevadm settle --timeout=30 # what opens a new device may be in the way of its removal
 }
 
 answer() { # WHO COMMAND...
@@ -174,6 +175,21 @@ play() { # WHO FOLDER-OF-PROGRAMS
     done </run/commands
 }
 
+# Both maps are made at once, and it is chance who is dm-0, the first of every list: the same one for both daemons.
+begin() { # NAME START STOP
+    local try
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+        "$2" || return
+        poll 30 is 4 active_paths || break
+        [ "$(dmsetup info -c --noheadings -o minor mpatha)" != 0 ] || { ok "$1 has four paths in service"; return; }
+        "$3"
+        poll 20 remove_maps
+        udevadm settle --timeout=30
+    done
+    fail "$1 has four paths in service" "$(active_paths) after $try starts, with $(dmsetup ls | tr '\n' ' ')"
+    return 1
+}
+
 compare() {
     local number=0 command why ours theirs
     while read -r command; do
@@ -198,15 +214,13 @@ scenario() {
     disk=$(debug_disk 0 1) other=$(debug_disk 1 1)
     commands "$disk" "$other" >/run/commands
     transcript_conf "$(san_wwid "$disk")"
-    reference_start || return
-    wait_for 'the reference has four paths in service' 30 is 4 active_paths || return
+    begin 'the reference' reference_start reference_stop || return
     play reference "$reference"
     reference_stop
     poll 20 remove_maps
     udevadm settle --timeout=30
     rm -rf /etc/multipath /run/multipath; mkdir -p /etc/multipath
-    daemon_start || return
-    wait_for 'ours has four paths in service' 30 is 4 active_paths || return
+    begin ours daemon_start daemon_stop || return
     play ours $names
     rm -f /run/multipathd.test.pid
     compare
