@@ -6,6 +6,7 @@ pub mod command;
 pub mod detect;
 mod directio;
 mod hp_sw;
+pub mod pages;
 pub(crate) mod rdac;
 mod readsector0;
 pub mod sense;

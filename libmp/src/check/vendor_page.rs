@@ -3,22 +3,16 @@
 
 use alloc::string::String;
 
-use super::Unanswered;
 use super::ask::{Answers, Step};
 use super::command::ScsiCommand;
-use super::sense::{Ending, key};
+use super::pages::Page;
 use crate::config::settings::PathSettings;
 use crate::identify::{Bus, Facts, vpd};
-
-/// A device that gives no answer is asked so often at the most: what is only shown shall not cost a path
-/// its check again and again.
-const TRIES: u8 = 3;
 
 /// What a path has said of it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct VendorPage {
-    tries: u8,
-    answered: bool,
+    page: Page,
     text: Option<String>,
 }
 
@@ -31,25 +25,11 @@ impl VendorPage {
     /// Takes the answer, or wants it asked, where the page is configured and not known yet.
     pub fn step(&mut self, facts: &Facts, settings: &PathSettings, answers: &Answers) -> Step<()> {
         let wanted = settings.vpd_vendor.as_deref() == Some("hp3par");
-        if !wanted || self.answered || Bus::of(facts.name.as_str()) != Bus::Scsi {
+        if !wanted || Bus::of(facts.name.as_str()) != Bus::Scsi {
             return Ok(());
         }
-        match answers.scsi(&command()) {
-            Err(_) if self.tries >= TRIES => {}
-            Err(wanted) => {
-                self.tries += 1;
-                return Err(wanted);
-            }
-            Ok(Err(Unanswered::NotAsked)) => self.tries = 0,
-            Ok(Err(Unanswered::Failed(_))) => {}
-            Ok(Ok(reply)) => match Ending::of(reply) {
-                Ending::Good => {
-                    self.answered = true;
-                    self.text = vpd::hp3par_volume_name(&reply.data);
-                }
-                Ending::Refused(sense) => self.answered = sense.key == key::ILLEGAL_REQUEST,
-                _ => {}
-            },
+        if let Some(page) = self.page.step(&command(), answers)? {
+            self.text = vpd::hp3par_volume_name(page);
         }
         Ok(())
     }

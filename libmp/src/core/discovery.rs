@@ -215,7 +215,8 @@ impl Core {
 
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        let Judged { facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
+        let Judged { mut facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
+        path.health.unread_pages.complete(&mut facts);
         path.facts = Some(facts);
         path.rules.hear(&raw.properties);
         path.considered = considered;

@@ -6,6 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::detect::Detected;
+use crate::check::pages::UnreadPages;
 use crate::check::vendor_page::VendorPage;
 use crate::check::{self, CheckState};
 use crate::config;
@@ -176,6 +177,8 @@ pub struct Health {
     pub prioritizer: Prioritizer,
     /// What the device said of its kind, if it was asked.
     pub detected: Option<Detected>,
+    /// The pages that the kernel has not read.
+    pub unread_pages: UnreadPages,
     /// The page of its vendor's own.
     pub vendor_page: VendorPage,
     /// What its checker remembers.
@@ -246,6 +249,7 @@ impl Health {
             checker,
             prioritizer,
             detected: None,
+            unread_pages: UnreadPages::default(),
             vendor_page: VendorPage::default(),
             memory: check::Memory::default(),
             prio_memory: prio::Memory::default(),

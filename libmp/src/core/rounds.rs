@@ -59,7 +59,7 @@ pub struct Setting<'a> {
 impl Path {
     /// What to ask next, or the verdict.
     pub fn turn(&mut self, setting: &Setting<'_>) -> Turn {
-        let (Some(facts), Some(settings)) = (&self.facts, &self.settings) else {
+        let (Some(facts), Some(settings)) = (&mut self.facts, &self.settings) else {
             return Turn::Done(Judged::new(CheckState::Pending, "not identified yet"), None);
         };
         let health = &mut self.health;
@@ -67,6 +67,14 @@ impl Path {
             return Turn::Done(Judged::new(CheckState::Wild, " asks without end"), None);
         }
         let runs = check::sysfs::runs(setting.sysfs_state);
+        if runs && !facts.unread_pages.is_empty() {
+            match health.unread_pages.step(facts, &health.round.answers) {
+                Err(wanted) => return Turn::Ask(wanted.0),
+                // They tell of what kind it is.
+                Ok(news) if news => health.detected = None,
+                Ok(_) => {}
+            }
+        }
         if runs && health.detected.is_none() {
             match detect::step(facts, settings, &health.round.answers) {
                 Err(wanted) => return Turn::Ask(wanted.0),
@@ -287,6 +295,69 @@ mod tests {
         let (facts, settings) = (path.facts.clone().unwrap(), path.settings.clone().unwrap());
         path.health.choose(&facts, &settings);
         assert_eq!(play(&mut path, None, &array)[0], "0000");
+    }
+
+    #[test]
+    fn what_the_kernel_has_not_read_is_asked_first() {
+        let raw = RawProbe { inquiry: hex("00 00 03"), ..RawProbe::default() };
+        let array = |ask: &Ask| {
+            scsi(ask, |operation, page| match (operation, page) {
+                (0x12, 0x00) => good("00 00 0004 00 80 83 c9"),
+                (0x12, 0x80) => good("00 80 0004 20 37 37 20"),
+                (0x12, 0x83) => good("00 83 0008 01 15 00 04 00000012"),
+                (0x12, 0xc9) => good("00 c9 00 2c 76616331 00 01 00 00 00 00"),
+                _ => refused("72 05 20 00"),
+            })
+        };
+        let lost = |ask: &Ask| scsi(ask, |_, _| ScsiReply { host_status: 1, ..ScsiReply::default() });
+        let mut path = path("prio random", &raw);
+        assert_eq!(play(&mut path, Some("running"), &lost)[..2], ["1200 1280 1283", "0000"]);
+        assert_eq!(play(&mut path, Some("offline"), &array)[0], "faultypath offline");
+        let trace = play(&mut path, Some("running"), &array);
+        assert_eq!(
+            trace[..3],
+            ["1200 1280 1283", "12c9", "5a0a"],
+            "and of what kind it is, by what they say"
+        );
+        let known = |path: &Path| {
+            let facts = path.facts.as_ref().unwrap();
+            (facts.serial.clone(), facts.tpg, facts.vital_pages.clone())
+        };
+        assert_eq!(known(&path), ("77".into(), Some(0x12), hex("008083c9")));
+        assert_eq!(play(&mut path, Some("running"), &array)[0], "12c9", "they are asked for once");
+
+        let mut anew = identify(&path.name, &raw);
+        path.health.unread_pages.complete(&mut anew);
+        path.facts = Some(anew);
+        assert_eq!(known(&path).0, "77", "and not again after another look at sysfs");
+    }
+
+    #[test]
+    fn who_has_none_of_the_unread_pages_is_not_asked_again() {
+        let raw = RawProbe { inquiry: hex("00 00 02"), ..RawProbe::default() };
+        let mut path = path("detect_prio no", &raw);
+        let old =
+            |ask: &Ask| {
+                scsi(ask, |operation, _| {
+                    if operation == 0 { good("") } else { refused("70 00 05 00000000 0a 00000000 24 00") }
+                })
+            };
+        assert_eq!(play(&mut path, Some("running"), &old)[..2], ["1200 1280 1283", "0000"]);
+        assert_eq!(play(&mut path, Some("running"), &old)[0], "0000");
+        // Neither are disks that the kernel has read, or knows to fail, or that are none.
+        let usb = |raw: &RawProbe| RawProbe {
+            syspath: "/devices/pci0/usb1/1-1/1-1:1.0/host1/target1:0:0/1:0:0:0/block/sda".into(),
+            ..raw.clone()
+        };
+        let read = RawProbe { vpd83: hex("00 83 0000"), ..raw.clone() };
+        for raw in [
+            read,
+            usb(&raw),
+            RawProbe { inquiry: hex("00 00 04"), ..raw.clone() },
+            RawProbe { inquiry: hex("05 00 02"), ..raw.clone() },
+        ] {
+            assert_eq!(identify(&"sda".into(), &raw).unread_pages, [0; 0], "{raw:?}");
+        }
     }
 
     #[test]

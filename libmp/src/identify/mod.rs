@@ -152,6 +152,8 @@ pub struct Facts {
     pub block_size: u32,
     /// Numbers of the VPD pages that it has (page 0x00), where sysfs knows them.
     pub vital_pages: Vec<u8>,
+    /// Numbers of the VPD pages that the device may have and the kernel has not read.
+    pub unread_pages: &'static [u8],
     /// Address of the portal that it is reached through, of iSCSI.
     pub portal: Option<IpAddr>,
     /// Names of its transport.
@@ -197,7 +199,7 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         revision: text(&raw.revision),
         serial: match bus {
             Bus::Nvme => raw.attr(protocol::attr::SERIAL).unwrap_or_default().trim().to_owned(),
-            _ => vpd::unit_serial(&raw.vpd80).map(text).unwrap_or_default(),
+            _ => serial(&raw.vpd80),
         },
         sectors: raw.sectors,
         read_only: raw.read_only,
@@ -211,12 +213,35 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         max_sectors_kb: raw.max_sectors_kb,
         block_size: raw.block_size.filter(|size| *size >= 512).unwrap_or(512),
         vital_pages: if scsi { vpd::supported(&raw.vpd0).into() } else { Vec::new() },
+        unread_pages: if scsi { unread_pages(raw, place.protocol) } else { &[] },
         portal: protocol::portal(raw),
         fc_ports: fibre_channel::ports(place.protocol, raw),
         ids: place.ids,
         node_name: place.node_name,
         lun: hctl.map_or(0, |hctl| hctl.lun),
         tunables: if scsi { tunables::found(raw) } else { Values::new() },
+    }
+}
+
+/// Of page 0x80.
+pub(crate) fn serial(page: &[u8]) -> String {
+    vpd::unit_serial(page).map(text).unwrap_or_default()
+}
+
+/// Of a disk older than SPC-2 (INQUIRY byte 2 below 4: SPC-4 6.6.2) the kernel reads none. Neither does it of
+/// some USB and ATA devices that are known to fail then: those are left alone.
+fn unread_pages(raw: &RawProbe, protocol: &str) -> &'static [u8] {
+    const DISK: u8 = 0;
+    const SCSI_2: u8 = 2;
+    const SPC_2: u8 = 4;
+    let is_disk = raw.inquiry.first().is_some_and(|kind| kind & 0x1f == DISK);
+    let version = raw.inquiry.get(2).copied().unwrap_or_default();
+    let none = [&raw.vpd0, &raw.vpd80, &raw.vpd83].iter().all(|page| page.is_empty());
+    let is_old = (SCSI_2..SPC_2).contains(&version);
+    if is_disk && none && is_old && !matches!(protocol, "scsi:usb" | "scsi:ata") {
+        &[0x00, 0x80, 0x83]
+    } else {
+        &[]
     }
 }
 
