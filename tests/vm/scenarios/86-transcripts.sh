@@ -150,6 +150,10 @@ calm() { # the daemon has nothing to do: the next command finds what the last on
     udevadm settle --timeout=30 # what opens a new device may be in the way of its removal
 }
 
+is_question() { # COMMAND: it changes nothing
+    case $1 in 'd show'* | 'd get'* | 'd help' | 'm -'[lcCud]* | 'm -v1 -ll') ;; *) false ;; esac
+}
+
 answer() { # WHO COMMAND...
     local program=$2 status; shift 2
     # shellcheck disable=SC2086
@@ -170,7 +174,7 @@ play() { # WHO FOLDER-OF-PROGRAMS
         if [ "$kind" = d ]; then set -- "$dir/multipathd" $words; else set -- "$dir/multipath" $words; fi
         set +f
         answer "$who" "$@" >"/run/transcript.$who/$number" </dev/null
-        calm "$dir/multipathd"
+        is_question "$kind $words" || calm "$dir/multipathd"
         case $words in 'add path '* | 'del path '*) poll 5 group_is_known "$dir/multipathd" ;; esac
     done </run/commands
 }
