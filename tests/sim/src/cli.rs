@@ -25,7 +25,7 @@ const EVENTS: u64 = 4000;
 
 /// What CI runs. An event of chaos makes about two of the daemon.
 const CI_SEEDS: std::ops::Range<u64> = 0..1000;
-const CI_EVENTS: u64 = 5600;
+const CI_EVENTS: u64 = 4400;
 
 struct Arguments {
     seed: Option<u64>,

@@ -1,5 +1,7 @@
 //! The real core and the real configuration, behind the seam.
 
+use std::sync::Arc;
+
 use libmp::config::{Config, Diagnostic, Source};
 use libmp::core::effect::Outbox;
 use libmp::core::event::Event;
@@ -9,9 +11,23 @@ use libmp::types::Instant;
 
 use crate::daemon::{Daemon, Factory};
 
+/// A configuration that was read.
+#[derive(Clone)]
+pub struct Read {
+    pub config: Arc<Config>,
+    pub diagnostics: Vec<String>,
+    /// Those that stop a reconfigure.
+    pub errors: Vec<String>,
+}
+
 /// Reads a configuration as the daemon's adapter does.
-pub fn config(text: &str) -> (Config, Vec<Diagnostic>) {
-    Config::load(&[Source { name: "/etc/multipath.conf", text }])
+pub fn config(text: &str) -> Read {
+    let (config, found) = Config::load(&[Source { name: "/etc/multipath.conf", text }]);
+    Read {
+        config: Arc::new(config),
+        diagnostics: found.iter().map(ToString::to_string).collect(),
+        errors: found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line).collect(),
+    }
 }
 
 impl Daemon for Core {

@@ -14,6 +14,7 @@ use crate::fault::Faults;
 use crate::gremlin::Act;
 use crate::invariants::{Violation, Watch};
 use crate::queue::Queue;
+use crate::real::Read;
 use crate::rng::Rng;
 use crate::trace::Trace;
 use crate::udev::{KernelEvent, Udev};
@@ -83,6 +84,8 @@ pub struct Sim {
     pub restart_after_exit: bool,
     pub(crate) queue: Queue<Item>,
     pub(crate) jobs: BTreeMap<u64, Job>,
+    /// What texts were read as: most of them are read again.
+    pub(crate) configs: BTreeMap<String, Read>,
     /// Checks of disks that don't answer.
     pub(crate) hung: Vec<u64>,
     /// Answers that don't come until the faults are over.
@@ -134,6 +137,7 @@ impl Sim {
             queue: Queue::new(),
             jobs: BTreeMap::new(),
             hung: Vec::new(),
+            configs: BTreeMap::new(),
             lost: Vec::new(),
             next_job: 0,
             next_request: 0,

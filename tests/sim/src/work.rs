@@ -1,14 +1,13 @@
 //! Effects are carried out: read or done at one moment, answered at another, or not at all.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use libmp::config::{Config, Diagnostic};
 use libmp::core::effect::{Effect, Outbox, StateFile};
 use libmp::core::event::{Event, Loaded, Survey};
 use libmp::types::{Errno, PathName, Token};
 
 use crate::invariants::Violation;
+use crate::real::{self, Read};
 use crate::sim::{Item, Job, Sim};
 use crate::world::disk::SdevState;
 use crate::world::exec::{Progress, Running};
@@ -222,15 +221,11 @@ impl Sim {
 
     fn load_config(&mut self) -> Loaded {
         let files = &self.world.files;
-        let (config, diagnostics) = crate::real::config(&files.conf);
-        let errors = diagnostics.iter().filter(|one| one.stops_reconfigure());
-        Loaded {
-            config: Arc::<Config>::new(config),
-            diagnostics: diagnostics.iter().map(ToString::to_string).collect(),
-            errors: errors.map(Diagnostic::one_line).collect(),
-            bindings: files.bindings.clone(),
-            wwids: files.wwids.clone(),
+        if !self.configs.contains_key(&files.conf) {
+            self.configs.insert(files.conf.clone(), real::config(&files.conf));
         }
+        let Read { config, diagnostics, errors } = self.configs[&files.conf].clone();
+        Loaded { config, diagnostics, errors, bindings: files.bindings.clone(), wwids: files.wwids.clone() }
     }
 
     fn save(&mut self, file: StateFile, text: &str) -> Result<(), String> {
