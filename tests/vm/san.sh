@@ -10,8 +10,8 @@ san_scsi_debug() { # HOSTS LUNS [module options]
     local hosts=$1 luns=$2; shift 2
     hosts_align || return
     modprobe scsi_debug vpd_use_hostno=0 "add_host=$hosts" num_tgts=1 "max_luns=$luns" dev_size_mb=8 "$@" || return
-    poll 60 is $((hosts * luns)) debug_disks_count || { fail "scsi_debug" "$(debug_disks_count) disks"; return 1; }
-    udevadm settle --timeout=60
+    poll $((60 + hosts * luns / 4)) is $((hosts * luns)) debug_disks_count || { fail "scsi_debug" "$(debug_disks_count) disks"; return 1; }
+    udevadm settle --timeout=$((60 + hosts * luns / 4))
 }
 
 # Empty loopback hosts take the numbers up to the next multiple of 3.

@@ -216,8 +216,8 @@ fn many(seeds: std::ops::Range<u64>, options: Options, ci: bool) -> ExitCode {
     for name in names {
         println!("  {} x {name}", failed.iter().filter(|n| **n == name).count());
     }
-    if ci && events < 1_000_000 {
-        println!("FAIL: fewer than a million events");
+    if ci && events < 10_000_000 {
+        println!("FAIL: fewer than ten million events");
         failed.push("events");
     }
     println!("{passed} passed, {} failed", failed.len());
