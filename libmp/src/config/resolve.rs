@@ -311,6 +311,7 @@ impl Config {
             max_fds: stack.number(Key::MaxFds).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
             fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
             strict_timing: stack.is_yes(Key::StrictTiming),
+            remove_retries: unsigned(Key::RemoveRetries),
         }
     }
 }
@@ -333,6 +334,7 @@ pub(super) fn globals_of_defaults() -> Globals {
         max_fds: None,
         fabric_notifications: false,
         strict_timing: false,
+        remove_retries: 0,
     }
 }
 

@@ -285,6 +285,8 @@ pub struct Globals {
     pub fabric_notifications: bool,
     /// Checks never drift from their second.
     pub strict_timing: bool,
+    /// How often the removal of a map in use is tried again.
+    pub remove_retries: u32,
 }
 
 /// Settings of one path.

@@ -52,8 +52,8 @@ pub struct Args {
     pub reload: bool,
     /// `-i`
     pub heed: Heed,
-    /// `-R`
-    pub retries: u32,
+    /// `-R`; else what is configured.
+    pub retries: Option<u32>,
     /// `-p`
     pub policy: Option<String>,
     /// `-D`: whatever daemon there is.
@@ -75,7 +75,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Stri
         verbosity: 2,
         reload: false,
         heed: Heed::Configured,
-        retries: 0,
+        retries: None,
         policy: None,
         alone: false,
         keep_bindings: false,
@@ -91,7 +91,8 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Stri
             }
             Arg::Short('R') => {
                 let value = parser.value().map_err(said)?;
-                args.retries = value.parse().map_err(|_| "-R takes a number of retries".to_string())?;
+                let retries = value.parse().map_err(|_| "-R takes a number of retries".to_string())?;
+                args.retries = Some(retries);
             }
             Arg::Short('p') => {
                 args.policy = Some(parser.value().map_err(said)?.to_string_lossy().into_owned());
@@ -202,7 +203,7 @@ mod tests {
             let args = parsed(line);
             assert_eq!((args.mode, args.device.as_deref()), (mode, device), "{line}");
         }
-        assert_eq!(parsed("-v3 -R3 -f data").retries, 3);
+        assert_eq!(parsed("-v3 -R3 -f data").retries, Some(3));
         assert_eq!(parsed("-v1 -ll").verbosity, 1);
         assert_eq!(parsed("-ci sda").heed, Heed::Anything);
         assert!(parsed("-DF").alone && parsed("-r").reload && parsed("-u").uevent && !parsed("-c x").uevent);

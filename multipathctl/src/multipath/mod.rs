@@ -133,15 +133,18 @@ fn remove(args: &Args, map: Option<&str>) -> ExitCode {
         Ok(asker) => asker,
         Err(failed) => return failed,
     };
-    let mut left = args.retries;
+    let mut tries = 0;
+    // Read where it is wanted: by a map in use.
+    let retries =
+        || args.retries.unwrap_or_else(|| TextsRead::now().configuration(None).globals().remove_retries);
     let code = loop {
         match asker.ask(&line).map(Reply::new) {
             Ok(Reply { failed: false, .. }) => break ExitCode::SUCCESS,
-            Ok(reply) if left == 0 => break not_removed(map.filter(|_| asker.is_alone()), &reply),
+            Ok(reply) if tries >= retries() => break not_removed(map.filter(|_| asker.is_alone()), &reply),
             Ok(_) => {}
             Err(error) => break output::not_received(&error),
         }
-        left -= 1;
+        tries += 1;
         // Whoever uses it says nothing when he is done.
         sleep(RETRY_PAUSE);
     };

@@ -18,6 +18,16 @@ scenario() {
     expect_match 'by whom' "$out" '^held by: mounted on /run/mnt$'
     expect_eq 'and goes on' "$(ready_paths)" 2
     umount /run/mnt
+    names_up
+    sed -i '1s/$/\n\tremove_retries 8/' /etc/multipath.conf
+    # Somebody who has it open for a while.
+    (exec 3<"/dev/mapper/$map" && : >/run/opened && sleep 2) &
+    poll 5 test -e /run/opened
+    expect_match 'no try again' "$($names/multipath -R 0 -f "$map" 2>&1)" 'map or partition in use'
+    expect_eq 'it is tried again as often as configured' "$($names/multipath -f "$map" 2>&1) $(maps_count)" ' 0'
+    wait
+    expect_eq 'the map comes back' "$(ctl add map "$map")" ok
+    wait_for 'with both paths' 20 is 2 ready_paths
     expect_ok 'a device on top of it' dmsetup create "$map-part1" -u "part1-mpath-$map" \
         --table "0 2048 linear /dev/mapper/$map 0"
     sed -i 's/^}$/}\nmultipaths {\n multipath {\n wwid '"$map"'\n alias data\n }\n}/;t' /etc/multipath.conf
