@@ -474,6 +474,8 @@ fn an_orphan() {
         "sda,mpatha,tur,0x0000000000000000,0x0100,512,XX........ 2/8\n\
          sdc,[orphan],[undef],[undef],[undef],[undef],orphan\n",
     );
+    view.paths[1].revision.clear();
+    check(&view, "show paths raw format %s", "Linux,scsi_debug,0191\nLinux,scsi_debug,##\n");
 }
 
 #[test]

@@ -22,7 +22,7 @@ pub struct Wildcard<T: 'static> {
 const UNDEF: &str = "[undef]";
 /// Which foreign library a device comes from; those here are our own.
 const OWN: &str = "--";
-/// Vendor, product, revision of a map without paths.
+/// Vendor, product, revision of a map without paths, or of a disk that has none.
 const NOBODY: &str = "##";
 
 const fn row<T>(letter: char, header: &'static str, value: fn(&T) -> String) -> Wildcard<T> {
@@ -67,7 +67,7 @@ pub static PATH: &[Wildcard<PathView>] = &[
     row('t', "dm_st", |p| p.dm_state.as_str().into()),
     row('o', "dev_st", |p| device_state(p).into()),
     row('T', "chk_st", |p| p.check_state.as_str().into()),
-    row('s', "vend/prod/rev", |p| format!("{},{},{}", p.vendor, p.product, p.revision)),
+    row('s', "vend/prod/rev", vendor_product_revision),
     row('c', "checker", |p| or_undef(p.checker)),
     row('C', "next_check", next_check),
     row('p', "pri", |p| p.priority.to_string()),
@@ -178,6 +178,10 @@ fn dm_state(map: &MapView) -> String {
         (_, false) => "active",
     }
     .into()
+}
+
+fn vendor_product_revision(path: &PathView) -> String {
+    [&path.vendor, &path.product, &path.revision].map(|text| or_nobody(text)).join(",")
 }
 
 const fn device_state(path: &PathView) -> &'static str {

@@ -1,0 +1,94 @@
+# shellcheck shell=bash
+# Every column that `show paths format` has in Debian's daemon, as it shows it and as ours does for the same disks:
+# scsi_debug with target port groups, iSCSI, NVMe over TCP. Where ours is another, `differs` says why; a reason that is
+# not needed any more is a failure, too.
+# shellcheck disable=SC2034
+for_reference=no # it is what is compared with
+
+# What passes with time is not compared: when the next check is due.
+volatile='C'
+
+# LETTER KIND|REASON
+differs='
+s debug|later releases show the revision
+s iscsi|later releases show the revision
+s nvme|later releases show the revision, and blanks that fill a field up are not shown
+'
+
+scenario() {
+    san_scsi_debug 2 1 inq_vendor=3PARdata inq_product=VV || return
+    san_iscsi_up || { fail 'iSCSI' "$(dmesg | tail -n 5)"; return; }
+    # shellcheck source=tests/vm/nvme-target.sh
+    . "$vm/nvme-target.sh"
+    modprobe nvme_core multipath=N
+    modprobe -a nvmet nvmet-tcp nvme-tcp loop
+    ip link set lo up
+    if nvme_target_up && nvme_connect; then both_daemons; else fail 'NVMe' "$(dmesg | tail -n 5)"; fi
+    daemon_stop
+    poll 20 remove_maps
+    nvme_down
+}
+
+both_daemons() {
+    printf 'defaults {\n\tfind_multipaths greedy\n\tpolling_interval 1\n\tmax_polling_interval 1\n}\nblacklist {\n\t%s\n}\n' \
+        'devnode "^(sda|loop.*)$"' | conf
+    wait_for 'disks of three kinds' 20 is 6 disks
+    reference_start || return
+    wait_for 'three maps, the reference' 30 is 3 maps_count
+    wait_for 'its paths are checked' 20 is 6 ready "$vm/guest/reference-ctl"
+    columns "$vm/guest/reference-ctl" reference
+    reference_stop
+    poll 20 remove_maps
+    udevadm settle --timeout=30
+    rm -rf /etc/multipath /run/multipath; mkdir -p /etc/multipath
+    daemon_start || return
+    wait_for 'three maps, ours' 30 is 3 maps_count
+    wait_for 'our paths are checked' 20 is 6 ready "$MPCTL"
+    wait_for 'and are all rated' 20 rated
+    columns "$MPCTL" ours
+    expect_eq 'six paths' "$(wc -l </run/columns.reference/d)" 6
+    compare
+}
+
+disks() { find /sys/block/ \( -name 'sd[b-z]' -o -name 'nvme*' \) | wc -l; }
+
+ready() { "$1" show paths raw format '%d %t %T' 2>/dev/null | grep -c 'active ready'; }
+
+rated() { ! ctl show paths raw format '%p' | grep -q -- '-1\|undef'; }
+
+letters() { # of the columns that the reference has
+    "$vm/guest/reference-ctl" show wildcards | awk '/^path format/ { on = 1 } /^$/ { on = 0 } on && /^%/ { print substr($1, 2) }'
+}
+
+columns() { # PROGRAM NAME: a file for each column, a line of it for each path
+    local letter field=1
+    mkdir -p "/run/columns.$2"
+    [ "$2" = ours ] || letters >/run/letters
+    "$1" show paths raw format "%d|$(sed 's/^/%/' /run/letters | paste -sd'|')" | sort >"/run/columns.$2/all"
+    while read -r letter; do
+        field=$((field + 1))
+        awk -F'|' -v field=$field '{ print $1 "|" $field }' "/run/columns.$2/all" >"/run/columns.$2/$letter"
+    done </run/letters
+}
+
+reason() { # LETTER KIND
+    awk -F'|' -v which="$1 $2" '$1 == which { print $2; found = 1 } END { exit !found }' <<<"$differs"
+}
+
+kinds() { # scsi_debug, iscsi and nvme: the disks of each, as a regular expression
+    printf 'debug ^(%s)\\|\niscsi ^(%s|%s)\\|\nnvme ^nvme\n' "$(debug_disks | paste -sd'|')" \
+        "$(iscsi_disk 192.168.2.200)" "$(iscsi_disk 192.168.2.201)"
+}
+
+compare() {
+    local letter kind disks ours theirs why
+    while read -r letter; do
+        [[ $letter != ["$volatile"] ]] || continue
+        while read -r kind disks; do
+            ours=$(grep -E "$disks" "/run/columns.ours/$letter") theirs=$(grep -E "$disks" "/run/columns.reference/$letter")
+            if ! why=$(reason "$letter" "$kind"); then expect_eq "%$letter, $kind" "$ours" "$theirs"
+            elif [ "$ours" = "$theirs" ]; then fail "%$letter, $kind" "it is the same: '$why' is not needed"
+            else ok "%$letter, $kind: another, as $why"; fi
+        done <<<"$(kinds)"
+    done </run/letters
+}
