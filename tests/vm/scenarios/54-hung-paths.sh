@@ -10,7 +10,7 @@
 for_reference=no
 
 luns=${HUNG_LUNS:-32}
-every=5 # seconds between two checks of a path
+every=$((luns > 100 ? 5 : 2)) # seconds between two checks of a path
 group=/sys/fs/cgroup/hung
 
 scenario() {
@@ -102,11 +102,11 @@ each_did() { # BEFORE COUNT: each disk has answered so many commands since
         <(echo "$before") <(commands_to "$(cut -d' ' -f1 <<<"$before")")
 }
 
-on_time() { # NAME DISKS: in twenty seconds each is checked once in each interval, give or take one
+on_time() { # NAME DISKS: in four intervals each is checked four times, give or take one
     local before start span least most
     before=$(commands_to "$2")
     start=$(now)
-    sleep 20 # what is looked for is what happens in a time
+    sleep $((4 * every)) # what is looked for is what happens in a time
     span=$(since "$start")
     read -r least most <<<"$(awk 'NR == FNR { was[$1] = $2; next }
         { did = $2 - was[$1]; if (FNR == 1 || did < least) least = did; if (did > most) most = did }

@@ -12,8 +12,8 @@ scenario() {
     wait_for 'two threads are left: the loop and the log' 90 is 2 threads
     wait_for 'it rests' 30 quiet 3
     local before; before=$(switches)
-    sleep 60 # no state to wait for: it is that nothing happens
-    expect_eq 'a minute without a wake-up' "$(($(switches) - before))" 0
+    sleep 30 # no state to wait for: it is that nothing happens
+    expect_eq 'half a minute without a wake-up' "$(($(switches) - before))" 0
     expect_eq 'of the two threads' "$(threads)" 2
     expect_match 'which is there' "$(ctl show daemon)" 'idle'
 }
