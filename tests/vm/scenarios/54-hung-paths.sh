@@ -56,7 +56,7 @@ scenario() {
     all_settled
     on_time 'all are checked on time' "$healthy $hung"
     wait_for 'as few threads as ever' 120 threads_at_most 5
-    expect_below "KiB resident in the end, once $usual_kib" "$(resident)" $((usual_kib * 21 / 20 + 1024))
+    expect_below "KiB resident in the end, once $usual_kib" "$(resident)" $((usual_kib + 1024))
     expect_below 'show topology in the end' "$(answers)" "$(awk -v a="$usual_ms" 'BEGIN { print 1.5 * a + 50 }')"
 }
 

@@ -20,10 +20,12 @@ scenario() {
     umount /run/mnt
     names_up
     sed -i '1s/$/\n\tremove_retries 8/' /etc/multipath.conf
-    # Somebody who has it open for a while.
-    (exec 3<"/dev/mapper/$map" && : >/run/opened && sleep 2) &
+    # Somebody who has it open until he is told.
+    rm -f /run/opened /run/let-go
+    (exec 3<"/dev/mapper/$map" && : >/run/opened && poll 60 test -e /run/let-go) &
     poll 5 test -e /run/opened
     expect_match 'no try again' "$($names/multipath -R 0 -f "$map" 2>&1)" 'map or partition in use'
+    (sleep 2; : >/run/let-go) & # in the middle of the tries
     expect_eq 'it is tried again as often as configured' "$($names/multipath -f "$map" 2>&1) $(maps_count)" ' 0'
     wait
     expect_eq 'the map comes back' "$(ctl add map "$map")" ok

@@ -8,7 +8,7 @@ scenario() {
     conf_debug
     daemon_start || return
     expect_eq 'no path' "$(ctl show paths raw format '%d')" ok
-    # Threads that did the start's work end when they have had nothing to do for a minute.
+    # Threads that did the start's work end when they have had nothing to do for half a minute.
     wait_for 'two threads are left: the loop and the log' 90 is 2 threads
     wait_for 'it rests' 30 quiet 3
     local before; before=$(switches)
