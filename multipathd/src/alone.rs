@@ -44,6 +44,7 @@ impl Hands {
         let op = match effect {
             Effect::Dm { op: DmOp::Query, .. } => return true,
             Effect::Dm { wwid, op, .. } => Some((wwid, op)),
+            Effect::Mark { wwid, .. } => return *self == Self::Free || *self == Self::For(wwid.clone()),
             Effect::SysfsWrite { .. } | Effect::Save { .. } => None,
             _ => return true,
         };
@@ -80,7 +81,7 @@ impl Alone {
         let entered = runtime.enter();
         let executor = Executor::new(events.clone(), mapper, options, Lane::new());
         drop(entered);
-        let core = Core::new(CoreInit { pid: std::process::id() });
+        let core = Core::new(CoreInit { pid: std::process::id(), resident: false });
         let mut alone = Self {
             runtime,
             core,
@@ -176,7 +177,7 @@ fn refuse(effect: Effect, mapper: &Mapper, events: &UnboundedSender<Event>) {
             Event::DmDone { token, done: Box::new(DmDone { result, map: mapper.read(&uuid_of(&wwid)) }) }
         }
         Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Err(Errno::EIO) },
-        Effect::Save { token, .. } => Event::Saved { token, result: Ok(()) },
+        Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },
         _ => return,
     };
     let _ = events.send(answer);

@@ -72,7 +72,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     }
     let runtime = runtime()?;
     let ours = listening.ours().to_vec();
-    let core = Core::new(CoreInit { pid: std::process::id() });
+    let core = Core::new(CoreInit { pid: std::process::id(), resident: true });
     let result = runtime.block_on(serve(core, mapper, listening, options));
     Listening::remove(&ours);
     pid_file.remove();

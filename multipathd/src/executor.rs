@@ -14,6 +14,7 @@ use crate::args::{Bindings, Options};
 use crate::checks::Checks;
 use crate::log;
 use crate::reading;
+use crate::sys::claims;
 use crate::sys::dm::Mapper;
 use crate::sys::files::Files;
 use crate::sys::lane::Lane;
@@ -58,6 +59,7 @@ impl Executor {
                 self.sysfs_write(token, (name, devt), attribute, value);
             }
             Effect::Save { token, file, text } => self.save(token, file, text),
+            Effect::Mark { token, wwid, failed } => self.mark(token, wwid, failed),
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Notify(notice) => log::say(&notice),
             Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
@@ -138,6 +140,15 @@ impl Executor {
         let (files, order) = (self.files.clone(), self.files.order());
         let saved = move || Event::Saved { token, result: files.save(order, file, &text) };
         self.work.push(promise.kept_by(saved));
+    }
+
+    fn mark(&self, token: Token, wwid: Wwid, failed: bool) {
+        let promise = self.promise(Some(Event::Saved { token, result: Err("it went wrong".into()) }));
+        let marked = move || {
+            let result = claims::mark(&wwid, failed).map_err(|error| error.to_string());
+            Event::Saved { token, result }
+        };
+        self.work.push(promise.kept_by(marked));
     }
 
     fn promise(&self, otherwise: Option<Event>) -> Promise {

@@ -22,7 +22,7 @@ pub fn ask(paths: Paths, line: &str) -> String {
     // Who may not ask device-mapper learns of disks all the same.
     let mapper = Mapper::open().ok();
     let time = now();
-    let mut core = Core::new(CoreInit { pid: std::process::id() });
+    let mut core = Core::new(CoreInit { pid: std::process::id(), resident: false });
     let mut out = Outbox::new();
     core.start(time, &mut out);
     let mut events = VecDeque::new();

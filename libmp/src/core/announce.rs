@@ -41,18 +41,19 @@ impl Rules {
 
 impl Core {
     /// Has the rules look again at a disk that is in the kernel's table of a map and no path for them, or that was given up and
-    /// still is one for them. LVM heeds a disk that becomes free only if it is announced as new.
+    /// still is one for them: no map could be made, or it is blacklisted now. LVM heeds a disk that becomes free only if it is announced as new.
     pub(super) fn correct_rules(&mut self, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
         let devt = path.devt();
         let has = |observed: &Observed| observed.path_active(devt).is_some();
         let is_path = match &path.standing {
             Standing::Member { map, .. } => {
-                let observed = self.maps.get(map).and_then(|map| map.observed.as_ref());
-                if !observed.is_some_and(has) {
-                    return;
+                let Some(map) = self.maps.get(map).filter(|map| map.mark.is_settled()) else { return };
+                match &map.observed {
+                    Some(observed) if has(observed) => true,
+                    None if map.mark.is_there() => false,
+                    _ => return,
                 }
-                true
             }
             Standing::Excluded(Exclusion::Blacklisted(_)) => false,
             _ => return,

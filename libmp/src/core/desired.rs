@@ -33,7 +33,11 @@ impl Desired {
 
     /// What udev is told with it.
     pub fn flags(&self, map: &Map, reload: bool) -> UdevFlags {
-        UdevFlags { reload, skip_kpartx: map.settings.skip_kpartx, no_paths: !self.usable }
+        UdevFlags {
+            reload,
+            skip_kpartx: map.settings.skip_kpartx,
+            no_paths: !self.usable || map.readiness.is_withheld(),
+        }
     }
 }
 

@@ -82,6 +82,16 @@ pub enum Effect {
         /// All of its text.
         text: String,
     },
+    /// Mark a LUN as one that no map could be made of (`/run/multipath/failed_wwids`), or take its mark away
+    /// → `Event::Saved`.
+    Mark {
+        /// To be given back.
+        token: Token,
+        /// The LUN.
+        wwid: Wwid,
+        /// Mark it.
+        failed: bool,
+    },
     /// A path is gone: close what is held open of it.
     Forget {
         /// The path.

@@ -79,7 +79,7 @@ pub enum Event {
         /// How it went.
         result: Result<(), Errno>,
     },
-    /// Answer to `Save`.
+    /// Answer to `Save` and `Mark`.
     Saved {
         /// The effect's token.
         token: Token,

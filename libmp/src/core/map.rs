@@ -6,8 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::settings::MapSettings;
+use crate::core::marks::Mark;
 use crate::core::path::PathId;
 use crate::core::queueing::Queue;
+use crate::core::readiness::Readiness;
 use crate::core::table::Id;
 use crate::dm::op::{DmOp, RawMap};
 use crate::dm::status::Status;
@@ -92,6 +94,10 @@ pub struct Map {
     pub said_adopted: bool,
     /// The last name conflict that was said.
     pub said_conflict: Option<MapName>,
+    /// What udev's rules see where it could not be made.
+    pub mark: Mark,
+    /// What udev's rules were told of its use.
+    pub readiness: Readiness,
 }
 
 /// What operators asked of a map, until it is done or taken back.
@@ -359,6 +365,8 @@ impl Map {
             said_active: None,
             said_adopted: false,
             said_conflict: None,
+            mark: Mark::default(),
+            readiness: Readiness::default(),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{self, Planned, Situation};
 use crate::core::queueing::{Change, Phase as QueuePhase};
+use crate::core::readiness::Readiness;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
@@ -42,7 +43,7 @@ impl Core {
         }
     }
 
-    fn members(&self, map: &Map) -> Vec<&Path> {
+    pub(super) fn members(&self, map: &Map) -> Vec<&Path> {
         map.members.iter().filter_map(|p| self.paths.get(p)).collect()
     }
 
@@ -83,6 +84,7 @@ impl Core {
 
     fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
         self.review_refused(now, id);
+        self.review_readiness(now, id);
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
         let mut members = self.members(map);
@@ -95,6 +97,7 @@ impl Core {
             desired: desired.as_ref(),
             name: &name,
             strangers: &self.strangers_in(id),
+            withhold: self.withholds(map, &members),
             may_load: !map.backoff.blocks(now),
             may_tell: !map.message_backoff.blocks(now),
             may_switch: may_switch(map, now),
@@ -157,8 +160,8 @@ impl Core {
             out.notify(Notice::MapAdopted { map: map.name.clone() });
         }
         if map.members.is_empty() && map.observed.is_none() {
-            for timer in [Timer::Hold(id), Timer::Retry(id), Timer::Queueing(id), Timer::Failback(id)] {
-                self.timers.cancel(timer);
+            for timer in [Timer::Hold, Timer::Retry, Timer::Queueing, Timer::Failback, Timer::Ready] {
+                self.timers.cancel(timer(id));
             }
             if let Some(map) = self.maps.remove(&id) {
                 self.by_wwid.remove(&map.wwid);
@@ -251,14 +254,19 @@ impl Core {
         }
         let name = map.name.clone();
         match &done.op {
-            DmOp::Create { name, load, .. } => {
+            DmOp::Create { name, load, flags, .. } => {
+                self.told_ready(now, id, *flags);
+                let Some(map) = self.maps.get_mut(&id) else { return };
                 map.action = MapAction::Create;
                 map.stats.map_loads += 1;
                 map.orders.reload = false;
                 out.notify(Notice::MapCreated { map: name.clone(), table: load.params.clone() });
                 self.remember_wwid(&wwid, out);
+                self.set_mark(id, false, out);
             }
-            DmOp::Reload { load, .. } => {
+            DmOp::Reload { load, flags, .. } => {
+                self.told_ready(now, id, *flags);
+                let Some(map) = self.maps.get_mut(&id) else { return };
                 map.action = if map.orders.resize { MapAction::Resize } else { MapAction::Reload };
                 map.stats.map_loads += 1;
                 map.orders.reload = false;
@@ -275,6 +283,7 @@ impl Core {
                 out.notify(Notice::MapRenamed { from, to: to.clone() });
             }
             DmOp::Remove { .. } => {
+                map.readiness = Readiness::default();
                 map.orders.stay_away |= map.orders.remove.take().is_some();
                 out.notify(Notice::MapRemoved { map: name, by_us: true });
             }
@@ -358,6 +367,9 @@ impl Core {
         let until = backoff.failed(now, if alone { IDLE_RECHECK } else { LONGEST_PAUSE });
         let failures = backoff.failures;
         let put_down = self.load_refused(now, id, &done.op, &failure, out);
+        if matches!(done.op, DmOp::Create { .. }) {
+            self.creation_failed(id, put_down, out);
+        }
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
             let (step, mut error) = (failure.step.clone(), failure.errno.to_string());

@@ -22,6 +22,7 @@ pub mod judge;
 pub mod known;
 pub mod map;
 pub mod maps;
+pub mod marks;
 pub mod membership;
 pub mod names;
 pub mod notice;
@@ -30,6 +31,7 @@ mod paper;
 pub mod path;
 pub mod plan;
 pub mod queueing;
+pub mod readiness;
 pub mod reconfigure;
 pub mod refused;
 pub mod rehearsal;
@@ -75,6 +77,8 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(10);
 pub struct CoreInit {
     /// Process id, for `show daemon`.
     pub pid: u32,
+    /// It stays, and looks after the maps.
+    pub resident: bool,
 }
 
 /// How far the daemon is.
@@ -96,6 +100,7 @@ pub enum Phase {
 #[derive(Debug, Clone)]
 pub struct Core {
     pid: u32,
+    resident: bool,
     phase: Phase,
     /// The service manager was told that we are ready.
     ready: bool,
@@ -143,6 +148,7 @@ impl Core {
     pub fn new(init: CoreInit) -> Self {
         Self {
             pid: init.pid,
+            resident: init.resident,
             phase: Phase::Loading,
             ready: false,
             exited: false,
@@ -292,6 +298,7 @@ impl Core {
                 Timer::Save(file) => self.save(file, out),
                 Timer::Queueing(id) => self.queueing_over(now, id, out),
                 Timer::Failback(id) => self.failback_due(id),
+                Timer::Ready(id) => drop(self.dirty.insert(id)),
                 Timer::Request(id) => self.request_timed_out(id, out),
                 Timer::Settle if self.phase == Phase::Stopping => self.exit(out),
                 Timer::Settle => self.settle(now, true, out),

@@ -101,7 +101,11 @@ impl Core {
 
     /// A state file was written, or not.
     pub(super) fn saved(&mut self, now: Instant, token: Token, result: Result<(), String>, out: &mut Outbox) {
-        let Some(Awaited::Save(file)) = self.waiting.take(token) else { return };
+        let file = match self.waiting.take(token) {
+            Some(Awaited::Save(file)) => file,
+            Some(Awaited::Mark(id)) => return self.marked(id, result, out),
+            _ => return,
+        };
         let again = self.unsaved.remove(&file) == Some(Unsaved::Writing { again: true });
         if let Err(error) = result {
             let name = match file {

@@ -10,6 +10,7 @@ use crate::core::effect::Outbox;
 use crate::core::map::{Live, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{PathId, UNKNOWN_DEVICE};
+use crate::core::readiness::Readiness;
 use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::types::{Instant, MapName, Wwid};
@@ -46,6 +47,9 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
         self.dirty.insert(id);
+        if self.maps[&id].observed.is_some() && self.maps[&id].mark.is_wanted() {
+            self.set_mark(id, false, out); // somebody else has made it
+        }
         self.correct_rules_of(id, old.as_ref(), out);
         let map = &self.maps[&id];
         let Some(new) = &map.observed else { return };
@@ -174,6 +178,7 @@ impl Core {
             return;
         }
         map.orders = crate::core::map::Orders { stay_away: true, ..Default::default() };
+        map.readiness = Readiness::default();
         out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: false });
         self.dirty.insert(id);
         self.names_freed();

@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 use crate::core::desired::{self, Desired};
 use crate::core::map::{Live, Map, Observed, SuspendOrder};
 use crate::core::path::Path;
+use crate::core::readiness::Readiness;
 use crate::dm::op::{DmOp, UdevFlags};
 use crate::dm::table::Difference;
 use crate::types::{DevT, MapName};
@@ -35,6 +36,8 @@ pub struct Situation<'a> {
     pub name: &'a MapName,
     /// Devices in the kernel's table that are other LUNs by now.
     pub strangers: &'a [DevT],
+    /// Is a new map to be withheld from its users?
+    pub withhold: bool,
     /// May a table, a name or a map be changed now (or is the last failure too fresh)?
     pub may_load: bool,
     /// May messages be sent now?
@@ -80,12 +83,10 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
         return None;
     }
     let desired = s.desired?;
-    let op = DmOp::Create {
-        name: s.name.clone(),
-        load: desired.load(),
-        flags: desired.flags(s.map, false),
-        access: desired::access(s.map),
-    };
+    let mut flags = desired.flags(s.map, false);
+    flags.no_paths |= s.withhold;
+    let op =
+        DmOp::Create { name: s.name.clone(), load: desired.load(), flags, access: desired::access(s.map) };
     Some(planned(op, "new LUN"))
 }
 
@@ -98,13 +99,15 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     (s.members.is_empty() && idle).then(|| planned(op, "no path left"))
 }
 
+/// What udev is told where nothing changes for those who use the map.
+const fn as_before(map: &Map) -> UdevFlags {
+    UdevFlags { reload: true, skip_kpartx: map.settings.skip_kpartx, no_paths: map.readiness.is_withheld() }
+}
+
 fn suspend_or_resume(s: &Situation<'_>, order: SuspendOrder) -> Planned {
     match order {
         SuspendOrder::Suspend => planned(DmOp::Suspend, "operator"),
-        SuspendOrder::Resume => {
-            let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
-            planned(DmOp::Resume { flags }, "operator")
-        }
+        SuspendOrder::Resume => planned(DmOp::Resume { flags: as_before(s.map) }, "operator"),
     }
 }
 
@@ -117,14 +120,12 @@ fn wake(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         // Whose table that is, nobody knows: loading ours takes its place.
         return s.desired.map(|d| reload_op(s, observed, d, "left suspended with another table"));
     }
-    let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
-    Some(planned(DmOp::Resume { flags }, "left suspended"))
+    Some(planned(DmOp::Resume { flags: as_before(s.map) }, "left suspended"))
 }
 
 fn rename(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     (observed.name != *s.name).then(|| {
-        let flags = UdevFlags { reload: true, skip_kpartx: s.map.settings.skip_kpartx, no_paths: false };
-        let op = DmOp::Rename { to: s.name.clone(), flags };
+        let op = DmOp::Rename { to: s.name.clone(), flags: as_before(s.map) };
         planned(op, "its name in the configuration")
     })
 }
@@ -133,7 +134,10 @@ fn reload_op(s: &Situation<'_>, observed: &Observed, desired: &Desired, reason: 
     let resized = observed.sectors().is_some_and(|now| now != desired.sectors);
     let op = DmOp::Reload {
         load: desired.load(),
-        flags: desired.flags(s.map, !resized && !matches!(observed.live, Live::Empty)),
+        flags: desired.flags(
+            s.map,
+            !resized && !matches!(observed.live, Live::Empty) && s.map.readiness != Readiness::Due,
+        ),
         flush: resized,
     };
     planned(op, reason)
@@ -146,6 +150,8 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     };
     let reason = if s.map.orders.reload {
         "ordered"
+    } else if s.map.readiness == Readiness::Due {
+        "it may be used now"
     } else if *sectors != desired.sectors {
         "another size"
     } else if observed.read_only != desired.read_only {

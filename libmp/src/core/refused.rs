@@ -16,7 +16,7 @@ use crate::dm::op::DmOp;
 use crate::types::{DevT, Errno, Instant};
 
 /// So many loads must have failed in a row before a path is blamed: once is an accident.
-const FAILURES: u32 = 2;
+pub(super) const FAILURES: u32 = 2;
 
 /// A path that was refused is tried again after so long.
 const AGAIN: Duration = Duration::from_mins(1);

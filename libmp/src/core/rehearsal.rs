@@ -118,7 +118,7 @@ impl Rehearsal {
                 self.note(&wwid, &op);
                 Event::DmDone { token, done: Box::new(self.paper.perform(&wwid, &op)) }
             }
-            Effect::Save { token, .. } => Event::Saved { token, result: Ok(()) },
+            Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },
             Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Ok(()) },
             Effect::Notify(notice @ Notice::AliasConflict { .. }) => {
                 self.remarks.push(notice.to_string());

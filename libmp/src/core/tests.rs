@@ -28,7 +28,7 @@ struct Machine {
 impl Machine {
     fn new(defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
         let config = config(defaults);
-        let core = Core::new(CoreInit { pid: 1 });
+        let core = Core::new(CoreInit { pid: 1, resident: true });
         let mut machine = Self { core, now: Instant::from_micros(0), answer, said: Vec::new(), probes: 0 };
         let mut out = Outbox::new();
         machine.core.start(machine.now, &mut out);
@@ -90,7 +90,7 @@ impl Machine {
                 let failure = DmFailure::new("create", Errno::EIO);
                 Event::DmDone { token, done: Box::new(DmDone { result: Err(failure), map: Ok(None) }) }
             }
-            Effect::Save { token, .. } => Event::Saved { token, result: Ok(()) },
+            Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },
             Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Ok(()) },
             Effect::Notify(notice) => {
                 self.said.push((notice.level(), notice.to_string()));

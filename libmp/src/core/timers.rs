@@ -31,6 +31,8 @@ pub enum Timer {
     Save(StateFile),
     /// A deferred failback is due.
     Failback(MapId),
+    /// A map of standby paths is shown to its users.
+    Ready(MapId),
     /// A client is told that it took too long.
     Request(RequestId),
     /// The start no longer waits for what has not answered.

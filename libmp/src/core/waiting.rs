@@ -35,6 +35,8 @@ pub enum Awaited {
     Rescan(PathId),
     /// A state file.
     Save(StateFile),
+    /// The mark of a LUN that no map could be made of.
+    Mark(MapId),
 }
 
 /// Which of the disks in a list are probed.

@@ -102,6 +102,19 @@ pub fn has_failed(wwid: &Wwid) -> bool {
     failed_mark(wwid).is_some_and(|mark| fs::symlink_metadata(mark).is_ok())
 }
 
+/// Marks a WWID as one that no map could be made of, or takes its mark away.
+pub fn mark(wwid: &Wwid, failed: bool) -> io::Result<()> {
+    let Some(mark) = failed_mark(wwid) else { return Ok(()) };
+    if failed {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(FAILED)?;
+        return OpenOptions::new().write(true).create(true).truncate(false).mode(0o400).open(mark).map(drop);
+    }
+    match fs::remove_file(mark) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// Seconds since 1970.
 pub fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()

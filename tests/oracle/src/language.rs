@@ -124,7 +124,7 @@ fn count(out: &mut Outbox, wanted: RequestId) -> usize {
 
 /// A core with a disk that nothing answers for.
 fn core() -> Core {
-    let mut core = Core::new(CoreInit { pid: 1 });
+    let mut core = Core::new(CoreInit { pid: 1, resident: true });
     let mut out = Outbox::new();
     core.start(Instant::from_micros(0), &mut out);
     let mut effects: Vec<Effect> = out.drain().collect();

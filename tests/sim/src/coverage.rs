@@ -70,6 +70,7 @@ impl Coverage {
             },
             Effect::SysfsWrite { .. } => "sysfs write",
             Effect::Save { .. } => "save",
+            Effect::Mark { .. } => "mark",
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
             Effect::Events { .. } => "events",

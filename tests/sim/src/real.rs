@@ -53,5 +53,5 @@ impl Daemon for Core {
 
 /// Makes the code under test.
 pub fn core() -> Factory {
-    Box::new(|pid| Box::new(Core::new(CoreInit { pid })))
+    Box::new(|pid| Box::new(Core::new(CoreInit { pid, resident: true })))
 }

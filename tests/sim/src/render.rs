@@ -154,6 +154,7 @@ pub fn effect(effect: &Effect) -> String {
             format!("#{} write {value} to {name}/{attribute}", token.0)
         }
         Effect::Save { token, file, text } => format!("#{} save {file:?}: {text:?}", token.0),
+        Effect::Mark { token, wwid, failed } => format!("#{} mark {wwid} failed: {failed}", token.0),
         Effect::Forget { name } => format!("forget {name}"),
         Effect::Reply { id, text } => {
             format!("reply {}: {:?}", id.0, text.chars().take(60).collect::<String>())

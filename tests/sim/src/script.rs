@@ -155,6 +155,10 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
+            ["rules", "greedy"] => {
+                self.sim.world.rules_greedy = true;
+                Ok(())
+            }
             ["fabric", host, what, ref ports @ ..] => {
                 let message = Message { host: number(host)?, news: news(what, ports)? };
                 self.sim.dispatch(Event::Fabric(message)).map_err(broken)?;
@@ -363,6 +367,11 @@ impl Script {
                 let is = if disk.claimed { "yes" } else { "no" };
                 if is == wanted { Ok(()) } else { Err(format!("for udev's rules: {is}")) }
             }
+            ["marked", letter] => {
+                let wwid = &self.sim.world.luns[self.lun_id(letter)?].identity.wwid;
+                let marked = self.sim.world.files.failed.contains(wwid);
+                if marked { Ok(()) } else { Err("it is not".into()) }
+            }
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),
             ["daemon", "running"] => self.sim.daemon.as_ref().map(drop).ok_or("it is not running".into()),
@@ -410,6 +419,8 @@ impl Script {
                 };
                 self.luns.iter().find(is_it).map_or("?".into(), |(letter, _)| letter.clone())
             }
+            ["withheld", _] => if device.cookie_flags & 0x400 == 0 { "no" } else { "yes" }.to_owned(),
+            ["anew", _] => if device.cookie_flags & 0x100 == 0 { "yes" } else { "no" }.to_owned(),
             ["suspended", _] => if device.suspended { "yes" } else { "no" }.to_owned(),
             _ => return Err("no such expectation".into()),
         };

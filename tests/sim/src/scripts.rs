@@ -22,6 +22,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("08-group-becomes-active", include_str!("../scripts/08-group-becomes-active.txt")),
     ("08-priorities-change", include_str!("../scripts/08-priorities-change.txt")),
     ("09-reinstated-stays", include_str!("../scripts/09-reinstated-stays.txt")),
+    ("10-given-back", include_str!("../scripts/10-given-back.txt")),
     ("11-killed-before-load", include_str!("../scripts/11-killed-before-load.txt")),
     ("11-killed-while-suspended", include_str!("../scripts/11-killed-while-suspended.txt")),
     ("12-foreign-devices", include_str!("../scripts/12-foreign-devices.txt")),
@@ -54,5 +55,8 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
     ("26-marginal-standby", include_str!("../scripts/26-marginal-standby.txt")),
     ("27-fabric", include_str!("../scripts/27-fabric.txt")),
+    ("28-ghost-delay", include_str!("../scripts/28-ghost-delay.txt")),
+    ("28-ghost-delay-over", include_str!("../scripts/28-ghost-delay-over.txt")),
+    ("28-ghost-delay-restart", include_str!("../scripts/28-ghost-delay-restart.txt")),
     ("27-udev-rules", include_str!("../scripts/27-udev-rules.txt")),
 ];

@@ -74,9 +74,11 @@ impl Udev {
                 let asked = disk.is_healthy(luns).then_some(disk.lun).flatten();
                 let identity = asked.map_or(&disk.scanned, |lun| &luns[lun].identity);
                 disk.in_udev = Some(identity.clone());
-                // The rules ask `multipath -u`: a disk in a table is a path. Of the others it knows nothing here.
+                // The rules ask `multipath -u`: a disk in a table is a path. Of the others it knows nothing here, or only that
+                // each is to be one of which a map could be made.
                 let has = |target: &Mpath| target.paths().any(|path| path.disk.devt == disk.devt);
-                disk.claimed = world.dm.devices.values().filter_map(Device::mpath).any(has);
+                disk.claimed = world.dm.devices.values().filter_map(Device::mpath).any(has)
+                    || (world.rules_greedy && !world.files.failed.contains(&identity.wwid));
                 disk.properties()
             }
             _ => [("DEVTYPE", "disk"), ("SUBSYSTEM", "block")]

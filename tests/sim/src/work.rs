@@ -49,7 +49,8 @@ impl Sim {
                 | Effect::Check { token, .. }
                 | Effect::Dm { token, .. }
                 | Effect::SysfsWrite { token, .. }
-                | Effect::Save { token, .. } => *token,
+                | Effect::Save { token, .. }
+                | Effect::Mark { token, .. } => *token,
             };
             let running = match &effect {
                 Effect::Dm { wwid, op, .. } => Some(Running::new(wwid, op.clone())),
@@ -135,6 +136,10 @@ impl Sim {
             Effect::Save { token, file, text } => {
                 let result = self.save(*file, text);
                 Event::Saved { token: *token, result }
+            }
+            Effect::Mark { token, wwid, failed } => {
+                self.world.files.mark(wwid.as_str(), *failed);
+                Event::Saved { token: *token, result: Ok(()) }
             }
             _ => return,
         };

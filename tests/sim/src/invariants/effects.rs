@@ -65,6 +65,11 @@ impl Watch {
                 self.last_order = crate::render::effect(effect);
                 self.ask(*token, Asked::Other)
             }
+            Effect::Mark { token, .. } => {
+                self.orders += 1;
+                self.last_order = crate::render::effect(effect);
+                self.ask(*token, Asked::Other)
+            }
             Effect::Reply { id, text } => self.reply(world.now, *id, text),
             Effect::Events { id, .. } => self.reply(world.now, *id, ""),
             Effect::Exit => match self.outstanding() {

@@ -71,6 +71,8 @@ pub struct Device {
     pub opens: u32,
     pub event_nr: u32,
     pub deferred_remove: bool,
+    /// What udev's rules were told last.
+    pub cookie_flags: u16,
     /// I/O that waits: no path, or suspended.
     pub queued: Vec<Bio>,
     /// Since when it has had no valid path, and who may use that to stop queueing.
@@ -161,6 +163,7 @@ impl Dm {
             opens: 0,
             event_nr: 0,
             deferred_remove: false,
+            cookie_flags: 0,
             queued: Vec::new(),
             no_path_since: None,
         };
@@ -231,6 +234,7 @@ impl Dm {
         if let Some(target) = device.mpath_mut() {
             target.resume();
         }
+        device.cookie_flags = cookie_flags;
         let minor = device.minor;
         self.signals.push(Signal::Changed { minor, cookie_flags });
         Ok(())

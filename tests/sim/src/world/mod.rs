@@ -28,6 +28,18 @@ pub struct Files {
     pub conf: String,
     pub bindings: String,
     pub wwids: String,
+    /// WWIDs that no map could be made of.
+    pub failed: BTreeSet<String>,
+}
+
+impl Files {
+    pub fn mark(&mut self, wwid: &str, failed: bool) {
+        if failed {
+            self.failed.insert(wwid.to_owned());
+        } else {
+            self.failed.remove(wwid);
+        }
+    }
 }
 
 /// The machine.
@@ -46,6 +58,8 @@ pub struct World {
     pub block_events: Vec<(UeventAction, String)>,
     /// No I/O ever waits: none is looked for.
     pub calm: bool,
+    /// udev's rules claim each disk, but those of which no map could be made.
+    pub rules_greedy: bool,
     /// No index below is free.
     lowest_free: u32,
     generations: u64,
