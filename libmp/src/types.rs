@@ -1,11 +1,13 @@
 //! The words of the domain as types: a WWID is not an alias, a kernel name is not a number.
+//!
+//! A name is in many places and does not change: its copies share the text.
 
 use ::core::borrow::Borrow;
 use ::core::fmt;
 use ::core::ops::{Add, Sub};
 use ::core::str::FromStr;
 use ::core::time::Duration;
-use alloc::string::String;
+use alloc::sync::Arc;
 
 /// A value could not be read as one of the types of this module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -19,11 +21,11 @@ macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Takes the text as it is.
-            pub fn new(text: impl Into<String>) -> Self {
+            pub fn new(text: impl Into<Arc<str>>) -> Self {
                 Self(text.into())
             }
             /// The text.

@@ -90,7 +90,7 @@ impl Checks {
         running: bool,
     ) -> Vec<Answer> {
         let limit = request.timeout;
-        let mut asks = request.asks.into_iter();
+        let mut asks = request.asks.iter().cloned();
         let Some(first) = asks.next() else { return Vec::new() };
         let others: Vec<_> = asks
             .map(|ask| {

@@ -109,12 +109,22 @@ pub struct Answers(Vec<(Ask, Answer)>);
 
 impl Answers {
     /// Adds answers to these questions, in their order; one that is missing counts as not asked.
-    pub fn put(&mut self, asks: Vec<Ask>, answers: &[Answer]) {
+    pub fn put(&mut self, asks: &[Ask], answers: &[Answer]) {
         let answers = answers.iter().cloned().chain(::core::iter::repeat(Answer::NotAsked));
-        for (ask, answer) in asks.into_iter().zip(answers) {
-            self.0.retain(|(asked, _)| *asked != ask);
-            self.0.push((ask, answer));
+        for (ask, answer) in asks.iter().zip(answers) {
+            self.0.retain(|(asked, _)| asked != ask);
+            self.0.push((ask.clone(), answer));
         }
+    }
+
+    /// Is there none?
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What was asked, in its order.
+    pub fn asks(&self) -> Vec<Ask> {
+        self.0.iter().map(|(ask, _)| ask.clone()).collect()
     }
 
     /// Forgets the answers to these, so that they are asked again.
@@ -183,7 +193,7 @@ impl Answers {
 pub(crate) fn answered(list: &[(ScsiCommand, ScsiReply)]) -> Answers {
     let mut answers = Answers::default();
     for (command, reply) in list {
-        answers.put([Ask::Scsi(command.clone())].into(), &[Answer::Scsi(reply.clone())]);
+        answers.put(&[Ask::Scsi(command.clone())], &[Answer::Scsi(reply.clone())]);
     }
     answers
 }
@@ -211,14 +221,14 @@ mod tests {
         let wanted = both(answers.scsi(&tur), answers.direct_read()).unwrap_err();
         assert_eq!(wanted, Wanted([Ask::Scsi(tur.clone()), Ask::DirectRead].into()));
         assert_eq!(both(answers.scsi(&tur), answers.scsi(&tur)).unwrap_err().0.len(), 1);
-        answers.put(wanted.0, &[Answer::Scsi(ScsiReply::default())]);
+        answers.put(&wanted.0, &[Answer::Scsi(ScsiReply::default())]);
         assert_eq!(answers.scsi(&tur), Ok(Ok(&ScsiReply::default())));
         assert_eq!(answers.direct_read(), Ok(Err(Unanswered::NotAsked)), "an answer that did not come");
-        answers.put([Ask::DirectRead].into(), &[Answer::Read(512)]);
+        answers.put(&[Ask::DirectRead], &[Answer::Read(512)]);
         assert_eq!(answers.direct_read(), Ok(Ok(512)));
         answers.forget(&[Ask::DirectRead]);
         assert!(answers.direct_read().is_err() && answers.scsi(&tur).is_ok());
-        answers.put([Ask::Scsi(tur.clone())].into(), &[Answer::Failed(Errno::ENXIO)]);
+        answers.put(&[Ask::Scsi(tur.clone())], &[Answer::Failed(Errno::ENXIO)]);
         assert_eq!(answers.scsi(&tur), Ok(Err(Unanswered::Failed(Errno::ENXIO))));
     }
 }

@@ -191,8 +191,7 @@ mod tests {
             (Answer::NotAsked, None),
         ] {
             let mut answers = Answers::default();
-            answers
-                .put([Ask::Nvme(NvmeCommand::identify_controller())].into(), core::slice::from_ref(&answer));
+            answers.put(&[Ask::Nvme(NvmeCommand::identify_controller())], core::slice::from_ref(&answer));
             let detected = step(&facts, &settings(""), &answers).unwrap();
             assert_eq!(detected.map(|detected| detected.ana), expected, "{answer:?}");
         }

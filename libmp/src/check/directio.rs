@@ -31,7 +31,7 @@ mod tests {
             (Answer::NotAsked, Pending),
         ] {
             let mut answers = Answers::default();
-            answers.put([Ask::DirectRead].into(), core::slice::from_ref(&answer));
+            answers.put(&[Ask::DirectRead], core::slice::from_ref(&answer));
             assert_eq!(step(&answers).map(|judged| judged.state), Ok(state), "{answer:?}");
         }
     }

@@ -17,6 +17,7 @@ pub mod vendor_page;
 use ::core::fmt;
 use ::core::time::Duration;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 pub use self::ask::{Answer, Answers, Ask, Step, Unanswered, Wanted};
@@ -124,7 +125,7 @@ pub struct ScsiReply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CheckRequest {
     /// The questions, which don't depend on each other. None: only the state in sysfs is read.
-    pub asks: Vec<Ask>,
+    pub asks: Arc<[Ask]>,
     /// How long the kernel may take for a command. The core has its own timer.
     pub timeout: Duration,
 }
@@ -246,7 +247,7 @@ mod tests {
         for _ in 0..4 {
             let judged = step(checker, &facts, &mut Memory::default(), sysfs_state, &answers);
             let (Err(wanted), Some(answer)) = (&judged, answer) else { return judged };
-            answers.put(wanted.0.clone(), &[answer.clone(), answer.clone()]);
+            answers.put(&wanted.0, &[answer.clone(), answer.clone()]);
         }
         panic!("{checker:?} asks without end")
     }

@@ -77,7 +77,7 @@ mod tests {
         let not_asked = |errno: Option<Errno>| {
             let mut answers = Answers::default();
             let answer = errno.map_or(Answer::NotAsked, Answer::Failed);
-            answers.put([Ask::Scsi(command())].into(), &[answer]);
+            answers.put(&[Ask::Scsi(command())], &[answer]);
             answers
         };
         let said = |reply: &ScsiReply| answered(&[(command(), reply.clone())]);

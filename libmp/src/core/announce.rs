@@ -12,6 +12,8 @@ use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{MapId, Observed};
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::waiting::Awaited;
+use crate::dm::status::Status;
+use crate::types::DevT;
 
 /// What the rules have said of a disk.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -80,12 +82,17 @@ impl Core {
         if map.observed.as_ref().map(|is| &is.live) == was.map(|was| &was.live) {
             return;
         }
-        let left = |path: &&Path| {
-            matches!(path.standing, Standing::Excluded(Exclusion::Blacklisted(_)))
-                && was.is_some_and(|was| was.path_active(path.devt()).is_some())
-        };
-        let left = self.paths.values().filter(left).map(|path| path.id);
-        let concerned: Vec<PathId> = map.members.iter().copied().chain(left).collect();
+        let has = |devt| map.observed.as_ref().is_some_and(|is| is.path_active(devt).is_some());
+        let had = was.and_then(Observed::status).into_iter().flat_map(Status::paths).map(|path| path.devt);
+        let lost: Vec<DevT> = had.filter(|devt| !has(*devt)).collect();
+        let mut concerned: Vec<PathId> = map.members.iter().copied().collect();
+        if !lost.is_empty() {
+            let left = |path: &&Path| {
+                matches!(path.standing, Standing::Excluded(Exclusion::Blacklisted(_)))
+                    && lost.contains(&path.devt())
+            };
+            concerned.extend(self.paths.values().filter(left).map(|path| path.id));
+        }
         for id in concerned {
             self.correct_rules(id, out);
         }

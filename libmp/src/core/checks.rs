@@ -1,6 +1,7 @@
 //! When paths are checked, and what becomes of the answers.
 
 use ::core::time::Duration;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
@@ -9,11 +10,10 @@ use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{Calm, Path, PathId};
+use crate::core::path::{Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
 use crate::core::timers::Timer;
-use crate::core::unmapped::Purge;
 use crate::core::waiting::Awaited;
 use crate::prio::PrioError;
 use crate::types::{Instant, Priority, Token};
@@ -44,6 +44,9 @@ pub(super) fn timeout(path: &Path) -> Duration {
 impl Core {
     /// Orders a check, unless one is under way, holds its slot, or none is wanted.
     pub(super) fn start_check(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        if self.routine_check(now, id, out) {
+            return;
+        }
         let Some(path) = self.paths.get_mut(&id) else { return };
         let health = &path.health;
         if path.map().is_none() || health.inflight.is_some() || health.held_down {
@@ -64,8 +67,8 @@ impl Core {
         path.health.outdated = false;
         path.health.round = Round::default();
         let asks = match self.turn(now, id, None) {
-            Some(Turn::Ask(asks)) => asks,
-            _ => Vec::new(), // the state in sysfs is all there is to read
+            Some(Turn::Ask(asks)) => asks.into(),
+            _ => [].into(), // the state in sysfs is all there is to read
         };
         self.ask(now, id, asks, out);
     }
@@ -87,13 +90,13 @@ impl Core {
         Some(turn)
     }
 
-    fn ask(&mut self, now: Instant, id: PathId, asks: Vec<Ask>, out: &mut Outbox) {
+    fn ask(&mut self, now: Instant, id: PathId, asks: Arc<[Ask]>, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let timeout = timeout(path);
         let token = self.waiting.token(Awaited::Check(id));
         path.health.inflight = Some(token);
         path.health.blocked = false;
-        path.health.round.ask(&asks);
+        path.health.round.ask(asks.clone());
         let request = CheckRequest { asks, timeout };
         out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
         self.timers.cancel(Timer::Check(id));
@@ -124,7 +127,7 @@ impl Core {
         raw: &RawCheck,
         out: &mut Outbox,
     ) {
-        if self.sampled(now, id, token, raw, out) {
+        if self.routine_answer(now, id, token, raw, out) || self.sampled(now, id, token, raw, out) {
             return;
         }
         let Some(path) = self.paths.get_mut(&id) else { return };
@@ -146,12 +149,12 @@ impl Core {
         path.health.round.answered(&raw.answers);
         let outdated = core::mem::take(&mut path.health.outdated);
         let (judged, rated) = match self.turn(now, id, raw.sysfs_state.as_deref()) {
-            Some(Turn::Ask(asks)) if !outdated => return self.ask(now, id, asks, out),
+            Some(Turn::Ask(asks)) if !outdated => return self.ask(now, id, asks.into(), out),
             Some(Turn::Done(judged, rated)) if !outdated || judged.state.is_failed() => (judged, rated),
             _ => return self.schedule(now, id, false),
         };
         let Some(path) = self.paths.get_mut(&id) else { return };
-        path.health.round = Round::default();
+        let round = core::mem::take(&mut path.health.round);
         path.stats.checks += 1;
         if judged.retry && path.health.tries + 1 < check::TRIES {
             path.health.tries += 1;
@@ -159,7 +162,7 @@ impl Core {
             return;
         }
         path.health.tries = 0;
-        if self.same_again(now, id, &judged, rated.as_ref(), out) {
+        if self.same_again(now, id, (&round, raw), (&judged, rated.as_ref()), out) {
             return;
         }
         if self.recheck(id, &judged, out) {
@@ -171,50 +174,7 @@ impl Core {
         }
         self.say_again(id, &judged, out);
         self.new_state(now, id, &judged, out);
-        self.calm_down(now, id, &judged);
-    }
-
-    /// Most answers are good, like the one before, and nothing else has happened: then there is only the
-    /// next check to be set. Says if it is so.
-    fn same_again(
-        &mut self,
-        now: Instant,
-        id: PathId,
-        judged: &Judged,
-        rated: Option<&Result<Priority, PrioError>>,
-        out: &mut Outbox,
-    ) -> bool {
-        let globals = self.config.globals();
-        let (min, max) = (globals.polling_interval, globals.max_polling_interval);
-        let Some(path) = self.paths.get_mut(&id) else { return false };
-        let health = &mut path.health;
-        let Some(calm) = health.calm.filter(|calm| calm.epoch == self.epoch) else { return false };
-        let as_rated = rated.is_none_or(|rated| *rated == Ok(health.priority));
-        if judged.state != health.state || judged.message != health.message || !as_rated {
-            return false;
-        }
-        health.interval = health.interval.saturating_mul(2).clamp(min, max.max(min));
-        let map = path.map().filter(|_| calm.look_at <= now);
-        self.schedule(now, id, false);
-        if let Some(map) = map {
-            self.look_again(now, map, out);
-            self.calm_down(now, id, judged);
-        }
-        true
-    }
-
-    /// Would another answer like this one change nothing?
-    fn calm_down(&mut self, now: Instant, id: PathId, judged: &Judged) {
-        let Some(path) = self.paths.get(&id) else { return };
-        let Some(map) = path.map().and_then(|map| self.maps.get(&map)) else { return };
-        let good = judged.state == path.health.state && judged.state.is_usable();
-        let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
-        let settled = map.hold_until.is_none() && map.rerated.is_empty() && active == Some(true);
-        let calm = good && settled && path.steadiness.is_untroubled(now) && path.purge == Purge::No;
-        let look_at = map.looked_at.map(|at| at + self.look_every(map));
-        let epoch = self.epoch;
-        let Some(path) = self.paths.get_mut(&id) else { return };
-        path.health.calm = look_at.filter(|_| calm).map(|look_at| Calm { epoch, look_at });
+        self.calm_down(now, id, judged.state);
     }
 
     /// A path that stays failed: its checker's words, each time (`log_checker_err always`), or for who
@@ -395,7 +355,7 @@ impl Core {
     /// Nobody says when another tool switches a map's queueing, or when a group gets its first I/O: a map
     /// is read with the checks of its paths, once an interval while it has no usable path or no active
     /// group, else once a minute, or three times where it must queue without an end.
-    fn look_again(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+    pub(super) fn look_again(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get(&id) else { return };
         let every = self.look_every(map);
         let due = map.looked_at.is_none_or(|at| now >= at + every);
@@ -408,7 +368,7 @@ impl Core {
         }
     }
 
-    fn look_every(&self, map: &Map) -> Duration {
+    pub(super) fn look_every(&self, map: &Map) -> Duration {
         let interval = self.config.globals().polling_interval;
         let steady = map.queue.phase == QueuePhase::Normal
             && map.observed.as_ref().is_some_and(Observed::has_active_group);

@@ -55,6 +55,9 @@ pub struct Map {
     pub last_member: Option<Facts>,
     /// As the kernel has it; `None`: it is not there.
     pub observed: Option<Observed>,
+    /// The text that this was read from, if a look has found it so and nothing was done to the map since: most
+    /// looks find the same text.
+    pub looked_like: Option<RawMap>,
     /// The operation under way.
     pub inflight: Option<Inflight>,
     /// Something changed in the kernel: read it again.
@@ -346,6 +349,7 @@ impl Map {
             members: BTreeSet::new(),
             last_member: None,
             observed: None,
+            looked_like: None,
             inflight: None,
             requery: false,
             unplanned: false,

@@ -138,10 +138,10 @@ impl Core {
         }
     }
 
-    /// Has a look at a map that is at rest found it as it was?
-    fn found_the_same(&self, map: &Map, look: &Inflight, is: Option<&Observed>) -> bool {
+    /// Is there nothing to do after a look at this map, at rest, if it has found it as it was?
+    fn may_be_the_same(&self, id: MapId, look: &Inflight) -> bool {
+        let Some(map) = self.maps.get(&id) else { return false };
         look.purpose == Purpose::Look
-            && is == map.observed.as_ref()
             && !map.requery
             && !map.unplanned
             && !map.members.is_empty()
@@ -194,6 +194,12 @@ impl Core {
             return;
         }
         let Some(inflight) = map.inflight.take() else { return };
+        if done.result.is_ok()
+            && matches!(&done.map, Ok(Some(raw)) if map.looked_like.as_ref() == Some(raw))
+            && self.may_be_the_same(id, &inflight)
+        {
+            return;
+        }
         let is = match &done.map {
             Ok(raw) => raw.as_ref().map(Observed::parse),
             Err(errno) => {
@@ -203,12 +209,13 @@ impl Core {
                 return;
             }
         };
-        if done.result.is_ok()
-            && self.maps.get(&id).is_some_and(|map| self.found_the_same(map, &inflight, is.as_ref()))
-        {
+        let was = self.maps.get(&id).and_then(|map| map.observed.clone());
+        if done.result.is_ok() && is == was && self.may_be_the_same(id, &inflight) {
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.looked_like = done.map.ok().flatten();
+            }
             return;
         }
-        let was = self.maps.get(&id).and_then(|map| map.observed.clone());
         let lost = is.is_none() && was.is_some() && !matches!(inflight.op, DmOp::Remove { .. });
         if lost {
             self.map_gone(id, out);
@@ -327,6 +334,7 @@ impl Core {
                     if let Some(observed) = &mut map.observed {
                         // It was active, if only for an instant: what is read now may say otherwise.
                         observed.set_active(devt);
+                        map.looked_like = None;
                     }
                     if let Some(path) = self.paths.get_mut(&id) {
                         path.steadiness.reinstated = Some(now);

@@ -38,6 +38,7 @@ pub mod rehearsal;
 pub mod requests;
 pub mod resize;
 pub mod rounds;
+pub mod routine;
 mod shown;
 pub mod snapshot;
 pub mod table;
@@ -62,6 +63,7 @@ use crate::core::names::Unsaved;
 use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
+use crate::core::routine::Usuals;
 use crate::core::table::Table;
 use crate::core::timers::{Timer, Timers};
 use crate::core::waiting::{Awaited, Probes, Waiting};
@@ -141,6 +143,10 @@ pub struct Core {
     next_map: u32,
     /// Moves on with all that happens but good answers of good paths.
     epoch: u64,
+    /// While the start is not over: a map that was not at rest when one was looked for.
+    busy: Option<MapId>,
+    /// Checks that left nothing behind, which paths share.
+    usual: Usuals,
 }
 
 impl Core {
@@ -176,6 +182,8 @@ impl Core {
             next_path: 0,
             next_map: 0,
             epoch: 0,
+            busy: None,
+            usual: Usuals::default(),
         }
     }
 
@@ -358,8 +366,7 @@ impl Core {
 
     /// Says once that the start is over: every map has what it should have, as far as it can.
     fn announce(&mut self, out: &mut Outbox) {
-        let at_rest = |m: &Map| m.inflight.is_none() && m.hold_until.is_none();
-        if !self.ready && self.phase == Phase::Running && self.maps.values().all(at_rest) {
+        if !self.ready && self.phase == Phase::Running && self.all_at_rest() {
             self.timers.cancel(Timer::Settle);
             self.say_ready(out);
         }
@@ -369,6 +376,17 @@ impl Core {
         {
             self.exit(out);
         }
+    }
+
+    /// Is there nothing to be awaited of any map? The one that was found busy the last time is asked first, as it is so most
+    /// times.
+    fn all_at_rest(&mut self) -> bool {
+        let busy = |m: &Map| m.inflight.is_some() || m.hold_until.is_some();
+        if self.busy.and_then(|id| self.maps.get(&id)).is_some_and(busy) {
+            return false;
+        }
+        self.busy = self.maps.values().find(|m| busy(m)).map(|m| m.id);
+        self.busy.is_none()
     }
 
     fn say_ready(&mut self, out: &mut Outbox) {

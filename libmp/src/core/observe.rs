@@ -46,6 +46,7 @@ impl Core {
     pub(super) fn set_observed(&mut self, now: Instant, id: MapId, new: Option<Observed>, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
+        map.looked_like = None;
         self.dirty.insert(id);
         if self.maps[&id].observed.is_some() && self.maps[&id].mark.is_wanted() {
             self.set_mark(id, false, out); // somebody else has made it
@@ -174,6 +175,7 @@ impl Core {
     /// A map is gone, and not by us: somebody wanted it so, and it stays away until something new comes.
     pub(super) fn map_gone(&mut self, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
+        map.looked_like = None;
         if map.observed.take().is_none() {
             return;
         }

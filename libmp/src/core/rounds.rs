@@ -2,6 +2,7 @@
 //! an answer makes worth asking is asked in a next request, until there is a verdict.
 
 use ::core::time::Duration;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::{self, Answer, Answers, Ask, CheckState, Judged, Step, Wanted, detect};
@@ -17,7 +18,7 @@ const MOST_REQUESTS: u32 = 12;
 /// What was asked and answered since the check began.
 #[derive(Debug, Clone, Default)]
 pub struct Round {
-    asked: Vec<Ask>,
+    asked: Option<Arc<[Ask]>>,
     answers: Answers,
     requests: u32,
     prio_tries: u32,
@@ -25,14 +26,34 @@ pub struct Round {
 
 impl Round {
     /// These are asked now.
-    pub fn ask(&mut self, asks: &[Ask]) {
-        self.asked = asks.to_vec();
+    pub fn ask(&mut self, asks: Arc<[Ask]>) {
+        self.asked = Some(asks);
         self.requests += 1;
     }
 
     /// They were answered.
     pub fn answered(&mut self, answers: &[Answer]) {
-        self.answers.put(core::mem::take(&mut self.asked), answers);
+        if let Some(asked) = self.asked.take() {
+            self.answers.put(&asked, answers);
+        }
+    }
+
+    /// What was asked is not to be answered any more: another round may begin.
+    pub fn end(&mut self) {
+        if self.requests > 1 || self.prio_tries > 0 || !self.answers.is_empty() {
+            *self = Self::default();
+        }
+        (self.asked, self.requests) = (None, 0);
+    }
+
+    /// Are these all that was asked?
+    pub fn asks_only(&self, asks: &Arc<[Ask]>) -> bool {
+        self.requests == 1 && self.asked.as_ref().is_some_and(|asked| Arc::ptr_eq(asked, asks))
+    }
+
+    /// What was asked, if it took one request and is answered.
+    pub fn one_request(&self) -> Option<Vec<Ask>> {
+        (self.requests == 1 && self.prio_tries == 0 && self.asked.is_none()).then(|| self.answers.asks())
     }
 }
 
@@ -63,10 +84,7 @@ impl Path {
             return Turn::Done(Judged::new(CheckState::Pending, "not identified yet"), None);
         };
         let health = &mut self.health;
-        if health.round.requests >= MOST_REQUESTS {
-            return Turn::Done(Judged::new(CheckState::Wild, " asks without end"), None);
-        }
-        let runs = check::sysfs::runs(setting.sysfs_state);
+        let runs = check::sysfs::runs(setting.sysfs_state) && health.round.requests < MOST_REQUESTS;
         if runs && !facts.unread_pages.is_empty() {
             match health.unread_pages.step(facts, &health.round.answers) {
                 Err(wanted) => return Turn::Ask(wanted.0),
@@ -75,6 +93,18 @@ impl Path {
                 Ok(_) => {}
             }
         }
+        health.turn(facts, settings, setting)
+    }
+}
+
+impl Health {
+    /// The same, where the facts are whole.
+    pub fn turn(&mut self, facts: &Facts, settings: &PathSettings, setting: &Setting<'_>) -> Turn {
+        let health = self;
+        if health.round.requests >= MOST_REQUESTS {
+            return Turn::Done(Judged::new(CheckState::Wild, " asks without end"), None);
+        }
+        let runs = check::sysfs::runs(setting.sysfs_state);
         if runs && health.detected.is_none() {
             match detect::step(facts, settings, &health.round.answers) {
                 Err(wanted) => return Turn::Ask(wanted.0),
@@ -111,9 +141,7 @@ impl Path {
             Ok(judged) => health.rated(facts, settings, setting, judged),
         }
     }
-}
 
-impl Health {
     /// Checker and prioritizer, by what is configured and what the device has said of its kind.
     pub fn choose(&mut self, facts: &Facts, settings: &PathSettings) {
         let detected = self.detected.unwrap_or_default();
@@ -232,7 +260,7 @@ mod tests {
                     };
                     trace.push(asks.iter().map(name).collect::<Vec<_>>().join(" "));
                     let answers: Vec<Answer> = asks.iter().map(device).collect();
-                    path.health.round.ask(&asks);
+                    path.health.round.ask(asks.into());
                     path.health.round.answered(&answers);
                 }
                 Turn::Done(judged, rated) => {

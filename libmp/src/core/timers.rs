@@ -7,7 +7,7 @@ use crate::core::effect::StateFile;
 use crate::core::event::RequestId;
 use crate::core::map::MapId;
 use crate::core::path::PathId;
-use crate::core::table::Table;
+use crate::core::table::{Id, Table};
 use crate::types::Instant;
 
 /// What a timer is for. At most one of each is set.
@@ -57,12 +57,52 @@ struct Bundle {
     sorted: bool,
 }
 
-/// When each timer is due. Those of paths, which are most, are found by the path's number.
+/// When each timer is due. Those of paths, which are most, are found by the path's number, and lie beside those of its
+/// neighbours: they are mostly looked at in that order.
 #[derive(Debug, Clone, Default)]
 struct Moments {
-    of_paths: Table<PathId, [Option<Instant>; 4]>,
+    of_paths: Table<PageNumber, Page>,
     others: BTreeMap<Timer, Instant>,
     len: usize,
+}
+
+/// Of a path's timers.
+const KINDS: usize = 4;
+
+/// Paths whose timers lie together.
+const TOGETHER: u32 = 64;
+
+#[derive(Debug, Clone, Copy)]
+struct PageNumber(u32);
+
+impl Id for PageNumber {
+    fn number(self) -> u32 {
+        self.0
+    }
+    fn of(number: u32) -> Self {
+        Self(number)
+    }
+}
+
+/// One line of the processor's cache for each path.
+#[derive(Debug, Clone, Copy, Default)]
+#[repr(align(64))]
+struct OfPath([Option<Instant>; KINDS]);
+
+#[derive(Debug, Clone)]
+struct Page {
+    paths: [OfPath; TOGETHER as usize],
+    set: usize,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { paths: [OfPath::default(); TOGETHER as usize], set: 0 }
+    }
+}
+
+const fn page(id: PathId) -> (PageNumber, usize) {
+    (PageNumber(id.0 / TOGETHER), (id.0 % TOGETHER) as usize)
 }
 
 impl Moments {
@@ -77,19 +117,23 @@ impl Moments {
     }
 
     fn get(&self, timer: Timer) -> Option<Instant> {
-        match Self::place(timer) {
-            Some((id, kind)) => self.of_paths.get(&id)?[kind],
-            None => self.others.get(&timer).copied(),
-        }
+        let Some((id, kind)) = Self::place(timer) else { return self.others.get(&timer).copied() };
+        let (number, place) = page(id);
+        self.of_paths.get(&number)?.paths[place].0[kind]
     }
 
     fn insert(&mut self, timer: Timer, at: Instant) -> Option<Instant> {
         let was = match Self::place(timer) {
             Some((id, kind)) => {
-                if !self.of_paths.contains_key(&id) {
-                    self.of_paths.insert(id, [None; 4]);
+                let (number, place) = page(id);
+                if !self.of_paths.contains_key(&number) {
+                    self.of_paths.insert(number, Page::default());
                 }
-                self.of_paths.get_mut(&id).and_then(|moments| moments[kind].replace(at))
+                self.of_paths.get_mut(&number).and_then(|page| {
+                    let was = page.paths[place].0[kind].replace(at);
+                    page.set += usize::from(was.is_none());
+                    was
+                })
             }
             None => self.others.insert(timer, at),
         };
@@ -99,7 +143,13 @@ impl Moments {
 
     fn remove(&mut self, timer: Timer) -> Option<Instant> {
         let was = match Self::place(timer) {
-            Some((id, kind)) => self.of_paths.get_mut(&id)?[kind].take(),
+            Some((id, kind)) => {
+                let (number, place) = page(id);
+                let page = self.of_paths.get_mut(&number)?;
+                let was = page.paths[place].0[kind].take();
+                page.set -= usize::from(was.is_some());
+                was
+            }
             None => self.others.remove(&timer),
         }?;
         self.len -= 1;
@@ -108,12 +158,18 @@ impl Moments {
 
     /// A path is gone, and its timers with it.
     fn forget(&mut self, id: PathId) {
-        self.of_paths.remove(&id);
+        let (number, _) = page(id);
+        if self.of_paths.get(&number).is_some_and(|page| page.set == 0) {
+            self.of_paths.remove(&number);
+        }
     }
 }
 
-/// So many timers that were taken away may stay in a bundle, beside as many as are set.
+/// So many timers that were taken away may stay in a bundle,
 const STALE: usize = 64;
+
+/// and so many for each that is set: most bundles of time limits go as a whole before they are sorted out.
+const STALE_EACH: usize = 7;
 
 impl Timers {
     /// Sets a timer, in the place of the one there was.
@@ -142,7 +198,7 @@ impl Timers {
         bundle.set -= 1;
         if bundle.set == 0 {
             self.queue.remove(&at);
-        } else if bundle.timers.len() > 2 * bundle.set + STALE {
+        } else if bundle.timers.len() > (1 + STALE_EACH) * bundle.set + STALE {
             bundle.timers.sort_unstable_by(|a, b| b.cmp(a));
             bundle.timers.dedup();
             bundle.timers.retain(|timer| self.at.get(*timer) == Some(at));
@@ -248,7 +304,7 @@ mod tests {
             }
         }
         assert_eq!((timers.len(), timers.queue.len()), (1, 1));
-        assert!(timers.queue[&at(7)].timers.len() <= 2 + STALE);
+        assert!(timers.queue[&at(7)].timers.len() <= 1 + STALE_EACH + STALE);
         assert_eq!(timers.pop_due(at(7)), Some(Timer::Settle));
         timers.set(Timer::Sample(PathId(5)), at(8));
         (0..1000).for_each(|number| timers.forget(PathId(number)));

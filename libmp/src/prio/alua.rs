@@ -92,7 +92,7 @@ mod tests {
             assert_eq!(rated, expected, "{reply:?}");
         }
         let mut answers = Answers::default();
-        answers.put([Ask::Scsi(rtpg(RtpgHeader::Plain))].into(), &[Answer::Failed(Errno::ENXIO)]);
+        answers.put(&[Ask::Scsi(rtpg(RtpgHeader::Plain))], &[Answer::Failed(Errno::ENXIO)]);
         let failed = rate(Preference::NotOptimized, Some(7), &mut plain(), &answers);
         assert_eq!(failed, Ok(Err(PrioError::Io(Errno::ENXIO))));
     }

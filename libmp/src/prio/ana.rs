@@ -157,7 +157,7 @@ mod tests {
                         Answer::Nvme(NvmeReply { status: 0, data })
                     };
                     let given: Vec<_> = wanted.0.iter().map(answer).collect();
-                    answers.put(wanted.0, &given);
+                    answers.put(&wanted.0, &given);
                 }
             }
         }
@@ -211,7 +211,7 @@ mod tests {
         let wanted = rate(7, &mut memory, &Answers::default()).unwrap_err();
         assert_eq!(wanted.0, [Ask::Nvme(NvmeCommand::ana_log(GroupsOnly::No, LONGEST))]);
         let mut answers = Answers::default();
-        answers.put(wanted.0, &[Answer::Nvme(NvmeReply { status: 0x4002, data: Vec::new() })]);
+        answers.put(&wanted.0, &[Answer::Nvme(NvmeReply { status: 0x4002, data: Vec::new() })]);
         assert_eq!(rate(7, &mut memory, &answers), Ok(Err(PrioError::Refused)));
     }
 

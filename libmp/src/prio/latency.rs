@@ -65,7 +65,8 @@ mod tests {
     fn rated(base: f64, answer: Answer) -> Result<i32, PrioError> {
         let latency = Latency { reads: 20, base };
         let mut answers = Answers::default();
-        answers.put(rate(latency, TIMEOUT, &answers).unwrap_err().0, &[answer]);
+        let wanted = rate(latency, TIMEOUT, &answers).unwrap_err().0;
+        answers.put(&wanted, &[answer]);
         rate(latency, TIMEOUT, &answers).unwrap().map(|priority| priority.0)
     }
 

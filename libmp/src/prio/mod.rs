@@ -233,8 +233,6 @@ impl AccessState {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::check::ask::{Answer, Ask, good};
     use crate::check::command::{RtpgHeader, ScsiCommand};
@@ -267,10 +265,10 @@ mod tests {
     fn each_prioritizer_rates_its_own_answer() {
         let mut answers = Answers::default();
         let rtpg = ScsiCommand::report_target_port_groups(RtpgHeader::Extended, 1024);
-        let asks: Vec<_> = [Ask::Scsi(rtpg), Ask::AccessState].into();
+        let asks = [Ask::Scsi(rtpg), Ask::AccessState];
         let state =
             Answer::AccessState { access_state: Some("standby".into()), preferred_path: Some("1".into()) };
-        answers.put(asks, &[Answer::Scsi(good("0000000c 80 0f 0001 00 02 00 01 00000001")), state]);
+        answers.put(&asks, &[Answer::Scsi(good("0000000c 80 0f 0001 00 02 00 01 00000001")), state]);
         for (prio, args, expected) in [
             (Prioritizer::Const, "", 1),
             (Prioritizer::Sysfs, "", 81),
@@ -309,7 +307,7 @@ mod tests {
             assert_eq!(matches!(first, Ok(Ok(_))), known, "{prio:?}");
             let Err(wanted) = first else { continue };
             let mut answers = Answers::default();
-            answers.put(wanted.0, &[Answer::Failed(Errno::EIO)]);
+            answers.put(&wanted.0, &[Answer::Failed(Errno::EIO)]);
             assert_eq!(rate(prio, args, &answers), Ok(Err(PrioError::Io(Errno::EIO))), "{prio:?}");
         }
     }

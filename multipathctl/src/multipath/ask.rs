@@ -23,7 +23,7 @@ pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed) -> ExitCode {
         output::complain("the -c option requires a path to check");
         return ExitCode::FAILURE;
     };
-    let name = PathName::new(name);
+    let name = PathName::new(name.as_str());
     let around =
         Around { name: &name, files: OnceCell::new(), maps: OnceCell::new(), looked: OnceCell::new() };
     let asker = if uevent { Asker::Rules } else { Asker::Operator };

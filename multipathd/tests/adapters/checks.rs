@@ -16,7 +16,7 @@ use multipathd::sys::sysfs;
 use super::{lun, run, threads, udev_settle, wait_until};
 
 fn request(asks: &[Ask]) -> CheckRequest {
-    CheckRequest { asks: asks.to_vec(), timeout: Duration::from_secs(5) }
+    CheckRequest { asks: asks.into(), timeout: Duration::from_secs(5) }
 }
 
 fn ready() -> Ask {

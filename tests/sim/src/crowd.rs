@@ -95,12 +95,12 @@ pub fn bench(size: Size, lasts: Duration, factory: Factory) -> Result<Cost, Viol
 fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration) -> Result<Cost, Violation> {
     let (mut cost, mut now) = (Cost::default(), begin);
     let looks = daemon.looks();
+    let mut out = Outbox::new(); // one for ever, as the daemon has it
     while let Some(at) = daemon.next_deadline().filter(|at| *at <= begin + lasts) {
         now = now.max(at);
         let mut events = vec![Event::Tick];
         while !events.is_empty() {
             let batch: Vec<Event> = events.drain(..events.len().min(BATCH)).collect();
-            let mut out = Outbox::new();
             let began = processor_time();
             for event in batch {
                 daemon.handle(now, event, &mut out);
@@ -210,7 +210,7 @@ mod tests {
         let seldom = cost(800, 4 * EVERY);
         assert_eq!(seldom.checks * 4, many.checks);
         assert!(seldom.looks * 3 < many.looks, "a fourth of the checks: {seldom:?}, {many:?}");
-        assert!(many.looks < 30 * many.checks, "{many:?}");
+        assert!(many.looks < 7 * many.checks, "{many:?}");
     }
 
     /// So many LUNs; the paths of these hosts hang, are late, are down, and come back.

@@ -7,8 +7,8 @@ use libmp::core::event::{Uevent, UeventAction};
 use libmp::types::{Instant, PathName};
 
 use crate::world::World;
-use crate::world::dm::{Device, MAJOR, Signal};
-use crate::world::mpath::{Change, Mpath};
+use crate::world::dm::{MAJOR, Signal};
+use crate::world::mpath::Change;
 
 /// A kernel event on its way through udev.
 #[derive(Debug, Clone)]
@@ -76,8 +76,7 @@ impl Udev {
                 disk.in_udev = Some(identity.clone());
                 // The rules ask `multipath -u`: a disk in a table is a path. Of the others it knows nothing here, or only that
                 // each is to be one of which a map could be made.
-                let has = |target: &Mpath| target.paths().any(|path| path.disk.devt == disk.devt);
-                disk.claimed = world.dm.devices.values().filter_map(Device::mpath).any(has)
+                disk.claimed = world.dm.uses(disk.devt)
                     || (world.rules_greedy && !world.files.failed.contains(&identity.wwid));
                 disk.properties()
             }

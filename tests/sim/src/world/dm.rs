@@ -1,6 +1,6 @@
 //! device-mapper (dm.c, dm-ioctl.c): devices, their two tables, and what each ioctl does to them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libmp::dm::op::{MapListEntry, RawMap, RawTarget};
 use libmp::types::{DevT, Errno, Instant, MapName};
@@ -129,19 +129,34 @@ pub struct Dm {
     pub global_event: u64,
     /// Not yet told to udev.
     pub signals: Vec<Signal>,
+    /// Where they are by name and by UUID, as there may be many.
+    names: BTreeMap<String, u32>,
+    uuids: BTreeMap<String, u32>,
+    /// In how many live tables a disk is.
+    in_tables: BTreeMap<DevT, usize>,
+    /// Those that were given a `linear` target.
+    linear: BTreeSet<u32>,
+    /// No minor below is free.
+    lowest_free: u32,
 }
 
 impl Dm {
     pub fn by_name(&self, name: &str) -> Option<&Device> {
-        self.devices.values().find(|d| d.name == name)
+        self.devices.get(self.names.get(name)?)
     }
 
     pub fn by_uuid(&self, uuid: &str) -> Option<&Device> {
-        self.devices.values().find(|d| d.uuid == uuid)
+        self.devices.get(self.uuids.get(uuid)?)
+    }
+
+    /// Is this disk in the live table of a map?
+    pub fn uses(&self, disk: DevT) -> bool {
+        self.in_tables.contains_key(&disk)
     }
 
     pub fn get(&mut self, name: &str) -> Result<&mut Device, Errno> {
-        self.devices.values_mut().find(|d| d.name == name).ok_or(Errno::ENXIO)
+        let minor = self.names.get(name).ok_or(Errno::ENXIO)?;
+        self.devices.get_mut(minor).ok_or(Errno::ENXIO)
     }
 
     /// `DM_DEV_CREATE`
@@ -152,7 +167,8 @@ impl Dm {
         if self.by_name(name).is_some() || (!uuid.is_empty() && self.by_uuid(uuid).is_some()) {
             return Err(Errno::EBUSY);
         }
-        let minor = (0..1 << 20).find(|n| !self.devices.contains_key(n)).expect("few devices");
+        let minor = (self.lowest_free..1 << 20).find(|n| !self.devices.contains_key(n)).expect("few devices");
+        self.lowest_free = minor + 1;
         let device = Device {
             name: name.to_owned(),
             uuid: uuid.to_owned(),
@@ -168,6 +184,10 @@ impl Dm {
             no_path_since: None,
         };
         self.devices.insert(minor, device);
+        self.names.insert(name.to_owned(), minor);
+        if !uuid.is_empty() {
+            self.uuids.insert(uuid.to_owned(), minor);
+        }
         self.signals.push(Signal::Added { minor });
         self.global_event += 1;
         Ok(minor)
@@ -198,7 +218,12 @@ impl Dm {
             // A request-based device never becomes a bio-based one.
             return Err(Errno::EINVAL);
         }
+        let is_linear = table.targets.iter().any(|target| matches!(target.kind, Kind::Linear { .. }));
         device.inactive = Some(table);
+        let minor = device.minor;
+        if is_linear {
+            self.linear.insert(minor);
+        }
         Ok(())
     }
 
@@ -225,8 +250,11 @@ impl Dm {
     pub fn resume(&mut self, name: &str, cookie_flags: u16) -> Result<(), Errno> {
         let device = self.get(name)?;
         if let Some(table) = device.inactive.take() {
-            device.live = Some(table);
+            let came = disks_of(Some(&table));
+            let went = disks_of(device.live.replace(table).as_ref());
+            self.moved(&went, &came);
         }
+        let device = self.get(name)?;
         if device.live.is_none() {
             return Err(Errno::EINVAL);
         }
@@ -276,7 +304,7 @@ impl Dm {
         let me = DevT::new(MAJOR, device.minor);
         let on_me =
             |table: &Table| table.targets.iter().any(|t| matches!(t.kind, Kind::Linear { on } if on == me));
-        let above = self.devices.values().filter(|d| d.live.iter().any(on_me)).count();
+        let above = self.linear.iter().filter(|minor| self.devices[*minor].live.iter().any(on_me)).count();
         device.opens + u32::try_from(above).expect("few")
     }
 
@@ -297,9 +325,29 @@ impl Dm {
 
     fn drop_device(&mut self, minor: u32) {
         let Some(device) = self.devices.remove(&minor) else { return };
+        self.names.remove(&device.name);
+        self.uuids.remove(&device.uuid);
+        self.linear.remove(&minor);
+        self.lowest_free = self.lowest_free.min(minor);
+        self.moved(&disks_of(device.live.as_ref()), &[]);
         self.signals.push(Signal::Removed { minor, name: device.name, uuid: device.uuid });
         self.global_event += 1;
         self.reap_deferred();
+    }
+
+    /// Disks have left live tables, and come into some.
+    fn moved(&mut self, went: &[DevT], came: &[DevT]) {
+        for disk in came {
+            *self.in_tables.entry(*disk).or_default() += 1;
+        }
+        for disk in went {
+            if let Some(count) = self.in_tables.get_mut(disk) {
+                *count -= 1;
+                if *count == 0 {
+                    self.in_tables.remove(disk);
+                }
+            }
+        }
     }
 
     /// Removals that waited for the last close.
@@ -325,6 +373,8 @@ impl Dm {
         let device = self.get(from)?;
         to.clone_into(&mut device.name);
         let minor = device.minor;
+        self.names.remove(from);
+        self.names.insert(to.to_owned(), minor);
         self.signals.push(Signal::Changed { minor, cookie_flags: 0 });
         self.global_event += 1;
         Ok(())
@@ -341,7 +391,8 @@ impl Dm {
                     .flat_map(|t| &t.targets)
                     .any(|t| matches!(t.kind, Kind::Linear { on } if on == me))
         };
-        self.devices.values().filter(is_part).map(|d| d.name.clone()).collect()
+        let linear = self.linear.iter().map(|minor| &self.devices[minor]);
+        linear.filter(is_part).map(|d| d.name.clone()).collect()
     }
 
     /// Everything there is to read of a device.
@@ -379,6 +430,11 @@ impl Dm {
         };
         self.devices.values().map(entry).collect()
     }
+}
+
+/// The disks of a multipath target.
+fn disks_of(table: Option<&Table>) -> Vec<DevT> {
+    table.and_then(Table::mpath).into_iter().flat_map(Mpath::paths).map(|path| path.disk.devt).collect()
 }
 
 #[cfg(test)]
