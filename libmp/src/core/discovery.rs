@@ -216,6 +216,10 @@ impl Core {
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Judged { mut facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
+        let another = |was: &Wwid| wwid.as_ref().is_ok_and(|is| is != was);
+        if path.wwid().is_some_and(another) {
+            path.health.forget_pages();
+        }
         path.health.unread_pages.complete(&mut facts);
         path.facts = Some(facts);
         path.rules.hear(&raw.properties);

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::config::settings::MapSettings;
 use crate::core::marks::Mark;
+use crate::core::names::Listed;
 use crate::core::path::PathId;
 use crate::core::queueing::Queue;
 use crate::core::readiness::Readiness;
@@ -101,6 +102,8 @@ pub struct Map {
     pub mark: Mark,
     /// What udev's rules were told of its use.
     pub readiness: Readiness,
+    /// The names that it is found by.
+    pub(super) listed: Listed,
 }
 
 /// What operators asked of a map, until it is done or taken back.
@@ -371,6 +374,7 @@ impl Map {
             said_conflict: None,
             mark: Mark::default(),
             readiness: Readiness::default(),
+            listed: Listed::default(),
         }
     }
 

@@ -124,8 +124,12 @@ impl Core {
         let token = self.waiting.token(Awaited::Dm(id));
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.requery = false;
+        let names = planned.op.takes_name().is_some();
         map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason, purpose });
         out.push(Effect::Dm { token, wwid: map.wwid.clone(), op: planned.op });
+        if names {
+            self.list_names(id);
+        }
     }
 
     /// Reads a map of which nobody has spoken.
@@ -163,9 +167,7 @@ impl Core {
             for timer in [Timer::Hold, Timer::Retry, Timer::Queueing, Timer::Failback, Timer::Ready] {
                 self.timers.cancel(timer(id));
             }
-            if let Some(map) = self.maps.remove(&id) {
-                self.by_wwid.remove(&map.wwid);
-            }
+            self.forget_map(id);
         } else if map.observed.is_some()
             && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
             && self.timers.get(Timer::Retry(id)).is_none()
@@ -194,6 +196,10 @@ impl Core {
             return;
         }
         let Some(inflight) = map.inflight.take() else { return };
+        if inflight.op.takes_name().is_some() {
+            self.list_names(id);
+        }
+        let Some(map) = self.maps.get(&id) else { return };
         if done.result.is_ok()
             && matches!(&done.map, Ok(Some(raw)) if map.looked_like.as_ref() == Some(raw))
             && self.may_be_the_same(id, &inflight)

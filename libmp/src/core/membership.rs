@@ -113,7 +113,8 @@ impl Core {
     /// A path that is somebody else now: nothing known of the old one holds for the new.
     fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
         self.exclude(now, id, why, out);
-        let Some(path) = self.paths.get(&id) else { return };
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.health.forget_pages();
         out.push(Effect::Forget { name: path.name.clone() });
     }
 
@@ -211,6 +212,7 @@ impl Core {
         let id = MapId(self.next_map);
         self.maps.insert(id, Map::new(id, wwid.clone(), name, settings));
         self.by_wwid.insert(wwid.clone(), id);
+        self.list_names(id);
         id
     }
 
@@ -304,5 +306,6 @@ impl Core {
                 self.timers.set(Timer::Queueing(id), until);
             }
         }
+        self.list_names(id);
     }
 }

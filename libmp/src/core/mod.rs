@@ -59,7 +59,7 @@ use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Event, RequestId, Signal};
 use crate::core::map::{Map, MapId};
-use crate::core::names::Unsaved;
+use crate::core::names::{Holders, Unsaved};
 use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
@@ -121,6 +121,7 @@ pub struct Core {
     by_name: BTreeMap<PathName, PathId>,
     maps: Table<MapId, Map>,
     by_wwid: BTreeMap<Wwid, MapId>,
+    holders: Holders,
     /// Paths that wait for a second one.
     alone: BTreeMap<Wwid, BTreeSet<PathId>>,
     /// Paths whose WWID has changed since they came.
@@ -167,6 +168,7 @@ impl Core {
             by_name: BTreeMap::new(),
             maps: Table::default(),
             by_wwid: BTreeMap::new(),
+            holders: Holders::default(),
             alone: BTreeMap::new(),
             moved: BTreeSet::new(),
             others: BTreeMap::new(),

@@ -1,13 +1,14 @@
 //! Names of maps: alias, bindings, WWID; conflicts are refused, swaps go through the WWID.
 
 use ::core::time::Duration;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
 use crate::config::settings::MapSettings;
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox, StateFile};
-use crate::core::map::MapId;
+use crate::core::map::{Map, MapId};
 use crate::core::notice::Notice;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
@@ -28,7 +29,77 @@ pub(super) enum Unsaved {
     Failed,
 }
 
+/// Which maps have a name, are about to take it, or are to have it: nobody looks through all of them for that.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Holders(BTreeMap<MapName, BTreeSet<MapId>>);
+
+/// The names that a map is listed under.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Listed {
+    has: Option<MapName>,
+    takes: Option<MapName>,
+    wants: Option<MapName>,
+}
+
+impl Listed {
+    fn of(map: &Map) -> Self {
+        Self {
+            has: map.observed.as_ref().map(|observed| observed.name.clone()),
+            takes: map.inflight.as_ref().and_then(|inflight| inflight.op.takes_name()).cloned(),
+            wants: Some(map.name.clone()),
+        }
+    }
+
+    fn names(&self) -> impl Iterator<Item = &MapName> {
+        [&self.has, &self.takes, &self.wants].into_iter().flatten()
+    }
+}
+
+impl Holders {
+    fn relist(&mut self, id: MapId, was: &Listed, is: &Listed) {
+        for name in was.names() {
+            if let Some(maps) = self.0.get_mut(name) {
+                maps.remove(&id);
+                if maps.is_empty() {
+                    self.0.remove(name);
+                }
+            }
+        }
+        for name in is.names() {
+            self.0.entry(name.clone()).or_default().insert(id);
+        }
+    }
+
+    /// The maps that may have to do with this name, by number.
+    fn of(&self, name: &str) -> impl Iterator<Item = MapId> {
+        self.0.get(name).into_iter().flatten().copied()
+    }
+}
+
 impl Core {
+    /// A map's names may be others than before. To be said wherever one is given, taken or changed.
+    pub(super) fn list_names(&mut self, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let is = Listed::of(map);
+        if map.listed != is {
+            self.holders.relist(id, &map.listed, &is);
+            map.listed = is;
+        }
+    }
+
+    /// A map is known no more.
+    pub(super) fn forget_map(&mut self, id: MapId) {
+        if let Some(map) = self.maps.remove(&id) {
+            self.by_wwid.remove(&map.wwid);
+            self.holders.relist(id, &map.listed, &Listed::default());
+        }
+    }
+
+    /// The maps that may have to do with this name.
+    fn named(&self, name: &str) -> impl Iterator<Item = &Map> {
+        self.holders.of(name).filter_map(|id| self.maps.get(&id))
+    }
+
     /// The name that a LUN's map is to have. May give it a line in the bindings file.
     pub(super) fn choose_name(&mut self, wwid: &Wwid, settings: &MapSettings, out: &mut Outbox) -> MapName {
         if let Some(alias) = &settings.alias {
@@ -58,13 +129,13 @@ impl Core {
             self.save(StateFile::Bindings, out);
             return name;
         }
+        let mut bindings = core::mem::take(&mut self.bindings);
         let aliases = self.config.aliases();
         let taken = |name: &str| {
             self.others.contains_key(name)
                 || aliases.iter().any(|(_, alias)| alias.as_str() == name)
-                || self.maps.values().any(|m| m.kernel_name().as_str() == name && m.wwid != *wwid)
+                || self.named(name).any(|m| m.kernel_name().as_str() == name && m.wwid != *wwid)
         };
-        let mut bindings = core::mem::take(&mut self.bindings);
         let name = bindings.allocate(&settings.alias_prefix, wwid, &taken);
         self.bindings = bindings;
         self.save(StateFile::Bindings, out);
@@ -146,7 +217,7 @@ impl Core {
             self.refuse_alias(&wanted, &wwid, holder, out);
             return fallback();
         }
-        let holder = self.maps.values().find(|m| {
+        let holder = self.named(wanted.as_str()).find(|m| {
             let here = m.observed.as_ref().map(|o| &o.name);
             let coming = m.inflight.as_ref().and_then(|i| i.op.takes_name());
             m.id != id && (here == Some(&wanted) || coming == Some(&wanted))
@@ -167,7 +238,8 @@ impl Core {
         let mut at = from;
         for _ in 0..self.maps.len() {
             let wanted = &self.maps[&at].name;
-            let holder = self.maps.values().find(|m| m.observed.as_ref().is_some_and(|o| o.name == *wanted));
+            let has = |m: &&Map| m.observed.as_ref().is_some_and(|o| o.name == *wanted);
+            let holder = self.named(wanted.as_str()).find(has);
             match holder {
                 Some(m) if m.id == target => return true,
                 Some(m) if m.id != at => at = m.id,

@@ -47,6 +47,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
         map.looked_like = None;
+        self.list_names(id);
         self.dirty.insert(id);
         if self.maps[&id].observed.is_some() && self.maps[&id].mark.is_wanted() {
             self.set_mark(id, false, out); // somebody else has made it
@@ -183,6 +184,7 @@ impl Core {
         map.readiness = Readiness::default();
         out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: false });
         self.dirty.insert(id);
+        self.list_names(id);
         self.names_freed();
         self.dirty_successors(id);
     }

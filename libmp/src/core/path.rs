@@ -253,6 +253,11 @@ impl Health {
         }
     }
 
+    /// What the device itself has told of who it is holds no more.
+    pub fn forget_pages(&mut self) {
+        (self.unread_pages, self.vendor_page) = (UnreadPages::default(), VendorPage::default());
+    }
+
     /// Of a path never checked.
     pub fn new(checker: Checker, prioritizer: Prioritizer, interval: Duration) -> Self {
         Self {

@@ -23,13 +23,23 @@ struct Machine {
     answer: fn(u8) -> ScsiReply,
     said: Vec<(Level, String)>,
     probes: u32,
+    wwid: &'static str,
+    inquiry: Vec<u8>,
 }
 
 impl Machine {
     fn new(defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
         let config = config(defaults);
         let core = Core::new(CoreInit { pid: 1, resident: true });
-        let mut machine = Self { core, now: Instant::from_micros(0), answer, said: Vec::new(), probes: 0 };
+        let mut machine = Self {
+            core,
+            now: Instant::from_micros(0),
+            answer,
+            said: Vec::new(),
+            probes: 0,
+            wwid: "3600a0b8",
+            inquiry: Vec::new(),
+        };
         let mut out = Outbox::new();
         machine.core.start(machine.now, &mut out);
         machine.carry_out(out, &config);
@@ -72,7 +82,8 @@ impl Machine {
                 let raw = RawProbe {
                     sectors: 2048,
                     udev_initialized: true,
-                    properties: ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), "3600a0b8".into())).into(),
+                    properties: ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), self.wwid.into())).into(),
+                    inquiry: self.inquiry.clone(),
                     ..RawProbe::default()
                 };
                 Event::Probed { token, probe: Ok(Box::new(raw)) }
@@ -175,6 +186,35 @@ fn a_path_whose_wwid_is_another_leaves_its_map_before_it_is_probed() {
         let uevent = Uevent { action, name: "sda".into(), properties };
         machine.core.handle(machine.now, Event::Uevent(uevent), &mut Outbox::new());
         assert!(machine.core.paths().all(|path| path.map().is_none()), "{action:?}");
+    }
+}
+
+#[test]
+fn another_lun_has_another_serial_number() {
+    for is_said in [true, false] {
+        let mut machine = Machine::new("", |_| good("00 80 0004 20 37 37 20"));
+        machine.inquiry = [0, 0, 3].into(); // so old that the device itself is asked
+        machine.reconfigure("checker_timeout 9");
+        machine.advance(60);
+        let serial = |machine: &Machine| machine.core.paths().next()?.facts.as_ref().map(|f| f.serial.clone());
+        assert_eq!(serial(&machine).as_deref(), Some("77"));
+        machine.reconfigure("checker_timeout 8");
+        assert_eq!(serial(&machine).as_deref(), Some("77"), "it is still known after another look");
+
+        (machine.wwid, machine.answer) = ("3600b", |_| refused("72 03 11 00"));
+        if is_said {
+            let properties = [("ID_SERIAL".into(), "3600b".into())].into();
+            let uevent = Uevent { action: UeventAction::Change, name: "sda".into(), properties };
+            let mut out = Outbox::new();
+            machine.core.handle(machine.now, Event::Uevent(uevent), &mut out);
+            machine.carry_out(out, &config("checker_timeout 8"));
+        } else {
+            machine.reconfigure("checker_timeout 7");
+        }
+        assert_eq!(serial(&machine).as_deref(), Some(""), "{is_said}: nobody knows yet");
+        machine.answer = |_| good("00 80 0004 20 38 38 20");
+        machine.advance(120);
+        assert_eq!(serial(&machine).as_deref(), Some("88"));
     }
 }
 
