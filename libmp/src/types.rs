@@ -239,6 +239,7 @@ impl fmt::Display for Errno {
             19 => "ENODEV: no such device",
             22 => "EINVAL: invalid argument",
             28 => "ENOSPC: no space left",
+            95 => "EOPNOTSUPP: not supported",
             105 => "ENOBUFS: no room left",
             110 => "ETIMEDOUT: timed out",
             n => return write!(f, "errno {n}"),

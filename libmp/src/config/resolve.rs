@@ -312,6 +312,7 @@ impl Config {
             fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
             strict_timing: stack.is_yes(Key::StrictTiming),
             remove_retries: unsigned(Key::RemoveRetries),
+            reassign_maps: stack.is_yes(Key::ReassignMaps),
         }
     }
 }
@@ -335,6 +336,7 @@ pub(super) fn globals_of_defaults() -> Globals {
         fabric_notifications: false,
         strict_timing: false,
         remove_retries: 0,
+        reassign_maps: false,
     }
 }
 

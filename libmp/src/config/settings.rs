@@ -287,6 +287,8 @@ pub struct Globals {
     pub strict_timing: bool,
     /// How often the removal of a map in use is tried again.
     pub remove_retries: u32,
+    /// Devices that stand on a path directly are moved over to its map.
+    pub reassign_maps: bool,
 }
 
 /// Settings of one path.

@@ -117,6 +117,8 @@ pub struct Orders {
     pub reload: bool,
     /// Take the size of its paths.
     pub resize: bool,
+    /// What stands on its paths directly is moved over to it.
+    pub reassign: bool,
     /// Suspended by an operator: leave it so.
     pub suspended: bool,
     /// Suspend or resume it now.

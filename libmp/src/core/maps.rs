@@ -261,7 +261,7 @@ impl Core {
         let wwid = self.maps[&id].wwid.clone();
         let Some(map) = self.maps.get_mut(&id) else { return };
         match done.op {
-            DmOp::Query => {}
+            DmOp::Query | DmOp::Reassign { .. } => {}
             DmOp::Message { .. } => map.message_backoff.clear(),
             _ => map.backoff.clear(),
         }
@@ -309,6 +309,7 @@ impl Core {
                 map.orders.suspend_or_resume = None;
             }
             DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
+            DmOp::Reassign { .. } => map.orders.reassign = false,
             DmOp::Query => {}
         }
     }
@@ -366,6 +367,9 @@ impl Core {
     }
 
     fn failed(&mut self, now: Instant, id: MapId, done: &Inflight, failure: DmFailure, out: &mut Outbox) {
+        if matches!(done.op, DmOp::Reassign { .. }) {
+            return self.not_reassigned(id, failure, out);
+        }
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
         let ordered = map.orders.remove.take().is_some()

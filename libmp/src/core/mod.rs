@@ -32,6 +32,7 @@ pub mod path;
 pub mod plan;
 pub mod queueing;
 pub mod readiness;
+mod reassign;
 pub mod reconfigure;
 pub mod refused;
 pub mod rehearsal;

@@ -74,6 +74,7 @@ impl Core {
         for path_id in failed {
             self.failed_by_kernel(now, path_id, out);
         }
+        self.reassign_if_wanted(id, old.as_ref());
         self.count_usable(now, id, out);
     }
 

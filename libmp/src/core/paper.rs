@@ -68,7 +68,7 @@ fn change(map: &mut RawMap, op: &DmOp) {
         DmOp::Suspend => map.suspended = true,
         DmOp::Resume { .. } => map.suspended = false,
         DmOp::Message { messages } => messages.iter().for_each(|message| tell(map, message)),
-        DmOp::Create { .. } | DmOp::Remove { .. } | DmOp::Query => {}
+        DmOp::Create { .. } | DmOp::Remove { .. } | DmOp::Reassign { .. } | DmOp::Query => {}
     }
 }
 

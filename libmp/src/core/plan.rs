@@ -72,7 +72,8 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
             .or_else(|| if s.map.hold_until.is_some() { None } else { reload(s, observed) })
     };
     let change = if s.may_load { change() } else { None };
-    change.or_else(|| if s.may_tell { messages(s, observed) } else { None })
+    let tell = || if s.may_tell { messages(s, observed) } else { None };
+    change.or_else(tell).or_else(|| reassign(s, observed))
 }
 
 fn create(s: &Situation<'_>) -> Option<Planned> {
@@ -202,6 +203,13 @@ fn stay(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let messages = ["@cancel_deferred_remove".to_string()].into();
         planned(DmOp::Message { messages }, "it has a path again")
     })
+}
+
+/// Last of all: what stands on a path is moved to a map that is as it should be.
+fn reassign(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let may = s.map.orders.reassign && !observed.suspended;
+    let paths = observed.table().filter(|_| may)?.paths().map(|path| path.devt).collect();
+    Some(planned(DmOp::Reassign { paths }, "its paths are used directly"))
 }
 
 /// Everything that messages can mend, in one operation.

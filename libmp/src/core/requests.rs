@@ -146,6 +146,7 @@ impl Core {
             Command::Resize(name) => self.resize(name, out),
             Command::ForceQueueingDaemon => self.force_queueing(true),
             Command::RestoreQueueingDaemon => self.force_queueing(false),
+            Command::Reset(name) => self.on_map(name, |map| map.orders.reassign = true),
             Command::Reload(name) => self.on_map(name, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => {

@@ -196,7 +196,8 @@ fn another_lun_has_another_serial_number() {
         machine.inquiry = [0, 0, 3].into(); // so old that the device itself is asked
         machine.reconfigure("checker_timeout 9");
         machine.advance(60);
-        let serial = |machine: &Machine| machine.core.paths().next()?.facts.as_ref().map(|f| f.serial.clone());
+        let serial =
+            |machine: &Machine| machine.core.paths().next()?.facts.as_ref().map(|f| f.serial.clone());
         assert_eq!(serial(&machine).as_deref(), Some("77"));
         machine.reconfigure("checker_timeout 8");
         assert_eq!(serial(&machine).as_deref(), Some("77"), "it is still known after another look");

@@ -105,6 +105,13 @@ pub enum DmOp {
         /// For udev.
         flags: UdevFlags,
     },
+    /// Other devices of device-mapper that stand on one of these paths directly are moved over to the map: each
+    /// gets its own table again, with the map's number in the place of the path's. One that can't be moved stays as it
+    /// was. Fails where one could not be, after all have been tried.
+    Reassign {
+        /// Paths of the map.
+        paths: Vec<DevT>,
+    },
     /// Only read it.
     Query,
 }

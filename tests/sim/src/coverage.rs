@@ -66,6 +66,7 @@ impl Coverage {
                 DmOp::Message { .. } => "dm message",
                 DmOp::Suspend => "dm suspend",
                 DmOp::Resume { .. } => "dm resume",
+                DmOp::Reassign { .. } => "dm reassign",
                 DmOp::Query => "dm query",
             },
             Effect::SysfsWrite { .. } => "sysfs write",

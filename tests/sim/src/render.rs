@@ -134,6 +134,10 @@ fn op(wwid: &Wwid, op: &DmOp) -> String {
         DmOp::Message { messages } => format!("message {wwid} {}", messages.join(", ")),
         DmOp::Suspend => format!("suspend {wwid}"),
         DmOp::Resume { .. } => format!("resume {wwid}"),
+        DmOp::Reassign { paths } => {
+            let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
+            format!("reassign {wwid} {}", paths.join(" "))
+        }
         DmOp::Query => format!("query {wwid}"),
     }
 }

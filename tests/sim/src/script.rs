@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use libmp::core::event::{Event, Signal};
 use libmp::fabric::{Impairment, LinkFault, Message, News, Wwpn};
-use libmp::types::Errno;
+use libmp::types::{DevT, Errno};
 
 use crate::conf::Conf;
 use crate::daemon::Factory;
@@ -29,7 +29,7 @@ use crate::sim::Sim;
 use crate::trace::Trace;
 use crate::world::Nexus;
 use crate::world::disk::{Identity, Link, LunId, SdevState};
-use crate::world::dm::{Device, Kind, Table, Target};
+use crate::world::dm::{Device, Kind, MAJOR, Table, Target};
 use crate::world::scsi::Alua;
 
 /// A step that did not go as written.
@@ -304,6 +304,8 @@ impl Script {
             ["message", map, ref rest @ ..] => world.dm.message(map, &rest.join(" ")),
             ["rename", map, to] => world.dm.rename(map, to),
             ["remove", map] => world.dm.remove(map, false),
+            ["suspend", map] => world.dm.suspend(map, true),
+            ["resume", map] => world.dm.resume(map, 0),
             ["reload", map, ref rest @ ..] => {
                 let sectors =
                     world.dm.by_name(map).and_then(|d| d.live.as_ref()).map_or(2048, Table::sectors);
@@ -320,7 +322,15 @@ impl Script {
                 let table = Table { read_only: false, targets: vec![half(0), half(512)] };
                 world.dm.load_table(map, table).and_then(|()| world.dm.resume(map, 0))
             }
-            _ => return Err("message, reload, rename, remove, create or zero".into()),
+            ["linear", map, disk] => {
+                let on = world.disks.values().find(|d| d.name == disk).ok_or("no such disk")?.devt;
+                let target = Target { start: 0, sectors: 2048, kind: Kind::Linear { on } };
+                let table = Table { read_only: false, targets: vec![target] };
+                world.dm.load_table(map, table).and_then(|()| world.dm.resume(map, 0))
+            }
+            _ => {
+                return Err("message, reload, rename, remove, suspend, resume, create, zero or linear".into());
+            }
         };
         result.map_err(|errno| errno.to_string())?;
         self.sim.world.settle();
@@ -354,14 +364,7 @@ impl Script {
                 let reloads = seen - std::mem::replace(&mut self.reloads, seen);
                 if reloads == number::<u64>(count)? { Ok(()) } else { Err(format!("{reloads} reloads")) }
             }
-            ["layer", name, attribute, value] => {
-                let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
-                let mut all = BTreeMap::new();
-                disk.layers.show(&mut all);
-                all.insert("queue/max_sectors_kb".into(), disk.layers.max_sectors_kb.to_string());
-                let is = all.into_iter().find(|(known, _)| known.ends_with(attribute)).map(|(_, is)| is);
-                if is.as_deref() == Some(value) { Ok(()) } else { Err(format!("it is {is:?}")) }
-            }
+            ["layer", name, attribute, value] => self.expect_layer(name, attribute, value),
             ["claimed", name, wanted] => {
                 let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
                 let is = if disk.claimed { "yes" } else { "no" };
@@ -372,6 +375,7 @@ impl Script {
                 let marked = self.sim.world.files.failed.contains(wwid);
                 if marked { Ok(()) } else { Err("it is not".into()) }
             }
+            ["linear", name, "on", below] => self.expect_linear(name, below),
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),
             ["daemon", "running"] => self.sim.daemon.as_ref().map(drop).ok_or("it is not running".into()),
@@ -394,6 +398,27 @@ impl Script {
             }
             _ => Err(format!("{step}: no such expectation")),
         }
+    }
+
+    fn expect_linear(&self, name: &str, below: &str) -> Step {
+        let device = self.device(name)?;
+        let on = device.live.iter().flat_map(|table| &table.targets).find_map(|target| match target.kind {
+            Kind::Linear { on } => Some(on),
+            _ => None,
+        });
+        let map = self.device(below).map(|device| DevT::new(MAJOR, device.minor));
+        let disk = self.sim.world.disks.get(below).map(|disk| disk.devt).ok_or("no such device".to_owned());
+        let wanted = map.or(disk)?;
+        if on == Some(wanted) { Ok(()) } else { Err(format!("it stands on {on:?}")) }
+    }
+
+    fn expect_layer(&self, name: &str, attribute: &str, value: &str) -> Step {
+        let disk = self.sim.world.disks.get(name).ok_or(format!("no disk {name}"))?;
+        let mut all = BTreeMap::new();
+        disk.layers.show(&mut all);
+        all.insert("queue/max_sectors_kb".into(), disk.layers.max_sectors_kb.to_string());
+        let is = all.into_iter().find(|(known, _)| known.ends_with(attribute)).map(|(_, is)| is);
+        if is.as_deref() == Some(value) { Ok(()) } else { Err(format!("it is {is:?}")) }
     }
 
     fn expect_map(&self, map: &str, what: &[&str]) -> Step {

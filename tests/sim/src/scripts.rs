@@ -58,5 +58,6 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("28-ghost-delay", include_str!("../scripts/28-ghost-delay.txt")),
     ("28-ghost-delay-over", include_str!("../scripts/28-ghost-delay-over.txt")),
     ("28-ghost-delay-restart", include_str!("../scripts/28-ghost-delay-restart.txt")),
+    ("29-reassign", include_str!("../scripts/29-reassign.txt")),
     ("27-udev-rules", include_str!("../scripts/27-udev-rules.txt")),
 ];

@@ -18,16 +18,25 @@ pub(super) fn of(devt: DevT) -> Vec<String> {
     all
 }
 
-/// Names of the devices that are made of this one; those of device-mapper by their own name.
-fn devices_on(devt: DevT) -> Vec<String> {
-    let Ok(entries) = fs::read_dir(format!("/sys/dev/block/{devt}/holders")) else { return Vec::new() };
-    let name = |entry: fs::DirEntry| {
+/// The devices that are made of this one: their kernel names and, of those of device-mapper, their own.
+fn on(devt: DevT) -> impl Iterator<Item = (String, Option<String>)> {
+    let entries = fs::read_dir(format!("/sys/dev/block/{devt}/holders"));
+    entries.into_iter().flatten().flatten().map(|entry| {
         let own = fs::read_to_string(Path::new("/sys/block").join(entry.file_name()).join("dm/name"));
-        own.map_or_else(|_| entry.file_name().to_string_lossy().into_owned(), |name| name.trim().into())
-    };
-    let mut names: Vec<String> = entries.flatten().map(name).collect();
+        (entry.file_name().to_string_lossy().into_owned(), own.ok().map(|name| name.trim_end().into()))
+    })
+}
+
+/// Their names; those of device-mapper by their own.
+fn devices_on(devt: DevT) -> Vec<String> {
+    let mut names: Vec<String> = on(devt).map(|(kernel, own)| own.unwrap_or(kernel)).collect();
     names.sort();
     names
+}
+
+/// The own names of those of device-mapper.
+pub(super) fn mapped_on(devt: DevT) -> impl Iterator<Item = String> {
+    on(devt).filter_map(|(_, own)| own)
 }
 
 /// `36 35 98:0 /root /mnt rw … - ext4 /dev/x rw` (proc(5)): the third field is the device, the fifth

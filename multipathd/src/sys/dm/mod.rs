@@ -10,6 +10,7 @@ mod node;
 mod ops;
 mod poll;
 mod read;
+mod reassign;
 
 use std::fs::{File, OpenOptions};
 use std::os::fd::AsRawFd;

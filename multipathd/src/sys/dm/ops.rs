@@ -28,7 +28,7 @@ const SUBSYSTEM_FLAG2: u32 = 0x400;
 
 /// Whether a caller waits until udev has seen the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wait {
+pub(super) enum Wait {
     ForUdev,
     No,
 }
@@ -112,11 +112,21 @@ impl Mapper {
                 self.step("suspend", Command::Suspend, &question).map(drop)
             }
             DmOp::Resume { flags } => self.resume(uuid, *flags, 0, Wait::No),
+            DmOp::Reassign { paths } => self.reassign(uuid, paths),
             DmOp::Query => Ok(()),
         }
     }
 
-    fn step(&self, step: &str, command: Command, question: &Question<'_>) -> Result<Answer, DmFailure> {
+    pub(super) fn call(&self, command: Command, question: &Question<'_>) -> Result<Answer, Errno> {
+        self.control.call(command, question)
+    }
+
+    pub(super) fn step(
+        &self,
+        step: &str,
+        command: Command,
+        question: &Question<'_>,
+    ) -> Result<Answer, DmFailure> {
         self.control.call(command, question).map_err(|errno| DmFailure::new(step, errno))
     }
 
@@ -269,7 +279,7 @@ impl Mapper {
     }
 
     /// A call that udev hears of.
-    fn announced(
+    pub(super) fn announced(
         &self,
         step: &str,
         command: Command,

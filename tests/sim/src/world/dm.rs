@@ -395,6 +395,29 @@ impl Dm {
         linear.filter(is_part).map(|d| d.name.clone()).collect()
     }
 
+    /// Moves what stands on these paths over to the map, as the adapter does: other people's tables.
+    pub fn reassign(&mut self, name: &str, paths: &[DevT]) -> Result<(), Errno> {
+        let map = DevT::new(MAJOR, self.by_name(name).ok_or(Errno::ENXIO)?.minor);
+        let mut result = Ok(());
+        let stands = |target: &Target| matches!(target.kind, Kind::Linear { on } if paths.contains(&on));
+        let tables = |device: &Device| device.live.iter().flat_map(|table| &table.targets).any(stands);
+        let all: Vec<u32> = self.devices.values().filter(|device| tables(device)).map(|d| d.minor).collect();
+        for minor in all {
+            let device = self.devices.get_mut(&minor).ok_or(Errno::ENXIO)?;
+            if device.suspended || device.inactive.is_some() {
+                result = Err(Errno::ENODEV);
+                continue;
+            }
+            for target in device.live.iter_mut().flat_map(|table| &mut table.targets) {
+                if stands(target) {
+                    target.kind = Kind::Linear { on: map };
+                }
+            }
+            self.linear.insert(minor);
+        }
+        result
+    }
+
     /// Everything there is to read of a device.
     pub fn read(&self, uuid: &str) -> Option<RawMap> {
         let device = self.by_uuid(uuid)?;

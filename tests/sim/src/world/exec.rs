@@ -36,6 +36,9 @@ pub enum Step {
     Remove {
         deferred: bool,
     },
+    Reassign {
+        paths: Vec<DevT>,
+    },
     /// Waits for udev; nothing is changed.
     Wait,
 }
@@ -52,6 +55,7 @@ impl Step {
             Self::Rename { .. } => "rename".into(),
             Self::RemovePartitions => "remove partitions".into(),
             Self::Remove { .. } => "remove".into(),
+            Self::Reassign { .. } => "reassign".into(),
             Self::Wait => "wait".into(),
         }
     }
@@ -100,6 +104,7 @@ impl Running {
             }
             DmOp::Suspend => vec![Step::Suspend { noflush: false }],
             DmOp::Resume { flags, .. } => vec![Step::Resume { flags: *flags }],
+            DmOp::Reassign { paths } => vec![Step::Reassign { paths: paths.clone() }],
             DmOp::Query => Vec::new(),
         };
         let uuid = uuid_of(wwid);
@@ -169,6 +174,7 @@ impl World {
                 Ok(())
             }
             Step::Remove { deferred } => self.dm.remove(&name, *deferred),
+            Step::Reassign { paths } => self.dm.reassign(&name, paths),
         }
     }
 
