@@ -178,12 +178,12 @@ impl Core {
     pub(super) fn map_gone(&mut self, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.looked_like = None;
-        if map.observed.take().is_none() {
-            return;
-        }
-        map.orders = crate::core::map::Orders { stay_away: true, ..Default::default() };
+        let Some(was) = map.observed.take() else { return };
+        // It was to go at its last close for want of paths: that is no reason to keep those out that have come since.
+        let stay_away = map.orders.stay_away || !was.deferred_remove;
+        map.orders = crate::core::map::Orders { stay_away, ..Default::default() };
         map.readiness = Readiness::default();
-        out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: false });
+        out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: was.deferred_remove });
         self.dirty.insert(id);
         self.list_names(id);
         self.names_freed();

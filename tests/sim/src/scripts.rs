@@ -4,6 +4,7 @@
 pub const SCRIPTS: &[(&str, &str)] = &[
     ("01-last-path-lost-deferred", include_str!("../scripts/01-last-path-lost-deferred.txt")),
     ("01-last-path-lost", include_str!("../scripts/01-last-path-lost.txt")),
+    ("01-back-before-last-close", include_str!("../scripts/01-back-before-last-close.txt")),
     ("02-another-interval", include_str!("../scripts/02-another-interval.txt")),
     ("02-failed-flush-keeps-queueing", include_str!("../scripts/02-failed-flush-keeps-queueing.txt")),
     ("02-foreign-queueing", include_str!("../scripts/02-foreign-queueing.txt")),
