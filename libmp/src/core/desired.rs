@@ -52,6 +52,12 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
     let mut members: Vec<&Path> = members.iter().copied().filter(|p| p.facts.is_some()).collect();
     members.sort_by_key(|p| p.order());
     let sectors = size(map, observed, &members)?;
+    // The kernel takes no table that is longer than one of its paths.
+    let all = members.len();
+    members.retain(|path| path.facts.as_ref().is_none_or(|f| f.sectors == 0 || f.sectors >= sectors));
+    if members.is_empty() && all > 0 {
+        return None;
+    }
     let groups = groups(map, &members);
     let selector: Selector = map.settings.selector.parse().unwrap_or_else(|_| default_selector());
     let queueing = map
@@ -73,11 +79,24 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
     })
 }
 
-/// A map keeps its size until an operator has it resized; a new one has that of its paths.
+/// A map keeps its size until it is ordered to take that of its paths; a new one has it.
 fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64> {
-    let of_paths = members.iter().filter_map(|p| p.facts.as_ref()).map(|f| f.sectors).find(|s| *s > 0);
+    let mut of_paths = members.iter().filter_map(|p| p.facts.as_ref()).map(|f| f.sectors);
     let of_kernel = observed.and_then(Observed::sectors);
-    if map.orders.resize { of_paths.or(of_kernel) } else { of_kernel.or(of_paths) }
+    let first = of_paths.find(|sectors| *sectors > 0);
+    let mut agreed =
+        || first.filter(|size| of_paths.all(|other| other == *size) && may_flush(observed, members));
+    if map.orders.resize { agreed().or(of_kernel) } else { of_kernel }.or(first)
+}
+
+/// A table of another size is loaded with a flush, which ends queueing: I/O that waits would fail, if there is no path that it
+/// can go to. A working path that is too small for the table of now comes in no other way.
+pub fn may_flush(observed: Option<&Observed>, members: &[&Path]) -> bool {
+    let size = observed.and_then(Observed::sectors).unwrap_or(0);
+    let active = |path: &Path| observed.and_then(|o| o.path_active(path.devt()));
+    let small = |path: &Path| path.facts.as_ref().is_some_and(|facts| facts.sectors < size);
+    members.iter().all(|path| active(path).is_none())
+        || members.iter().any(|path| path.is_usable() && active(path).unwrap_or_else(|| small(path)))
 }
 
 /// The policy in force: that of the configuration, or the one that ALUA's priorities call for.

@@ -195,7 +195,7 @@ impl Core {
                 self.purge(id, out);
                 if let Some(map) = self.paths.get(&id).and_then(Path::map) {
                     self.size_told(map, id, out);
-                    self.auto_resize(map);
+                    self.auto_resize(map, out);
                 }
             }
         }

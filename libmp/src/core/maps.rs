@@ -15,6 +15,7 @@ use crate::core::path::Path;
 use crate::core::plan::{self, Planned, Situation};
 use crate::core::queueing::{Change, Phase as QueuePhase};
 use crate::core::readiness::Readiness;
+use crate::core::requests::Until;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
@@ -283,12 +284,12 @@ impl Core {
                 map.action = if map.orders.resize { MapAction::Resize } else { MapAction::Reload };
                 map.stats.map_loads += 1;
                 map.orders.reload = false;
-                map.orders.resize = false;
                 out.notify(Notice::MapReloaded {
                     map: name,
                     table: load.params.clone(),
                     reason: done.reason,
                 });
+                self.resized(id, load.sectors, out);
             }
             DmOp::Rename { to, .. } => {
                 map.action = MapAction::Rename;
@@ -370,6 +371,7 @@ impl Core {
         if matches!(done.op, DmOp::Reassign { .. }) {
             return self.not_reassigned(id, failure, out);
         }
+        let awaited = !self.waiting_for(Until::Map(id)).is_empty();
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
         let ordered = map.orders.remove.take().is_some()
@@ -377,7 +379,7 @@ impl Core {
             | map.orders.switch_to.take().is_some()
             | map.orders.reinstate.take().is_some()
             | core::mem::take(&mut map.orders.reload)
-            | core::mem::take(&mut map.orders.resize);
+            | (awaited && core::mem::take(&mut map.orders.resize));
         let is_message = matches!(done.op, DmOp::Message { .. });
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
         // Without a path nobody else looks at the map, and what other tools do to its queueing must be seen.

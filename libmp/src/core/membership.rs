@@ -10,7 +10,7 @@ use crate::config::settings::{GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::judge::{self, Wanted};
-use crate::core::map::{Map, MapId, Observed};
+use crate::core::map::{Map, MapId};
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
@@ -121,7 +121,6 @@ impl Core {
     /// What speaks against a path being one of this WWID's.
     fn contradiction(&self, id: PathId, wwid: &Wwid) -> Option<String> {
         let facts = self.paths[&id].facts.as_ref()?;
-        let mine = facts.sectors;
         let map = self.map_by_wwid(wwid)?;
         // What an earlier run has taken is not torn out of a map at work.
         let live = map.observed.as_ref().and_then(|o| o.path_active(facts.devt)).is_some();
@@ -136,22 +135,7 @@ impl Core {
                 "its serial number is {serial}, not {other} (path_grouping_policy group_by_serial merges them)"
             ));
         }
-        let kernel = map.observed.as_ref().and_then(Observed::sectors);
-        let of_members =
-            || map.members.iter().filter_map(|m| self.paths.get(m)?.facts.as_ref()).map(|f| f.sectors).next();
-        let size = kernel.or_else(of_members)?;
-        (size != mine).then(|| format!("its size is {mine} sectors, not {size}"))
-    }
-
-    /// A member that has become smaller than its map, and than the others: no table with it loads.
-    fn too_small(&self, id: PathId, map: MapId) -> Option<String> {
-        let map = self.maps.get(&map).filter(|m| m.rescans.is_empty() && !m.orders.resize)?;
-        let sectors = |p: &PathId| self.paths.get(p).and_then(|p| p.facts.as_ref()).map_or(0, |f| f.sectors);
-        let of_kernel = map.observed.as_ref().and_then(Observed::sectors);
-        let size = of_kernel.or_else(|| map.members.iter().map(sectors).max())?;
-        let mine = sectors(&id);
-        let alone = !map.members.iter().any(|p| sectors(p) >= size);
-        (mine > 0 && mine < size && !alone).then(|| format!("its size is {mine} sectors, not {size}"))
+        self.another_size(id, map, live)
     }
 
     /// Is this WWID to be multipathed (`find_multipaths`)?
@@ -234,6 +218,9 @@ impl Core {
         map.members.remove(&id);
         map.backoff.clear();
         out.notify(Notice::PathRemoved { map: Some(map.name.clone()), path: name });
+        if map.members.is_empty() {
+            self.reconsider(map_id, out);
+        }
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);
         self.end_hold_if_checked(now, map_id, out);

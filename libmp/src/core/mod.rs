@@ -352,6 +352,7 @@ impl Core {
 
     fn settled(&mut self, now: Instant, out: &mut Outbox) {
         self.refresh_maps(now, out);
+        self.take_sizes(out);
         if core::mem::take(&mut self.reload_all) {
             self.maps
                 .values_mut()

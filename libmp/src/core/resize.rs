@@ -10,11 +10,13 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::settings::AutoResize;
-use crate::core::Core;
+use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::map::{MapId, Observed};
-use crate::core::path::PathId;
+use crate::core::map::{Map, MapId, Observed};
+use crate::core::path::{Exclusion, Path, PathId, Standing};
+use crate::core::requests::Until;
 use crate::core::waiting::Awaited;
+use crate::core::{Core, Phase};
 use crate::ctl::{FAIL, OK};
 
 /// What the sizes of a map's paths come to.
@@ -59,8 +61,12 @@ impl Core {
         if map.rescans.remove(&id) && map.rescans.is_empty() {
             match self.sizes(map_id) {
                 Sizes::Same => self.answer_resize(map_id, Some(OK), out),
+                Sizes::New(_) if self.is_resize_awaited(map_id) && !self.may_flush(map_id) => {
+                    let text = "fail\nit has no working path, and I/O that waits would fail\n";
+                    self.answer_resize(map_id, Some(text), out);
+                }
                 Sizes::New(_) => {
-                    self.take_size(map_id);
+                    self.take_size(map_id, out);
                     self.answer_resize(map_id, None, out);
                 }
                 Sizes::Unclear => {
@@ -80,8 +86,10 @@ impl Core {
     }
 
     /// `auto_resize`, when a path has shown its size.
-    pub(super) fn auto_resize(&mut self, id: MapId) {
-        let Some(map) = self.maps.get(&id).filter(|m| m.rescans.is_empty()) else { return };
+    pub(super) fn auto_resize(&mut self, id: MapId, out: &mut Outbox) {
+        let same = matches!(self.sizes(id), Sizes::Same);
+        let Some(map) = self.maps.get_mut(&id).filter(|m| m.rescans.is_empty()) else { return };
+        map.orders.resize &= !same;
         let now = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
         let wanted = match (self.config.globals().auto_resize, self.sizes(id)) {
             (AutoResize::GrowOnly, Sizes::New(size)) => size > now,
@@ -89,22 +97,98 @@ impl Core {
             _ => false,
         };
         if wanted {
-            self.take_size(id);
+            self.take_size(id, out);
         }
     }
 
-    fn take_size(&mut self, id: MapId) {
+    fn is_resize_awaited(&self, id: MapId) -> bool {
+        !self.waiting_for(Until::Rescanned(id)).is_empty()
+    }
+
+    fn may_flush(&self, id: MapId) -> bool {
+        let Some(map) = self.maps.get(&id) else { return false };
+        desired::may_flush(map.observed.as_ref(), &self.members(map))
+    }
+
+    fn take_size(&mut self, id: MapId, out: &mut Outbox) {
         if let Some(map) = self.maps.get_mut(&id) {
             map.orders.resize = true;
             map.backoff.clear();
             self.dirty.insert(id);
+            self.reconsider(id, out);
+        }
+    }
+
+    /// What the size of a path says against its joining this map; `live`: it is in the map's table.
+    ///
+    /// Whatever was done while no daemon ran, or the configuration is read anew, the paths are taken as they are if they
+    /// agree, and the map follows them (`take_sizes`).
+    pub(super) fn another_size(&self, id: PathId, map: &Map, live: bool) -> Option<String> {
+        let mine = self.sectors(id);
+        let mut others = map.members.iter().filter(|p| **p != id).map(|p| self.sectors(*p));
+        let settling = matches!(self.phase, Phase::Enumerating | Phase::Settling);
+        let kernel = map.observed.as_ref().and_then(Observed::sectors);
+        let size = match kernel {
+            Some(size) if mine == size || (live && mine > size) => return None,
+            Some(size)
+                if (mine > size || settling || map.orders.resize) && others.all(|other| other == mine) =>
+            {
+                return None;
+            }
+            Some(size) => size,
+            None => others.next()?,
+        };
+        (size != mine).then(|| format!("its size is {mine} sectors, not {size}"))
+    }
+
+    /// A member that has become smaller than its map, and than the others: no table with it loads.
+    pub(super) fn too_small(&self, id: PathId, map: MapId) -> Option<String> {
+        let map = self.maps.get(&map).filter(|m| m.rescans.is_empty() && !m.orders.resize)?;
+        let of_kernel = map.observed.as_ref().and_then(Observed::sectors);
+        let size = of_kernel.or_else(|| map.members.iter().map(|p| self.sectors(*p)).max())?;
+        let mine = self.sectors(id);
+        let alone = !map.members.iter().any(|p| self.sectors(*p) >= size);
+        (mine > 0 && mine < size && !alone).then(|| format!("its size is {mine} sectors, not {size}"))
+    }
+
+    fn sectors(&self, id: PathId) -> u64 {
+        self.paths.get(&id).and_then(|path| path.facts.as_ref()).map_or(0, |facts| facts.sectors)
+    }
+
+    /// At the start and after a reconfigure: maps have the size that all of their paths show, those that are still asked
+    /// included.
+    pub(super) fn take_sizes(&mut self, out: &mut Outbox) {
+        for id in self.maps.keys().collect::<Vec<_>>() {
+            let Some(map) = self.maps.get_mut(&id).filter(|map| map.rescans.is_empty()) else { continue };
+            let asked = |p: &&PathId| self.paths.get(p).is_some_and(|path| path.probe.is_some());
+            map.rescans = map.members.iter().filter(asked).copied().collect();
+            if map.rescans.is_empty() && matches!(self.sizes(id), Sizes::New(_)) {
+                self.take_size(id, out);
+            }
+        }
+    }
+
+    /// A table of this size is live. It may have been ordered before the map was to have another.
+    pub(super) fn resized(&mut self, id: MapId, sectors: u64, out: &mut Outbox) {
+        let lags = matches!(self.sizes(id), Sizes::New(size) if size != sectors);
+        let Some(map) = self.maps.get_mut(&id).filter(|map| map.orders.resize && !lags) else { return };
+        map.orders.resize = false;
+        self.reconsider(id, out);
+    }
+
+    /// What spoke against a path being this map's may not do so any more.
+    pub(super) fn reconsider(&mut self, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        let refused = |path: &&Path| matches!(&path.standing, Standing::Excluded(Exclusion::Contradicts { wwid, .. }) if *wwid == map.wwid);
+        let again: Vec<PathId> = self.paths.values().filter(refused).map(|path| path.id).collect();
+        for path in again {
+            self.start_probe(path, out);
         }
     }
 
     fn sizes(&self, id: MapId) -> Sizes {
         let Some(map) = self.maps.get(&id) else { return Sizes::Unclear };
-        let sectors = |p: &PathId| self.paths.get(p).and_then(|p| p.facts.as_ref()).map_or(0, |f| f.sectors);
-        let mut all: Vec<u64> = map.members.iter().map(sectors).collect();
+        let mut all: Vec<u64> = map.members.iter().map(|p| self.sectors(*p)).collect();
         all.dedup();
         match (all.as_slice(), map.observed.as_ref().and_then(Observed::sectors)) {
             ([one], Some(now)) if *one == now => Sizes::Same,

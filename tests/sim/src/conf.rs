@@ -83,6 +83,8 @@ fn random_extra(rng: &mut Rng) -> Vec<String> {
         (200, "max_sectors_kb 512"),
         (150, "flap_dampening no"),
         (150, "recheck_wwid yes"),
+        (150, "auto_resize grow_only"),
+        (150, "auto_resize grow_shrink"),
         (100, "purge_disconnected yes"),
         (150, "delay_watch_checks 3\n\tdelay_wait_checks 4"),
     ];

@@ -26,6 +26,7 @@ pub enum Act {
     Unmap,
     SwapLun,
     WrongSize,
+    Resize,
     Reload,
     ForeignMessage,
     ForeignMap,
@@ -56,6 +57,7 @@ pub const ACTS: &[(u32, Act)] = &[
     (4, Act::Unmap),
     (3, Act::SwapLun),
     (2, Act::WrongSize),
+    (3, Act::Resize),
     (5, Act::Reload),
     (10, Act::ForeignMessage),
     (3, Act::ForeignMap),
@@ -99,6 +101,7 @@ impl Sim {
             Act::PathLink | Act::HostLink | Act::LunLink => self.cut(act),
             Act::RemoveDisk | Act::AddDisk | Act::Unmap | Act::SwapLun | Act::WrongSize => self.rewire(act),
             Act::DeviceState | Act::ReadsFail | Act::AluaState | Act::LateUdev => self.sicken(act),
+            Act::Resize => self.resize(),
             Act::Reload
             | Act::ForeignMessage
             | Act::ForeignMap
@@ -158,6 +161,24 @@ impl Sim {
         if act != Act::WrongSize {
             // The host notices on its next scan.
             self.after(delay, Item::Rescan(name));
+        }
+    }
+
+    /// A LUN grows or shrinks. Each of its disks shows it when it is looked at: at once, late, or not at all.
+    fn resize(&mut self) {
+        let lun = self.rng.below(self.world.luns.len());
+        let sectors = 1024 * self.rng.within(1..=6);
+        self.world.luns[lun].identity.sectors = sectors;
+        let disks: Vec<String> =
+            self.world.disks.values().filter(|d| d.lun == Some(lun)).map(|d| d.name.clone()).collect();
+        let together = self.rng.per_mille(500);
+        for name in disks {
+            if together || self.rng.per_mille(300) {
+                self.world.rescan(&name);
+            } else if self.rng.per_mille(700) {
+                let delay = self.rng.millis(1000..=60_000);
+                self.after(delay, Item::Rescan(name));
+            }
         }
     }
 
@@ -357,7 +378,7 @@ impl Sim {
         let path = self.any_disk().unwrap_or_else(|| "sdzz".into());
         let map = self.any_map().unwrap_or_else(|| "nosuch".into());
         let group = self.rng.within(1..=3);
-        match self.rng.below(27) {
+        match self.rng.below(29) {
             0 => "show paths".into(),
             1 => "events".into(),
             2 => "show maps".into(),
@@ -380,6 +401,7 @@ impl Sim {
             23 => format!("explain {path}"),
             25 => "plan".into(),
             24 => format!("explain {map} json"),
+            26 | 27 => format!("resize map {map}"),
             _ => format!("show map {map} topology"),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use libmp::check::{Ask, CheckRequest};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::RequestId;
-use libmp::dm::op::{DmOp, uuid_of};
+use libmp::dm::op::{DmOp, Load, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
 
 use super::{Asked, Violation, Watch};
@@ -165,7 +165,10 @@ impl Watch {
         }
         let device = world.dm.by_uuid(&uuid_of(wwid));
         match op {
-            DmOp::Create { load, .. } => self.one_wwid(wwid.as_str(), &load.params),
+            DmOp::Create { load, .. } => {
+                self.fits(load)?;
+                self.one_wwid(wwid.as_str(), &load.params)
+            }
             DmOp::Reload { load, flush, .. } => {
                 let Some(device) = device else { return Ok(()) };
                 if let Some(live) = device.live.as_ref().filter(|t| t.sectors() != load.sectors && !flush) {
@@ -173,6 +176,7 @@ impl Watch {
                         format!("{} from {} to {} sectors", device.name, live.sectors(), load.sectors);
                     return Err(Violation::new("a-resize-flushes", detail));
                 }
+                self.fits(load)?;
                 self.one_wwid(wwid.as_str(), &load.params)
             }
             DmOp::Message { messages, .. } => {
@@ -184,6 +188,18 @@ impl Watch {
             }
             _ => Ok(()),
         }
+    }
+
+    fn fits(&self, load: &Load) -> Result<(), Violation> {
+        for devt in load.params.split_ascii_whitespace().filter_map(|word| word.parse::<DevT>().ok()) {
+            if let Some((name, known)) = self.known_by_devt(devt)
+                && (1..load.sectors).contains(&known.sectors)
+            {
+                let detail = format!("{name} has {} sectors, the table has {}", known.sectors, load.sectors);
+                return Err(Violation::new("a-table-fits", detail));
+            }
+        }
+        Ok(())
     }
 
     fn one_wwid(&self, wwid: &str, params: &str) -> Result<(), Violation> {

@@ -41,6 +41,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ),
     ("no-zero-times", "No port is told to give up at once, no session never to."),
     ("one-save-a-file", "A state file is not written twice at once: the older text could come out on top."),
+    ("a-table-fits", "No table is ordered that is longer than one of its paths."),
     ("a-resize-flushes", "A table of another size is loaded with a flushing suspend."),
     ("one-reply", "Each request gets exactly one reply, and none is outstanding at exit."),
     ("a-reply-in-time", "A reply comes within 4 s, whatever hangs."),
@@ -95,6 +96,8 @@ struct Known {
     /// The event after which it is another device, or none.
     came: u64,
     gone_since: Option<Instant>,
+    /// Its size when it was probed; 0: it was not, or had none.
+    sectors: u64,
     /// The last message of udev about it.
     told: u64,
     /// When the newest good check that was taken had been ordered.
@@ -214,6 +217,7 @@ impl Watch {
                             known.devt = probe.devt;
                         }
                         known.gone_since = None;
+                        known.sectors = probe.sectors;
                         if probe.udev_initialized {
                             let shown = probe.properties.get("ID_SERIAL").map_or("", String::as_str);
                             known.shows(now, shown);
@@ -346,6 +350,7 @@ impl Known {
     fn goes(&mut self, now: Instant, step: u64) {
         self.gone_since = self.gone_since.or(Some(now));
         self.came = step;
+        self.sectors = 0;
         self.wwid = None;
         self.usable_unmapped_since = None;
     }

@@ -64,13 +64,17 @@ impl Rest<'_> {
             return Err(Violation::new("rest-maps", format!("{name} is no multipath map")));
         };
         let sectors = device.live.as_ref().map_or(0, crate::world::dm::Table::sectors);
-        // In use without a path, and of another size than its LUN: nothing may be put into it.
-        if target.paths().count() == 0 && sectors != identity.sectors {
-            return Ok(());
-        }
-        // A map that was made when its LUN was smaller stays so until an operator has it resized.
-        if sectors > identity.sectors && target.valid_paths() > 0 {
-            return Err(Violation::new("rest-maps", format!("{name} has {sectors} sectors")));
+        // All paths show one size, and the configuration was read since; but a map without a working path waits for one, as
+        // its I/O would fail in the flush.
+        if sectors != identity.sectors {
+            if target.valid_paths() > 0 || disks.iter().any(|d| d.is_healthy(&self.world.luns)) {
+                let detail = format!("{name} has {sectors} sectors, its LUN {}", identity.sectors);
+                return Err(Violation::new("rest-maps", detail));
+            }
+            // No table can be loaded that is longer than its paths.
+            if sectors > identity.sectors {
+                return Ok(());
+            }
         }
         if !self.named(&identity.wwid, name) {
             let alias = self.conf.aliases.get(&identity.wwid);
@@ -79,7 +83,7 @@ impl Rest<'_> {
                 format!("{} is called {name} (alias {alias:?}, friendly names: {friendly})", identity.wwid);
             return Err(Violation::new("rest-maps", detail));
         }
-        self.paths(disks, device, target, sectors)?;
+        self.paths(disks, device, target)?;
         self.groups(lun, device, target)?;
         self.queueing(device, target)
     }
@@ -97,13 +101,12 @@ impl Rest<'_> {
         name == wwid
     }
 
-    fn paths(self, disks: &[&Disk], device: &Device, target: &Mpath, sectors: u64) -> Result<(), Violation> {
+    fn paths(self, disks: &[&Disk], device: &Device, target: &Mpath) -> Result<(), Violation> {
         let broken = |detail: String| Err(Violation::new("rest-paths", format!("{}: {detail}", device.name)));
         for disk in disks.iter().filter(|d| d.is_healthy(&self.world.luns)) {
             let Disk { name, devt, generation, .. } = disk;
             let mut here = target.paths().filter(|p| p.disk.devt == *devt);
             match here.next() {
-                None if disk.scanned.sectors != sectors => {}
                 None => return broken(format!("{name} ({devt}) is healthy and not in it")),
                 Some(path) if path.disk.generation != *generation => {
                     return broken(format!("{devt} in it is a disk that is gone, not {name}"));
