@@ -183,6 +183,8 @@ impl Core {
             Again::Yes => true,
         };
         if again {
+            // It was away, whatever is there now: nothing known of it holds for that.
+            let id = if probe.is_err() { self.gone_and_back(now, id, out) } else { id };
             self.start_probe(id, out);
             return;
         }
@@ -208,7 +210,11 @@ impl Core {
         if path.facts.as_ref().is_none_or(|f| f.devt == raw.devt && f.hctl == raw.hctl) {
             return id;
         }
-        let name = path.name.clone();
+        self.gone_and_back(now, id, out)
+    }
+
+    fn gone_and_back(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> PathId {
+        let name = self.paths[&id].name.clone();
         self.path_gone(now, id, out);
         self.new_path(&name)
     }

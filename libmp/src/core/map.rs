@@ -116,7 +116,7 @@ pub struct Orders {
     /// Load the table even if it is the same.
     pub reload: bool,
     /// Take the size of its paths.
-    pub resize: bool,
+    pub resize: Option<Resize>,
     /// What stands on its paths directly is moved over to it.
     pub reassign: bool,
     /// Suspended by an operator: leave it so.
@@ -127,6 +127,15 @@ pub struct Orders {
     pub reinstate: Option<DevT>,
     /// Switch to this group (from 1) now.
     pub switch_to: Option<u32>,
+}
+
+/// Who has it take the size of its paths.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resize {
+    /// The configuration, or what was found at the start: it holds until it is done.
+    ByItself,
+    /// An operator: it holds as long as he waits for it.
+    Ordered,
 }
 
 /// An operator's suspend or resume.

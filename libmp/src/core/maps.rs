@@ -9,13 +9,12 @@ use crate::config::settings::{Failback, FlushOnLastDel, NoPathRetry};
 use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
-use crate::core::map::{Inflight, Map, MapId, Observed, Purpose};
+use crate::core::map::{Inflight, Map, MapId, Observed, Purpose, Resize};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{self, Planned, Situation};
 use crate::core::queueing::{Change, Phase as QueuePhase};
 use crate::core::readiness::Readiness;
-use crate::core::requests::Until;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
@@ -281,7 +280,7 @@ impl Core {
             DmOp::Reload { load, flags, .. } => {
                 self.told_ready(now, id, *flags);
                 let Some(map) = self.maps.get_mut(&id) else { return };
-                map.action = if map.orders.resize { MapAction::Resize } else { MapAction::Reload };
+                map.action = if map.orders.resize.is_some() { MapAction::Resize } else { MapAction::Reload };
                 map.stats.map_loads += 1;
                 map.orders.reload = false;
                 out.notify(Notice::MapReloaded {
@@ -371,7 +370,6 @@ impl Core {
         if matches!(done.op, DmOp::Reassign { .. }) {
             return self.not_reassigned(id, failure, out);
         }
-        let awaited = !self.waiting_for(Until::Map(id)).is_empty();
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
         let ordered = map.orders.remove.take().is_some()
@@ -379,7 +377,7 @@ impl Core {
             | map.orders.switch_to.take().is_some()
             | map.orders.reinstate.take().is_some()
             | core::mem::take(&mut map.orders.reload)
-            | (awaited && core::mem::take(&mut map.orders.resize));
+            | map.orders.resize.take_if(|resize| *resize == Resize::Ordered).is_some();
         let is_message = matches!(done.op, DmOp::Message { .. });
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
         // Without a path nobody else looks at the map, and what other tools do to its queueing must be seen.

@@ -9,7 +9,7 @@ use crate::check::{CheckState, Judged};
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{DmFailure, Peer, RequestId, Survey};
-use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
+use crate::core::map::{Map, MapId, MapStats, Removal, Resize, SuspendOrder};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
@@ -507,7 +507,8 @@ impl Core {
         let orders = &mut map.orders;
         orders.remove = orders.remove.filter(|_| removing);
         orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
-        (orders.reload, orders.resize, orders.reinstate, orders.switch_to) = (false, false, None, None);
+        orders.resize = orders.resize.filter(|resize| *resize == Resize::ByItself);
+        (orders.reload, orders.reinstate, orders.switch_to) = (false, None, None);
     }
 }
 

@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 use crate::config::settings::AutoResize;
 use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
-use crate::core::map::{Map, MapId, Observed};
+use crate::core::map::{Map, MapId, Observed, Resize};
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::requests::Until;
 use crate::core::waiting::Awaited;
@@ -66,7 +66,8 @@ impl Core {
                     self.answer_resize(map_id, Some(text), out);
                 }
                 Sizes::New(_) => {
-                    self.take_size(map_id, out);
+                    let ordered = self.is_resize_awaited(map_id);
+                    self.take_size(map_id, if ordered { Resize::Ordered } else { Resize::ByItself }, out);
                     self.answer_resize(map_id, None, out);
                 }
                 Sizes::Unclear => {
@@ -89,7 +90,7 @@ impl Core {
     pub(super) fn auto_resize(&mut self, id: MapId, out: &mut Outbox) {
         let same = matches!(self.sizes(id), Sizes::Same);
         let Some(map) = self.maps.get_mut(&id).filter(|m| m.rescans.is_empty()) else { return };
-        map.orders.resize &= !same;
+        map.orders.resize = map.orders.resize.filter(|_| !same);
         let now = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
         let wanted = match (self.config.globals().auto_resize, self.sizes(id)) {
             (AutoResize::GrowOnly, Sizes::New(size)) => size > now,
@@ -97,7 +98,7 @@ impl Core {
             _ => false,
         };
         if wanted {
-            self.take_size(id, out);
+            self.take_size(id, Resize::ByItself, out);
         }
     }
 
@@ -110,9 +111,9 @@ impl Core {
         desired::may_flush(map.observed.as_ref(), &self.members(map))
     }
 
-    fn take_size(&mut self, id: MapId, out: &mut Outbox) {
+    fn take_size(&mut self, id: MapId, who: Resize, out: &mut Outbox) {
         if let Some(map) = self.maps.get_mut(&id) {
-            map.orders.resize = true;
+            map.orders.resize.get_or_insert(who);
             map.backoff.clear();
             self.dirty.insert(id);
             self.reconsider(id, out);
@@ -131,7 +132,8 @@ impl Core {
         let size = match kernel {
             Some(size) if mine == size || (live && mine > size) => return None,
             Some(size)
-                if (mine > size || settling || map.orders.resize) && others.all(|other| other == mine) =>
+                if (mine > size || settling || map.orders.resize.is_some())
+                    && others.all(|other| other == mine) =>
             {
                 return None;
             }
@@ -143,7 +145,7 @@ impl Core {
 
     /// A member that has become smaller than its map, and than the others: no table with it loads.
     pub(super) fn too_small(&self, id: PathId, map: MapId) -> Option<String> {
-        let map = self.maps.get(&map).filter(|m| m.rescans.is_empty() && !m.orders.resize)?;
+        let map = self.maps.get(&map).filter(|m| m.rescans.is_empty() && m.orders.resize.is_none())?;
         let of_kernel = map.observed.as_ref().and_then(Observed::sectors);
         let size = of_kernel.or_else(|| map.members.iter().map(|p| self.sectors(*p)).max())?;
         let mine = self.sectors(id);
@@ -163,7 +165,7 @@ impl Core {
             let asked = |p: &&PathId| self.paths.get(p).is_some_and(|path| path.probe.is_some());
             map.rescans = map.members.iter().filter(asked).copied().collect();
             if map.rescans.is_empty() && matches!(self.sizes(id), Sizes::New(_)) {
-                self.take_size(id, out);
+                self.take_size(id, Resize::ByItself, out);
             }
         }
     }
@@ -171,8 +173,10 @@ impl Core {
     /// A table of this size is live. It may have been ordered before the map was to have another.
     pub(super) fn resized(&mut self, id: MapId, sectors: u64, out: &mut Outbox) {
         let lags = matches!(self.sizes(id), Sizes::New(size) if size != sectors);
-        let Some(map) = self.maps.get_mut(&id).filter(|map| map.orders.resize && !lags) else { return };
-        map.orders.resize = false;
+        let Some(map) = self.maps.get_mut(&id).filter(|map| map.orders.resize.is_some() && !lags) else {
+            return;
+        };
+        map.orders.resize = None;
         self.reconsider(id, out);
     }
 

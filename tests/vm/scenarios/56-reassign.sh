@@ -34,7 +34,7 @@ scenario() {
     done &
     local writer=$!
     expect_eq 'what has a state of its own is refused' "$(ctl reset map "$(maps)" | tr '\n' ' ')" \
-        'fail moving origin over: a table of type snapshot-origin is left alone: EOPNOTSUPP: not supported '
+        'moving origin over: a table of type snapshot-origin is left alone: EOPNOTSUPP: not supported '
     expect_eq 'the others stand on the map' "$(stands_on root) $(stands_on home)" "$map $map"
     expect_eq 'with the same blocks' "$(dmsetup table home)" "0 2048 linear $map 4096"
     expect_eq 'and the same data' "$(sums root)" "$before"
