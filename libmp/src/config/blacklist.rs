@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use super::devices::Table;
 use super::diag::{Sink, Span};
+use super::kind::Text;
 use super::layers::Setting;
 use super::options::Key;
 use super::parser::Block;
@@ -23,7 +24,7 @@ pub struct Rule {
 
 impl Rule {
     fn new(setting: &Setting) -> Self {
-        let pattern = Pattern::rule(setting.value.as_str()).expect("checked when it was read");
+        let pattern = Pattern::checked_rule(setting.value.text());
         Self { pattern, span: setting.span }
     }
 }
@@ -68,7 +69,7 @@ pub struct Rules {
     /// On vendor and product.
     pub device: Vec<DeviceRule>,
     /// All of them, while they are added: one that is there already is not added again.
-    known: BTreeSet<(Key, String, Option<String>)>,
+    known: BTreeSet<(Key, Text, Option<Text>)>,
 }
 
 impl Rules {
@@ -81,7 +82,7 @@ impl Rules {
                 Key::Property => &mut self.property,
                 _ => &mut self.protocol,
             };
-            if self.known.insert((setting.key, setting.value.as_str().into(), None)) {
+            if self.known.insert((setting.key, setting.value.text(), None)) {
                 list.push(Rule::new(setting));
             }
         }
@@ -94,7 +95,7 @@ impl Rules {
         }
         let pattern = |key| {
             let setting = block.settings.iter().find(|setting| setting.key == key)?;
-            Some(Pattern::rule(setting.value.as_str()).expect("checked when it was read"))
+            Some(Pattern::checked_rule(setting.value.text()))
         };
         let (vendor, product) = (pattern(Key::Vendor), pattern(Key::Product));
         if vendor.is_some() || product.is_some() {
@@ -108,14 +109,14 @@ impl Rules {
             let Some(setting) = device.layer.get(Key::ProductBlacklist) else { continue };
             // A vendor can be no rule: `!*` is a pattern and no inverted one.
             let Ok(vendor) = Pattern::rule(device.vendor.as_str()) else { continue };
-            let product = Pattern::rule(setting.value.as_str()).expect("checked when it was read");
+            let product = Pattern::checked_rule(setting.value.text());
             let (vendor, product) = (Some(vendor), Some(product));
             self.push_device(DeviceRule { vendor, product, span: setting.span, derived: true });
         }
     }
 
     fn push_device(&mut self, rule: DeviceRule) {
-        let text = |pattern: &Option<Pattern>| pattern.as_ref().map(|pattern| pattern.as_str().into());
+        let text = |pattern: &Option<Pattern>| pattern.as_ref().map(Pattern::text);
         // A pattern that is missing is another one than an empty one.
         let key = if rule.vendor.is_some() { Key::Vendor } else { Key::Product };
         if self.known.insert((key, text(&rule.vendor).unwrap_or_default(), text(&rule.product))) {

@@ -1,6 +1,6 @@
 //! The hardware table: entries matched by vendor, product and revision.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -29,23 +29,18 @@ pub struct Device {
 
 impl Device {
     /// From a block; `None`, and said why, if it could never match.
-    fn new(block: &Block, sink: &mut Sink<'_>) -> Option<Self> {
-        if block.is_too_wide(sink) {
-            return None;
-        }
-        let mut layer = Layer::default();
-        block.settings.iter().for_each(|setting| layer.set(setting.clone()));
+    fn new(span: Span, layer: Layer, sink: &mut Sink<'_>) -> Option<Self> {
         let pattern = |key| {
             let Value::Text(text) = layer.value(key)? else { return None };
-            Some(Pattern::new(text).expect("checked when it was read"))
+            Some(Pattern::checked(text.clone()))
         };
         let (Some(vendor), Some(product)) = (pattern(Key::Vendor), pattern(Key::Product)) else {
             let missing = if layer.get(Key::Vendor).is_none() { "vendor" } else { "product" };
             let message = alloc::format!("this `device` has no {missing}: the entry is ignored");
-            sink.report(Severity::Error, "incomplete-device", block.span, message, None);
+            sink.report(Severity::Error, "incomplete-device", span, message, None);
             return None;
         };
-        Some(Self { vendor, product, revision: pattern(Key::Revision), layer, span: block.span })
+        Some(Self { vendor, product, revision: pattern(Key::Revision), layer, span })
     }
 
     /// `None` for a revision that is not known: it is then not held against the entry.
@@ -59,14 +54,19 @@ impl Device {
     }
 
     /// Entries of equal names are for the same devices.
-    fn name(&self) -> Name {
-        let text = |pattern: &Pattern| String::from(pattern.as_str());
-        (text(&self.vendor), text(&self.product), self.revision.as_ref().map(text))
+    fn name(&self) -> Name<'_> {
+        (self.vendor.as_str(), self.product.as_str(), self.revision.as_ref().map(Pattern::as_str))
     }
 }
 
 /// Vendor, product and revision as written.
-type Name = (String, String, Option<String>);
+type Name<'a> = (&'a str, &'a str, Option<&'a str>);
+
+/// Finds most of what is not equal (FNV-1a).
+fn hash((vendor, product, revision): &Name<'_>) -> u64 {
+    let bytes = [*vendor, "\0", *product, "\0", revision.unwrap_or("\0")].into_iter().flat_map(str::bytes);
+    bytes.fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3))
+}
 
 /// All entries, the built-in ones first, each source's after those before it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -74,26 +74,46 @@ pub struct Table {
     entries: Vec<Device>,
     /// While entries are added: those so far, in their order, but for the ones that later ones took the place of.
     added: Vec<Option<Device>>,
-    /// Where in `added` each is.
-    known: BTreeMap<Name, usize>,
+    /// Hash of the name of each, and where in `added` it is.
+    known: BTreeSet<(u64, usize)>,
 }
 
 impl Table {
     /// Adds an entry. An earlier one for exactly the same devices is merged into it, which moves
     /// what that one says to the place of the new one.
     pub(super) fn add(&mut self, block: &Block, sink: &mut Sink<'_>) {
-        let Some(mut new) = Device::new(block, sink) else { return };
-        let earlier = self.known.insert(new.name(), self.added.len());
+        if block.is_too_wide(sink) {
+            return;
+        }
+        self.push(block.span, block.settings.clone(), sink);
+    }
+
+    /// The same for one that is built in; its settings are taken out.
+    pub(super) fn add_built_in(&mut self, block: &mut Block, sink: &mut Sink<'_>) {
+        self.push(block.span, core::mem::take(&mut block.settings), sink);
+    }
+
+    fn push(&mut self, span: Span, settings: Vec<Setting>, sink: &mut Sink<'_>) {
+        let Some(mut new) = Device::new(span, Layer::of(settings), sink) else { return };
+        let hash = hash(&new.name());
+        let same = |at: &usize| self.added[*at].as_ref().is_some_and(|earlier| earlier.name() == new.name());
+        let earlier = self.known.range((hash, 0)..=(hash, usize::MAX)).map(|(_, at)| *at).find(same);
         if let Some(earlier) = earlier.and_then(|at| self.added[at].take()) {
             new.layer.fill_from(earlier.layer);
             reconcile_features(&mut new.layer);
         }
+        self.known.insert((hash, self.added.len()));
         self.added.push(Some(new));
+    }
+
+    /// So many will be added.
+    pub(super) fn reserve(&mut self, entries: usize) {
+        self.added.reserve(entries);
     }
 
     /// All are added.
     pub(super) fn finish(&mut self) {
-        self.entries.extend(core::mem::take(&mut self.added).into_iter().flatten());
+        self.entries = core::mem::take(&mut self.added).into_iter().flatten().collect();
         self.known.clear();
     }
 
@@ -125,7 +145,7 @@ pub(super) fn reconcile_features(layer: &mut Layer) {
             layer.set(Setting { key, value: Value::Word(value), span: features.span });
         }
     }
-    let value = Value::Text(without_features(text));
+    let value = Value::Text(without_features(text).into());
     layer.set(Setting { value, ..features });
 }
 

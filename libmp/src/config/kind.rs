@@ -1,6 +1,6 @@
 //! What a keyword takes: the text of a value → [`Value`], with a remark where it is not as meant.
 
-use alloc::borrow::ToOwned;
+use alloc::borrow::{Cow, ToOwned};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -8,6 +8,9 @@ use core::fmt::Write as _;
 
 use super::diag::{Severity, did_you_mean};
 use super::regex::{self, Pattern};
+
+/// Text of a value. That of the built-in table, of which there is much, stays where it is.
+pub type Text = Cow<'static, str>;
 
 /// A value, checked and in one of three shapes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,7 +20,7 @@ pub enum Value {
     /// A number within the keyword's range.
     Number(i64),
     /// Free text.
-    Text(String),
+    Text(Text),
 }
 
 impl Value {
@@ -27,6 +30,15 @@ impl Value {
             Self::Word(word) => word,
             Self::Text(text) => text,
             Self::Number(_) => "",
+        }
+    }
+
+    /// The same, to keep.
+    pub(super) fn text(&self) -> Text {
+        match self {
+            Self::Word(word) => Cow::Borrowed(word),
+            Self::Text(text) => text.clone(),
+            Self::Number(_) => Text::default(),
         }
     }
 
@@ -115,6 +127,10 @@ impl Reading {
     fn good(value: Value) -> Self {
         Self { value: Some(value), remark: None }
     }
+    /// As it stands in the file.
+    fn text(text: &str) -> Self {
+        Self::good(Value::Text(Cow::Owned(text.to_owned())))
+    }
     fn bad(message: String, help: Option<String>) -> Self {
         Self { value: None, remark: Some(Remark { severity: Severity::Error, message, help }) }
     }
@@ -154,7 +170,7 @@ impl Kind {
             Self::Words(words) => read_word(words, text),
             Self::Number(kind) => read_number(kind, text),
             Self::Name if text.contains('/') => Reading::bad("`/` can't be part of a name".into(), None),
-            Self::Text | Self::Name => Reading::good(Value::Text(text.into())),
+            Self::Text | Self::Name => Reading::text(text),
             Self::Counted(at) => read_counted(at, text),
             Self::Pattern => read_pattern(text, Pattern::new(text).err()),
             Self::Rule => read_pattern(text, Pattern::rule(text).err()),
@@ -164,6 +180,16 @@ impl Kind {
             Self::ReservationKey => read_reservation_key(text),
             Self::UidAttrs => read_uid_attrs(text),
             Self::UidCallout => read_uid_callout(text),
+        }
+    }
+
+    /// What [`Self::read`] makes of a text that is known to be good, without a second look at it.
+    pub(super) fn take(self, text: &'static str) -> Reading {
+        match self {
+            Self::Text | Self::Name | Self::Counted(_) | Self::Pattern | Self::Rule => {
+                Reading::good(Value::Text(Cow::Borrowed(text)))
+            }
+            _ => self.read(text, &RootOnly),
         }
     }
 
@@ -330,12 +356,12 @@ fn read_counted(at: usize, text: &str) -> Reading {
         Some(number) if usize::try_from(number) != Ok(follow) => {
             Reading::bad(format!("the count says {number}, and the words after it are {follow}"), right())
         }
-        Some(_) => Reading::good(Value::Text(text.into())),
+        Some(_) => Reading::text(text),
     }
 }
 
 fn read_pattern(text: &str, error: Option<regex::Error>) -> Reading {
-    let Some(error) = error else { return Reading::good(Value::Text(text.into())) };
+    let Some(error) = error else { return Reading::text(text) };
     let help = match error {
         regex::Error::Repeat if text.starts_with('*') => {
             Some(format!("a regular expression, not a shell pattern: write `\".{text}\"`"))
@@ -371,7 +397,7 @@ fn read_reservation_key(text: &str) -> Reading {
     match u64::from_str_radix(digits, 16) {
         Ok(key) if sane && matches!(flag, "" | "aptpl") => {
             let flag = if flag.is_empty() { "" } else { ":aptpl" };
-            Reading::good(Value::Text(format!("{key:#x}{flag}")))
+            Reading::good(Value::Text(format!("{key:#x}{flag}").into()))
         }
         _ => Reading::bad(format!("`{text}` is not {}", Kind::ReservationKey.describe()), None),
     }
@@ -380,7 +406,7 @@ fn read_reservation_key(text: &str) -> Reading {
 fn read_uid_attrs(text: &str) -> Reading {
     let (good, bad): (Vec<&str>, Vec<&str>) =
         text.split_ascii_whitespace().partition(|word| word.contains(':'));
-    let value = Some(Value::Text(good.join(" ")));
+    let value = Some(Value::Text(good.join(" ").into()));
     match bad.first() {
         None => Reading { value, remark: None },
         Some(word) => Reading::but(
@@ -394,7 +420,7 @@ fn read_uid_attrs(text: &str) -> Reading {
 
 fn read_uid_callout(text: &str) -> Reading {
     if callout_program(text).is_some_and(|program| matches!(program, "scsi_id" | "dasdinfo")) {
-        return Reading::good(Value::Text(text.into()));
+        return Reading::text(text);
     }
     let message = format!(
         "no program is run for the WWID, and what `{text}` prints is not known here: the line has no effect"
@@ -432,7 +458,7 @@ mod tests {
         read(kind, text).remark.unwrap().help.unwrap_or_default()
     }
     fn number(text: &str) -> Value {
-        Value::Text(text.into())
+        Value::Text(text.to_owned().into())
     }
 
     #[test]

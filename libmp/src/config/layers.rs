@@ -25,6 +25,14 @@ pub struct Layer {
 }
 
 impl Layer {
+    /// What a block says; of a keyword that stands there twice, the last.
+    pub(super) fn of(mut settings: Vec<Setting>) -> Self {
+        settings.reverse();
+        settings.sort_by_key(|setting| setting.key);
+        settings.dedup_by_key(|setting| setting.key);
+        Self { settings }
+    }
+
     /// The setting of a keyword.
     pub fn get(&self, key: Key) -> Option<&Setting> {
         self.find(key).ok().map(|at| &self.settings[at])

@@ -47,8 +47,8 @@ pub(super) fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
 }
 
 /// Outside quotes everything that is not ASCII separates words too.
-fn separates(c: char) -> bool {
-    !c.is_ascii() || c.is_ascii_whitespace() || c == '\u{b}' || c == '\0'
+fn separates(byte: u8) -> bool {
+    !byte.is_ascii() || matches!(byte, b' ' | b'\t'..=b'\r' | 0)
 }
 
 /// The tokens of a line, up to a comment. `out` is emptied first.
@@ -56,7 +56,7 @@ pub(super) fn tokens<'a>(line: &'a str, out: &mut Vec<Token<'a>>) {
     out.clear();
     let mut at = 0;
     loop {
-        at = line.len() - line[at..].trim_start_matches(separates).len();
+        at += line.bytes().skip(at).take_while(|byte| separates(*byte)).count();
         let rest = &line[at..];
         let (kind, len) = match rest.as_bytes().first() {
             None | Some(b'!' | b'#') => return,
@@ -64,7 +64,8 @@ pub(super) fn tokens<'a>(line: &'a str, out: &mut Vec<Token<'a>>) {
             Some(b'}') => (TokenKind::Close, 1),
             Some(b'"') => quoted(rest),
             Some(_) => {
-                let len = rest.find(|c| separates(c) || "!#{}\"".contains(c)).unwrap_or(rest.len());
+                let ends = |byte| separates(byte) || matches!(byte, b'!' | b'#' | b'{' | b'}' | b'"');
+                let len = rest.bytes().position(ends).unwrap_or(rest.len());
                 (TokenKind::Word(&rest[..len]), len)
             }
         };

@@ -41,7 +41,7 @@ pub fn check(
     environment: &Environment<'_>,
     around: &Surroundings<'_>,
 ) -> Vec<Diagnostic> {
-    let (config, blocks, sink) = Config::read_in(super::BUILT_IN, sources, environment);
+    let (config, blocks, sink) = Config::read_in(super::hwtable::blocks(None), sources, environment);
     let mut lint = Lint { config: &config, blocks: &blocks, sink };
     lint.endless_queueing();
     lint.contradictions();

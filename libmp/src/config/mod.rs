@@ -17,9 +17,9 @@ pub mod devices;
 pub mod diag;
 pub mod dump;
 pub mod edit;
-mod excerpt;
 pub mod fix;
 pub mod flaky;
+mod hwtable;
 pub mod kind;
 pub mod layers;
 mod legacy;
@@ -32,6 +32,7 @@ pub mod provenance;
 pub mod regex;
 pub mod resolve;
 pub mod settings;
+mod sorted;
 pub mod timeouts;
 
 use alloc::collections::BTreeMap;
@@ -53,8 +54,6 @@ use options::{Key, OPTIONS, Section};
 use parser::Block;
 use settings::{DeviceId, Globals};
 
-/// The built-in hardware table and blacklists, in the language of multipath.conf.
-const BUILT_IN: &str = include_str!("hwtable.conf");
 /// What messages call it.
 const BUILT_IN_NAME: &str = "built-in";
 /// Longest name of a device-mapper device.
@@ -124,37 +123,35 @@ impl Config {
 
     /// The same, on a machine that is known better.
     pub fn load_in(sources: &[Source<'_>], environment: &Environment<'_>) -> (Self, Vec<Diagnostic>) {
-        let (config, _, sink) = Self::read_in(BUILT_IN, sources, environment);
+        let (config, _, sink) = Self::read_in(hwtable::blocks(None), sources, environment);
         (config, sink.finish())
     }
 
     /// The same for what is asked of one device: of the built-in hardware table it has the entries that can be about it.
     pub fn load_for(sources: &[Source<'_>], environment: &Environment<'_>, device: &DeviceId<'_>) -> Self {
-        let built_in = excerpt::about(BUILT_IN, device.vendor);
-        Self::read_in(&built_in, sources, environment).0
+        Self::read_in(hwtable::blocks(Some(device.vendor)), sources, environment).0
     }
 
     /// The same, with the blocks of the files as they stand there, and room for more to say of them.
     fn read_in<'s>(
-        built_in: &'s str,
+        mut built_in: Vec<Block>,
         sources: &[Source<'s>],
         environment: &Environment<'_>,
     ) -> (Self, Vec<Block>, Sink<'s>) {
-        let mut texts = vec![(BUILT_IN_NAME, built_in)];
+        let mut texts = vec![(BUILT_IN_NAME, hwtable::TEXT)];
         texts.extend(sources.iter().map(|source| (source.name, source.text)));
-        let mut sink = Sink::new(texts.clone());
-        let mut built_in = Vec::new();
+        let names = texts.iter().map(|(name, _)| (*name).into()).collect();
+        let mut sink = Sink::new(texts);
         let mut user = Vec::new();
-        for (index, (_, text)) in (0..).zip(&texts) {
-            let blocks = parser::parse(index, text, environment.accounts, &mut sink);
-            if index == 0 { built_in = blocks } else { user.extend(blocks) }
+        for (index, source) in (1..).zip(sources) {
+            user.extend(parser::parse(index, source.text, environment.accounts, &mut sink));
         }
         user.iter_mut().for_each(legacy::all_devs);
         if environment.native_nvme_multipath {
             leave_nvme_to_the_kernel(&mut built_in);
         }
-        let mut config = Self::empty(texts.iter().map(|(name, _)| (*name).into()).collect());
-        config.add_devices(built_in.iter().chain(&user), &mut sink);
+        let mut config = Self::empty(names);
+        config.add_devices(&mut built_in, &user, &mut sink);
         config.add_sections(&user, &mut sink);
         // Below the rules of the files, and not listed twice.
         config.add_rules(user.iter().chain(&built_in), &mut sink);
@@ -168,7 +165,7 @@ impl Config {
     fn empty(names: Vec<String>) -> Self {
         let mut internal = Layer::default();
         for row in OPTIONS {
-            if let Some(value) = row.default.and_then(|text| row.kind.read(text, &RootOnly).value) {
+            if let Some(value) = row.default.and_then(|text| row.kind.take(text).value) {
                 internal.set(Setting { key: row.key, value, span: Span::default() });
             }
         }
@@ -187,8 +184,14 @@ impl Config {
         }
     }
 
-    fn add_devices<'b>(&mut self, blocks: impl Iterator<Item = &'b Block>, sink: &mut Sink<'_>) {
-        for block in blocks.filter(|block| block.section == Section::Device) {
+    /// Takes the settings out of those that are built in.
+    fn add_devices(&mut self, built_in: &mut [Block], user: &[Block], sink: &mut Sink<'_>) {
+        let is_device = |block: &Block| block.section == Section::Device;
+        self.devices.reserve(built_in.iter().chain(user).filter(|block| is_device(block)).count());
+        for block in built_in.iter_mut().filter(|block| is_device(block)) {
+            self.devices.add_built_in(block, sink);
+        }
+        for block in user.iter().filter(|block| is_device(block)) {
             self.devices.add(block, sink);
         }
         self.devices.finish();
@@ -309,7 +312,7 @@ fn check_map_name(name: &str) -> Result<(), &'static str> {
 fn leave_nvme_to_the_kernel(blocks: &mut [Block]) {
     for block in blocks.iter_mut().filter(|block| block.section == Section::Blacklist) {
         for setting in block.settings.iter_mut().filter(|setting| setting.key == Key::Devnode) {
-            setting.value = Value::Text(setting.value.as_str().replace("|nvme[0-9]", ""));
+            setting.value = Value::Text(setting.value.as_str().replace("|nvme[0-9]", "").into());
         }
     }
 }

@@ -4,6 +4,7 @@
 //! keyword is adding a row. Defaults are written as a file would write them.
 
 use super::kind::{INT_MAX, INT_MIN, Kind, NumberKind, UINT_MAX, Word};
+use super::sorted;
 
 /// Where a keyword may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -174,8 +175,11 @@ impl Key {
 
     /// The row of a keyword, by its name or an alias of it.
     pub fn find(name: &str) -> Option<&'static OptionRow> {
-        let by_name = OPTIONS.iter().find(|row| row.name == name);
-        by_name.or_else(|| OPTIONS.iter().find(|row| row.aliases.contains(&name)))
+        static BY_NAME: [u8; NAMES.len()] = sorted::order(NAMES);
+        match BY_NAME.binary_search_by_key(&name, |row| OPTIONS[usize::from(*row)].name) {
+            Ok(at) => Some(&OPTIONS[usize::from(BY_NAME[at])]),
+            Err(_) => OPTIONS.iter().find(|row| row.aliases.contains(&name)),
+        }
     }
 }
 
@@ -199,6 +203,11 @@ macro_rules! options {
                 kind: $kind, default: $default, status: $status, doc: $doc,
             },)*
         ];
+
+        /// Their names.
+        pub(in crate::config) const NAMES: &[&str] = &[$($name,)*];
+        /// The keywords themselves.
+        pub(in crate::config) const KEYS: &[Key] = &[$(Key::$key,)*];
     };
 }
 
@@ -535,6 +544,7 @@ options! {
         "A path that fails again and again within minutes waits before it is used again, unless it is the last one; yes if not set.";
 }
 }
+pub(super) use table::{KEYS, NAMES};
 pub use table::{Key, OPTIONS};
 
 #[cfg(test)]

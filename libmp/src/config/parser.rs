@@ -29,6 +29,11 @@ pub(super) struct Block {
 }
 
 impl Block {
+    /// One that says nothing yet.
+    pub(super) fn new(section: Section, span: Span) -> Self {
+        Self { section, span, settings: Vec::new(), unset: Vec::new(), broken: false, doubtful: false }
+    }
+
     /// Is it broken, so that it must not be used? Then it is said.
     pub(super) fn is_too_wide(&self, sink: &mut Sink<'_>) -> bool {
         let has = |key| self.settings.iter().any(|setting| setting.key == key);
@@ -163,22 +168,20 @@ impl<'t> Parser<'_, '_, 't> {
     fn push(&mut self, section: Option<Section>, span: Span) {
         let block = self.blocks.len();
         if let Some(section) = section {
-            self.blocks.push(Block {
-                section,
-                span,
-                settings: Vec::new(),
-                unset: Vec::new(),
-                broken: false,
-                doubtful: false,
-            });
+            self.blocks.push(Block::new(section, span));
         }
         self.stack.push(Frame { section, span, block, old: Vec::new() });
     }
 
     fn close(&mut self, token: &Token<'_>) {
-        if self.stack.pop().is_none() {
+        let Some(frame) = self.stack.pop() else {
             let message = "a `}` without a `{` before it: ignored".into();
             self.error("stray-brace", self.span(token), message, None);
+            return;
+        };
+        // A daemon keeps them; most have a few only.
+        if let Some(block) = self.blocks.get_mut(frame.block) {
+            block.settings.shrink_to_fit();
         }
     }
 

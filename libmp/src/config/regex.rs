@@ -19,8 +19,11 @@ mod program;
 mod oracle;
 
 use ::core::fmt;
-use alloc::string::String;
+use alloc::boxed::Box;
 
+use once_cell::race::OnceBox;
+
+use super::kind::Text;
 use program::Program;
 
 /// Longest pattern in bytes. The reference cuts lines at 1,023 bytes.
@@ -68,37 +71,69 @@ pub enum Error {
     TooLarge,
 }
 
-/// A compiled pattern.
-#[derive(Clone)]
+/// A pattern. It is compiled when it is first asked: a daemon holds some hundred of the built-in table, of which it asks few.
 pub struct Pattern {
-    text: String,
-    program: Program,
+    text: Text,
+    program: OnceBox<Program>,
     inverted: bool,
 }
 
 impl Pattern {
     /// Compiles a pattern of the `devices` section: taken as it is.
     pub fn new(text: &str) -> Result<Self, Error> {
-        Ok(Self { text: text.into(), program: compile(text)?, inverted: false })
+        compile(text).map(|program| Self::compiled(text, false, program))
     }
 
     /// Compiles a rule of a blacklist: a leading `!` inverts it, `\!` is a literal one.
     pub fn rule(text: &str) -> Result<Self, Error> {
-        let (pattern, inverted) = match text.strip_prefix('!') {
-            Some(rest) => (rest, true),
-            None => (text, false),
-        };
-        Ok(Self { text: text.into(), program: compile(pattern)?, inverted })
+        let (pattern, inverted) = bare(text);
+        compile(pattern).map(|program| Self::compiled(text, inverted, program))
+    }
+
+    fn compiled(text: &str, inverted: bool, program: Program) -> Self {
+        Self { text: Text::Owned(text.into()), program: OnceBox::with_value(Box::new(program)), inverted }
+    }
+
+    /// One that [`Self::new`] takes, as is known already.
+    pub(super) fn checked(text: Text) -> Self {
+        Self { text, program: OnceBox::new(), inverted: false }
+    }
+
+    /// One that [`Self::rule`] takes, as is known already.
+    pub(super) fn checked_rule(text: Text) -> Self {
+        Self { inverted: bare(&text).1, ..Self::checked(text) }
+    }
+
+    /// What is compiled of it.
+    fn program(&self) -> &Program {
+        let text = if self.inverted { bare(&self.text).0 } else { &self.text };
+        self.program.get_or_init(|| Box::new(compile(text).expect("checked when it was read")))
     }
 
     /// Does it match somewhere in `subject`?
     pub fn is_match(&self, subject: &[u8]) -> bool {
-        self.program.is_match(subject) != self.inverted
+        self.program().is_match(subject) != self.inverted
     }
 
     /// The pattern as written, `!` included.
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    /// The same, to keep.
+    pub(super) fn text(&self) -> Text {
+        self.text.clone()
+    }
+}
+
+/// A rule without the `!` that inverts it, and whether there is one.
+fn bare(rule: &str) -> (&str, bool) {
+    rule.strip_prefix('!').map_or((rule, false), |rest| (rest, true))
+}
+
+impl Clone for Pattern {
+    fn clone(&self) -> Self {
+        Self { text: self.text.clone(), program: OnceBox::new(), inverted: self.inverted }
     }
 }
 

@@ -366,7 +366,7 @@ fn native_nvme_multipath_is_left_alone() {
 #[test]
 fn the_built_in_table_is_written_as_it_is_read() {
     let dump = good("").dump();
-    let devices = &BUILT_IN[BUILT_IN.find("devices {").unwrap()..];
+    let devices = &hwtable::TEXT[hwtable::TEXT.find("devices {").unwrap()..];
     assert!(dump.contains(devices));
     assert!(dump.starts_with(
         "defaults {\n\tverbosity 2\n\tpolling_interval 5\n\tmax_polling_interval 20\n\treassign_maps \"no\"\n"

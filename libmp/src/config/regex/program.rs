@@ -25,19 +25,24 @@ pub(super) enum Op {
 pub(super) enum Program {
     /// Matches every string.
     Always,
-    /// Most patterns of the hardware table: a piece of text, perhaps tied to an end.
-    Literal { bytes: Box<[u8]>, start: bool, end: bool },
+    /// Most patterns of the hardware table: one of some pieces of text with `|` between them, perhaps tied to an end.
+    Literal { choice: Box<[u8]>, start: bool, end: bool },
     /// The rest.
     States { ops: Box<[Op]>, first: Option<Box<ByteSet>> },
 }
 
-/// The program of a pattern that is only text, perhaps between `^` and `$`.
+/// The program of a pattern that is only text or a choice `(a|b)`, perhaps between `^` and `$`.
 pub(super) fn literal(pattern: &[u8]) -> Option<Program> {
     let start = pattern.first() == Some(&b'^');
     let end = pattern.len() > usize::from(start) && pattern.last() == Some(&b'$');
     let text = &pattern[usize::from(start)..pattern.len() - usize::from(end)];
     let plain = |b: &u8| !b"\\|*+?{()[.^$".contains(b);
-    text.iter().all(plain).then(|| Program::Literal { bytes: text.into(), start, end })
+    let choice = match text {
+        [b'(', inside @ .., b')'] if inside.iter().all(|b| *b == b'|' || plain(b)) => inside,
+        _ if text.iter().all(plain) => text,
+        _ => return None,
+    };
+    Some(Program::Literal { choice: choice.into(), start, end })
 }
 
 impl Program {
@@ -59,12 +64,14 @@ impl Program {
     pub(super) fn is_match(&self, subject: &[u8]) -> bool {
         match self {
             Self::Always => true,
-            Self::Literal { bytes, start, end } => match (start, end) {
-                (true, true) => subject == &**bytes,
-                (true, false) => subject.starts_with(bytes),
-                (false, true) => subject.ends_with(bytes),
-                (false, false) => contains(subject, bytes),
-            },
+            Self::Literal { choice, start, end } => {
+                choice.split(|b| *b == b'|').any(|text| match (start, end) {
+                    (true, true) => subject == text,
+                    (true, false) => subject.starts_with(text),
+                    (false, true) => subject.ends_with(text),
+                    (false, false) => contains(subject, text),
+                })
+            }
             Self::States { ops, first } => {
                 if first.as_ref().is_some_and(|set| !subject.iter().any(|&b| set.contains(b))) {
                     return false;
