@@ -36,7 +36,9 @@ pub(super) fn literal(pattern: &[u8]) -> Option<Program> {
     let start = pattern.first() == Some(&b'^');
     let end = pattern.len() > usize::from(start) && pattern.last() == Some(&b'$');
     let text = &pattern[usize::from(start)..pattern.len() - usize::from(end)];
-    let plain = |b: &u8| !b"\\|*+?{()[.^$".contains(b);
+    let plain = |b: &u8| {
+        !matches!(b, b'\\' | b'|' | b'*' | b'+' | b'?' | b'{' | b'(' | b')' | b'[' | b'.' | b'^' | b'$')
+    };
     let choice = match text {
         [b'(', inside @ .., b')'] if inside.iter().all(|b| *b == b'|' || plain(b)) => inside,
         _ if text.iter().all(plain) => text,
