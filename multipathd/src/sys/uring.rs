@@ -7,18 +7,23 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use io_uring::{IoUring, opcode, types};
 use libmp::types::Errno;
 use tokio::sync::{Notify, oneshot};
 
-use super::buffer::Buffer;
+use super::buffer::{self, Buffer};
 use super::lane::Closing;
 use super::poll::{Readable, readable};
 use super::{errno_of, last_errno};
 
 /// Reads handed over in one call; more of them take more calls.
 const ENTRIES: u32 = 64;
+/// So many reads at once are more than a healthy machine has: some hang, and hold memory.
+const MANY: usize = 128;
+/// After this, whoever waited for them has let go of what it held, too.
+const LET_GO: Duration = Duration::from_secs(5);
 
 /// A ring, and the reads that are under way in it.
 pub struct Ring {
@@ -32,6 +37,8 @@ struct Inner {
     ring: IoUring,
     reads: HashMap<u64, Read>,
     next: u64,
+    /// There were many reads since there was none.
+    many: bool,
 }
 
 struct Read {
@@ -55,7 +62,7 @@ impl Ring {
         let event = unsafe { OwnedFd::from_raw_fd(fd) };
         ring.submitter().register_eventfd(event.as_raw_fd()).map_err(|error| errno_of(&error))?;
         let event = readable(event).map_err(|error| errno_of(&error))?;
-        let inner = Mutex::new(Inner { ring, reads: HashMap::new(), next: 0 });
+        let inner = Mutex::new(Inner { ring, reads: HashMap::new(), next: 0, many: false });
         let ring = Arc::new(Self { inner, queued: Notify::new(), event });
         tokio::spawn(ring.clone().submit_queued());
         tokio::spawn(ring.clone().reap());
@@ -96,6 +103,7 @@ impl Ring {
             return Err(Errno(libc::EAGAIN));
         }
         inner.reads.insert(id, Read { _file: file, _buffer: buffer, done });
+        inner.many |= inner.reads.len() >= MANY;
         Ok(())
     }
 
@@ -106,7 +114,7 @@ impl Ring {
             if let Err(errno) = result {
                 tracing::warn!("io_uring takes no reads at the moment: {errno}");
                 self.reap_now();
-                tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+                tokio::time::sleep(Duration::from_millis(50)).await;
                 self.queued.notify_one();
             }
         }
@@ -137,8 +145,16 @@ impl Ring {
                 }
             }
             if !ring.submission().cq_overflow() || inner.submit().is_err() {
-                return;
+                break;
             }
+        }
+        if inner.many && inner.reads.is_empty() {
+            inner.many = false;
+            inner.reads.shrink_to_fit();
+            tokio::spawn(async {
+                tokio::time::sleep(LET_GO).await;
+                buffer::give_back();
+            });
         }
     }
 }
@@ -202,7 +218,7 @@ mod tests {
             let hung = closing(File::from(hung));
             let other = closing(File::open("/dev/zero").expect("there"));
             let mut never = Box::pin(ring.read_start(hung, 512));
-            let late = tokio::time::timeout(std::time::Duration::from_millis(50), &mut never).await;
+            let late = tokio::time::timeout(Duration::from_millis(50), &mut never).await;
             assert!(late.is_err());
             assert_eq!(ring.read_start(other, 512).await, Ok(512));
             assert_eq!(ring.lock().reads.len(), 1);
