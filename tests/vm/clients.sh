@@ -48,15 +48,18 @@ client() { # NAME [ARGUMENTS]
 
 lun() { echo "/dev/$(debug_disk 0 "$1") /dev/$(debug_disk 1 "$1")"; } # NUMBER: its two paths
 
-if start; then
-    # shellcheck disable=SC2046
-    {
-        client probert $(lun 0) $(lun 1)
-        client sos $(lun 0)
-        client os_brick $(lun 0)
-        client libblockdev $(lun 1)
-    }
-fi
+# shellcheck disable=SC2046
+clients() {
+    client probert $(lun 0) $(lun 1)
+    # A report is made of one map while the other grows and goes. Both take long to load.
+    client sos $(lun 1) >/run/sos.log &
+    client os_brick $(lun 0)
+    wait $!
+    cat /run/sos.log
+    client libblockdev $(lun 1)
+}
+
+if start; then clients; fi
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || {
     systemctl status --no-pager $service
     journalctl -u $service --no-pager 2>/dev/null | tail -n 40

@@ -7,6 +7,7 @@ os_brick.py DISK DISK: the two paths of one map, whose name is its WWID
 import os
 import sys
 
+os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # names are not looked up here, and its resolver takes long to load
 sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # this file has the client's name
 from os_brick import privileged
 from os_brick.initiator import linuxscsi
