@@ -72,6 +72,8 @@ pub struct Map {
     pub message_backoff: Backoff,
     /// The first checks of new members are awaited until then.
     pub hold_until: Option<Instant>,
+    /// Somebody else is making it: it is left alone, and read again then.
+    pub unfinished: Option<Instant>,
     /// When it was last read though nobody had spoken of it.
     pub looked_at: Option<Instant>,
     /// A checker has found that its LUN is a snapshot that is not active (`emc_clariion`).
@@ -370,6 +372,7 @@ impl Map {
             backoff: Backoff::default(),
             message_backoff: Backoff::default(),
             hold_until: None,
+            unfinished: None,
             looked_at: None,
             inactive_snapshot: false,
             queue: Queue::default(),

@@ -159,7 +159,10 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.switch.due = false;
         map.orders.reinstate = None;
-        let untouched = map.action == MapAction::None && !map.members.is_empty() && map.observed.is_some();
+        let untouched = map.action == MapAction::None
+            && !map.members.is_empty()
+            && map.observed.is_some()
+            && map.unfinished.is_none();
         if untouched && !core::mem::replace(&mut map.said_adopted, true) {
             out.notify(Notice::MapAdopted { map: map.name.clone() });
         }
@@ -176,6 +179,7 @@ impl Core {
             self.timers.set(Timer::Retry(id), now + IDLE_RECHECK);
         }
         if self.maps.contains_key(&id) {
+            self.await_maker(now, id);
             self.plan_failback(now, id);
         }
         self.answer_map(id, Ok(()), out);
@@ -232,10 +236,12 @@ impl Core {
         match done.result {
             Ok(()) => {
                 self.succeeded(now, id, &inflight, was.as_ref(), out);
+                self.another_since(id, &inflight.op, is.as_ref());
                 self.set_observed(now, id, is, out);
             }
             Err(failure) => {
                 self.set_observed(now, id, is, out);
+                self.own_leftover(id, &inflight.op, &failure);
                 self.failed(now, id, &inflight, failure, out);
             }
         }

@@ -45,6 +45,7 @@ pub mod snapshot;
 pub mod table;
 pub mod timers;
 pub mod tuning;
+pub mod unfinished;
 pub mod unmapped;
 pub mod waiting;
 

@@ -47,6 +47,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
         map.looked_like = None;
+        self.review_making(now, id, old.as_ref());
         self.list_names(id);
         self.dirty.insert(id);
         if self.maps[&id].observed.is_some() && self.maps[&id].mark.is_wanted() {
@@ -183,6 +184,7 @@ impl Core {
         let stay_away = map.orders.stay_away || !was.deferred_remove;
         map.orders = crate::core::map::Orders { stay_away, ..Default::default() };
         map.readiness = Readiness::default();
+        map.unfinished = None;
         out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: was.deferred_remove });
         self.dirty.insert(id);
         self.list_names(id);

@@ -59,7 +59,7 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if let Some(order) = s.map.orders.suspend_or_resume {
         return Some(suspend_or_resume(s, order));
     }
-    if s.map.orders.suspended {
+    if s.map.orders.suspended || (s.map.unfinished.is_some() && s.map.orders.remove.is_none()) {
         return None;
     }
     if let Some(planned) = expel(s, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {

@@ -297,6 +297,7 @@ impl Core {
         let Some(id) = found else { return FAIL.into() };
         if let Some(map) = self.maps.get_mut(&id) {
             map.orders.stay_away = false;
+            map.unfinished = None;
             map.backoff.clear();
         }
         self.dirty.insert(id);

@@ -314,6 +314,10 @@ impl Script {
                     .and_then(|()| world.dm.suspend(map, true))
                     .and_then(|()| world.dm.resume(map, 0))
             }
+            ["load", map, sectors, ref rest @ ..] => {
+                world.load(map, number(sectors)?, &rest.join(" "), false)
+            }
+            ["clear", map] => world.dm.clear(map),
             ["create", map, ref uuid @ ..] => {
                 world.dm.create(map, uuid.first().copied().unwrap_or("")).map(drop)
             }
@@ -329,7 +333,10 @@ impl Script {
                 world.dm.load_table(map, table).and_then(|()| world.dm.resume(map, 0))
             }
             _ => {
-                return Err("message, reload, rename, remove, suspend, resume, create, zero or linear".into());
+                return Err(
+                    "message, reload, load, clear, rename, remove, suspend, resume, create, zero or linear"
+                        .into(),
+                );
             }
         };
         result.map_err(|errno| errno.to_string())?;

@@ -63,5 +63,6 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("28-ghost-delay-over", include_str!("../scripts/28-ghost-delay-over.txt")),
     ("28-ghost-delay-restart", include_str!("../scripts/28-ghost-delay-restart.txt")),
     ("29-reassign", include_str!("../scripts/29-reassign.txt")),
+    ("30-made-by-another", include_str!("../scripts/30-made-by-another.txt")),
     ("27-udev-rules", include_str!("../scripts/27-udev-rules.txt")),
 ];
