@@ -33,6 +33,8 @@ pub enum Defect {
     DoubleReplies,
     /// The same token is given again.
     SameToken,
+    /// Tables are longer than their paths.
+    TooLong,
     /// The name of a map is left as it is.
     NoRename,
     /// A second operation is ordered while one is under way.
@@ -110,6 +112,12 @@ impl Tampered {
             }
             (SwapPaths, Effect::Dm { token, wwid, op }) => {
                 let op = self.swap(&wwid, op);
+                vec![Effect::Dm { token, wwid, op }]
+            }
+            (TooLong, Effect::Dm { token, wwid, mut op }) => {
+                if let DmOp::Create { load, .. } | DmOp::Reload { load, .. } = &mut op {
+                    load.sectors += 8;
+                }
                 vec![Effect::Dm { token, wwid, op }]
             }
             (StaySuspended, Effect::Dm { token, wwid, op: DmOp::Reload { .. } }) if now_and_then => {
@@ -277,6 +285,10 @@ mod tests {
     #[test]
     fn a_path_in_the_wrong_map_is_caught() {
         caught(Defect::SwapPaths, &["no-wwids-mixed", "io-reaches-its-lun"]);
+    }
+    #[test]
+    fn a_table_longer_than_its_paths_is_caught() {
+        caught(Defect::TooLong, &["a-table-fits"]);
     }
     #[test]
     fn queueing_that_does_not_end_is_caught() {
