@@ -7,7 +7,7 @@ use libmp::types::Instant;
 use super::{Violation, Watch};
 use crate::conf::{Conf, Retry};
 use crate::world::World;
-use crate::world::io::Outcome;
+use crate::world::io::{Bio, Outcome};
 
 /// The daemon has so long to act on what it was told.
 const REACTION: Duration = Duration::from_secs(30);
@@ -16,7 +16,7 @@ impl Watch {
     /// One read or write ended.
     pub fn outcome(&mut self, world: &World, conf: &Conf, outcome: &Outcome) -> Result<(), Violation> {
         let minor = outcome.bio.minor;
-        let Some((lun, via)) = &outcome.reached else { return self.error(world, conf, minor) };
+        let Some((lun, via)) = &outcome.reached else { return self.error(world, conf, &outcome.bio) };
         let (meant, is) = (&*outcome.bio.wwid, &world.luns[*lun].identity.wwid);
         if meant == is {
             return Ok(());
@@ -37,13 +37,15 @@ impl Watch {
         since.max(excused).max(self.born).max(self.surveyed)
     }
 
-    fn error(&self, world: &World, conf: &Conf, minor: u32) -> Result<(), Violation> {
-        let Some(device) = world.dm.devices.get(&minor) else { return Ok(()) };
+    fn error(&self, world: &World, conf: &Conf, bio: &Bio) -> Result<(), Violation> {
+        // Its map may be gone, and another one have the number.
+        let device = world.dm.devices.get(&bio.minor).filter(|device| device.number == bio.device);
+        let Some(device) = device else { return Ok(()) };
         let may = conf.retry != Retry::Queue
             || self.queueing_disabled
             || self.dead
             || self.is_held_up(world.now, device.wwid().unwrap_or_default())
-            || world.now.saturating_since(self.free_since(minor, Instant::default())) < REACTION
+            || world.now.saturating_since(self.free_since(bio.minor, Instant::default())) < REACTION
             || device.mpath().is_none_or(|t| t.paths().count() == 0)
             || conf.flush_on_last_del != "never";
         if may {

@@ -64,6 +64,8 @@ pub struct Device {
     pub name: String,
     pub uuid: String,
     pub minor: u32,
+    /// Which of all devices there ever were: minors are given again.
+    pub number: u64,
     pub live: Option<Table>,
     pub inactive: Option<Table>,
     pub suspended: bool,
@@ -138,6 +140,8 @@ pub struct Dm {
     linear: BTreeSet<u32>,
     /// No minor below is free.
     lowest_free: u32,
+    /// So many devices have been created.
+    created: u64,
 }
 
 impl Dm {
@@ -169,10 +173,12 @@ impl Dm {
         }
         let minor = (self.lowest_free..1 << 20).find(|n| !self.devices.contains_key(n)).expect("few devices");
         self.lowest_free = minor + 1;
+        self.created += 1;
         let device = Device {
             name: name.to_owned(),
             uuid: uuid.to_owned(),
             minor,
+            number: self.created,
             live: None,
             inactive: None,
             suspended: false,

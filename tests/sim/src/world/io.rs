@@ -8,10 +8,12 @@ use libmp::types::Instant;
 use super::World;
 use super::disk::{Fate, LunId};
 
-/// One read or write, tagged with the WWID of the map that its sender opened.
+/// One read or write, tagged with the map that its sender opened, and its WWID.
 #[derive(Debug, Clone)]
 pub struct Bio {
     pub minor: u32,
+    /// Of the device: its minor may have become another one's.
+    pub device: u64,
     pub wwid: Rc<str>,
     /// Is it a look by udev's rules, which nobody misses?
     pub by_udev: bool,
@@ -39,8 +41,9 @@ impl World {
     }
 
     fn send(&mut self, minor: u32, by_udev: bool) {
-        let Some(wwid) = self.dm.devices.get(&minor).and_then(|d| d.wwid()) else { return };
-        let bio = Bio { minor, wwid: wwid.into(), by_udev, sent: self.now };
+        let Some(device) = self.dm.devices.get(&minor) else { return };
+        let Some(wwid) = device.wwid() else { return };
+        let bio = Bio { minor, device: device.number, wwid: wwid.into(), by_udev, sent: self.now };
         self.submit(bio);
         self.settle();
     }
@@ -48,7 +51,7 @@ impl World {
     fn submit(&mut self, mut bio: Bio) {
         bio.sent = self.now;
         loop {
-            let device = self.dm.devices.get_mut(&bio.minor).filter(|d| d.wwid() == Some(&*bio.wwid));
+            let device = self.dm.devices.get_mut(&bio.minor).filter(|d| d.number == bio.device);
             // Its map is gone; the number may be another one's by now.
             let Some(device) = device else { return self.end(bio, None) };
             if device.suspended {
@@ -95,6 +98,7 @@ impl World {
                 .dm
                 .devices
                 .get_mut(&bio.minor)
+                .filter(|d| d.number == bio.device)
                 .and_then(|d| d.mpath_mut())
                 .and_then(|t| t.fail(devt).ok());
             if let Some(change) = failing {
@@ -107,7 +111,8 @@ impl World {
 
     /// Is I/O of this map on its way to some disk?
     pub fn in_flight(&self, minor: u32) -> bool {
-        !self.calm && self.disks.values().any(|d| d.held.iter().any(|bio| bio.minor == minor))
+        let number = self.dm.devices.get(&minor).map(|device| device.number);
+        !self.calm && self.disks.values().any(|d| d.held.iter().any(|bio| Some(bio.device) == number))
     }
 
     /// After anything changed: I/O that waited for it goes on, until nothing moves any more.
