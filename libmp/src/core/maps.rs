@@ -90,13 +90,17 @@ impl Core {
         let mut members = self.members(map);
         members.retain(|path| !self.is_leaving(path));
         let members = Self::admitted(map, &members, now);
-        let desired: Option<Desired> = desired::desired(map, &members);
+        let strangers = self.strangers_in(id);
+        let holds = |devt: &DevT| map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
+        // No path of its own fits into the map: what is another LUN's by now is let go all the same.
+        let none = || strangers.iter().any(holds).then(|| desired::desired(map, &[])).flatten();
+        let desired: Option<Desired> = desired::desired(map, &members).or_else(none);
         plan::plan(&Situation {
             map,
             members: &members,
             desired: desired.as_ref(),
             name: &name,
-            strangers: &self.strangers_in(id),
+            strangers: &strangers,
             withhold: self.withholds(map, &members),
             may_load: !map.backoff.blocks(now),
             may_tell: !map.message_backoff.blocks(now),

@@ -43,6 +43,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("20-grown-meanwhile", include_str!("../scripts/20-grown-meanwhile.txt")),
     ("20-no-serial", include_str!("../scripts/20-no-serial.txt")),
     ("20-resize", include_str!("../scripts/20-resize.txt")),
+    ("20-none-fits", include_str!("../scripts/20-none-fits.txt")),
     ("20-resize-waits-for-a-path", include_str!("../scripts/20-resize-waits-for-a-path.txt")),
     ("20-smaller-path", include_str!("../scripts/20-smaller-path.txt")),
     ("21-bindings-not-saved", include_str!("../scripts/21-bindings-not-saved.txt")),
