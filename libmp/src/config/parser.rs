@@ -174,14 +174,9 @@ impl<'t> Parser<'_, '_, 't> {
     }
 
     fn close(&mut self, token: &Token<'_>) {
-        let Some(frame) = self.stack.pop() else {
+        if self.stack.pop().is_none() {
             let message = "a `}` without a `{` before it: ignored".into();
             self.error("stray-brace", self.span(token), message, None);
-            return;
-        };
-        // A daemon keeps them; most have a few only.
-        if let Some(block) = self.blocks.get_mut(frame.block) {
-            block.settings.shrink_to_fit();
         }
     }
 
