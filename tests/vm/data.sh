@@ -49,6 +49,7 @@ END
 }
 
 storage() {
+    rules_up
     san_scsi_debug $hosts 1 dev_size_mb=256 || return
     data_conf 0
     daemon_start || return
@@ -103,7 +104,7 @@ fault_restart() { daemon_stop; daemon_start; }
 
 all_online() {
     local d
-    for d in $(debug_disks); do [ "$(cat "/sys/block/$d/device/state")" = running ] || path_online "$d"; done
+    for d in $(debug_disks); do [ "$(<"/sys/block/$d/device/state")" = running ] || path_online "$d"; done
 }
 
 kinds=(fail fail reinstate reinstate offline offline online online delete rescan switch_group switchgroup all_offline

@@ -88,8 +88,16 @@ wait_for() {
 
 has() { grep -qE -- "$1"; }
 
+# line_like REGEX TEXT: the text has a line like that. No process is started for it, as each costs tens of milliseconds here.
+line_like() {
+    local - line IFS=$'\n'
+    set -f
+    for line in $2; do [[ $line =~ $1 ]] && return; done
+    return 1
+}
+
 # says REGEX COMMAND...: the command's output has a line like that. For poll and wait_for.
-says() { local regex=$1; shift; "$@" 2>/dev/null | grep -qE -- "$regex"; }
+says() { line_like "$1" "$("${@:2}" 2>/dev/null)"; }
 
 says_not() { ! says "$@"; }
 
@@ -122,9 +130,9 @@ names_up() {
     for name in multipath multipathd multipathc mpathpersist; do ln -sf "$MPCTL" "$names/$name"; done
 }
 
-# Columns of -ll are as wide as their widest entry: blanks are squeezed here.
+# Columns of -ll are as wide as their widest entry.
 path_is() { # DISK STATES [MAP]: path_is sdb 'active ready running'
-    ll ${3:+"$3"} 2>/dev/null | tr -s ' ' | grep -qE " $1 [0-9]+:[0-9]+ $2 ?\$"
+    says " $1 +[0-9]+:[0-9]+ +${2// / +} *$" ll ${3:+"$3"}
 }
 
 ready_paths() { # [MAP]: how many paths are in service, as -ll has it
@@ -133,12 +141,15 @@ ready_paths() { # [MAP]: how many paths are in service, as -ll has it
 
 conf() { cat >/etc/multipath.conf; }
 
-daemon_pid() { cat /run/multipathd.test.pid 2>/dev/null; }
+daemon_pid() { echo "$(</run/multipathd.test.pid)"; } 2>/dev/null
 
 daemon_alive() { kill -0 "$(daemon_pid)" 2>/dev/null; }
 
 # The daemon answers and has finished its start. A daemon that ended is not waited for.
-daemon_ready() { says 'idle|running' ctl show daemon && says_not 'configure|init' ctl show daemon; }
+daemon_ready() {
+    local state; state=$(ctl show daemon 2>/dev/null)
+    [[ $state =~ idle|running && ! $state =~ configure|init ]]
+}
 
 daemon_start() { # [ARGUMENTS of the daemon]
     touch "$MP_LOG"
@@ -172,6 +183,15 @@ daemon_kill() { # as a crash would
 # The reference, whatever is under test: for take-over and comparison.
 reference_start() { MPD=$reference/multipathd MPCTL=$vm/guest/reference-ctl daemon_start "$@"; }
 reference_stop() { daemon_stop; }
+
+# Our udev rules, which other scripts do without: device-mapper's rules are numbered 55 on Debian, so those of maps are 56 there.
+rules_up() {
+    install "$vm/bin/multipathctl" /sbin/multipath
+    mkdir -p /etc/udev/rules.d
+    cp "$vm"/etc/udev/*.rules /etc/udev/rules.d/
+    mv /etc/udev/rules.d/{11,56}-dm-mpath.rules
+    udevadm control --reload
+}
 
 # --- maps
 
@@ -269,6 +289,22 @@ io_start() {
     "$vm/guest/io.py" "$1" /run/io.score >/run/io.log 2>&1 &
     io_pid=$!
     poll 20 says 'writes [1-9]' cat /run/io.score || fail 'I/O starts' "$(cat /run/io.log)"
+}
+
+# The longest time without a write completed, in ms, while a command runs. What that says goes to the standard error.
+io_pause() { # COMMAND...
+    local status=0
+    kill -USR1 "$io_pid"
+    io_score >/dev/null
+    "$@" >&2 || status=$?
+    io_score | sed -E 's/.*longest ([0-9]+)\.([0-9]+).*/\1\2/; s/^0+(.)/\1/'
+    return $status
+}
+
+io_score() { # what is written from now on
+    touch /run/io.asked
+    poll 20 test /run/io.score -nt /run/io.asked
+    cat /run/io.score
 }
 
 io_stop() {

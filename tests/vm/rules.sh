@@ -8,22 +8,19 @@
 : >"$verdicts"
 rules=/etc/udev/rules.d
 
-# Device-mapper's rules are numbered 55 on Debian, so those of maps are 56 there.
 use() { # ours|theirs
     who=$1 pictures=/run/pictures/$1
     mkdir -p $rules "$pictures"
     rm -f $rules/*
     if [ "$who" = ours ]; then
         MPD=$vm/bin/multipathd MPCTL=$vm/bin/multipathctl
-        install "$vm/bin/multipathctl" /sbin/multipath
-        cp "$vm"/etc/udev/*.rules $rules/
-        mv $rules/11-dm-mpath.rules $rules/56-dm-mpath.rules
+        rules_up
     else
         MPD=$reference/multipathd MPCTL=$vm/guest/reference-ctl
         install "$reference/multipath" /sbin/multipath
         cp /opt/reference/lib/udev/rules.d/*.rules $rules/
+        udevadm control --reload
     fi
-    udevadm control --reload
     echo "== $who"
 }
 
