@@ -6,7 +6,7 @@ usage: io.py DEVICE SCORE [BLOCKS]
 Every write is a 64 KiB block full of its own number and block index; it is read back at once, and a random earlier block
 with it. SCORE is replaced (whole) as the work goes on; it holds
     writes N errors N mismatches N longest SECONDS last MONOTONIC
-where longest is the longest time between two completed writes. SIGTERM ends it with a last score.
+where longest is the longest time between two completed writes, since SIGUSR1 came if it did. SIGTERM ends it with a last score.
 """
 import mmap
 import os
@@ -35,8 +35,14 @@ def main():
 
     def save():
         with open(score + ".new", "w") as f:
-            f.write(f"writes {writes} errors {errors} mismatches {mismatches} longest {longest:.1f} last {last:.1f}\n")
+            f.write(f"writes {writes} errors {errors} mismatches {mismatches} longest {longest:.3f} last {last:.1f}\n")
         os.rename(score + ".new", score)
+
+    def forget(*_):
+        nonlocal longest, last, saved
+        longest, last, saved = 0.0, time.monotonic(), 0.0
+
+    signal.signal(signal.SIGUSR1, forget)
 
     def check(index):
         nonlocal mismatches
