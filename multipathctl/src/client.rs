@@ -6,16 +6,10 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use libmp::ctl::wire::{self, Decoder};
+use multipath_rules::socket::{ABSTRACT, ENVIRONMENT, PATH, address};
 use nix::errno::Errno;
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, sockopt};
 use nix::sys::time::TimeVal;
-
-/// The socket in the file system, tried first.
-const PATH: &str = "/run/multipathd.socket";
-/// The abstract socket, which older daemons have alone.
-const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
-/// Names another one.
-const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
 
 /// The reference's `uxsock_timeout`: its clients wait no longer.
 pub const REPLY_LIMIT: Duration = Duration::from_secs(4);
@@ -99,31 +93,6 @@ impl Client {
                 Err(error) => return Err(error.into()),
             }
         }
-    }
-}
-
-/// Does anybody listen? Does not wait: a full queue of connections has somebody who will take them.
-pub fn is_listening() -> bool {
-    let listens = |name: &str| {
-        let socket = socket::socket(
-            AddressFamily::Unix,
-            SockType::Stream,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            None,
-        );
-        let connected = socket.and_then(|socket| socket::connect(socket.as_raw_fd(), &address(name)?));
-        matches!(connected, Ok(()) | Err(Errno::EAGAIN))
-    };
-    match std::env::var(ENVIRONMENT) {
-        Ok(name) if !name.is_empty() => listens(&name),
-        _ => listens(PATH) || listens(ABSTRACT),
-    }
-}
-
-fn address(name: &str) -> nix::Result<UnixAddr> {
-    match name.strip_prefix('@') {
-        Some(name) => UnixAddr::new_abstract(name.as_bytes()),
-        None => UnixAddr::new(name),
     }
 }
 

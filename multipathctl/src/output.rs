@@ -4,6 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use libmp::ctl::{FAIL, TIMEOUT};
+pub use multipath_rules::output::{complain, print, unprinted};
 
 use crate::client::AskError;
 
@@ -34,27 +35,11 @@ pub fn reply(reply: &Reply) -> ExitCode {
     print(&reply.text).map_or_else(|error| unprinted(&error), |()| code)
 }
 
-/// Prints text as it is.
-pub fn print(text: &str) -> io::Result<()> {
-    let mut stdout = io::stdout().lock();
-    stdout.write_all(text.as_bytes())?;
-    stdout.flush()
-}
-
 /// Prints text with styles in it; they are kept on a terminal only, and not under `NO_COLOR`.
 pub fn print_styled(text: &str) -> io::Result<()> {
     let mut stdout = anstream::stdout().lock();
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
-}
-
-/// Ends after text could not be printed. A reader that has gone is no failure; a full disk is.
-pub fn unprinted(error: &io::Error) -> ExitCode {
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        return ExitCode::SUCCESS;
-    }
-    complain(&format!("can't write: {error}"));
-    ExitCode::FAILURE
 }
 
 /// Says that there is no daemon, in the words that scripts look for.
@@ -66,12 +51,6 @@ pub fn failed_to_connect() -> ExitCode {
 /// Says that there is no answer. Scripts look for it on standard output.
 pub fn not_received(error: &AskError) -> ExitCode {
     reply(&Reply { text: format!("{error}\n"), failed: true })
-}
-
-/// Says something on standard error.
-pub fn complain(text: &str) {
-    // Where it can't be written, nobody reads it.
-    let _ = writeln!(io::stderr().lock(), "{text}");
 }
 
 #[cfg(test)]

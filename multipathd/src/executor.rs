@@ -1,22 +1,23 @@
 //! Effects → calls, results → events. There is no choice in here.
 
 use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libmp::check::{Answer, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
-use libmp::core::event::{DmDone, DmFailure, Event};
+use libmp::core::event::{DmDone, DmFailure, Event, Survey};
 use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::args::{Bindings, Options};
+use crate::args::{Bindings, NewDevices, Options};
 use crate::checks::Checks;
 use crate::log;
 use crate::reading;
 use crate::sys::claims;
 use crate::sys::dm::Mapper;
-use crate::sys::files::Files;
+use crate::sys::files::{Files, Paths};
 use crate::sys::lane::Lane;
 use crate::sys::sysfs;
 
@@ -84,7 +85,7 @@ impl Executor {
         let (files, mapper, options) = (self.files.clone(), self.mapper.clone(), self.options);
         let promise = self.promise(None);
         tokio::task::spawn_blocking(move || {
-            let survey = reading::survey(files.paths(), file.as_deref(), options.new_devices, &mapper);
+            let survey = survey(files.paths(), file.as_deref(), options.new_devices, &mapper);
             promise.keep(Event::Surveyed { token, survey: Box::new(survey) });
         });
     }
@@ -180,4 +181,20 @@ impl Drop for Promise {
             let _ = self.events.send(answer);
         }
     }
+}
+/// All that a reconfigure would read, with `file` in the place of multipath.conf. Nothing that the daemon
+/// keeps of its files is touched.
+fn survey(paths: &Paths, file: Option<&str>, new_devices: NewDevices, mapper: &Mapper) -> Survey {
+    let config = file.map_or_else(|| paths.config.clone(), PathBuf::from);
+    let texts = Files::new(Paths { config, ..paths.clone() }).read();
+    let missing = file.filter(|file| !texts.config.iter().any(|(name, _)| name == file));
+    let missing = missing.map(|file| {
+        let why = texts.unreadable.iter().find(|line| line.starts_with(file)).cloned();
+        why.unwrap_or_else(|| format!("{file}: no such file"))
+    });
+    let mut loaded = reading::parse(texts, new_devices);
+    loaded.errors.extend(missing);
+    let found = reading::enumerate(Some(mapper));
+    let probes = found.disks.iter().map(|name| (name.clone(), sysfs::probe(name).map(Box::new))).collect();
+    Survey { loaded, found, probes }
 }

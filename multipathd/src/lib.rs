@@ -3,14 +3,19 @@
 //! Nothing here decides: `libmp::core` does. A library, so that the adapters can be tested against
 //! a real kernel, and so that the operator's command can read what the daemon reads.
 
+#[cfg(feature = "udev")]
 pub mod alone;
 pub mod args;
 pub mod checks;
+#[cfg(feature = "udev")]
 pub mod daemon;
+#[cfg(feature = "udev")]
 pub mod executor;
+#[cfg(feature = "udev")]
 mod fabric;
 pub mod journal;
 pub mod log;
+#[cfg(feature = "udev")]
 pub mod offline;
 pub mod reading;
 pub mod sys;

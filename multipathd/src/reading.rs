@@ -1,17 +1,16 @@
 //! What is read, as the core takes it: files and their configuration, disks and maps. Shared by the
 //! daemon and by what works without one.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use libmp::config::settings::DeviceId;
 use libmp::config::{Config, Diagnostic, Environment, Source};
-use libmp::core::event::{Enumeration, Loaded, Survey};
+use libmp::core::event::{Enumeration, Loaded};
 use libmp::dm::op::UUID_PREFIX;
 
 use crate::args::NewDevices;
 use crate::sys::dm::Mapper;
-use crate::sys::files::{Files, Paths, Texts};
+use crate::sys::files::Texts;
 use crate::sys::{machine, sysfs};
 
 /// `-n`, in the configuration's own words.
@@ -42,30 +41,15 @@ pub fn load(texts: &Texts, new_devices: NewDevices) -> (Config, Vec<Diagnostic>)
     Config::load_in(&sources, &environment())
 }
 
-/// The same for what is asked of one device: of the built-in hardware table only the entries that can be about it.
+/// The same for what is asked of one device, of which nobody asks who owns it: names of users are not looked up, and of the built-in hardware table only the entries that can be about it.
 pub fn load_for(texts: &Texts, device: Option<&DeviceId<'_>>) -> Config {
     let sources: Vec<Source<'_>> = texts.config.iter().map(|(name, text)| Source { name, text }).collect();
+    let native_nvme_multipath = machine::native_nvme_multipath();
+    let environment = Environment { native_nvme_multipath, ..Environment::default() };
     match device {
-        Some(device) => Config::load_for(&sources, &environment(), device),
-        None => Config::load_in(&sources, &environment()).0,
+        Some(device) => Config::load_for(&sources, &environment, device),
+        None => Config::load_in(&sources, &environment).0,
     }
-}
-
-/// All that a reconfigure would read, with `file` in the place of multipath.conf. Nothing that the daemon
-/// keeps of its files is touched.
-pub fn survey(paths: &Paths, file: Option<&str>, new_devices: NewDevices, mapper: &Mapper) -> Survey {
-    let config = file.map_or_else(|| paths.config.clone(), PathBuf::from);
-    let texts = Files::new(Paths { config, ..paths.clone() }).read();
-    let missing = file.filter(|file| !texts.config.iter().any(|(name, _)| name == file));
-    let missing = missing.map(|file| {
-        let why = texts.unreadable.iter().find(|line| line.starts_with(file)).cloned();
-        why.unwrap_or_else(|| format!("{file}: no such file"))
-    });
-    let mut loaded = parse(texts, new_devices);
-    loaded.errors.extend(missing);
-    let found = enumerate(Some(mapper));
-    let probes = found.disks.iter().map(|name| (name.clone(), sysfs::probe(name).map(Box::new))).collect();
-    Survey { loaded, found, probes }
 }
 
 /// All disks and maps there are; no maps where device-mapper can't be asked.

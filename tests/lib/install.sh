@@ -24,6 +24,15 @@ need_build() {
     need_packages gcc libc6-dev libudev-dev pkg-config
 }
 
+# Builds the programs, in release. The one that udev's rules start for every event of every disk is linked statically: loading
+# libraries would take it several times as long as the answer.
+build_programs() { # FOLDER OF THE PROJECT
+    local manifest=$1/Cargo.toml
+    cargo build --release --quiet --manifest-path "$manifest" -p multipathd -p multipathctl &&
+        cargo rustc --release --quiet --manifest-path "$manifest" -p multipath --bin multipath -- \
+            -C target-feature=+crt-static -C relocation-model=static
+}
+
 # Prints the folder that the reference, Debian's multipath-tools, is unpacked in. It is not installed: it would take over the
 # machine's disks. Once it is there, nothing is fetched.
 need_reference() {

@@ -128,6 +128,7 @@ names_up() {
     local name
     mkdir -p $names
     for name in multipath multipathd multipathc mpathpersist; do ln -sf "$MPCTL" "$names/$name"; done
+    if ours; then ln -sf "${MPCTL%/*}/multipath" "$names/multipath"; fi
 }
 
 # Columns of -ll are as wide as their widest entry.
@@ -186,7 +187,7 @@ reference_stop() { daemon_stop; }
 
 # Our udev rules, which other scripts do without: device-mapper's rules are numbered 55 on Debian, so those of maps are 56 there.
 rules_up() {
-    install "$vm/bin/multipathctl" /sbin/multipath
+    install -t /sbin "$vm/bin/multipath" "$vm/bin/multipathctl"
     mkdir -p /etc/udev/rules.d
     cp "$vm"/etc/udev/*.rules /etc/udev/rules.d/
     mv /etc/udev/rules.d/{11,56}-dm-mpath.rules

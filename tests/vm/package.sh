@@ -55,7 +55,7 @@ replaced() {
     expect_eq 'the map is as it was' "$(table)" "$was"
     expect_eq 'no table was loaded' "$(swaps)" 0
     wait_for 'two paths, for the old name too' 20 says "^mpatha .*dm-" multipath -ll
-    expect_eq 'names lead to one program' "$(readlink -f /sbin/multipath /sbin/multipathc /sbin/mpathpersist | sort -u)" /usr/sbin/multipathctl
+    expect_eq 'names lead to one program' "$(readlink -f /sbin/multipathc /sbin/mpathpersist | sort -u)" /usr/sbin/multipathctl
     expect_eq 'udev asks ours' "$(multipath -u "$(debug_disk 0 0)")" 'DM_MULTIPATH_DEVICE_PATH="1"'
     expect_eq 'the unit of the old name' "$(systemctl show -P Id multipath-tools.service)" $service
     expect_eq 'it starts with the machine' "$(systemctl is-enabled $service multipathd.socket | xargs)" 'enabled enabled'

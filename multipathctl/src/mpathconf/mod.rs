@@ -12,11 +12,12 @@ use std::process::{Command, ExitCode, Stdio};
 use libmp::config::options::{Key, Section};
 use libmp::config::{Config, Severity, Source, edit};
 use libmp::dm::op::wwid_of;
+use multipath_rules::device::Device;
+use multipath_rules::socket::is_listening;
 use multipathd::sys::files::Paths;
 use multipathd::sys::process::is_root;
 
-use crate::multipath::device::Device;
-use crate::{client, output, whole};
+use crate::{output, whole};
 pub use args::USAGE;
 use args::{Args, NEW, PROPERTIES};
 
@@ -78,7 +79,7 @@ fn status(text: &str) -> String {
             "not set (no foreign multipath devices will be shown)"
         ),
         is(Path::new("/sys/module/dm_multipath").exists(), "loaded", "not loaded"),
-        is(client::is_listening(), "running", "not running"),
+        is(is_listening(), "running", "not running"),
     )
 }
 

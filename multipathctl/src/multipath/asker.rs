@@ -2,10 +2,10 @@
 
 use std::process::ExitCode;
 
+use multipath_rules::args::Args;
 use multipathd::alone::{Alone, Hands};
 use multipathd::args::{Bindings, Options};
 
-use super::args::Args;
 use crate::client::{self, AskError, Client};
 use crate::output;
 

@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use libmp::ctl::{BLACKLISTED, NO_CHANGE, OK};
 use libmp::dm::op::DmOp;
 use libmp::types::Wwid;
+use multipath_rules::device::{Device, Kind};
 use multipathd::alone::{Alone, Hands};
 use multipathd::sys::claims;
 
-use super::args::Args;
 use super::asker::Asker;
-use super::device::{Device, Kind};
 use super::known::wwid_named;
 use crate::client::AskError;
 use crate::listing::{quoted, resolve};
 use crate::output::{self, Reply};
 use crate::topology;
+use multipath_rules::args::Args;
 
 /// Maps that come new are waited for so long.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -8,12 +8,12 @@ use libmp::ctl::{DEVICE_NOT_FOUND, OK};
 use libmp::state::bindings::Bindings;
 use libmp::state::wwids::Wwids;
 use libmp::types::{PathName, Wwid};
+use multipath_rules::device::{Device, Kind};
 use multipathd::args::NewDevices;
 use multipathd::reading;
 use multipathd::sys::files::{Files, Paths};
 use multipathd::sys::{claims, sysfs};
 
-use super::device::{Device, Kind};
 use crate::client::{self, Client};
 use crate::listing::quoted;
 use crate::output::{self, Reply};

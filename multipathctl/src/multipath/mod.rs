@@ -1,12 +1,9 @@
 //! Under the name `multipath`: the command line of multipath(8).
 //!
-//! What changes maps is the daemon's to do; without one its core does it here ([`asker`]). What udev's rules ask ([`ask`]) is answered without it.
+//! What changes maps is the daemon's to do; without one its core does it here ([`asker`]). What udev's rules ask (`multipath_rules`) is answered without it.
 
-mod args;
-mod ask;
 mod asker;
 mod create;
-pub(crate) mod device;
 mod known;
 
 use std::ffi::OsString;
@@ -14,16 +11,17 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
 
-use libmp::config::Config;
-use libmp::config::settings::DeviceId;
 use libmp::ctl::{DEVICE_NOT_FOUND, FAIL, IN_USE};
-use libmp::state::wwids::Wwids;
+use multipath_rules::answer;
+pub use multipath_rules::args::USAGE;
+use multipath_rules::args::{self, Args, Mode};
+use multipath_rules::device::{Device, Kind};
+use multipath_rules::texts::TextsRead;
 use multipathd::alone::Hands;
 use multipathd::offline;
-use multipathd::reading;
-use multipathd::sys::claims;
-use multipathd::sys::files::{Files, Paths, Texts};
+use multipathd::sys::files::Paths;
 use multipathd::sys::process::is_root;
+use multipathd::sys::{claims, sysfs};
 
 use crate::cli::{Form, Listing};
 use crate::client::{self, Client};
@@ -31,10 +29,7 @@ use crate::configuration::{self, Extent};
 use crate::listing::{self, quoted};
 use crate::output::{self, Reply};
 use crate::topology;
-pub use args::USAGE;
-use args::{Args, Mode};
 use asker::Asker;
-use device::{Device, Kind};
 use known::Change;
 
 /// Between two tries to remove a map that is in use.
@@ -68,13 +63,12 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 }
 
 fn perform(args: &Args) -> ExitCode {
-    // udev says of which device it is, where the rule doesn't.
-    let from_udev = || std::env::var("DEVNAME").ok().filter(|_| args.uevent);
-    let named = args.device.clone().or_else(from_udev);
+    if let Some(code) = answer(args, &sysfs::probe) {
+        return code;
+    }
+    let named = args.named();
     let device = named.as_deref().and_then(Device::find);
     match args.mode {
-        Mode::IsPath => ask::is_path(device.as_ref(), args.uevent, args.heed),
-        Mode::IsUsable => ask::is_usable(device.as_ref(), named.as_deref(), args.verbosity < 2),
         Mode::Configuration => configuration::print(Extent::Whole),
         Mode::LocalConfiguration => configuration::print(Extent::Local),
         Mode::AddWwid | Mode::RemoveWwid => {
@@ -94,7 +88,8 @@ fn perform(args: &Args) -> ExitCode {
         Mode::List | Mode::ListLong => list(args, named),
         Mode::Create => create::create(args, device.as_ref(), named.as_deref()),
         Mode::DryRun => create::dry_run(args),
-        Mode::Help => ExitCode::SUCCESS,
+        // Said or answered above.
+        Mode::Help | Mode::IsPath | Mode::IsUsable => ExitCode::SUCCESS,
     }
 }
 
@@ -105,24 +100,6 @@ fn missing(mode: Mode) -> ExitCode {
         _ => "the -a option requires a device",
     });
     ExitCode::FAILURE
-}
-
-/// The files, as texts: what they mean is worked out as far as it is asked for. What is wrong in them the daemon says.
-struct TextsRead(Texts);
-
-impl TextsRead {
-    fn now() -> Self {
-        Self(Files::new(Paths::default()).read())
-    }
-
-    /// The configuration; of the hardware table only what can be about one device, if one is named.
-    fn configuration(&self, device: Option<&DeviceId<'_>>) -> Config {
-        reading::load_for(&self.0, device)
-    }
-
-    fn wwids(&self) -> Wwids {
-        Wwids::parse(&self.0.wwids)
-    }
 }
 
 /// Removes a map, or all, again and again while they are in use.

@@ -20,6 +20,7 @@ pub mod scsi;
 pub mod signals;
 pub mod socket;
 pub mod sysfs;
+#[cfg(feature = "udev")]
 pub mod udev;
 pub mod uring;
 

@@ -33,6 +33,7 @@ pub fn disks() -> Result<Vec<PathName>, Errno> {
     Ok(names)
 }
 
+#[cfg(feature = "udev")]
 /// Everything of a path that can be had without asking it.
 pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
     let mut probe = attributes(name)?;
@@ -79,6 +80,7 @@ pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
     })
 }
 
+#[cfg(feature = "udev")]
 /// Properties as owned text.
 pub(super) fn owned(properties: udev::Properties<'_>) -> BTreeMap<String, String> {
     let text = |text: &OsStr| text.to_string_lossy().into_owned();

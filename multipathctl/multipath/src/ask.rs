@@ -13,19 +13,22 @@ use libmp::types::{Errno, PathName, Wwid};
 use multipathd::sys::dm::Mapper;
 use multipathd::sys::{claims, sysfs};
 
-use super::TextsRead;
-use super::device::{Device, Kind};
-use crate::{client, output};
+use crate::device::{Device, Kind};
+use crate::texts::TextsRead;
+use crate::{output, socket};
+
+/// How everything of a disk is had that can be had without asking it, udev's database included.
+pub type Probe<'a> = &'a dyn Fn(&PathName) -> Result<RawProbe, Errno>;
 
 /// Is it a path? In words for udev, and by the exit status.
-pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed) -> ExitCode {
+pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed, probe: Probe<'_>) -> ExitCode {
     let Some(Device { kind: Kind::Disk, name, .. }) = device else {
         output::complain("the -c option requires a path to check");
         return ExitCode::FAILURE;
     };
     let name = PathName::new(name.as_str());
     let around =
-        Around { name: &name, files: OnceCell::new(), maps: OnceCell::new(), looked: OnceCell::new() };
+        Around { name: &name, probe, files: OnceCell::new(), maps: OnceCell::new(), looked: OnceCell::new() };
     let asker = if uevent { Asker::Rules } else { Asker::Operator };
     let answer = match claim::at_once(asker, &around) {
         Some(claim) => Ok((claim, Wait::None)),
@@ -43,7 +46,7 @@ pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed) -> ExitCode {
 
 /// The answer by all that is known of the disk, and configured for it.
 fn in_full(name: &PathName, uevent: bool, heed: Heed, around: &Around<'_>) -> Result<(Claim, Wait), Errno> {
-    let raw = probe(name, uevent)?;
+    let raw = probe(name, uevent, around.probe)?;
     // A partition is what its disk is, which the rules know.
     if raw.properties.get("DEVTYPE").is_some_and(|kind| kind != "disk") {
         return Ok((Claim::No, Wait::None));
@@ -59,9 +62,9 @@ fn in_full(name: &PathName, uevent: bool, heed: Heed, around: &Around<'_>) -> Re
 
 /// What is known of a disk: while udev's rules run, what they have found out is in the environment, and not yet in its
 /// database.
-fn probe(name: &PathName, uevent: bool) -> Result<RawProbe, Errno> {
+fn probe(name: &PathName, uevent: bool, probe: Probe<'_>) -> Result<RawProbe, Errno> {
     if !uevent {
-        return sysfs::probe(name);
+        return probe(name);
     }
     let properties = std::env::vars_os()
         .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
@@ -86,6 +89,7 @@ fn wait(claim: Claim, config: &Config, disk: &Disk<'_>, looked: bool) -> Wait {
 /// What the machine says.
 struct Around<'a> {
     name: &'a PathName,
+    probe: Probe<'a>,
     files: OnceCell<TextsRead>,
     maps: OnceCell<BTreeSet<Wwid>>,
     /// The other paths were looked at.
@@ -100,7 +104,7 @@ impl Around<'_> {
 
 impl Surroundings for Around<'_> {
     fn has_daemon(&self) -> bool {
-        client::is_listening()
+        socket::is_listening()
     }
 
     fn is_in_map(&self) -> bool {
@@ -128,7 +132,7 @@ impl Surroundings for Around<'_> {
         let others = sysfs::disks().unwrap_or_default();
         let others = others.iter().filter(|name| *name != self.name && Bus::of(name.as_str()) != Bus::Other);
         let config = self.files().configuration(None);
-        others.filter_map(|name| Some((name, sysfs::probe(name).ok()?))).any(|(name, raw)| {
+        others.filter_map(|name| Some((name, (self.probe)(name).ok()?))).any(|(name, raw)| {
             let judged = judge(&config, name, &raw);
             judged.refused.is_none() && judged.wwid.is_ok_and(|other| other == *wwid)
         })

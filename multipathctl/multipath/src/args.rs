@@ -66,6 +66,14 @@ pub struct Args {
     pub device: Option<String>,
 }
 
+impl Args {
+    /// The device that is named: udev says in its environment of which one it is, where the rule doesn't.
+    pub fn named(&self) -> Option<String> {
+        let from_udev = || std::env::var("DEVNAME").ok().filter(|_| self.uevent);
+        self.device.clone().or_else(from_udev)
+    }
+}
+
 /// Reads the arguments after the program's name. The error is a line; nothing where the usage says it all.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, String> {
     let mut parser = Parser::from_args(arguments);
