@@ -28,6 +28,8 @@ scenario() {
     local pid usual_ms usual_kib done_before
     pid=$(daemon_pid)
     on_time 'healthy paths are checked on time' "$healthy"
+    # In the first minute each map is looked at, and keeps what was seen: some 0.8 KiB, which counts where there are many.
+    [ "$luns" -le 100 ] || sleep 60
     usual_ms=$(answers) usual_kib=$(resident)
     echo "   usually: $usual_ms ms for show topology, $usual_kib KiB"
 
