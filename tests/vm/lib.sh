@@ -140,6 +140,9 @@ ready_paths() { # [MAP]: how many paths are in service, as -ll has it
     ll "$@" 2>/dev/null | grep -cE 'active +ready +running'
 }
 
+# The kernel uses so many paths, and the daemon knows: it reads a map that it has made back, which takes a moment.
+in_service() { is "$1" active_paths && is "$1" ready_paths; }
+
 conf() { cat >/etc/multipath.conf; }
 
 daemon_pid() { echo "$(</run/multipathd.test.pid)"; } 2>/dev/null

@@ -41,7 +41,7 @@ main() {
     conf_debug
     case_of 'no daemon' "$disk"
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     case_of 'in a map' "$disk"
     case_of 'excluded by its name' sda
     # Out of its map, for as long as it takes.

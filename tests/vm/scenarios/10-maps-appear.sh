@@ -6,7 +6,7 @@ scenario() {
     conf_debug
     daemon_start || return
     wait_for 'four maps' 20 is 4 maps_count || return
-    wait_for 'eight paths in service' 20 is 8 active_paths
+    wait_for 'eight paths in service' 20 in_service 8
     local out map
     out=$(ll)
     expect_eq 'headers' "$(grep -cE '^3[0-9a-f]+ dm-[0-9]+ Linux,scsi_debug *$' <<<"$out")" 4

@@ -5,7 +5,7 @@ scenario() {
     san_scsi_debug 2 4 || return
     conf_debug
     daemon_start || return
-    wait_for 'eight paths in service' 20 is 8 active_paths || return
+    wait_for 'eight paths in service' 20 in_service 8 || return
     local disk map other number
     disk=$(debug_disk 1 1) other=$(debug_disk 0 1)
     map=$(map_of "$disk") number=$(dev_t "/dev/mapper/$map")

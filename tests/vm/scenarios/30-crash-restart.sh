@@ -5,7 +5,7 @@ scenario() {
     san_scsi_debug 2 4 || return
     conf_debug
     daemon_start || return
-    wait_for 'eight paths in service' 20 is 8 active_paths || return
+    wait_for 'eight paths in service' 20 in_service 8 || return
     local map tables
     map=$(map_of "$(debug_disk 0 0)")
     tables=$(dmsetup table --target multipath | sort)

@@ -5,7 +5,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_debug 'no_path_retry fail'
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     local map a b
     a=$(debug_disk 0 0) b=$(debug_disk 1 0)
     map=$(map_of "$a")

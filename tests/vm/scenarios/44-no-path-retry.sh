@@ -5,7 +5,7 @@ scenario() {
     san_scsi_debug 2 1 || return
     conf_debug 'no_path_retry 4'
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     local map a b took
     a=$(debug_disk 0 0) b=$(debug_disk 1 0)
     map=$(map_of "$a")

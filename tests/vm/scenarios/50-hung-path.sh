@@ -7,7 +7,7 @@ scenario() {
     local hung map
     conf_debug 'path_checker directio' 'path_grouping_policy multibus' 'checker_timeout 5'
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     hung=$(iscsi_disk 192.168.2.201)
     map=$(map_of "$hung")
     portal_cut 192.168.2.201

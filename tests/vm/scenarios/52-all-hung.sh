@@ -5,7 +5,7 @@ scenario() {
     SAN_REPLACEMENT=86400 SAN_NOOP_INTERVAL=0 SAN_NOOP_TIMEOUT=0 san_iscsi_up >/dev/null || return
     conf_debug 'path_checker directio' 'path_grouping_policy multibus' 'checker_timeout 5' 'no_path_retry queue'
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     local map usual ip command
     map=$(map_of "$(iscsi_disk 192.168.2.200)")
     usual=$(elapsed ll)

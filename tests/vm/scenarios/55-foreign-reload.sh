@@ -11,7 +11,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     local map a b size wanted before
     a=$(debug_disk 0 0) b=$(debug_disk 1 0)
     map=$(map_of "$a")

@@ -5,7 +5,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     local disk=' sd[a-z]+ .* active +ready +running' out
     out=$("$reference/multipathd" -k'show paths' 2>&1)
     expect_eq "multipathd -k'show paths'" "$(grep -cE "$disk" <<<"$out")" 4

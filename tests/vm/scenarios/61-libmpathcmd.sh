@@ -7,7 +7,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     disk=$(debug_disk 1 1)
     out=$($ask 'show paths raw format %d' 'show maps raw format %w' "fail path $disk" "reinstate path $disk")
     expect_eq 'four commands on one connection' "$(grep -cE '^0 ' <<<"$out")" 4

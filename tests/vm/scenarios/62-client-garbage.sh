@@ -8,7 +8,7 @@ scenario() {
     san_scsi_debug 2 1 || return
     conf_debug
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     local what
     for what in huge large noise nothing; do
         expect_eq "$what: dropped" "$("$vm/guest/bad-client.py" $what 20)" dropped

@@ -7,7 +7,7 @@ scenario() {
     san_scsi_debug 2 1 || return
     conf_debug
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     local out status
     out=$(timeout 20 "$MPD" -d 2>&1)
     status=$?

@@ -41,7 +41,7 @@ scenario() {
     conf_broken
     cp /etc/multipath.conf /run/first.conf
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     expect_ok 'an unknown keyword' reported 7:2 'unknown keyword .poling_interval'
     expect_match 'and which was meant' "$(cat "$MP_LOG")" 'did you mean .polling_interval'
     expect_ok 'a bad word for a number' reported 8:16 'no_path_retry.*many'

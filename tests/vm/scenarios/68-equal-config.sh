@@ -12,7 +12,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
     daemon_start -v3 || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     local map before count uevents one
     map=$(map_of "$(debug_disk 0 0)")
     io_start "/dev/mapper/$map"

@@ -47,7 +47,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_local "$(san_wwid "$(debug_disk 0 1)")"
     daemon_start || return
-    wait_for 'two maps' 20 is 2 maps_count || return
+    wait_for 'two maps, and the daemon knows' 20 is 4 ready_paths || return
     ctl show config local >/run/local.ours
     daemon_stop
     reference_start || return

@@ -33,7 +33,7 @@ scenario() {
     first=$(debug_disk 0 0) second=$(debug_disk 0 1)
     conf_explain "$(san_wwid "$second")"
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths || return
+    wait_for 'two paths in service' 20 in_service 2 || return
     map=$(map_of "$first")
     expect_match 'a member' "$(said "$first")" "^$first \($(dev_t "$first")\) is multipathed: a path of $map"
     expect_match 'a setting that is overridden' "$(said "$first")" '^ no_path_retry 3 /etc/multipath.conf:15$'

@@ -49,7 +49,7 @@ scenario() {
     cp /etc/multipath.conf /run/old.conf
     daemon_start || return
     wait_for 'three maps' 20 is 3 maps_count || return
-    wait_for 'six paths in service' 20 is 6 active_paths
+    wait_for 'six paths in service' 20 in_service 6
     settled
 
     expect_eq 'nothing would change' "$(ctl plan)" 'nothing would change'

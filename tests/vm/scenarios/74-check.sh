@@ -39,7 +39,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_old
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     local out before
     out=$(ctl check)
     expect_match 'an old name and its place' "$out" '^ --> /etc/multipath.conf:5:2$'

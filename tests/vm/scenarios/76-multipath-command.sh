@@ -37,7 +37,7 @@ scenario() {
 
     conf_debug
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     map=$(map_of "$disk")
     same 'in a map' -c "/dev/$disk"
     same 'in a map' -u "$disk"

@@ -13,7 +13,7 @@ scenario() {
     daemon_stop
     conf_debug 'fast_io_fail_tmo off'
     daemon_start || return
-    wait_for 'two paths in service' 20 is 2 active_paths
+    wait_for 'two paths in service' 20 in_service 2
     settled
     expect_eq 'off is nothing that a session knows' "$(cat "${session[0]}/recovery_tmo")" 17
     daemon_stop

@@ -9,7 +9,7 @@ scenario() {
     conf_debug 'marginal_pathgroups on' 'path_checker tur'
     daemon_start || return
     wait_for 'one map' 20 is 1 maps_count || return
-    wait_for 'two paths in service' 20 is 2 active_paths
+    wait_for 'two paths in service' 20 in_service 2
     map=$(maps)
     local turn
     for turn in 1 2 3 4 5 6; do

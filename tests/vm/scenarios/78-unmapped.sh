@@ -11,7 +11,7 @@ scenario() {
     poll 20 is 4 iscsi_luns || fail 'four disks' "$(iscsi_luns)"
     conf_debug 'purge_disconnected yes' 'recheck_wwid yes' 'path_checker tur'
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths
+    wait_for 'four paths in service' 20 in_service 4
     rm "$tpg/lun/lun_1/disk1"
     rmdir "$tpg/lun/lun_1"
     wait_for 'the disks of the LUN are deleted' 30 is 2 iscsi_luns

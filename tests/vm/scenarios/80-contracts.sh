@@ -166,7 +166,7 @@ tables() { # 9: no table ends half way, nothing is cut
     expect_eq 'contract 9: the table that clients read' "$(mpd show paths | grep -c ' undef *undef *unknown orphan *$')" $((2 * luns))
     conf_debug
     oks 9 mpd reconfigure
-    wait_for 'all paths are in maps' 30 is $((2 * luns)) active_paths
+    wait_for 'all paths are in maps' 30 in_service $((2 * luns))
     # More than a pipe holds, and a reader who takes his time.
     expect_eq 'contract 9: JSON whole through a pipe' \
         "$("$vm/guest/through-pipe.py" $names/multipathd show maps json | jq '.maps | length')" "$luns"
@@ -210,7 +210,7 @@ scenario() {
     empty || return
     conf_debug
     daemon_start || return
-    wait_for 'all paths are in maps' 30 is $((2 * luns)) active_paths || return
+    wait_for 'all paths are in maps' 30 in_service $((2 * luns)) || return
     settled
     disk=$(debug_disk 0 1) map=$(map_of "$disk") wwid=$(san_wwid "$disk")
     failures

@@ -14,7 +14,7 @@ scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     local disk map what pid
     disk=$(debug_disk 1 1) map=$(map_of "$disk")
 
@@ -60,7 +60,7 @@ scenario() {
     expect_eq 'he missed nothing' "$(jq -s 'map(.seq) | . == [range(.[0]; .[0] + length)]' /run/followed)" true
 
     daemon_start || return
-    wait_for 'four paths in service' 20 is 4 active_paths || return
+    wait_for 'four paths in service' 20 in_service 4 || return
     for what in paths "path $disk" maps 'maps status' 'maps stats' 'maps topology' topology "map $map topology" status daemon config \
         'config local' blacklist devices wildcards; do
         # shellcheck disable=SC2086

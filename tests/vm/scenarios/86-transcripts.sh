@@ -167,6 +167,8 @@ answer() { # WHO COMMAND...
 play() { # WHO FOLDER-OF-PROGRAMS
     local who=$1 dir=$2 number=0 kind words
     rm -rf "/run/transcript.$who"; mkdir -p "/run/transcript.$who"
+    calm "$dir/multipathd"
+    poll 10 says_not ' orphan ' "$dir/multipathd" show paths
     while read -r kind words; do
         number=$((number + 1))
         set -f
