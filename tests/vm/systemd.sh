@@ -26,8 +26,9 @@ units_up() {
 starts() {
     expect_ok 'the socket unit starts' systemctl start multipathd.socket
     expect_eq 'the service is not there yet' "$(systemctl is-active $service)" inactive
-    # A client's connection starts it; both addresses are the socket unit's.
-    expect_match 'a client wakes it' "$(timeout 60 multipathctl show daemon)" '^pid [0-9]+ (idle|running|configure)'
+    # A client's connection starts it; both addresses are the socket unit's. A client waits for 4 s, and a unit's start can take longer
+    # under emulation: then it asks again.
+    wait_for 'a client wakes it' 30 says '^pid [0-9]+ (idle|running|configure)' timeout 60 multipathctl show daemon
     wait_for 'systemd has it active' 30 is_now active
     expect_ok 'start waits for its word' systemctl start $service
     wait_for 'two paths in service' 20 is 2 ready_paths
