@@ -15,6 +15,7 @@ pub mod dm;
 pub mod fabric;
 pub mod group;
 pub mod identify;
+pub mod native;
 pub mod prio;
 pub mod show;
 pub mod state;

@@ -7,11 +7,20 @@ use std::time::{Duration, Instant};
 
 use libmp::ctl::wire::{self, Decoder};
 use multipath_rules::socket::{ABSTRACT, ENVIRONMENT, PATH, address};
+use multipathd::args::NewDevices;
+use multipathd::reading;
+use multipathd::sys::files::Files;
 use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, sockopt};
 use nix::sys::time::TimeVal;
 
-/// The reference's `uxsock_timeout`: its clients wait no longer.
+/// How long a reply may take: the daemon gives its answers within `uxsock_timeout`, which is in its configuration.
+pub fn reply_limit() -> Duration {
+    let (config, _) = reading::load(&Files::default().read(), NewDevices::Configured);
+    config.globals().uxsock_timeout.max(REPLY_LIMIT)
+}
+
+/// The least `uxsock_timeout`, for questions that are answered at once.
 pub const REPLY_LIMIT: Duration = Duration::from_secs(4);
 
 /// Why there is no answer.

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use libmp::ctl::{self, Command};
 use multipathd::args::{self, Invocation, USAGE};
@@ -19,7 +20,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(Invocation::Command(line)) => one(&line),
-        Ok(Invocation::Interactive) => interactive(),
+        Ok(Invocation::Interactive) => interactive(client::reply_limit()),
         Ok(Invocation::Help) => {
             output::print(USAGE).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
         }
@@ -30,15 +31,20 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-/// Under the name `multipathc`: a shell, or one command.
+/// Under the name `multipathc`: a shell, or one command. A number alone is the shell's time limit in ms.
 pub fn client(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let words: Vec<OsString> = args.into_iter().collect();
+    if let [only] = words.as_slice()
+        && let Some(limit_ms) = only.to_str().and_then(|word| word.parse().ok()).filter(|ms| *ms > 0)
+    {
+        return interactive(Duration::from_millis(limit_ms));
+    }
     match args::parse(words) {
-        Ok(Invocation::Daemon(_)) => interactive(),
+        Ok(Invocation::Daemon(_)) => interactive(client::reply_limit()),
         Ok(Invocation::Command(line)) => one(&line),
         _ => {
             output::complain(
-                "usage: multipathc [COMMAND WORD...]: without a command, one a line from standard input",
+                "usage: multipathc [TIMEOUT_MS | COMMAND WORD...]: without a command, one a line from standard input",
             );
             ExitCode::FAILURE
         }
@@ -47,7 +53,7 @@ pub fn client(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// One command.
 pub fn one(line: &str) -> ExitCode {
-    let Ok(mut client) = Client::connect(client::REPLY_LIMIT) else { return output::failed_to_connect() };
+    let Ok(mut client) = Client::connect(client::reply_limit()) else { return output::failed_to_connect() };
     ask(line, &mut client).unwrap_or_else(|error| output::not_received(&error))
 }
 
@@ -59,7 +65,7 @@ pub fn ask(line: &str, client: &mut Client) -> Result<ExitCode, AskError> {
     Ok(output::reply(&output::Reply::new(client.ask(line)?)))
 }
 
-fn interactive() -> ExitCode {
-    let Ok(mut client) = Client::connect(client::REPLY_LIMIT) else { return output::failed_to_connect() };
+fn interactive(limit: Duration) -> ExitCode {
+    let Ok(mut client) = Client::connect(limit) else { return output::failed_to_connect() };
     shell::run(&mut client).unwrap_or_else(|error| output::not_received(&error))
 }

@@ -43,7 +43,7 @@ pub fn fetch(listing: &Listing, client: &mut Client) -> Result<Listed, AskError>
         Ok(trees) => trees,
         Err(refused) => return Ok(Listed::Refused(refused)),
     };
-    trees.sort_by(|a, b| a.name.cmp(&b.name));
+    trees.sort_by(|a, b| a.order().cmp(&b.order()));
     Ok(Listed::Text(text_of(trees, listing.form)))
 }
 

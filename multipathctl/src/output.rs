@@ -4,7 +4,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use libmp::ctl::{FAIL, TIMEOUT};
-pub use multipath_rules::output::{complain, print, unprinted};
+pub use multipath_rules::output::{complain, log, print, unprinted};
 
 use crate::client::AskError;
 

@@ -59,6 +59,12 @@ impl Tree {
         Self { name: name.to_string(), header: header.to_string(), lines: Vec::new() }
     }
 
+    /// Where it stands in a list: by name, what the kernel puts together by itself last.
+    pub fn order(&self) -> (bool, &str) {
+        let native = self.header.split(' ').nth(1).is_some_and(|word| word.starts_with("[nvme]:"));
+        (native, &self.name)
+    }
+
     /// Is it the map of that name or WWID, or the one with that device (`dm-3`)?
     pub fn is_of(&self, text: &str, device: Option<&str>) -> bool {
         let mut words = self.header.split(' ').skip(1);

@@ -2,6 +2,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -209,6 +210,19 @@ fn a_daemon_that_does_not_answer_in_time() {
     let _listener = UnixListener::bind(&socket).unwrap();
     let output = command(socket.to_str().unwrap(), &["--timeout", "0.2", "-ll"]).output().unwrap();
     check(&output, 1, "timeout receiving packet\n", "");
+}
+
+#[test]
+fn a_number_is_the_limit_of_multipathc() {
+    let daemon = Daemon::new(|_| Does::Hang);
+    let start = Instant::now();
+    let mut client = daemon.command(&["200"]);
+    let mut client = client.arg0("multipathc").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    client.stdin.take().unwrap().write_all(b"show paths\n").unwrap();
+    let output = client.wait_with_output().unwrap();
+    assert!(start.elapsed() < Duration::from_secs(3));
+    check(&output, 1, "timeout receiving packet\n", "");
+    assert_eq!(daemon.asked(), ["show paths"]);
 }
 
 #[test]

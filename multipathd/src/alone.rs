@@ -51,7 +51,9 @@ impl Hands {
         match self {
             Self::Bound => false,
             Self::Removing => {
-                op.is_some_and(|(_, op)| matches!(op, DmOp::Remove { .. } | DmOp::Message { .. }))
+                let removes =
+                    |op: &DmOp| matches!(op, DmOp::Remove { .. } | DmOp::CancelRemove | DmOp::Message { .. });
+                op.is_some_and(|(_, op)| removes(op))
             }
             Self::For(one) => op.is_none_or(|(wwid, _)| wwid == one),
             Self::Free => true,

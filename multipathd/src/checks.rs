@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use libmp::check::sysfs::is_blocked;
-use libmp::check::{Answer, Ask, CheckRequest, RawCheck, ScsiReply};
+use libmp::check::{Answer, Answered, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::types::{DevT, Errno, PathName};
 use tokio::sync::OnceCell;
 
@@ -64,12 +64,12 @@ impl Checks {
         devt: DevT,
         request: CheckRequest,
         waits: impl FnOnce(String),
-    ) -> RawCheck {
+    ) -> Answered {
         let (path, mut sysfs_state) = self.path(&name, devt);
         let blocked = sysfs_state.clone().filter(|state| is_blocked(Some(state)));
         let running = blocked.is_some() || matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
         let waited = blocked.map(waits).is_some();
-        let answers = self.ask_all(&path, request, running).await;
+        let answers = self.ask_all(&path, &request, running).await;
         if waited {
             sysfs_state = path.state.as_ref().and_then(|state| state.read().ok());
         }
@@ -78,15 +78,15 @@ impl Checks {
             // What was open led to a device that is gone; another may have its name by now.
             self.forget_this(&path);
         }
-        RawCheck { sysfs_state, answers }
+        request.answered(RawCheck { sysfs_state, answers })
     }
 
-    /// Side by side: none waits for another's answer. One that can't be told, as its task ended without
-    /// it, has failed.
+    /// Side by side: none waits for another's answer, but for what sysfs tells of the path's access. One that can't
+    /// be told, as its task ended without it, has failed.
     async fn ask_all(
         self: &Arc<Self>,
         path: &Arc<OpenPath>,
-        request: CheckRequest,
+        request: &CheckRequest,
         running: bool,
     ) -> Vec<Answer> {
         let limit = request.timeout;
@@ -94,13 +94,20 @@ impl Checks {
         let Some(first) = asks.next() else { return Vec::new() };
         let others: Vec<_> = asks
             .map(|ask| {
+                // It takes no time, and may be what the kernel learns from the device's answer.
+                if matches!(ask, Ask::AccessState) {
+                    return Err(ask);
+                }
                 let (checks, path) = (self.clone(), path.clone());
-                tokio::spawn(async move { checks.ask(&path, ask, limit, running).await })
+                Ok(tokio::spawn(async move { checks.ask(&path, ask, limit, running).await }))
             })
             .collect();
         let mut answers = vec![self.ask(path, first, limit, running).await];
         for other in others {
-            answers.push(other.await.unwrap_or(Answer::Failed(Errno::EIO)));
+            answers.push(match other {
+                Ok(asked) => asked.await.unwrap_or(Answer::Failed(Errno::EIO)),
+                Err(ask) => self.ask(path, ask, limit, running).await,
+            });
         }
         answers
     }

@@ -11,7 +11,7 @@ use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::Event;
 use libmp::core::notice::Notice;
 use libmp::core::{Core, CoreInit};
-use libmp::types::Instant;
+use libmp::types::{Errno, Instant};
 use sd_notify::NotifyState;
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -275,7 +275,7 @@ async fn forward_uevents(events: UnboundedSender<Event>) {
     }
 }
 
-async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> libmp::types::Errno {
+async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Errno {
     loop {
         match monitor.receive().await {
             Ok(batch) => {
@@ -292,23 +292,64 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> lib
 }
 
 async fn forward_map_events(events: UnboundedSender<Event>, mapper: Arc<Mapper>, lane: Lane) {
-    let poller = Poller::open().and_then(|poller| readable(poller).map_err(|error| errno_of(&error)));
-    let poller = match poller {
+    let open =
+        || async { Poller::open().and_then(|poller| readable(poller).map_err(|error| errno_of(&error))) };
+    let poller = match open().await {
+        Err(Errno(libc::ENOTTY)) => return info!("events of maps are not received: Linux before 4.14"),
+        Err(errno) => again("events of maps are not received", errno, RETRY, open).await,
         Ok(poller) => poller,
-        Err(errno) => return info!("events of maps are not received ({errno}): Linux before 4.14?"),
     };
     while let Ok(mut ready) = poller.readable().await {
         // In this order: what happens after the list is made wakes again.
         ready.clear_ready();
         drop(ready);
-        if let Err(errno) = poller.get_ref().arm() {
-            return warn!("events of maps are not received any more: {errno}");
+        let arm = || async { poller.get_ref().arm() };
+        if let Err(errno) = arm().await {
+            again("events of maps are not received", errno, RETRY, arm).await;
         }
-        let mapper = mapper.clone();
-        match lane.run(move || mapper.list()).await {
-            Ok(list) => drop(events.send(Event::DmChanged(list))),
-            Err(errno) => warn!("maps can't be listed: {errno}"),
+        let list = || {
+            let mapper = mapper.clone();
+            lane.run(move || mapper.list())
+        };
+        let listed = match list().await {
+            Err(errno) => again("maps can't be listed", errno, RETRY, list).await,
+            Ok(listed) => listed,
+        };
+        if events.send(Event::DmChanged(listed)).is_err() {
+            return;
         }
         sleep(LIST_PAUSE).await;
+    }
+}
+
+/// What has failed, again and again until it goes well: nobody else would see what happened meanwhile. Said once.
+async fn again<T, F>(what: &str, errno: Errno, pause: Duration, mut attempt: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, Errno>>,
+{
+    warn!("{what} ({errno}); it is tried again");
+    loop {
+        sleep(pause).await;
+        if let Ok(done) = attempt().await {
+            info!("{what}: this is over");
+            return done;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fails_is_tried_until_it_goes_well() {
+        let runtime = runtime().expect("a runtime");
+        let mut left = 3;
+        let attempt = || {
+            left -= 1;
+            std::future::ready(if left > 0 { Err(Errno::EIO) } else { Ok(left) })
+        };
+        let done = runtime.block_on(again("it", Errno::EIO, Duration::from_millis(1), attempt));
+        assert_eq!((done, left), (0, 0));
     }
 }

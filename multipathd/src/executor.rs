@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use libmp::check::{Answer, CheckRequest, RawCheck};
+use libmp::check::{Answer, Answered, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::{DmDone, DmFailure, Event, Survey};
 use libmp::dm::op::{DmOp, uuid_of};
@@ -19,7 +19,7 @@ use crate::sys::claims;
 use crate::sys::dm::Mapper;
 use crate::sys::files::{Files, Paths};
 use crate::sys::lane::Lane;
-use crate::sys::sysfs;
+use crate::sys::{native, sysfs};
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
 pub struct Executor {
@@ -59,6 +59,7 @@ impl Executor {
             Effect::SysfsWrite { token, name, devt, attribute, value } => {
                 self.sysfs_write(token, (name, devt), attribute, value);
             }
+            Effect::ReadNative { token } => self.read_native(token),
             Effect::Save { token, file, text } => self.save(token, file, text),
             Effect::Mark { token, wwid, failed } => self.mark(token, wwid, failed),
             Effect::Forget { name } => self.checks.forget(&name),
@@ -106,7 +107,7 @@ impl Executor {
     fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
         let answers = vec![Answer::Failed(Errno::EIO); request.asks.len()];
         let raw = RawCheck { sysfs_state: None, answers };
-        let promise = self.promise(Some(Event::Checked { token, raw }));
+        let promise = self.promise(Some(Event::Checked { token, raw: Answered::News(raw) }));
         let (checks, events) = (self.checks.clone(), self.events.clone());
         tokio::spawn(async move {
             let waits = |sysfs_state| drop(events.send(Event::Checking { token, sysfs_state }));
@@ -131,6 +132,12 @@ impl Executor {
             Event::SysfsWritten { token, result }
         };
         self.work.push(self.promise(Some(failed)).kept_by(written));
+    }
+
+    fn read_native(&self, token: Token) {
+        let failed = Event::NativeRead { token, spaces: None };
+        let read = move || Event::NativeRead { token, spaces: Some(native::namespaces()) };
+        self.work.push(self.promise(Some(failed)).kept_by(read));
     }
 
     fn save(&self, token: Token, file: StateFile, text: String) {

@@ -44,6 +44,7 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     a_name_that_is_anothers_by_now_leads_nobody_astray,
     a_map_in_use_stays_or_goes_at_its_last_close,
     partitions_go_before_their_map,
+    a_removal_that_fails_loses_no_partition,
     a_list_has_all_maps_whatever_they_are_called,
     one_poll_tells_of_every_maps_events,
     read_only_maps_and_access_rights,
@@ -311,6 +312,8 @@ fn a_map_in_use_stays_or_goes_at_its_last_close() {
     assert!(map.read().open_count >= 1);
     let raw = map.perform(&DmOp::Remove { deferred: true }).expect("deferred");
     assert!(raw.deferred_remove);
+    assert!(!map.perform(&DmOp::CancelRemove).expect("taken back").deferred_remove);
+    assert!(map.perform(&DmOp::Remove { deferred: true }).expect("deferred").deferred_remove);
     drop(open);
     wait_until("it is gone", || read(&mapper, "contract-h").is_none());
 }
@@ -318,18 +321,62 @@ fn a_map_in_use_stays_or_goes_at_its_last_close() {
 fn partitions_go_before_their_map() {
     let (mapper, lun) = (mapper(), lun());
     let map = Map::create(&mapper, "contract-i", lun.load(2));
-    let table = format!("0 8 linear {} 0", link("contract-i").display());
-    let dmsetup = |uuid: &str, called: &str| {
-        let status = Process::new("dmsetup").args(["create", called, "-u", uuid, "--table", &table]).status();
-        assert!(status.expect("dmsetup").success());
-    };
-    dmsetup("part1-mpath-contract-i", "contract-i-part1");
+    dm_partition("contract-i", "contract-i-part1", "part1-mpath-contract-i");
     udev_settle();
     let renamed = map.perform(&DmOp::Rename { to: name("contract-i2"), flags: UdevFlags::default() });
     assert_eq!(renamed.expect("renamed").name, name("contract-i2"));
-    assert!(is_block_device(&link("contract-i2-part1")), "partitions follow their map's name");
+    let names = [2, 1].map(|n| (format!("part{n}-mpath-contract-i"), name(&format!("contract-i2p{n}"))));
+    map.perform(&DmOp::RenamePartitions { names: names.into() }).expect("the first is not there");
+    assert!(is_block_device(&link("contract-i2p1")) && !link("contract-i-part1").exists());
+    let names = vec![("part1-mpath-contract-i".to_owned(), name("contract-i2"))];
+    let why = map.perform(&DmOp::RenamePartitions { names }).expect_err("its map has that name");
+    assert_eq!(why, ("rename contract-i2p1 to contract-i2".to_owned(), Errno::EBUSY));
+    assert_eq!((map.read().open_count, map.read().idle_partitions), (1, 1));
+    let open = fs::File::open(link("contract-i2p1")).expect("opened");
+    assert_eq!((map.read().open_count, map.read().idle_partitions), (1, 0));
+    let partition = || there(mapper.read("part1-mpath-contract-i"));
+    assert!(map.perform(&DmOp::Remove { deferred: true }).expect("deferred").deferred_remove);
+    assert!(partition().deferred_remove);
+    assert!(!map.perform(&DmOp::CancelRemove).expect("taken back").deferred_remove);
+    assert!(!partition().deferred_remove, "that of its partition, too");
+    drop(open);
     assert_eq!(remove(&mapper, "contract-i").result, Ok(()));
     assert_eq!(mapper.read("part1-mpath-contract-i"), Ok(None));
+    drop(map);
+}
+
+fn a_removal_that_fails_loses_no_partition() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-o", lun.load(2));
+    // A logical partition stands on the extended one, and a volume may stand on a partition.
+    for (on, called, uuid) in [
+        ("contract-o", "contract-o-part1", "part1-mpath-contract-o"),
+        ("contract-o", "contract-o-part2", "part2-mpath-contract-o"),
+        ("contract-o-part2", "contract-o-part5", "part5-mpath-contract-o"),
+        ("contract-o-part5", "contract-v", "volume"),
+    ] {
+        dm_partition(on, called, uuid);
+    }
+    let all = || (1..=5).filter(|n| matches!(mapper.read(&format!("part{n}-mpath-contract-o")), Ok(Some(_))));
+    let refused = |held: &str, by: &[&str]| {
+        udev_settle();
+        let done = remove(&mapper, "contract-o");
+        let why = done.result.expect_err("in use");
+        assert_eq!((why.step.as_str(), why.errno), (held, Errno::EBUSY));
+        assert_eq!(why.holders, by);
+        assert_eq!(all().collect::<Vec<_>>(), [1, 2, 5], "nothing is lost");
+    };
+    refused("remove partition contract-o-part5", &["contract-v"]);
+    assert!(Process::new("dmsetup").args(["remove", "contract-v"]).status().expect("dmsetup").success());
+    let open = fs::File::open(link("contract-o-part2")).expect("opened");
+    refused("remove partition contract-o-part2", &[]);
+    drop(open);
+    let open = fs::File::open(link("contract-o")).expect("opened");
+    refused("remove", &[]);
+    drop(open);
+    udev_settle();
+    assert_eq!(remove(&mapper, "contract-o").result, Ok(()));
+    assert_eq!(all().count(), 0);
     drop(map);
 }
 
@@ -425,6 +472,13 @@ fn udev_tells_of_disks_and_of_what_it_lost() {
             lost = small.receive().await.expect("received").lost;
         }
     });
+}
+
+/// What kpartx would make.
+fn dm_partition(on: &str, called: &str, uuid: &str) {
+    let table = format!("0 8 linear {} 0", link(on).display());
+    let made = Process::new("dmsetup").args(["create", called, "-u", uuid, "--table", &table]).status();
+    assert!(made.expect("dmsetup").success());
 }
 
 fn threads() -> usize {

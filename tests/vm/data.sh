@@ -35,26 +35,13 @@ blacklist {
 END
 }
 
-# Two primary partitions of Linux, of 96 MiB each: what sfdisk would write.
-partition() { # DEVICE
-    python3 - "$1" <<'END'
-import struct, sys
-table = b"".join(struct.pack("<B3sB3sII", 0, b"\0\0\0", 0x83, b"\0\0\0", start, 196608) for start in (2048, 200704))
-with open(sys.argv[1], "r+b") as disk:
-    disk.seek(446)
-    disk.write(table.ljust(64, b"\0") + b"\x55\xaa")
-END
-    kpartx -a -p -part "$1"
-    udevadm settle --timeout=30
-}
-
 storage() {
     rules_up
     san_scsi_debug $hosts 1 dev_size_mb=256 || return
     data_conf 0
     daemon_start || return
     poll 30 is $hosts map_paths mpatha || { fail 'a map of all paths' "$(ll)"; return 1; }
-    partition /dev/mapper/mpatha
+    partition /dev/mapper/mpatha 2048:196608 200704:196608
     poll 20 test -e /dev/mapper/mpatha-part2 || { fail 'partitions' "$(dmsetup ls)"; return 1; }
     mke2fs -q -t ext4 -E lazy_itable_init=0 /dev/mapper/mpatha-part1 && mount /dev/mapper/mpatha-part1 $mnt || return
     vgcreate -qq -y faulty /dev/mapper/mpatha-part2 && lvcreate -qq -y -l 100%FREE -n data faulty || return

@@ -159,10 +159,13 @@ step_3() {
 }
 
 # The checker knows before the kernel is told. The transport gives up the check and the I/O at the same moment, though: where
-# the I/O's error was there first, the kernel has failed the path by itself, and the portal is cut once more.
+# the I/O's error was there first, the kernel has failed the path by itself, and the portal is cut once more. It is always first
+# where no check was on its way at that moment: so the portal is cut while one is about to go out, before the transport blocks the disk.
 cut_portal() {
     local try mark first=
     for try in 1 2 3; do
+        echo '$ multipathctl show paths format "%d %C"    # until the next check of sdc is a second away'
+        poll 60 check_is_near sdc || { why+=('a check is due'); return; }
         mark=$(wc -l <"$MP_LOG")
         watch
         run 'iptables -I OUTPUT -d 192.168.2.201 -j DROP'
@@ -176,6 +179,10 @@ cut_portal() {
         follow sdc 'active ready running' 90 || break
     done
     [ -n "$first" ] || why+=('first the checker sees it')
+}
+
+check_is_near() { # DEVICE: it is checked within the next second or two
+    "$MPCTL" show paths format '%d %C' | grep -qE "^$1 +[X.]+ [01]/"
 }
 
 # Status 0: it was on the screen. 2: it was too quick for that (an emulated machine may skip it), and the log says what was

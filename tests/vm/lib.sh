@@ -197,6 +197,21 @@ rules_up() {
     udevadm control --reload
 }
 
+rules_down() {
+    local rule
+    for rule in "$vm"/etc/udev/*.rules; do rm -f "/etc/udev/rules.d/${rule##*/}"; done
+    rm -f /etc/udev/rules.d/56-dm-mpath.rules /sbin/multipath /sbin/multipathctl
+    udevadm control --reload
+}
+
+# --- what the daemon has told: JSON lines of `events` in a file
+
+told() { # FILTER [FILE]: how many events it is true of
+    jq -s "[.[] | select($1)] | length" "${2:-/run/events}" 2>/dev/null
+}
+
+has_told() { [ "$(told "$@")" -ge 1 ]; }
+
 # --- maps
 
 maps() { dmsetup ls --target multipath 2>/dev/null | awk '$1 != "No" { print $1 }'; }
@@ -281,11 +296,27 @@ active_paths() { # in all maps, as the kernel has them
     dmsetup status --target multipath 2>/dev/null | grep -oE '[0-9]+:[0-9]+ A ' | wc -l
 }
 
+# Primary partitions of Linux: what sfdisk would write, and kpartx makes maps of.
+partition() { # DEVICE START:SECTORS...
+    python3 - "$@" <<'END'
+import struct, sys
+parts = [map(int, part.split(":")) for part in sys.argv[2:]]
+table = b"".join(struct.pack("<B3sB3sII", 0, b"\0\0\0", 0x83, b"\0\0\0", start, count) for start, count in parts)
+with open(sys.argv[1], "r+b") as disk:
+    disk.seek(446)
+    disk.write(table.ljust(64, b"\0") + b"\x55\xaa")
+END
+    kpartx -a -p -part "$1"
+    udevadm settle --timeout=30
+}
+
 write_once() { # MAP SECONDS: written, failed or waiting. Direct, of one block.
     local status=0
     timeout --signal=KILL "$2" dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 oflag=direct conv=notrunc >/dev/null 2>&1 || status=$?
     case $status in 0) echo written ;; 137) echo waiting ;; *) echo failed ;; esac
 }
+
+blocked_writers() { ps -C dd -o state= | grep -c D; } # how many of `write_once` wait in the kernel
 
 # Verified I/O in the background of a scenario; io_stop gives the verdict.
 io_start() {

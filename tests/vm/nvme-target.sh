@@ -22,12 +22,12 @@ nvme_target_up() {
     done
 }
 
-nvme_connect() {
+nvme_connect() { # [DISK that comes last]
     local port
     for port in 1 2; do
         echo "transport=tcp,traddr=127.0.0.1,trsvcid=442$port,nqn=lab" >/dev/nvme-fabrics
     done
-    poll 20 test -b /dev/nvme1n1
+    poll 20 test -b "/dev/${1:-nvme1n1}"
     udevadm settle --timeout=20
 }
 

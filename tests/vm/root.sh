@@ -46,8 +46,21 @@ joins() {
     expect_eq "$1: it is in the map" "$(map_paths $map)" 2
 }
 
+# Nobody says that root is on a map: the hook finds it.
+makes_its_initramfs() {
+    local out
+    out=$(mkinitramfs -o /boot/initrd "$(uname -r)" 2>&1)
+    expect_eq "$1: an initramfs is made, without a word" "$? $out" '0 '
+    expect_ok "$1: the daemon is in it" has_in_initramfs usr/sbin/multipathd
+    expect_ok "$1: and the selectors" has_in_initramfs dm-queue-length.ko
+    sync
+}
+
+has_in_initramfs() { zcat /boot/initrd | cpio -t --quiet | grep -q "$1"; }
+
 is_on_a_map "$1"
 is_taken_over "$1"
 [ "$paths" = 2 ] || joins "$1"
 survives_a_path "$1"
+[ "$paths" = 1 ] || makes_its_initramfs "$1"
 summary

@@ -64,30 +64,74 @@ san_portals='192.168.2.200 192.168.2.201'
 san_config=/sys/kernel/config/target
 san_size=$((1100 * 1024 * 1024 * 1024))
 
-san_target_up() {
-    local disk=$san_config/core/fileio_0/disk1 tpg=$san_config/iscsi/$san_target/tpgt_1 ip
-    configfs_up
-    modprobe -a dummy iscsi_target_mod
-    ip link add san0 type dummy && ip link set san0 up
-    mkdir -p /run/san "$disk"
-    truncate -s $san_size /run/san/disk1
-    echo "fd_dev_name=/run/san/disk1,fd_dev_size=$san_size" >"$disk/control"
-    echo 20170013-78a8-a9ff >"$disk/wwn/vpd_unit_serial"
+san_backstore() { # NAME BYTES|DEVICE SERIAL: what a LUN can show; the WWID follows from the serial number
+    local kind=fileio control="fd_dev_name=/run/san/$1,fd_dev_size=$2" disk
+    case $2 in
+    /*) kind=iblock control=udev_path=$2; modprobe target_core_iblock ;;
+    *) mkdir -p /run/san && truncate -s "$2" "/run/san/$1" ;;
+    esac
+    disk=$san_config/core/${kind}_0/$1
+    mkdir -p "$disk"
+    echo "$control" >"$disk/control"
+    echo "$3" >"$disk/wwn/vpd_unit_serial"
     echo Proware >"$disk/wwn/vendor_id"
     echo proIPS >"$disk/wwn/product_id"
     echo 1 >"$disk/enable"
-    mkdir -p "$tpg/lun/lun_0"
     # No target port groups: the kernel attaches no hardware handler.
     echo 0 >"$disk/alua/default_tg_pt_gp/alua_access_type"
-    ln -s "$disk" "$tpg/lun/lun_0/disk1"
-    for ip in $san_portals; do
-        ip addr add "$ip/24" dev san0
-        mkdir "$tpg/np/$ip:3260"
-    done
+}
+
+san_lun() { # NUMBER BACKSTORE [TPG]
+    local lun=$san_config/iscsi/$san_target/tpgt_${3:-1}/lun/lun_$1 disk
+    for disk in "$san_config"/core/*_0/"$2"; do mkdir "$lun" && ln -s "$disk" "$lun/$2"; done
+}
+
+san_lun_gone() { # NUMBER [TPG]
+    local lun=$san_config/iscsi/$san_target/tpgt_${2:-1}/lun/lun_$1
+    find "$lun" -type l -delete
+    rmdir "$lun"
+}
+
+san_group() { # BACKSTORE TPG: a target port group of the backstore's own, of the ports of that part of the target
+    local group=$san_config/core/fileio_0/$1/alua/group$2
+    mkdir "$group"
+    echo "$2" >"$group/tg_pt_gp_id"
+    echo 1 >"$group/alua_access_type" # implicit: the array decides
+    echo "group$2" >"$san_config/iscsi/$san_target/tpgt_$2/lun/lun_0/alua_tg_pt_gp"
+}
+
+# 0: optimized, 1: non-optimized, 2: standby, 3: unavailable, 15: transitioning
+san_access() { # TPG STATE
+    echo "$2" >"$san_config/core/fileio_0/disk1/alua/group$1/alua_access_state"
+}
+
+san_part_up() { # TPG [BACKSTORE]: a part of the target, with ports and LUNs of its own; the backstore is its LUN 0
+    local tpg=$san_config/iscsi/$san_target/tpgt_$1
+    mkdir -p "$tpg"
+    san_lun 0 "${2:-disk1}" "$1"
     echo 0 >"$tpg/attrib/authentication"
     echo 1 >"$tpg/attrib/generate_node_acls"
     echo 0 >"$tpg/attrib/demo_mode_write_protect"
     echo 1 >"$tpg/enable"
+}
+
+# All ports are in one part of the target; with PORTS so many of them each in one of its own, which is a target port group.
+san_target_up() { # [PORTS]
+    local ip tpg=0 ports=0
+    configfs_up
+    modprobe -a dummy iscsi_target_mod
+    ip link add san0 type dummy && ip link set san0 up
+    san_backstore disk1 $san_size 20170013-78a8-a9ff
+    for ip in $san_portals; do
+        if [ $((ports % ${1:-100})) = 0 ]; then
+            tpg=$((tpg + 1))
+            san_part_up $tpg
+            [ -z "${1:-}" ] || san_group disk1 $tpg
+        fi
+        ip addr add "$ip/24" dev san0
+        mkdir "$san_config/iscsi/$san_target/tpgt_$tpg/np/$ip:3260"
+        ports=$((ports + 1))
+    done
 }
 
 # open-iscsi as an administrator of a multipath host would set it up: errors surface within seconds.
@@ -112,13 +156,13 @@ san_login() { # both portals, in order, so that the first portal's disk comes fi
     udevadm settle --timeout=30
 }
 
-san_iscsi_up() { san_target_up && san_initiator_up && san_login; }
+san_iscsi_up() { san_target_up "$@" && san_initiator_up && san_login; }
 
-iscsi_disk() { # PORTAL: the name of its disk
+iscsi_disk() { # PORTAL [LUN]: the name of its disk
     local session dirs
     for session in /sys/class/iscsi_session/session*; do
         [ "$(cat "${session}"/device/connection*/iscsi_connection/*/persistent_address 2>/dev/null)" = "$1" ] || continue
-        dirs=("$session"/device/target*/*:*:*:*/block/sd*)
+        dirs=("$session"/device/target*/*:*:*:"${2:-0}"/block/sd*)
         [ -d "${dirs[0]}" ] && echo "${dirs[0]##*/}" && return
     done
     return 1
@@ -130,16 +174,23 @@ portal_mend() { iptables -D OUTPUT -d "$1" -j DROP; }
 san_wwid() { udevadm info --query=property --property=ID_SERIAL --value "/dev/$1"; }
 
 san_iscsi_down() {
-    [ -d $san_config/iscsi/$san_target ] || return 0
-    local tpg=$san_config/iscsi/$san_target/tpgt_1
-    iptables -F OUTPUT
-    iscsiadm -m node -u >/dev/null 2>&1
-    iscsiadm -m node -o delete >/dev/null 2>&1
-    iscsiadm -k 0 >/dev/null 2>&1
-    echo 0 >"$tpg/enable"
-    rm -f "$tpg"/lun/lun_0/disk1
-    rmdir "$tpg"/lun/lun_0 "$tpg"/np/* "$tpg" "${tpg%/*}" "$san_config/core/fileio_0/disk1"
-    ip link del san0
+    local dir
+    if [ -d $san_config/iscsi/$san_target ]; then
+        iptables -F OUTPUT
+        iscsiadm -m node -u >/dev/null 2>&1
+        iscsiadm -m node -o delete >/dev/null 2>&1
+        iscsiadm -k 0 >/dev/null 2>&1
+        for dir in $san_config/iscsi/$san_target/tpgt_*; do
+            echo 0 >"$dir/enable"
+            find "$dir/lun" -mindepth 2 -maxdepth 2 -type l -delete
+            rmdir "$dir"/lun/* "$dir"/np/* "$dir"
+        done
+        rmdir $san_config/iscsi/$san_target
+        ip link del san0
+    fi
+    for dir in "$san_config"/core/*_0/*/alua/group*/ "$san_config"/core/*_0/*/; do
+        [ ! -d "$dir" ] || rmdir "$dir"
+    done
     rm -rf /run/san
 }
 

@@ -3,7 +3,8 @@
 #
 # A scenario is a file scenarios/NN-name.sh that defines one function, scenario. It runs in a shell of its own, gives its
 # verdicts with expect_* and wait_for, and finds no map, no storage and no configuration of an earlier one. Variables it
-# may set at the top: for_reference=no # when it makes no sense for the reference.
+# may set at the top: for_reference=no # when it makes no sense for the reference. What it shows of that which goes wrong in
+# production it says at its top, by number (see tests/tidy/src/situations.rs).
 vm=/vm
 if [ "${1:-}" = --reference ]; then
     export VM_REFERENCE=1
@@ -46,4 +47,7 @@ run_one() { # FILE
 for file in "$vm"/scenarios/*.sh; do
     selected "$file" "$@" && run_one "$file"
 done
+echo "situations shown: $(for file in "$vm"/scenarios/*.sh; do
+    selected "$file" "$@" && sed -n 's/^# Shows situation \([0-9]*\): .*/\1/p' "$file"
+done | sort -nu | xargs)"
 summary

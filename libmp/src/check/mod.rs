@@ -1,5 +1,6 @@
 //! Raw answers of a device → the state of its path. One file per checker; none of them does I/O.
 
+pub mod answered;
 pub mod ask;
 pub(crate) mod clariion;
 pub mod command;
@@ -20,6 +21,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+pub use self::answered::Answered;
 pub use self::ask::{Answer, Answers, Ask, Step, Unanswered, Wanted};
 pub use self::sysfs::is_offline;
 use crate::config::settings::Checker;
@@ -128,6 +130,8 @@ pub struct CheckRequest {
     pub asks: Arc<[Ask]>,
     /// How long the kernel may take for a command. The core has its own timer.
     pub timeout: Duration,
+    /// What the answer mostly is, if that is known: then it need not be told.
+    pub usual: Option<Arc<RawCheck>>,
 }
 
 /// What a checker remembers of a path from one check to the next, as long as it is the same LUN.

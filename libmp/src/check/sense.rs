@@ -55,6 +55,12 @@ impl Sense {
     pub fn is_unmapped(self) -> bool {
         (self.key, self.asc, self.ascq) == (key::ILLEGAL_REQUEST, 0x25, 0x00)
     }
+
+    /// INQUIRY DATA HAS CHANGED, DEVICE IDENTIFIER CHANGED, REPORTED LUNS DATA HAS CHANGED (SPC-4 table 56): another LUN may be
+    /// here by now.
+    pub fn tells_of_another_lun(self) -> bool {
+        (self.key, self.asc) == (key::UNIT_ATTENTION, 0x3f) && matches!(self.ascq, 0x03 | 0x05 | 0x0e)
+    }
 }
 
 /// How a SCSI command ended.
@@ -116,6 +122,21 @@ mod tests {
         ] {
             let parsed = Sense::parse(&hex(data)).map(|s| (s.key, s.asc, s.ascq));
             assert_eq!(parsed, expected, "{data}");
+        }
+    }
+
+    #[test]
+    fn attentions_that_tell_of_another_lun() {
+        for (data, expected) in [
+            ("72 06 3f 03", true),
+            ("72 06 3f 05", true),
+            ("70 00 06 00000000 0a 00000000 3f 0e", true),
+            ("72 06 3f 01", false), // new microcode
+            ("72 06 29 00", false),
+            ("72 06 2a 09", false), // another capacity
+            ("72 05 3f 0e", false),
+        ] {
+            assert_eq!(Sense::parse(&hex(data)).unwrap().tells_of_another_lun(), expected, "{data}");
         }
     }
 

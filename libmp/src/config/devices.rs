@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use super::diag::{Severity, Sink, Span};
 use super::kind::Value;
 use super::layers::{Layer, Setting};
+use super::matched::Matched;
 use super::options::Key;
 use super::parser::Block;
 use super::regex::Pattern;
@@ -76,6 +77,8 @@ pub struct Table {
     added: Vec<Option<Device>>,
     /// Hash of the name of each, and where in `added` it is.
     known: BTreeSet<(u64, usize)>,
+    /// What was asked for.
+    matched: Matched,
 }
 
 impl Table {
@@ -115,6 +118,7 @@ impl Table {
     pub(super) fn finish(&mut self) {
         self.entries = core::mem::take(&mut self.added).into_iter().flatten().collect();
         self.known.clear();
+        self.matched = Matched::default();
     }
 
     /// The entries in their order.
@@ -125,7 +129,17 @@ impl Table {
     /// The entries that match, the strongest first.
     pub fn matching<'s>(&'s self, device: &DeviceId<'_>) -> impl Iterator<Item = &'s Device> {
         let DeviceId { vendor, product, revision, .. } = *device;
-        self.entries.iter().rev().filter(move |entry| entry.matches(vendor, product, Some(revision)))
+        let find = || {
+            let matching = self
+                .entries
+                .iter()
+                .enumerate()
+                .rev()
+                .filter(|(_, entry)| entry.matches(vendor, product, Some(revision)));
+            matching.map(|(place, _)| place).collect()
+        };
+        let found = self.matched.get(device, find);
+        (0..found.len()).map(move |place| &self.entries[found[place]])
     }
 
     /// The entries that match one of some vendors and products, in their order.

@@ -26,6 +26,7 @@ mod legacy;
 mod lexer;
 pub mod lint;
 pub mod manual;
+mod matched;
 pub mod options;
 mod parser;
 pub mod provenance;

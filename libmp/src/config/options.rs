@@ -484,7 +484,7 @@ options! {
     FindMultipathsTimeout "find_multipaths_timeout" [] D nonzero_from(INT_MIN, INT_MAX, &[]), Some("-10"), Current,
         "Seconds that `find_multipaths smart` waits for a second path; negative: 1 second for unknown hardware.";
     EnableForeign "enable_foreign" [] D Kind::Pattern, Some("NONE"), Current,
-        "Other multipath implementations that are shown, as a regular expression.";
+        "Other multipath implementations that are shown, as a regular expression; there is one, `nvme`: the kernel's own.";
     MarginalPathgroups "marginal_pathgroups" [] D
         Kind::Words(&[word("off"), word("on"), word("fpin"), same("no", "off"), same("0", "off"), same("yes", "on"),
                       same("1", "on")]), Some("off"), Current,

@@ -11,6 +11,7 @@ use super::devices::{FEATURE_KEYWORDS, has_feature, without_features};
 use super::kind::{Value, callout_program};
 use super::layers::{Layer, Origin, Setting};
 use super::options::Key;
+use super::regex::Pattern;
 use super::settings::{
     AutoResize, Checker, DeviceId, Failback, FindMultipaths, FlushOnLastDel, Globals, GroupingPolicy,
     MapSettings, NoPathRetry, PathSettings, Prioritizer, UidSource,
@@ -309,9 +310,12 @@ impl Config {
             retrigger_delay: seconds(Key::RetriggerDelay),
             missing_uev_wait_timeout: seconds(Key::MissingUevWaitTimeout),
             max_fds: stack.number(Key::MaxFds).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
+            shows_native_nvme: Pattern::new(stack.text(Key::EnableForeign))
+                .is_ok_and(|p| p.is_match(b"nvme")),
             fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
             strict_timing: stack.is_yes(Key::StrictTiming),
             remove_retries: unsigned(Key::RemoveRetries),
+            partition_delimiter: stack.get(Key::PartitionDelimiter).map(|value| value.as_str().into()),
             reassign_maps: stack.is_yes(Key::ReassignMaps),
         }
     }
@@ -333,9 +337,11 @@ pub(super) fn globals_of_defaults() -> Globals {
         retrigger_delay: Duration::ZERO,
         missing_uev_wait_timeout: Duration::ZERO,
         max_fds: None,
+        shows_native_nvme: false,
         fabric_notifications: false,
         strict_timing: false,
         remove_retries: 0,
+        partition_delimiter: None,
         reassign_maps: false,
     }
 }

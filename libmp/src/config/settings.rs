@@ -283,10 +283,14 @@ pub struct Globals {
     pub max_fds: Option<u64>,
     /// `marginal_pathgroups fpin`: the Fibre Channel fabric says which paths are marginal.
     pub fabric_notifications: bool,
+    /// `enable_foreign`: what the kernel's own NVMe multipathing has is shown.
+    pub shows_native_nvme: bool,
     /// Checks never drift from their second.
     pub strict_timing: bool,
     /// How often the removal of a map in use is tried again.
     pub remove_retries: u32,
+    /// What stands between a map's name and a partition's number, where that is said.
+    pub partition_delimiter: Option<String>,
     /// Devices that stand on a path directly are moved over to its map.
     pub reassign_maps: bool,
 }

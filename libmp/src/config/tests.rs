@@ -14,6 +14,28 @@ const NETAPP: DeviceId<'static> =
 const OTHER: DeviceId<'static> =
     DeviceId { vendor: b"Proware", product: b"proIPS", revision: b"R001", protocol: "scsi:iscsi" };
 
+#[test]
+fn what_was_found_for_a_device_is_found_again() {
+    let config = Config::load(&[]).0;
+    let revisions: Vec<String> = (0..40).map(|number| format!("{number:04}")).collect();
+    let vendors = [("NETAPP", "LUN C-Mode"), ("DGC", "VRAID"), ("IBM", "2145"), ("", "")];
+    for _ in 0..2 {
+        for revision in &revisions {
+            for (vendor, product) in vendors {
+                let (vendor, product) = (vendor.as_bytes(), product.as_bytes());
+                let device = DeviceId { vendor, product, revision: revision.as_bytes(), ..OTHER };
+                // A copy knows nothing yet.
+                let id = PathId { device, devnode: None, wwid: None };
+                assert_eq!(
+                    config.path_settings_for(&id),
+                    config.clone().path_settings_for(&id),
+                    "{device:?}"
+                );
+            }
+        }
+    }
+}
+
 /// The file of the walkthrough.
 const WALKTHROUGH: &str = r#"defaults {
     udev_dir                /dev

@@ -4,7 +4,7 @@ use ::core::time::Duration;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::check::{self, Ask, CheckRequest, CheckState, Judged, RawCheck};
+use crate::check::{self, Answered, Ask, CheckRequest, CheckState, Judged};
 use crate::config::settings::{Checker, Failback, NoPathRetry, Prioritizer};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
@@ -97,7 +97,7 @@ impl Core {
         path.health.inflight = Some(token);
         path.health.blocked = false;
         path.health.round.ask(asks.clone());
-        let request = CheckRequest { asks, timeout };
+        let request = CheckRequest { asks, timeout, usual: None };
         out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
         self.timers.cancel(Timer::Check(id));
         self.timers.set(Timer::CheckTimeout(id), now + timeout);
@@ -107,7 +107,7 @@ impl Core {
     /// say of it; any other goes on as it was.
     pub(super) fn checking(&mut self, now: Instant, id: PathId, token: Token, state: &str, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        if path.health.inflight != Some(token) {
+        if path.health.inflight != Some(token) && path.steadiness.asked() != Some(token) {
             return;
         }
         path.health.blocked = true;
@@ -124,12 +124,13 @@ impl Core {
         now: Instant,
         id: PathId,
         token: Token,
-        raw: &RawCheck,
+        raw: &Answered,
         out: &mut Outbox,
     ) {
         if self.routine_answer(now, id, token, raw, out) || self.sampled(now, id, token, raw, out) {
             return;
         }
+        self.heed_attention(id, &raw.answers);
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.stuck == Some(token) {
             // Too late to mean anything; but its slot is free again.
@@ -319,6 +320,9 @@ impl Core {
         }
         if was.is_usable() && is.is_failed() {
             self.note_failure(now, id, false);
+        }
+        if is.is_usable() {
+            self.tune_again(id, out);
         }
         self.note_disconnected(id, was, out);
         self.look_again(now, map_id, out);

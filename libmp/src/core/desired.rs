@@ -86,7 +86,8 @@ fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64
     let first = of_paths.find(|sectors| *sectors > 0);
     let mut agreed =
         || first.filter(|size| of_paths.all(|other| other == *size) && may_flush(observed, members));
-    if map.orders.resize.is_some() { agreed().or(of_kernel) } else { of_kernel }.or(first)
+    let may_change = map.orders.resize.is_some() && map.unidentified.is_empty();
+    if may_change { agreed().or(of_kernel) } else { of_kernel }.or(first)
 }
 
 /// A table of another size is loaded with a flush, which ends queueing: I/O that waits would fail, if there is no path that it

@@ -16,7 +16,7 @@ use crate::core::timers::Timer;
 use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::dm::op::{UUID_PREFIX, wwid_of};
-use crate::identify::{self, RawProbe};
+use crate::identify::{self, Bus, RawProbe};
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 impl Core {
@@ -30,6 +30,9 @@ impl Core {
         for raw in &found.maps {
             self.map_found(now, raw, out);
         }
+        let names = found.maps.iter();
+        let names = names.filter_map(|m| Some((m.uuid.strip_prefix(UUID_PREFIX)?, &m.name))).collect();
+        self.review_partitions(&names);
         let gone: Vec<_> = self
             .maps
             .values()
@@ -79,7 +82,11 @@ impl Core {
             if uuid.starts_with(UUID_PREFIX) && !name.is_empty() && !of_path {
                 self.map_uevent(uuid, &MapName::new(name));
             }
+            self.mapped_device(now, uevent, out);
             return;
+        }
+        if Bus::of(uevent.name.as_str()) == Bus::Nvme {
+            self.read_native(out);
         }
         if matches!(self.phase, Phase::Loading | Phase::Enumerating) && self.paths.is_empty() {
             return; // the enumeration to come sees it
@@ -99,6 +106,17 @@ impl Core {
                 }
             }
             UeventAction::Other => {}
+        }
+    }
+
+    /// A device of device-mapper comes or goes: like every block device it is one that a rule excludes, for who asks.
+    fn mapped_device(&mut self, now: Instant, uevent: &Uevent, out: &mut Outbox) {
+        match (uevent.action, self.by_name.get(&uevent.name).copied()) {
+            (UeventAction::Remove, Some(id)) => self.path_gone(now, id, out),
+            (UeventAction::Add | UeventAction::Change, None) if self.phase == Phase::Running => {
+                self.disk_seen(now, &uevent.name, Seen::Arrived, out);
+            }
+            _ => {}
         }
     }
 
@@ -177,8 +195,9 @@ impl Core {
     ) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.probe = None;
-        let again = match core::mem::take(&mut path.probe_again) {
-            Again::No => false,
+        let asked = core::mem::take(&mut path.probe_again);
+        let again = match asked {
+            Again::No | Again::Also => false,
             Again::IfThere => probe.is_ok(),
             Again::Yes => true,
         };
@@ -193,7 +212,11 @@ impl Core {
             Ok(raw) => {
                 let id = self.same_or_new(now, id, &raw, out);
                 self.identify(now, id, &raw, out);
-                self.rechecked(now, id, &raw, out);
+                if asked == Again::Also {
+                    self.start_probe(id, out);
+                } else {
+                    self.rechecked(now, id, &raw, out);
+                }
                 self.purge(id, out);
                 if let Some(map) = self.paths.get(&id).and_then(Path::map) {
                     self.size_told(map, id, out);
@@ -201,6 +224,7 @@ impl Core {
                 }
             }
         }
+        self.dirty_unidentified(self.paths.get(&id).map(Path::devt).unwrap_or_default());
         self.answer_probed(id, out);
     }
 
@@ -280,6 +304,7 @@ impl Core {
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
         self.moved.remove(&id);
+        let devt = path.devt();
         let tuning = path.tuning.inflight.map(|(token, ..)| token);
         let health = &path.health;
         let asked = [path.probe, health.inflight, health.stuck, tuning, path.steadiness.asked()];
@@ -287,6 +312,7 @@ impl Core {
             self.waiting.forget(token);
         }
         self.timers.forget(id);
+        self.dirty_unidentified(devt);
         out.push(Effect::Forget { name: path.name });
     }
 

@@ -73,6 +73,11 @@ pub enum Effect {
         /// The text.
         value: String,
     },
+    /// Read what the kernel's own NVMe multipathing has → `Event::NativeRead`.
+    ReadNative {
+        /// To be given back.
+        token: Token,
+    },
     /// Replace a state file as a whole → `Event::Saved`.
     Save {
         /// To be given back.

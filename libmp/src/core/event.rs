@@ -6,11 +6,12 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::check::RawCheck;
+use crate::check::Answered;
 use crate::config::Config;
 use crate::dm::op::{MapListEntry, RawMap};
 use crate::fabric;
 use crate::identify::RawProbe;
+use crate::native::Namespace;
 use crate::types::{Errno, PathName, Token};
 
 /// One thing that happened.
@@ -53,7 +54,7 @@ pub enum Event {
         /// The effect's token.
         token: Token,
         /// What was read.
-        raw: RawCheck,
+        raw: Answered,
     },
     /// A check has begun and will take its time: the device does not run at the moment. Its answer
     /// is still to come.
@@ -79,6 +80,13 @@ pub enum Event {
         /// How it went.
         result: Result<(), Errno>,
     },
+    /// Answer to `ReadNative`.
+    NativeRead {
+        /// The effect's token.
+        token: Token,
+        /// What there is; nothing, if it could not be read.
+        spaces: Option<Vec<Namespace>>,
+    },
     /// Answer to `Save` and `Mark`.
     Saved {
         /// The effect's token.
@@ -101,6 +109,13 @@ pub enum Event {
     Signal(Signal),
     /// `next_deadline` has come (or not: a spurious one is a no-op).
     Tick,
+}
+
+impl Event {
+    /// Does it come all the time, and mostly with nothing new?
+    pub const fn is_routine(&self) -> bool {
+        matches!(self, Self::Tick | Self::Checked { .. } | Self::DmDone { .. } | Self::NativeRead { .. })
+    }
 }
 
 /// Names one request of one client.

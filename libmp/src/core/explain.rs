@@ -11,17 +11,18 @@ use crate::config::resolve;
 use crate::config::settings::UidSource;
 use crate::core::Core;
 use crate::core::desired;
+use crate::core::event::DmFailure;
 use crate::core::judge::Wanted;
 use crate::core::map::Map;
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::show::explain::{Answer, Explanation, Setting, Step};
-use crate::types::Wwid;
+use crate::types::{Instant, Wwid};
 
 impl Core {
     /// What there is to say of a path, a map, or a WWID; `None` where there is no such device.
-    pub(super) fn explain(&self, device: &str) -> Option<Explanation> {
+    pub(super) fn explain(&self, now: Instant, device: &str) -> Option<Explanation> {
         let path = || self.find_path(device).map(|id| self.explain_path(&self.paths[&id]));
-        let map = || self.find_map(device).map(|id| self.explain_map(&self.maps[&id]));
+        let map = || self.find_map(device).map(|id| self.explain_map(now, &self.maps[&id]));
         let is_map = |text: &str| text.starts_with("dm-") || text.starts_with("mapper/");
         // A map's own device is a disk that the blacklist excludes, too.
         let known = if is_map(device.strip_prefix("/dev/").unwrap_or(device)) {
@@ -63,7 +64,7 @@ impl Core {
         }
     }
 
-    fn explain_map(&self, map: &Map) -> Explanation {
+    fn explain_map(&self, now: Instant, map: &Map) -> Explanation {
         let mut members: Vec<&Path> = map.members.iter().filter_map(|id| self.paths.get(id)).collect();
         members.sort_by_key(|path| path.order());
         let device = match &map.observed {
@@ -91,7 +92,7 @@ impl Core {
                 not_there(map)
             ),
             steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
-            paths: members.iter().map(state).chain(refused).collect(),
+            paths: members.iter().map(state).chain(refused).chain(failures(map, now)).collect(),
             settings: self.settings_of(members.first().copied(), Some(map)),
         }
     }
@@ -134,7 +135,9 @@ impl Core {
             }
             Wanted::NotKnown => "its WWID is not in /etc/multipath/wwids, and there is no map of it".into(),
             Wanted::Alone => {
-                "no other disk shows its WWID, which is not in /etc/multipath/wwids, and there is no map of it".into()
+                let why =
+                    self.no_second(path.id, wwid).unwrap_or_else(|| "no other disk shows its WWID".into());
+                format!("{why}; the WWID is not in /etc/multipath/wwids, and there is no map of it")
             }
         };
         let traced = self.config.trace(Key::FindMultipaths, &path.config_id());
@@ -209,6 +212,23 @@ fn rule_step(asked: &Considered) -> Step {
         Outcome::Excluded(by) => format!("{about}: excluded by \"{}\" ({})", by.rule, by.origin),
     };
     Step { what: asked.kind, result }
+}
+
+/// What can't be done to a map at the moment.
+fn failures(map: &Map, now: Instant) -> impl Iterator<Item = Step> {
+    [&map.backoff, &map.message_backoff].into_iter().filter_map(move |backoff| {
+        let DmFailure { step, errno, holders } = backoff.last.as_ref()?;
+        let by = if holders.is_empty() { String::new() } else { format!(" ({})", holders.join(", ")) };
+        let times = match backoff.failures {
+            1 => String::new(),
+            times => format!(", {times} times in a row"),
+        };
+        let next = match backoff.until.map(|until| until.saturating_since(now).as_secs()) {
+            None | Some(0) => "it is tried again now".into(),
+            Some(seconds) => format!("it is tried again in {seconds} s"),
+        };
+        Some(Step { what: "failed", result: format!("{step}: {errno}{by}{times}; {next}") })
+    })
 }
 
 /// Why a map is not in the kernel; nothing where it is.

@@ -76,6 +76,15 @@ enum Reads {
     Running { until: Instant, reads: u32, errors: u32, asked: Option<(Token, Instant)>, check_due: bool },
 }
 
+impl Reads {
+    const fn asked_for(self) -> Option<Token> {
+        match self {
+            Self::Running { asked: Some((token, _)), .. } => Some(token),
+            _ => None,
+        }
+    }
+}
+
 impl Steadiness {
     /// Is it to be used only where there is nothing better?
     pub const fn is_marginal(&self) -> bool {
@@ -94,6 +103,12 @@ impl Steadiness {
             && self.delayed_since.is_none()
     }
 
+    /// An operator wants it used: nothing holds it back any more. A read under way goes on holding the path's slot.
+    pub fn release(&mut self) -> Option<Token> {
+        (self.held_until, self.delayed_since, self.failures) = (None, None, 0);
+        core::mem::take(&mut self.reads).asked_for()
+    }
+
     /// An operator takes it back, whoever said so.
     pub const fn unmark(&mut self) {
         (self.found_marginal, self.called_marginal, self.impaired_on) = (false, false, None);
@@ -106,10 +121,7 @@ impl Steadiness {
 
     /// A read under way, which holds the path's slot.
     pub const fn asked(&self) -> Option<Token> {
-        match self.reads {
-            Reads::Running { asked: Some((token, _)), .. } => Some(token),
-            _ => None,
-        }
+        self.reads.asked_for()
     }
 
     /// A check is due while a read is under way: it comes after it. Says if so.
@@ -282,10 +294,11 @@ impl Core {
         let Reads::Running { until, reads, errors, asked, .. } = &mut path.steadiness.reads else { return };
         match *asked {
             Some((token, at)) if now.saturating_since(at) >= limit => {
-                // It goes on holding the path's slot.
+                // It goes on holding the path's slot, as a check would.
                 *errors += 1;
                 *asked = None;
                 path.health.stuck = Some(token);
+                self.check_timed_out(now, id, out);
             }
             Some(_) => {}
             None if now >= *until => return self.sampled_enough(now, id, out),
@@ -294,7 +307,8 @@ impl Core {
                 let token = self.waiting.token(Awaited::Check(id));
                 *asked = Some((token, now));
                 *reads += 1;
-                let request = CheckRequest { asks: [Ask::DirectRead].into(), timeout: limit };
+                path.health.blocked = false;
+                let request = CheckRequest { asks: [Ask::DirectRead].into(), timeout: limit, usual: None };
                 out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
             }
         }

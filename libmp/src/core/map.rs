@@ -6,8 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::settings::MapSettings;
+use crate::core::event::DmFailure;
 use crate::core::marks::Mark;
 use crate::core::names::Listed;
+use crate::core::partitions::Misnamed;
 use crate::core::path::PathId;
 use crate::core::queueing::Queue;
 use crate::core::readiness::Readiness;
@@ -52,6 +54,10 @@ pub struct Map {
     pub settings: MapSettings,
     /// Its paths.
     pub members: BTreeSet<PathId>,
+    /// Devices of its table, as it was found, of which nobody knows yet who they are.
+    pub unidentified: BTreeSet<DevT>,
+    /// One of them is too small for the table by now: none is loaded that has it, and it is not taken out either.
+    pub unidentified_small: bool,
     /// Who the last one was that came: settings go by it when there is none left.
     pub last_member: Option<Facts>,
     /// As the kernel has it; `None`: it is not there.
@@ -100,6 +106,8 @@ pub struct Map {
     pub said_adopted: bool,
     /// The last name conflict that was said.
     pub said_conflict: Option<MapName>,
+    /// Its partitions that are not called after it.
+    pub misnamed: Misnamed,
     /// What udev's rules see where it could not be made.
     pub mark: Mark,
     /// What udev's rules were told of its use.
@@ -166,23 +174,27 @@ pub struct Switch {
 }
 
 /// Failed operations in a row.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Backoff {
     /// That many.
     pub failures: u32,
     /// Nothing is tried before.
     pub until: Option<Instant>,
+    /// How the last one failed.
+    pub last: Option<DmFailure>,
 }
 
 impl Backoff {
     /// One more failure: 1 s, 2 s, 4 s, … from now, at most the longest.
-    pub fn failed(&mut self, now: Instant, longest: Duration) -> Instant {
+    pub fn failed(&mut self, now: Instant, longest: Duration, how: &DmFailure) -> Instant {
         let wait = Duration::from_secs(1 << self.failures.min(6)).min(longest);
         self.failures = self.failures.saturating_add(1);
         let until = now + wait;
         self.until = Some(until);
+        self.last = Some(how.clone());
         until
     }
+
     /// Is nothing to be tried now?
     pub fn blocks(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until > now)
@@ -245,6 +257,8 @@ pub struct Observed {
     pub read_only: bool,
     /// How often it is open.
     pub open_count: u32,
+    /// How many of its partitions nobody has open.
+    pub idle_partitions: u32,
     /// Its event counter.
     pub event_nr: u32,
     /// A removal waits for its last close.
@@ -295,11 +309,17 @@ impl Observed {
             suspended: raw.suspended,
             read_only: raw.read_only,
             open_count: raw.open_count,
+            idle_partitions: raw.idle_partitions,
             event_nr: raw.event_nr,
             deferred_remove: raw.deferred_remove,
             inactive_table: raw.inactive_table,
             live,
         }
+    }
+
+    /// Does anybody use it? A partition that nobody has open is no use of it.
+    pub const fn is_in_use(&self) -> bool {
+        self.open_count > self.idle_partitions
     }
 
     /// Its table, where it is one of ours.
@@ -329,6 +349,11 @@ impl Observed {
     /// Does the kernel use this path? `None`: it is not in the table.
     pub fn path_active(&self, devt: DevT) -> Option<bool> {
         self.status()?.path(devt).map(|p| p.active)
+    }
+
+    /// How many paths the kernel uses.
+    pub fn active_paths(&self) -> usize {
+        self.status().map_or(0, |s| s.groups.iter().flat_map(|g| &g.paths).filter(|p| p.active).count())
     }
 
     /// The kernel was just told to use this path, and took it.
@@ -363,6 +388,8 @@ impl Map {
             name,
             settings,
             members: BTreeSet::new(),
+            unidentified: BTreeSet::new(),
+            unidentified_small: false,
             last_member: None,
             observed: None,
             looked_like: None,
@@ -386,6 +413,7 @@ impl Map {
             said_active: None,
             said_adopted: false,
             said_conflict: None,
+            misnamed: Misnamed::default(),
             mark: Mark::default(),
             readiness: Readiness::default(),
             listed: Listed::default(),

@@ -17,7 +17,7 @@ use crate::core::queueing::{Change, Phase as QueuePhase};
 use crate::core::readiness::Readiness;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
-use crate::core::{Core, Phase};
+use crate::core::{Core, Phase, refused, unidentified};
 use crate::dm::op::DmOp;
 use crate::show::view::MapAction;
 use crate::types::{DevT, Errno, Instant, Token};
@@ -27,7 +27,10 @@ use crate::types::{DevT, Errno, Instant, Token};
 const IDLE_RECHECK: Duration = Duration::from_secs(29);
 
 /// What keeps failing is tried again after so long.
-const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+pub(super) const LONGEST_PAUSE: Duration = Duration::from_mins(1);
+
+/// What another map waits for, as the device is its own by now, is tried again after so long.
+const AWAITED_PAUSE: Duration = Duration::from_secs(4);
 
 /// A stop waits so long for operations under way.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
@@ -83,6 +86,7 @@ impl Core {
     }
 
     fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
+        self.review_unidentified(id);
         self.review_refused(now, id);
         self.review_readiness(now, id);
         let name = self.free_name(id, out);
@@ -92,10 +96,16 @@ impl Core {
         let members = Self::admitted(map, &members, now);
         let strangers = self.strangers_in(id);
         let holds = |devt: &DevT| map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
-        // No path of its own fits into the map: what is another LUN's by now is let go all the same.
+        // No path of its own fits into the map, or none is of use and the kernel does not take them (any more): what is
+        // another LUN's by now is let go all the same.
         let none = || strangers.iter().any(holds).then(|| desired::desired(map, &[])).flatten();
-        let desired: Option<Desired> = desired::desired(map, &members).or_else(none);
-        plan::plan(&Situation {
+        let active =
+            |path: &&Path| map.observed.as_ref().and_then(|o| o.path_active(path.devt())) == Some(true);
+        let useless = map.backoff.failures > refused::FAILURES && !members.iter().any(active);
+        let own = desired::desired(map, &members);
+        let desired: Option<Desired> = if useless { none().or(own) } else { own.or_else(none) };
+        let desired = desired.map(|desired| unidentified::keep(map, desired));
+        let situation = Situation {
             map,
             members: &members,
             desired: desired.as_ref(),
@@ -105,7 +115,9 @@ impl Core {
             may_load: !map.backoff.blocks(now),
             may_tell: !map.message_backoff.blocks(now),
             may_switch: may_switch(map, now),
-        })
+            may_rename_partitions: !map.misnamed.names.is_empty() && !map.misnamed.backoff.blocks(now),
+        };
+        unidentified::without_doubt(&situation, plan::plan(&situation)?)
     }
 
     /// Devices of paths that were in this map before their WWID changed.
@@ -193,6 +205,7 @@ impl Core {
         if let Some(map) = self.maps.get_mut(&id) {
             map.backoff.until = None;
             map.message_backoff.until = None;
+            map.misnamed.backoff.until = None;
         }
         self.read_again(id);
     }
@@ -239,7 +252,7 @@ impl Core {
         }
         match done.result {
             Ok(()) => {
-                self.succeeded(now, id, &inflight, was.as_ref(), out);
+                self.succeeded(now, id, &inflight, (was.as_ref(), is.as_ref()), out);
                 self.another_since(id, &inflight.op, is.as_ref());
                 self.set_observed(now, id, is, out);
             }
@@ -260,32 +273,37 @@ impl Core {
         }
     }
 
+    fn created(&mut self, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.action = MapAction::Create;
+        map.stats.map_loads += 1;
+        map.orders.reload = false;
+        let wwid = map.wwid.clone();
+        self.remember_wwid(&wwid, out);
+        self.set_mark(id, false, out);
+        self.reconsider(id, out); // it may have another size than the map before
+    }
+
     fn succeeded(
         &mut self,
         now: Instant,
         id: MapId,
         done: &Inflight,
-        was: Option<&Observed>,
+        (was, is): (Option<&Observed>, Option<&Observed>),
         out: &mut Outbox,
     ) {
-        let wwid = self.maps[&id].wwid.clone();
         let Some(map) = self.maps.get_mut(&id) else { return };
         match done.op {
-            DmOp::Query | DmOp::Reassign { .. } => {}
-            DmOp::Message { .. } => map.message_backoff.clear(),
+            DmOp::Query | DmOp::Reassign { .. } | DmOp::RenamePartitions { .. } => {}
+            DmOp::Message { .. } | DmOp::CancelRemove => map.message_backoff.clear(),
             _ => map.backoff.clear(),
         }
         let name = map.name.clone();
         match &done.op {
             DmOp::Create { name, load, flags, .. } => {
                 self.told_ready(now, id, *flags);
-                let Some(map) = self.maps.get_mut(&id) else { return };
-                map.action = MapAction::Create;
-                map.stats.map_loads += 1;
-                map.orders.reload = false;
                 out.notify(Notice::MapCreated { map: name.clone(), table: load.params.clone() });
-                self.remember_wwid(&wwid, out);
-                self.set_mark(id, false, out);
+                self.created(id, out);
             }
             DmOp::Reload { load, flags, .. } => {
                 self.told_ready(now, id, *flags);
@@ -303,12 +321,18 @@ impl Core {
             DmOp::Rename { to, .. } => {
                 map.action = MapAction::Rename;
                 let from = was.map_or_else(|| name.clone(), |was| was.name.clone());
-                out.notify(Notice::MapRenamed { from, to: to.clone() });
+                out.notify(Notice::MapRenamed { from: from.clone(), to: to.clone() });
+                self.partitions_follow(id, &from, to);
             }
             DmOp::Remove { .. } => {
                 map.readiness = Readiness::default();
                 map.orders.stay_away |= map.orders.remove.take().is_some();
-                out.notify(Notice::MapRemoved { map: name, by_us: true });
+                out.notify(if is.is_some_and(|is| is.deferred_remove) {
+                    let text = alloc::format!("{name}: it is in use, and is removed when it is closed");
+                    Notice::Other { level: Level::Notice, text }
+                } else {
+                    Notice::MapRemoved { map: name, by_us: true }
+                });
             }
             DmOp::Suspend => {
                 map.orders.suspended = true;
@@ -319,8 +343,9 @@ impl Core {
                 map.orders.suspend_or_resume = None;
             }
             DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
+            DmOp::RenamePartitions { names } => self.partitions_renamed(id, names),
             DmOp::Reassign { .. } => map.orders.reassign = false,
-            DmOp::Query => {}
+            DmOp::CancelRemove | DmOp::Query => {}
         }
     }
 
@@ -376,10 +401,28 @@ impl Core {
         }
     }
 
+    /// How long what fails is let be, at the most.
+    fn longest_pause(&self, id: MapId) -> Duration {
+        let Some(map) = self.maps.get(&id) else { return LONGEST_PAUSE };
+        let holds = |devt: &DevT| map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
+        if self.strangers_in(id).iter().any(holds) {
+            AWAITED_PAUSE
+        } else if map.members.is_empty() || map.queue.phase != QueuePhase::Normal {
+            // Without a path nobody else looks at the map, and what other tools do to its queueing must be seen.
+            IDLE_RECHECK
+        } else {
+            LONGEST_PAUSE
+        }
+    }
+
     fn failed(&mut self, now: Instant, id: MapId, done: &Inflight, failure: DmFailure, out: &mut Outbox) {
         if matches!(done.op, DmOp::Reassign { .. }) {
             return self.not_reassigned(id, failure, out);
         }
+        if matches!(done.op, DmOp::RenamePartitions { .. }) {
+            return self.partitions_not_renamed(now, id, failure, out);
+        }
+        let longest = self.longest_pause(id);
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
         let ordered = map.orders.remove.take().is_some()
@@ -388,11 +431,9 @@ impl Core {
             | map.orders.reinstate.take().is_some()
             | core::mem::take(&mut map.orders.reload)
             | map.orders.resize.take_if(|resize| *resize == Resize::Ordered).is_some();
-        let is_message = matches!(done.op, DmOp::Message { .. });
+        let is_message = matches!(done.op, DmOp::Message { .. } | DmOp::CancelRemove);
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
-        // Without a path nobody else looks at the map, and what other tools do to its queueing must be seen.
-        let alone = map.members.is_empty() || map.queue.phase != QueuePhase::Normal;
-        let until = backoff.failed(now, if alone { IDLE_RECHECK } else { LONGEST_PAUSE });
+        let until = backoff.failed(now, longest, &failure);
         let failures = backoff.failures;
         let put_down = self.load_refused(now, id, &done.op, &failure, out);
         if matches!(done.op, DmOp::Create { .. }) {
@@ -419,14 +460,17 @@ impl Core {
 
     /// Counts the usable paths of a map, and starts or ends its queueing.
     pub(super) fn count_usable(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
-        let Some(map) = self.maps.get(&id) else { return };
-        let at_work = matches!(self.phase, Phase::Running | Phase::Stopping);
-        // Before its paths have been probed and checked once, there is nothing to count.
-        let too_early = map.said_active.is_none() && map.hold_until.is_some();
-        if map.observed.is_none() || !at_work || too_early {
+        if !matches!(self.phase, Phase::Running | Phase::Stopping) {
             return;
         }
-        let usable = self.members(map).iter().filter(|p| counts(map, p)).count();
+        self.review_unidentified(id);
+        let Some(map) = self.maps.get(&id) else { return };
+        // Before its paths have been probed and checked once, there is nothing to count.
+        let too_early =
+            (map.said_active.is_none() && map.hold_until.is_some()) || unidentified::is_unknown(map);
+        let Some(observed) = map.observed.as_ref().filter(|_| !too_early) else { return };
+        let open = observed.is_in_use();
+        let usable = self.members(map).iter().filter(|p| counts(map, p)).count() + unidentified::active(map);
         let interval = self.config.globals().polling_interval;
         let empty = map.members.is_empty();
         let Some(map) = self.maps.get_mut(&id) else { return };
@@ -434,7 +478,6 @@ impl Core {
             out.notify(Notice::ActivePaths { map: map.name.clone(), active: usable });
         }
         map.said_active = Some(usable);
-        let open = map.observed.as_ref().is_some_and(|o| o.open_count > 0);
         map.queue.ended = empty
             && match map.settings.flush_on_last_del {
                 FlushOnLastDel::Always => true,

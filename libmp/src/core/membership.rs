@@ -54,8 +54,10 @@ impl Core {
             Standing::Member { wwid: was, map } if *was == wwid => {
                 // Its facts may have changed (size, read-only).
                 self.dirty.insert(*map);
-                if let Some(reason) = self.too_small(id, *map) {
+                let from = *map;
+                if let Some(reason) = self.too_small(id, from) {
                     self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
+                    self.moved_from(id, from);
                 }
                 return;
             }
@@ -66,13 +68,13 @@ impl Core {
             self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
         } else if self.is_wanted(id, &wwid) {
             self.join_with_others(now, id, &wwid, out);
-        } else if let Some(path) = self.paths.get(&id) {
+        } else {
+            let why = self.no_second(id, &wwid).unwrap_or_else(|| "no second path".into());
             let waiting = Standing::Waiting { wwid };
-            if path.standing != waiting {
-                let reason = "find_multipaths: no second path, and its WWID is not known".into();
-                out.notify(Notice::PathIgnored { path: path.name.clone(), reason });
-                self.stand(id, waiting);
-            }
+            let Some(path) = self.paths.get(&id).filter(|path| path.standing != waiting) else { return };
+            let reason = format!("find_multipaths: {why}, and its WWID is not known");
+            out.notify(Notice::PathIgnored { path: path.name.clone(), reason });
+            self.stand(id, waiting);
         }
     }
 
@@ -104,6 +106,11 @@ impl Core {
         let Standing::Member { wwid: was, map: from } = path.standing.clone() else { return };
         out.notify(Notice::WwidChanged { path: path.name.clone(), was: was.clone(), is: is.clone() });
         self.start_over(now, id, Exclusion::WwidChanged { was, is: is.clone() }, out);
+        self.moved_from(id, from);
+    }
+
+    /// A path is, or may be, another LUN than that of the map it was in: no I/O of that one may reach it.
+    fn moved_from(&mut self, id: PathId, from: MapId) {
         if let Some(path) = self.paths.get_mut(&id) {
             path.moved_from = Some(from);
             self.moved.insert(id);
@@ -120,22 +127,42 @@ impl Core {
 
     /// What speaks against a path being one of this WWID's.
     fn contradiction(&self, id: PathId, wwid: &Wwid) -> Option<String> {
-        let facts = self.paths[&id].facts.as_ref()?;
+        let devt = self.paths[&id].facts.as_ref()?.devt;
         let map = self.map_by_wwid(wwid)?;
         // What an earlier run has taken is not torn out of a map at work.
-        let live = map.observed.as_ref().and_then(|o| o.path_active(facts.devt)).is_some();
-        let others =
-            map.members.iter().filter(|p| **p != id).filter_map(|p| self.paths.get(p)?.facts.as_ref());
-        let other = others.map(|f| &f.serial).find(|serial| !serial.is_empty() && **serial != facts.serial);
-        if let (Some(other), false) = (other, live || facts.serial.is_empty())
-            && map.settings.grouping != GroupingPolicy::BySerial
-        {
-            let serial = &facts.serial;
-            return Some(format!(
-                "its serial number is {serial}, not {other} (path_grouping_policy group_by_serial merges them)"
-            ));
+        let live = map.observed.as_ref().and_then(|o| o.path_active(devt)).is_some();
+        let mut others = map.members.iter().filter(|p| **p != id);
+        let serial = others.find_map(|other| self.another_serial(id, *other, wwid));
+        serial.filter(|_| !live).or_else(|| self.another_size(id, map, live))
+    }
+
+    /// Do two disks of one WWID say by their serial numbers that they are two?
+    fn another_serial(&self, id: PathId, other: PathId, wwid: &Wwid) -> Option<String> {
+        let facts = |id| self.paths.get(&id)?.facts.as_ref();
+        let (mine, other) = (facts(id)?, &facts(other)?.serial);
+        if mine.serial == *other || mine.serial.is_empty() || other.is_empty() {
+            return None;
         }
-        self.another_size(id, map, live)
+        // Of the configuration in force: a map may still have the one before.
+        let grouping = self.config.map_settings(&path::device_id(mine), wwid).grouping;
+        let mine = &mine.serial;
+        (grouping != GroupingPolicy::BySerial).then(|| {
+            format!(
+                "its serial number is {mine}, not {other} (path_grouping_policy group_by_serial merges them)"
+            )
+        })
+    }
+
+    /// Why a disk that waits and shows the same WWID is no second path, if there is one.
+    pub(super) fn no_second(&self, id: PathId, wwid: &Wwid) -> Option<String> {
+        let mut others = self.waiting_paths(wwid).filter(|other| *other != id);
+        let (other, why) = others.find_map(|other| Some((other, self.differs(id, other, wwid)?)))?;
+        Some(format!("{} is no second path of its LUN: {why}", self.paths.get(&other)?.name))
+    }
+
+    /// What speaks against two disks of a WWID that has no map being one LUN.
+    fn differs(&self, id: PathId, other: PathId, wwid: &Wwid) -> Option<String> {
+        self.another_serial(id, other, wwid).or_else(|| self.not_this_size(id, self.sectors(other)))
     }
 
     /// Is this WWID to be multipathed (`find_multipaths`)?
@@ -147,14 +174,25 @@ impl Core {
     pub(super) fn wanted(&self, id: PathId, wwid: &Wwid) -> Wanted<PathId> {
         let in_kernel =
             || self.map_by_wwid(wwid).is_some_and(|m| m.observed.is_some() || !m.members.is_empty());
-        let second = || self.waiting_paths(wwid).find(|other| *other != id);
+        let second = || {
+            let mut others = self.waiting_paths(wwid).filter(|other| *other != id);
+            others.find(|other| self.differs(id, *other, wwid).is_none())
+        };
         judge::wanted(self.config.globals().find_multipaths, || self.wwids.contains(wwid), in_kernel, second)
     }
 
+    /// A path joins, and those that have waited for it: each is held against the ones that are in.
     pub(super) fn join_with_others(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
         let others: Vec<PathId> = self.waiting_paths(wwid).filter(|other| *other != id).collect();
-        for id in others.into_iter().chain([id]) {
-            self.join(now, id, wwid, out);
+        self.join(now, id, wwid, out);
+        for other in others {
+            match self.contradiction(other, wwid) {
+                Some(reason) => {
+                    let wwid = wwid.clone();
+                    self.exclude(now, other, Exclusion::Contradicts { wwid, reason }, out);
+                }
+                None => self.join(now, other, wwid, out),
+            }
         }
     }
 
@@ -169,8 +207,12 @@ impl Core {
         map.orders.stay_away = false;
         map.backoff.clear();
         let (name, path, devt) = (map.name.clone(), path.name.clone(), path.devt());
-        out.notify(Notice::PathAdded { map: name, path, devt });
+        let found = map.observed.is_some();
         map.hold_until = Some(now + HOLD_LIMIT);
+        out.notify(Notice::PathAdded { map: name, path, devt });
+        if found {
+            self.remember_wwid(wwid, out); // whoever made it may have ended before that was on the disk
+        }
         self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
         self.dirty.insert(map_id);
         self.tune(id, out);
@@ -287,7 +329,11 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let was = core::mem::replace(&mut map.settings, settings);
         map.name = name;
-        if was.no_path_retry != map.settings.no_path_retry || map.queue.is_outdated(&map.settings, interval) {
+        // Before the paths were counted once, no time runs that the settings could change.
+        let outdated = || {
+            was.no_path_retry != map.settings.no_path_retry || map.queue.is_outdated(&map.settings, interval)
+        };
+        if map.said_active.is_some() && outdated() {
             self.timers.cancel(Timer::Queueing(id));
             if let Some(until) = map.queue.reconfigured(now, &map.settings, interval) {
                 self.timers.set(Timer::Queueing(id), until);

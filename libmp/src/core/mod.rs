@@ -20,14 +20,17 @@ mod fabric;
 pub mod flaky;
 pub mod judge;
 pub mod known;
+pub mod limits;
 pub mod map;
 pub mod maps;
 pub mod marks;
 pub mod membership;
 pub mod names;
+mod native;
 pub mod notice;
 pub mod observe;
 mod paper;
+mod partitions;
 pub mod path;
 pub mod plan;
 pub mod queueing;
@@ -46,6 +49,7 @@ pub mod table;
 pub mod timers;
 pub mod tuning;
 pub mod unfinished;
+mod unidentified;
 pub mod unmapped;
 pub mod waiting;
 
@@ -60,8 +64,10 @@ use alloc::sync::Arc;
 use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Event, RequestId, Signal};
+use crate::core::limits::Limits;
 use crate::core::map::{Map, MapId};
 use crate::core::names::{Holders, Unsaved};
+use crate::core::native::Native;
 use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
@@ -71,10 +77,13 @@ use crate::core::timers::{Timer, Timers};
 use crate::core::waiting::{Awaited, Probes, Waiting};
 use crate::state::bindings::Bindings;
 use crate::state::wwids::Wwids;
-use crate::types::{Instant, MapName, PathName, Token, Wwid};
+use crate::types::{Errno, Instant, MapName, PathName, Token, Wwid};
 
 /// How long the start waits for probes and first operations before it goes on without them.
 const SETTLE_LIMIT: Duration = Duration::from_secs(10);
+
+/// So many timers are one step's.
+const DUE_AT_ONCE: usize = 256;
 
 /// What the core must be told of the process it is in.
 #[derive(Debug, Clone, Copy)]
@@ -128,6 +137,8 @@ pub struct Core {
     alone: BTreeMap<Wwid, BTreeSet<PathId>>,
     /// Paths whose WWID has changed since they came.
     moved: BTreeSet<PathId>,
+    /// Maps with devices that are not known yet.
+    unidentified: BTreeSet<MapId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
     others: BTreeMap<MapName, String>,
     /// An operator wants maps to go on queueing without a daemon.
@@ -135,6 +146,8 @@ pub struct Core {
     bindings: Bindings,
     wwids: Wwids,
     timers: Timers,
+    /// Of routine checks.
+    limits: Limits,
     waiting: Waiting,
     /// State files whose text is not on the disk yet, and how far that is.
     unsaved: BTreeMap<StateFile, Unsaved>,
@@ -150,6 +163,7 @@ pub struct Core {
     busy: Option<MapId>,
     /// Checks that left nothing behind, which paths share.
     usual: Usuals,
+    native: Native,
 }
 
 impl Core {
@@ -173,11 +187,13 @@ impl Core {
             holders: Holders::default(),
             alone: BTreeMap::new(),
             moved: BTreeSet::new(),
+            unidentified: BTreeSet::new(),
             others: BTreeMap::new(),
             forced_queueing: false,
             bindings: Bindings::default(),
             wwids: Wwids::default(),
             timers: Timers::default(),
+            limits: Limits::default(),
             waiting: Waiting::default(),
             unsaved: BTreeMap::new(),
             dirty: BTreeSet::new(),
@@ -188,6 +204,7 @@ impl Core {
             epoch: 0,
             busy: None,
             usual: Usuals::default(),
+            native: Native::default(),
         }
     }
 
@@ -229,9 +246,7 @@ impl Core {
 
     /// Takes in one event, and says what is to be done.
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
-        if !matches!(event, Event::Tick | Event::Checked { .. } | Event::DmDone { .. }) {
-            self.epoch += 1;
-        }
+        self.epoch += u64::from(!event.is_routine());
         match event {
             Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
             Event::Surveyed { token, survey } => {
@@ -248,6 +263,7 @@ impl Core {
             Event::UeventsLost => {
                 out.notify(Notice::UeventsLost);
                 self.enumerate(Probes::All, out);
+                self.read_native(out);
             }
             Event::Probed { token, probe } => {
                 if let Some(Awaited::Probe(id)) = self.waiting.take(token) {
@@ -256,6 +272,7 @@ impl Core {
             }
             Event::Checked { token, raw } => {
                 if let Some(Awaited::Check(id)) = self.waiting.take(token) {
+                    self.end_limits();
                     self.checked(now, id, token, &raw, out);
                 }
             }
@@ -269,19 +286,13 @@ impl Core {
                     self.dm_done(now, id, token, *done, out);
                 }
             }
-            Event::DmChanged(list) => self.dm_changed(now, &list, out),
-            Event::SysfsWritten { token, result } => match self.waiting.take(token) {
-                Some(Awaited::Rescan(id)) => self.rescanned(id, out),
-                Some(Awaited::Purge(id)) => self.purged(id, result, out),
-                Some(Awaited::Recheck(id)) => {
-                    if let Some(path) = self.paths.get_mut(&id) {
-                        path.rescanning = false;
-                        self.start_probe(id, out);
-                    }
+            Event::DmChanged(list) => self.dm_changed(&list),
+            Event::SysfsWritten { token, result } => self.written(now, token, result, out),
+            Event::NativeRead { token, spaces } => {
+                if let Some(Awaited::Native) = self.waiting.take(token) {
+                    self.native_read(now, spaces, out);
                 }
-                Some(Awaited::Tuning(id)) => self.tuned(now, id, result, out),
-                _ => {}
-            },
+            }
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, peer, command } => self.request(now, id, peer, &command, out),
             Event::Fabric(message) => self.fabric_told(&message, out),
@@ -297,12 +308,26 @@ impl Core {
         self.announce(out);
     }
 
+    fn written(&mut self, now: Instant, token: Token, result: Result<(), Errno>, out: &mut Outbox) {
+        match self.waiting.take(token) {
+            Some(Awaited::Rescan(id)) => self.rescanned(id, out),
+            Some(Awaited::Purge(id)) => self.purged(id, result, out),
+            Some(Awaited::Recheck(id)) => self.rescanned_anew(id, result, out),
+            Some(Awaited::Tuning(id)) => self.tuned(now, id, result, out),
+            _ => {}
+        }
+    }
+
+    /// What is more is due again at once: a second in which many checks begin keeps no client waiting.
     fn due(&mut self, now: Instant, out: &mut Outbox) {
-        while let Some(timer) = self.timers.pop_due(now) {
-            self.epoch += u64::from(!matches!(timer, Timer::Check(_)));
+        for _ in 0..DUE_AT_ONCE {
+            let Some(timer) = self.timers.pop_due(now) else { return };
+            self.epoch += u64::from(!matches!(timer, Timer::Check(_) | Timer::Limits | Timer::Native));
             match timer {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
+                Timer::Native => self.read_native(out),
+                Timer::Limits => self.limits_over(now, out),
                 Timer::Sample(id) => self.sample(now, id, out),
                 Timer::Retrigger(id) => self.retrigger(id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),

@@ -13,6 +13,7 @@ use crate::core::path::{PathId, UNKNOWN_DEVICE};
 use crate::core::readiness::Readiness;
 use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
+use crate::show::view::MapAction;
 use crate::types::{Instant, MapName, Wwid};
 
 /// A path that fails within this time after it was reinstated has relapsed; one that lasts it out is
@@ -47,6 +48,9 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
         map.looked_like = None;
+        if old.is_none() {
+            self.found(id);
+        }
         self.review_making(now, id, old.as_ref());
         self.list_names(id);
         self.dirty.insert(id);
@@ -79,6 +83,17 @@ impl Core {
         self.count_usable(now, id, out);
     }
 
+    /// A map is there that was not.
+    fn found(&mut self, id: MapId) {
+        self.find_unidentified(id);
+        let starting = !self.ready;
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let ended = |o: &Observed| o.active_paths() == 0 && o.table().is_some_and(|table| !table.queues());
+        if starting && map.action == MapAction::None && map.observed.as_ref().is_some_and(ended) {
+            map.queue.found_ended();
+        }
+    }
+
     /// An I/O failed on a path. What its checker said before is worth nothing any more, and so is
     /// what a check under way will say: only one that begins after this may bring it back.
     fn failed_by_kernel(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
@@ -102,7 +117,7 @@ impl Core {
     }
 
     /// Some map's event counter moved, or maps came or went.
-    pub(super) fn dm_changed(&mut self, now: Instant, list: &[MapListEntry], out: &mut Outbox) {
+    pub(super) fn dm_changed(&mut self, list: &[MapListEntry]) {
         if self.maps.is_empty() && !list.iter().any(|e| e.uuid.starts_with(UUID_PREFIX)) {
             return;
         }
@@ -114,6 +129,8 @@ impl Core {
         if core::mem::replace(&mut self.others, others) != self.others {
             self.names_freed();
         }
+        let names = list.iter().filter_map(|e| Some((e.uuid.strip_prefix(UUID_PREFIX)?, &e.name))).collect();
+        self.review_partitions(&names);
         let mut there = BTreeSet::new();
         for entry in list {
             let Some(wwid) = wwid_of(&entry.uuid) else { continue };
@@ -138,9 +155,8 @@ impl Core {
             .map(|m| m.id)
             .collect();
         for id in gone {
-            self.map_gone(id, out);
+            self.read_again(id); // it may have come since the list was made
         }
-        let _ = now;
     }
 
     /// udev speaks of a map.

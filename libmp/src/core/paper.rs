@@ -40,6 +40,7 @@ impl Paper {
                     suspended: false,
                     read_only: load.read_only,
                     open_count: 0,
+                    idle_partitions: 0,
                     event_nr: 0,
                     deferred_remove: false,
                     inactive_table: false,
@@ -67,16 +68,18 @@ fn change(map: &mut RawMap, op: &DmOp) {
         DmOp::Rename { to, .. } => map.name = to.clone(),
         DmOp::Suspend => map.suspended = true,
         DmOp::Resume { .. } => map.suspended = false,
+        DmOp::CancelRemove => map.deferred_remove = false,
         DmOp::Message { messages } => messages.iter().for_each(|message| tell(map, message)),
-        DmOp::Create { .. } | DmOp::Remove { .. } | DmOp::Reassign { .. } | DmOp::Query => {}
+        DmOp::Create { .. }
+        | DmOp::Remove { .. }
+        | DmOp::Reassign { .. }
+        | DmOp::RenamePartitions { .. }
+        | DmOp::Query => {}
     }
 }
 
 fn tell(map: &mut RawMap, message: &str) {
     let (verb, argument) = message.split_once(' ').unwrap_or((message, ""));
-    if verb == "@cancel_deferred_remove" {
-        map.deferred_remove = false;
-    }
     let Some(target) = map.targets.first_mut() else { return };
     let (Ok(mut table), Ok(mut status)) = (target.table.parse::<Table>(), target.status.parse::<Status>())
     else {

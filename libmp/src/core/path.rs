@@ -72,6 +72,8 @@ pub struct Path {
     pub purge: Purge,
     /// Was it asked who it is since it came back?
     pub recheck: Recheck,
+    /// Another LUN may have taken its place: a good answer of it counts only when it has been asked.
+    pub doubted: bool,
     /// The rescan for that is under way.
     pub rescanning: bool,
     /// The WWID in its own page 0x83 when it joined its map.
@@ -90,6 +92,8 @@ pub enum Again {
     /// Nothing was said of it.
     #[default]
     No,
+    /// Yes, and this answer holds as well: it may be older than a rescan, but nobody said that it was away.
+    Also,
     /// If the answer is that it is there: a newer list does not have it.
     IfThere,
     /// Something changed.
@@ -316,6 +320,7 @@ impl Path {
             retriggers: 0,
             purge: Purge::default(),
             recheck: Recheck::default(),
+            doubted: false,
             rescanning: false,
             designated: None,
             steadiness: Steadiness::default(),
@@ -348,6 +353,16 @@ impl Path {
     /// May the kernel be told to use it?
     pub const fn is_usable(&self) -> bool {
         self.health.state.is_usable()
+    }
+
+    /// May it be another LUN by now?
+    pub const fn is_doubtful(&self) -> bool {
+        self.doubted && !self.is_usable()
+    }
+
+    /// Is the kernel to be told not to use it?
+    pub const fn is_failed_or_held(&self) -> bool {
+        self.health.state.is_failed() || matches!(self.health.state, CheckState::Delayed)
     }
 
     /// What `devices` entries are matched against.

@@ -8,8 +8,10 @@ use alloc::vec::Vec;
 
 use crate::core::desired::{self, Desired};
 use crate::core::map::{Live, Map, Observed, SuspendOrder};
+use crate::core::partitions;
 use crate::core::path::Path;
 use crate::core::readiness::Readiness;
+use crate::core::unidentified;
 use crate::dm::op::{DmOp, UdevFlags};
 use crate::dm::table::Difference;
 use crate::types::{DevT, MapName};
@@ -44,6 +46,8 @@ pub struct Situation<'a> {
     pub may_tell: bool,
     /// May I/O be moved to a better group now?
     pub may_switch: bool,
+    /// Are some of its partitions to be renamed now?
+    pub may_rename_partitions: bool,
 }
 
 const fn planned(op: DmOp, reason: &'static str) -> Planned {
@@ -73,7 +77,7 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     };
     let change = if s.may_load { change() } else { None };
     let tell = || if s.may_tell { messages(s, observed) } else { None };
-    change.or_else(tell).or_else(|| reassign(s, observed))
+    change.or_else(tell).or_else(|| rename_partitions(s)).or_else(|| reassign(s, observed))
 }
 
 fn create(s: &Situation<'_>) -> Option<Planned> {
@@ -96,8 +100,10 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     if s.map.orders.remove.is_some() {
         return Some(planned(op, "removal ordered"));
     }
-    let idle = observed.open_count == 0 && !observed.deferred_remove;
-    (s.members.is_empty() && idle).then(|| planned(op, "no path left"))
+    // One that is in use goes at its last close, if that is wanted.
+    let may_go = !observed.deferred_remove && (!observed.is_in_use() || s.map.settings.deferred_remove);
+    let gone = s.members.is_empty() && s.map.unidentified.is_empty();
+    (gone && may_go).then(|| planned(op, "no path left"))
 }
 
 /// What udev is told where nothing changes for those who use the map.
@@ -153,6 +159,10 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         "ordered"
     } else if s.map.readiness == Readiness::Due {
         "it may be used now"
+    } else if !s.map.unidentified.is_empty() {
+        // What is not known yet must not be a reason for one table after another: only what comes or goes is.
+        let same = desired.table.has_paths_of(table);
+        return (!same).then(|| reload_op(s, observed, desired, Difference::Groups.as_str()));
     } else if *sectors != desired.sectors {
         "another size"
     } else if observed.read_only != desired.read_only {
@@ -160,8 +170,8 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     } else {
         match desired.table.difference(table) {
             // Messages mend these two.
-            None | Some(Difference::Queueing | Difference::GroupOrder) => {
-                return reorder(s, observed, desired);
+            mended @ (None | Some(Difference::Queueing | Difference::GroupOrder)) => {
+                return reorder(s, observed, desired, mended);
             }
             Some(difference) => difference.as_str(),
         }
@@ -170,9 +180,16 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
 }
 
 /// The groups stand in another order than their priorities: a switch alone would leave the kernel
-/// to fail over to the wrong one later.
-fn reorder(s: &Situation<'_>, observed: &Observed, desired: &Desired) -> Option<Planned> {
-    if !wants_switch(s, observed) {
+/// to fail over to the wrong one later. Where the best one has the I/O, so it is with the others.
+fn reorder(
+    s: &Situation<'_>,
+    observed: &Observed,
+    desired: &Desired,
+    difference: Option<Difference>,
+) -> Option<Planned> {
+    let best = desired::best_observed_group(s.map, observed, s.members);
+    let others = best == Some(observed.current_group()) && difference == Some(Difference::GroupOrder);
+    if !others && !wants_switch(s, observed) {
         return None;
     }
     let rated = desired::rate_observed(observed, s.members);
@@ -185,7 +202,8 @@ fn reorder(s: &Situation<'_>, observed: &Observed, desired: &Desired) -> Option<
 
 fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
     let best = desired::best_observed_group(s.map, observed, s.members);
-    s.may_switch && best.is_some_and(|best| best != observed.current_group())
+    let known = s.map.unidentified.is_empty();
+    s.may_switch && known && best.is_some_and(|best| best != observed.current_group())
 }
 
 /// I/O meant for this LUN must not reach another: such a path is failed before anything else is done,
@@ -199,10 +217,12 @@ fn expel(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
 /// A path is back in a map that was to go at its last close, for want of paths.
 fn stay(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     let wanted = !s.members.is_empty() && !s.map.orders.stay_away && s.map.orders.remove.is_none();
-    (observed.deferred_remove && wanted).then(|| {
-        let messages = ["@cancel_deferred_remove".to_string()].into();
-        planned(DmOp::Message { messages }, "it has a path again")
-    })
+    (observed.deferred_remove && wanted).then(|| planned(DmOp::CancelRemove, "it has a path again"))
+}
+
+fn rename_partitions(s: &Situation<'_>) -> Option<Planned> {
+    let op = s.may_rename_partitions.then(|| partitions::rename(&s.map.misnamed))?;
+    Some(planned(op, "they are called after it"))
 }
 
 /// Last of all: what stands on a path is moved to a map that is as it should be.
@@ -216,7 +236,7 @@ fn reassign(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
 fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     let table = observed.table()?;
     let mut messages = Vec::new();
-    match s.map.queue.wish(&s.map.settings) {
+    match s.map.queue.wish(&s.map.settings).filter(|_| !unidentified::is_unknown(s.map)) {
         Some(true) if !table.queues() => messages.push("queue_if_no_path".to_string()),
         Some(false) if table.queues() => messages.push("fail_if_no_path".to_string()),
         _ => {}
@@ -224,7 +244,7 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     for path in s.members {
         let devt = path.devt();
         match observed.path_active(devt) {
-            Some(true) if path.health.state.is_failed() => messages.push(format!("fail_path {devt}")),
+            Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
             Some(false) if path.is_usable() || s.map.orders.reinstate == Some(devt) => {
                 messages.push(format!("reinstate_path {devt}"));
             }

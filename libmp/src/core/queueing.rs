@@ -88,6 +88,12 @@ impl Queue {
         }
     }
 
+    /// The map was found at the start, without a path that the kernel uses and not queueing: a daemon before has ended it, its
+    /// time was over or an operator's word.
+    pub const fn found_ended(&mut self) {
+        self.phase = Phase::Expired;
+    }
+
     /// Is time running that new settings, or another interval of checks, would make longer or shorter?
     pub fn is_outdated(&self, settings: &MapSettings, interval: Duration) -> bool {
         matches!(self.phase, Phase::Recovery { .. }) && self.lasts != lasting(settings, interval)
@@ -127,9 +133,10 @@ impl Queue {
     pub fn wish(&self, settings: &MapSettings) -> Option<bool> {
         match settings.no_path_retry {
             NoPathRetry::Undef => (self.disabled || self.ended).then_some(false),
-            _ if self.disabled || self.ended || self.phase == Phase::Expired => Some(false),
+            _ if self.disabled || self.ended => Some(false),
             NoPathRetry::Fail => Some(false),
-            NoPathRetry::Queue | NoPathRetry::Checks(_) => Some(true),
+            NoPathRetry::Queue => Some(true),
+            NoPathRetry::Checks(_) => Some(self.phase != Phase::Expired),
         }
     }
 }

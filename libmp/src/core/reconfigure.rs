@@ -86,6 +86,7 @@ impl Core {
         if !self.config.globals().fabric_notifications {
             self.forget_fabric();
         }
+        self.read_native(out);
         let (bindings, complaints) = Bindings::parse(&loaded.bindings);
         // What is not on the disk yet is newer than what was read from it.
         if !self.unsaved.contains_key(&StateFile::Bindings) {

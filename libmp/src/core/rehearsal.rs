@@ -155,7 +155,12 @@ impl Rehearsal {
             DmOp::Rename { to, .. } => Change::Rename { to: to.clone() },
             DmOp::Remove { .. } => Change::Remove { why },
             DmOp::Message { messages } => Change::Tell { messages: messages.clone() },
-            DmOp::Suspend | DmOp::Resume { .. } | DmOp::Reassign { .. } | DmOp::Query => return,
+            DmOp::CancelRemove
+            | DmOp::Suspend
+            | DmOp::Resume { .. }
+            | DmOp::Reassign { .. }
+            | DmOp::RenamePartitions { .. }
+            | DmOp::Query => return,
         };
         let name = match op {
             DmOp::Create { name, .. } => name.clone(),

@@ -77,7 +77,7 @@ impl Core {
             _ => {}
         }
         if let Command::Explain { device, form } = &command {
-            let text = self.explain(device).map(|explained| explained.render(*form));
+            let text = self.explain(now, device).map(|explained| explained.render(*form));
             return reply(id, text.unwrap_or_else(|| DEVICE_NOT_FOUND.into()), out);
         }
         if self.phase == Phase::Stopping && command != Command::Shutdown {
@@ -177,7 +177,7 @@ impl Core {
 
     pub(super) fn find_map(&self, text: &str) -> Option<MapId> {
         let wanted = MapRef::new(text);
-        let fit = |m: &Map| wanted.fit(m.kernel_name(), &m.wwid, m.observed.as_ref().map(|o| o.devt.minor));
+        let fit = |m: &Map| wanted.fit(m.kernel_name(), &m.wwid, m.observed.as_ref().map(|o| o.devt));
         self.maps.values().filter_map(|m| Some((fit(m)?, m.id))).min().map(|(_, id)| id)
     }
 
@@ -362,7 +362,8 @@ impl Core {
             if path.health.stuck.is_some() {
                 return "fail\nits last check is still unanswered: it will be reinstated when the device answers\n".into();
             }
-            if path.health.state.is_failed() {
+            path.health.stuck = path.steadiness.release();
+            if path.is_failed_or_held() {
                 path.health.state = CheckState::Pending;
                 path.health.message = "reinstated by an operator, not checked since";
             }

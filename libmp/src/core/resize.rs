@@ -140,6 +140,12 @@ impl Core {
             Some(size) => size,
             None => others.next()?,
         };
+        self.not_this_size(id, size)
+    }
+
+    /// Has a path another size than this one?
+    pub(super) fn not_this_size(&self, id: PathId, size: u64) -> Option<String> {
+        let mine = self.sectors(id);
         (size != mine).then(|| format!("its size is {mine} sectors, not {size}"))
     }
 
@@ -153,7 +159,7 @@ impl Core {
         (mine > 0 && mine < size && !alone).then(|| format!("its size is {mine} sectors, not {size}"))
     }
 
-    fn sectors(&self, id: PathId) -> u64 {
+    pub(super) fn sectors(&self, id: PathId) -> u64 {
         self.paths.get(&id).and_then(|path| path.facts.as_ref()).map_or(0, |facts| facts.sectors)
     }
 

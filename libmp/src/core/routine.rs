@@ -14,7 +14,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::check::{Answer, Ask, CheckRequest, Judged, RawCheck};
+use crate::check::{Answer, Answered, Ask, CheckRequest, Judged, RawCheck};
 use crate::config::settings::{Checker, Prioritizer};
 use crate::core::Core;
 use crate::core::checks::timeout;
@@ -37,7 +37,7 @@ const MOST_KINDS: usize = 16;
 #[derive(Debug, PartialEq, Eq)]
 struct Usual {
     asks: Arc<[Ask]>,
-    answer: RawCheck,
+    answer: Arc<RawCheck>,
 }
 
 /// What is usual with the paths, each kind once. The last ones that were met are found again.
@@ -46,14 +46,14 @@ pub struct Usuals(Vec<Arc<Usual>>);
 
 impl Usuals {
     fn share(&mut self, asks: Arc<[Ask]>, answer: &RawCheck) -> Arc<Usual> {
-        let same = |usual: &&Arc<Usual>| usual.asks == asks && usual.answer == *answer;
+        let same = |usual: &&Arc<Usual>| usual.asks == asks && *usual.answer == *answer;
         if let Some(known) = self.0.iter().find(same) {
             return known.clone();
         }
         if self.0.len() >= MOST_KINDS {
             self.0.remove(0);
         }
-        let usual = Arc::new(Usual { asks, answer: answer.clone() });
+        let usual = Arc::new(Usual { asks, answer: Arc::new(answer.clone()) });
         self.0.push(usual.clone());
         usual
     }
@@ -92,16 +92,36 @@ impl Core {
         let health = &mut path.health;
         let free = is_member && health.inflight.is_none() && health.stuck.is_none() && !health.held_down;
         let Some((_, routine)) = health.routine(self.epoch).filter(|_| free) else { return false };
-        let (timeout, devt) = (routine.timeout, routine.devt);
-        let request = CheckRequest { asks: routine.usual.asks.clone(), timeout };
+        let (timeout, devt, usual) = (routine.timeout, routine.devt, &routine.usual);
+        let request = CheckRequest { asks: usual.asks.clone(), timeout, usual: Some(usual.answer.clone()) };
         let token = self.waiting.token(Awaited::Check(id));
         health.round.end();
         health.round.ask(request.asks.clone());
         (health.inflight, health.blocked, health.outdated) = (Some(token), false, false);
         out.push(Effect::Check { token, name: path.name.clone(), devt, request });
         self.timers.cancel(Timer::Check(id));
-        self.timers.set(Timer::CheckTimeout(id), now + timeout);
+        if self.limits.begin(now, timeout, token, &self.waiting) {
+            self.timers.set_or_cancel(Timer::Limits, self.limits.next());
+        }
         true
+    }
+
+    /// A check was answered: no limit is looked at that nobody needs.
+    pub(super) fn end_limits(&mut self) {
+        if self.limits.end(&self.waiting) {
+            self.timers.cancel(Timer::Limits);
+        }
+    }
+
+    /// The time of some routine checks is over.
+    pub(super) fn limits_over(&mut self, now: Instant, out: &mut Outbox) {
+        while let Some((token, id)) = self.limits.pop_over(now, &self.waiting) {
+            if self.paths.get(&id).is_some_and(|path| path.health.inflight == Some(token)) {
+                self.epoch += 1;
+                self.check_timed_out(now, id, out);
+            }
+        }
+        self.timers.set_or_cancel(Timer::Limits, self.limits.next());
     }
 
     /// Takes in an answer that is as usual. Says if it is.
@@ -110,7 +130,7 @@ impl Core {
         now: Instant,
         id: PathId,
         token: Token,
-        raw: &RawCheck,
+        raw: &Answered,
         out: &mut Outbox,
     ) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
@@ -118,7 +138,7 @@ impl Core {
         let Some((calm, Routine { usual, .. })) = health.routine(self.epoch) else { return false };
         let as_asked = health.inflight == Some(token) && health.round.asks_only(&usual.asks);
         let undisturbed = !health.outdated && !health.held_down && health.tries == 0;
-        if !as_asked || !undisturbed || usual.answer != *raw {
+        if !as_asked || !undisturbed || !raw.is(&usual.answer) {
             if let Some(calm) = &mut health.calm {
                 calm.routine = None;
             }
@@ -128,7 +148,6 @@ impl Core {
         health.inflight = None;
         health.round.end();
         path.stats.checks += 1;
-        self.timers.cancel(Timer::CheckTimeout(id));
         self.go_on(now, id, look, out);
         true
     }
@@ -226,7 +245,8 @@ impl Core {
         let good = state == path.health.state && state.is_usable();
         let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
         let settled = map.hold_until.is_none() && map.rerated.is_empty() && active == Some(true);
-        let calm = good && settled && path.steadiness.is_untroubled(now) && path.purge == Purge::No;
+        let done = path.purge == Purge::No && !path.tuning.is_put_off();
+        let calm = good && settled && done && path.steadiness.is_untroubled(now);
         let (looked_at, look_every) = (map.looked_at, self.look_every(map));
         let epoch = self.epoch;
         let Some(path) = self.paths.get_mut(&id) else { return };

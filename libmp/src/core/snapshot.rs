@@ -13,7 +13,7 @@ use crate::identify::{self, RawProbe};
 use crate::show::view::{
     DaemonState, DeviceView, DmPathState, GroupView, InitState, MapView, PathView, Queueing, View,
 };
-use crate::types::{DevT, Instant, PathName, Wwid};
+use crate::types::{DevT, Instant, Wwid};
 
 impl Core {
     /// Everything, as it stands.
@@ -22,7 +22,7 @@ impl Core {
         paths.sort_by_key(|p| p.order());
         let mut maps: Vec<MapView> =
             self.maps.values().filter(|m| m.observed.is_some()).map(|m| self.map_view(now, m)).collect();
-        maps.sort_by_key(|m| m.minor);
+        maps.sort_by_key(|m| m.devt);
         View {
             pid: self.pid,
             daemon: self.daemon_state(),
@@ -31,6 +31,7 @@ impl Core {
             paths: paths.into_iter().map(|p| self.path_view(now, p)).collect(),
             maps,
             devices: self.devices(),
+            native: self.native.spaces.clone(),
         }
     }
 
@@ -53,7 +54,11 @@ impl Core {
             let unchecked = p.map().is_some() && p.health.state == CheckState::Unchecked;
             !hangs && (p.health.inflight.is_some() || unchecked)
         };
-        !self.is_busy() && self.dirty.is_empty() && self.unsaved.is_empty() && !self.paths.values().any(asked)
+        !self.native.reading
+            && !self.is_busy()
+            && self.dirty.is_empty()
+            && self.unsaved.is_empty()
+            && !self.paths.values().any(asked)
     }
 
     /// Are uevents being worked on?
@@ -69,12 +74,7 @@ impl Core {
             blacklisted: matches!(&p.standing, Standing::Excluded(Exclusion::Blacklisted(r)) if r.kind == "devnode"),
             monitored: is_shown(p),
         };
-        let maps = self.maps.values().filter_map(|m| m.observed.as_ref()).map(|o| DeviceView {
-            name: PathName::new(alloc::format!("dm-{}", o.devt.minor)),
-            blacklisted: true,
-            monitored: false,
-        });
-        self.paths.values().map(view).chain(maps).collect()
+        self.paths.values().map(view).collect()
     }
 
     fn path_view(&self, now: Instant, path: &Path) -> PathView {
@@ -126,7 +126,7 @@ impl Core {
         MapView {
             name: map.kernel_name().clone(),
             wwid: map.wwid.clone(),
-            minor: observed.map(|o| o.devt.minor),
+            devt: observed.map(|o| o.devt),
             sectors: observed.and_then(Observed::sectors).unwrap_or(0),
             read_only: observed.map(|o| o.read_only),
             vendor: text(|f| &f.vendor),

@@ -7,7 +7,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::ask::{good, refused};
-use crate::check::{Answer, Ask, CheckState, RawCheck, ScsiReply};
+use crate::check::{Answer, Answered, Ask, CheckState, RawCheck, ScsiReply};
 use crate::config::{Config, Source};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal, Uevent, UeventAction};
@@ -94,7 +94,10 @@ impl Machine {
                     _ => Answer::NotAsked,
                 };
                 let answers = request.asks.iter().map(answer).collect();
-                Event::Checked { token, raw: RawCheck { sysfs_state: Some("running".into()), answers } }
+                Event::Checked {
+                    token,
+                    raw: Answered::News(RawCheck { sysfs_state: Some("running".into()), answers }),
+                }
             }
             Effect::Dm { token, .. } => {
                 // No device-mapper here: what is tried is tried again with a growing pause.

@@ -17,6 +17,8 @@ pub enum Timer {
     Check(PathId),
     /// A check was not answered in its time.
     CheckTimeout(PathId),
+    /// Routine checks were not answered in their time.
+    Limits,
     /// A path under test is read from.
     Sample(PathId),
     /// A path that udev had not identified is looked at again.
@@ -35,6 +37,8 @@ pub enum Timer {
     Ready(MapId),
     /// A client is told that it took too long.
     Request(RequestId),
+    /// The kernel's own NVMe multipathing is looked at again.
+    Native,
     /// The start no longer waits for what has not answered.
     Settle,
 }
@@ -183,6 +187,14 @@ impl Timers {
         let bundle = self.queue.entry(at).or_default();
         bundle.timers.push(timer);
         (bundle.set, bundle.sorted) = (bundle.set + 1, false);
+    }
+
+    /// Sets a timer, or takes it away.
+    pub fn set_or_cancel(&mut self, timer: Timer, at: Option<Instant>) {
+        match at {
+            Some(at) => self.set(timer, at),
+            None => self.cancel(timer),
+        }
     }
 
     /// Takes a timer away, if it is set.

@@ -4,7 +4,7 @@
 //! changes what there is, and so on until nothing differs. The order that the kernel needs comes out
 //! of that, and a value that is right already is not touched.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -29,17 +29,22 @@ pub struct Tuning {
     pub wanted: Values,
     /// What there is, as far as it could be read.
     pub found: Values,
-    /// What was refused: it is left alone.
-    pub refused: BTreeSet<Tunable>,
+    /// What was refused, and why: it is left alone.
+    pub refused: BTreeMap<Tunable, Errno>,
     /// The write under way.
     pub inflight: Option<(Token, Tunable, String)>,
 }
 
 impl Tuning {
+    /// Was something refused that a port takes as soon as it is back?
+    pub fn is_put_off(&self) -> bool {
+        self.refused.values().any(|errno| *errno == Errno::EBUSY)
+    }
+
     /// The next write; `None`: all is as wanted, or can't be.
     pub fn next(&self) -> Option<(Tunable, String)> {
         let differs = |tunable: &Tunable| {
-            let there = self.found.get(tunable).filter(|_| !self.refused.contains(tunable));
+            let there = self.found.get(tunable).filter(|_| !self.refused.contains_key(tunable));
             there.is_some_and(|there| self.wanted.get(tunable).is_some_and(|wanted| wanted != there))
         };
         let tunable = self.wanted.keys().copied().find(differs)?;
@@ -51,7 +56,7 @@ impl Tuning {
         {
             // The kernel takes it only when it is below the other.
             let raised = (Tunable::DevLoss, fast.saturating_add(1).to_string());
-            return if self.refused.contains(&Tunable::DevLoss) { None } else { Some(raised) };
+            return if self.refused.contains_key(&Tunable::DevLoss) { None } else { Some(raised) };
         }
         Some((tunable, value))
     }
@@ -144,6 +149,13 @@ impl Core {
         self.tune_on(id, out);
     }
 
+    /// A path is good: what its port would not take while it was lost is written now.
+    pub(super) fn tune_again(&mut self, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id).filter(|path| path.tuning.is_put_off()) else { return };
+        path.tuning.refused.retain(|_, errno| *errno != Errno::EBUSY);
+        self.tune_on(id, out);
+    }
+
     fn tune_on(&mut self, id: PathId, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id).filter(|p| p.tuning.inflight.is_none()) else { return };
         let Some((tunable, value)) = path.tuning.next() else { return };
@@ -164,13 +176,16 @@ impl Core {
         let Some((_, tunable, value)) = path.tuning.inflight.take() else { return };
         match result {
             Ok(()) => {
-                if let (Some(facts), Tunable::MaxSectorsKb) = (&mut path.facts, tunable) {
-                    facts.max_sectors_kb = value.parse().ok();
+                if let Some(facts) = &mut path.facts {
+                    if tunable == Tunable::MaxSectorsKb {
+                        facts.max_sectors_kb = value.parse().ok();
+                    }
+                    facts.tunables.insert(tunable, value.clone());
                 }
                 path.tuning.found.insert(tunable, value);
             }
             Err(errno) => {
-                path.tuning.refused.insert(tunable);
+                path.tuning.refused.insert(tunable, errno);
                 let text = format!("{}: {tunable} can't be set to {value}: {errno}", path.name);
                 // Many drivers know no deadline, no SAS transport lets its time be set, and a port that
                 // is lost just now is set when it comes back.
@@ -211,7 +226,7 @@ mod tests {
             if taken {
                 tuning.found.insert(tunable, value);
             } else {
-                tuning.refused.insert(tunable);
+                tuning.refused.insert(tunable, Errno::EINVAL);
             }
         }
         trace

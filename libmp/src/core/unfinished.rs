@@ -113,6 +113,7 @@ mod tests {
             suspended: false,
             read_only: false,
             open_count: 0,
+            idle_partitions: 0,
             event_nr: 0,
             deferred_remove: false,
             inactive_table: false,

@@ -1,15 +1,16 @@
-//! LUNs that an array has taken away: their disks are deleted (`purge_disconnected`), and a path that
-//! comes back is asked who it is before it is used (`recheck_wwid`).
+//! LUNs that an array has taken away: their disks are deleted (`purge_disconnected`), and a path that comes back is asked who it is
+//! before it is used, where the array had no LUN there or tells of another, or always (`recheck_wwid`).
 //!
 //! The kernel keeps what it once read of a disk. Only a rescan tells what stands behind it now.
 
 use alloc::format;
 
-use crate::check::{CheckState, Judged};
+use crate::check::sense::Ending;
+use crate::check::{Answer, CheckState, Judged};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{Path, PathId, Standing};
+use crate::core::path::{Again, Path, PathId, Standing};
 use crate::core::waiting::Awaited;
 use crate::identify::{self, RawProbe};
 use crate::types::{Errno, Instant};
@@ -47,6 +48,7 @@ impl Core {
             path.purge = Purge::No;
             return;
         }
+        path.doubted = true;
         let map = path.map().and_then(|map| self.maps.get(&map));
         let wanted = was == CheckState::Disconnected && map.is_some_and(|m| m.settings.purge_disconnected);
         if wanted && path.purge == Purge::No {
@@ -79,18 +81,36 @@ impl Core {
         }
     }
 
-    /// A path that was away answers again: it is rescanned first, if it is to be. Says if it has to wait.
+    /// An answer may be one that another LUN gives: then the disk is looked at with the next good one.
+    pub(super) fn heed_attention(&mut self, id: PathId, answers: &[Answer]) {
+        let told = |answer: &Answer| match answer {
+            Answer::Scsi(reply) => {
+                matches!(Ending::of(reply), Ending::Refused(sense) if sense.tells_of_another_lun())
+            }
+            _ => false,
+        };
+        if let Some(path) = self.paths.get_mut(&id).filter(|_| answers.iter().any(told)) {
+            path.went_away();
+            path.doubted = true;
+            path.health.calm = None;
+        }
+    }
+
+    /// A path that was away, or may be another LUN, answers: it is rescanned first, if it is to be. Says if the answer has to
+    /// wait.
     pub(super) fn recheck(&mut self, id: PathId, judged: &Judged, out: &mut Outbox) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
         // One on standby serves no I/O, neither the right LUN's nor another's.
         let known = matches!(path.health.state, CheckState::Up | CheckState::Unchecked);
-        let back = judged.state == CheckState::Up && !known;
+        let back = judged.state == CheckState::Up && !known && path.recheck != Recheck::Done;
         let wanted = path.settings.as_ref().is_some_and(|settings| settings.recheck_wwid);
+        let doubted = path.doubted && judged.state.is_usable();
         let scsi = path.device_id().protocol.starts_with("scsi:");
-        if !back || !wanted || !scsi || path.recheck == Recheck::Done {
+        if !scsi || !(doubted || (back && wanted)) {
             return false;
         }
-        if path.recheck == Recheck::Wanted {
+        // One that was begun before the path went away tells nothing: it ends first.
+        if path.recheck != Recheck::UnderWay && !path.rescanning {
             path.recheck = Recheck::UnderWay;
             path.rescanning = true;
             let token = self.waiting.token(Awaited::Recheck(id));
@@ -100,13 +120,24 @@ impl Core {
         true
     }
 
+    /// The rescan is over, and what the kernel has just read can be looked at. If it did not look, the next good answer asks again.
+    pub(super) fn rescanned_anew(&mut self, id: PathId, result: Result<(), Errno>, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.rescanning = false;
+        match result {
+            Ok(()) if path.probe.is_some() => path.probe_again = path.probe_again.max(Again::Also),
+            Ok(()) => self.start_probe(id, out),
+            Err(_) => path.recheck = Recheck::Wanted,
+        }
+    }
+
     /// The probe after it has what the kernel has just read. What udev says may be older.
     pub(super) fn rechecked(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.recheck != Recheck::UnderWay || path.rescanning {
             return;
         }
-        path.recheck = Recheck::Done;
+        (path.recheck, path.doubted) = (Recheck::Done, false);
         let is = identify::wwid(raw, &crate::config::settings::UidSource::ScsiId);
         let was = path.designated.clone();
         if let (Standing::Member { .. }, Ok(is), Some(was)) = (&path.standing, is, was)
@@ -116,7 +147,10 @@ impl Core {
             self.ask_udev(id, out);
             return;
         }
-        self.start_check(now, id, out);
+        // One that is in use has its next check already.
+        if !path.is_usable() {
+            self.start_check(now, id, out);
+        }
     }
 
     /// udev is to look at a disk again.
@@ -130,7 +164,9 @@ impl Core {
 
 impl Path {
     /// Its next good check is one of a path that comes back.
-    pub(super) const fn went_away(&mut self) {
+    pub(super) fn went_away(&mut self) {
+        // What a rescan under way has read may be older.
+        self.doubted |= self.recheck == Recheck::UnderWay;
         self.recheck = Recheck::Wanted;
     }
 }

@@ -35,6 +35,8 @@ pub enum Awaited {
     Rescan(PathId),
     /// A state file.
     Save(StateFile),
+    /// What the kernel's own NVMe multipathing has.
+    Native,
     /// The mark of a LUN that no map could be made of.
     Mark(MapId),
 }

@@ -33,45 +33,57 @@ impl<'a> PathRef<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MapRef<'a> {
     name: &'a str,
-    minor: Option<u32>,
+    device: Option<Device>,
+}
+
+/// A map's device, as a client named it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Device {
+    /// `dm-3`: that it is device-mapper's is said, whatever its major is.
+    Kernel { minor: u32 },
+    /// `254:3`: any device's, `8:3` is a disk's.
+    Number(DevT),
 }
 
 impl<'a> MapRef<'a> {
     /// Reads any text: what is neither `dm-N` nor a device number is a name or a WWID.
-    ///
-    /// Of a device number only the minor counts: there is one device-mapper, and its major is the
-    /// kernel's affair.
     pub fn new(text: &'a str) -> Self {
         let name = text.strip_prefix("/dev/mapper/").or_else(|| text.strip_prefix("/dev/")).unwrap_or(text);
-        let minor = match name.strip_prefix("dm-") {
-            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok(),
+        let device = match name.strip_prefix("dm-") {
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => {
+                digits.parse().ok().map(|minor| Device::Kernel { minor })
+            }
             Some(_) => None,
-            None => name.parse().ok().map(|devt: DevT| devt.minor),
+            None => name.parse().ok().map(Device::Number),
         };
-        Self { name, minor }
+        Self { name, device }
     }
 
     /// How well it fits this map: by name, by WWID, by device; `None` where it doesn't. An alias
     /// goes before another map's WWID, and both before a device's number.
-    pub fn fit(&self, name: &MapName, wwid: &Wwid, minor: Option<u32>) -> Option<Fit> {
+    pub fn fit(&self, name: &MapName, wwid: &Wwid, devt: Option<DevT>) -> Option<Fit> {
         if self.name == name.as_str() {
             Some(Fit::Name)
         } else if self.name == wwid.as_str() {
             Some(Fit::Wwid)
         } else {
-            (self.minor.is_some() && self.minor == minor).then_some(Fit::Device)
+            let same = match self.device? {
+                Device::Kernel { minor } => devt?.minor == minor,
+                Device::Number(number) => devt? == number,
+            };
+            same.then_some(Fit::Device)
         }
     }
 
-    /// The one of `maps` that fits best; `key` says name, WWID and minor of each.
+    /// The one of `maps` that fits best; `key` says name, WWID and device number of each.
     pub fn find<T>(
         &self,
         maps: impl IntoIterator<Item = T>,
-        key: impl Fn(&T) -> (&MapName, &Wwid, Option<u32>),
+        key: impl Fn(&T) -> (&MapName, &Wwid, Option<DevT>),
     ) -> Option<T> {
         let fitting = maps.into_iter().filter_map(|map| {
-            let (name, wwid, minor) = key(&map);
-            Some((self.fit(name, wwid, minor)?, map))
+            let (name, wwid, devt) = key(&map);
+            Some((self.fit(name, wwid, devt)?, map))
         });
         fitting.min_by_key(|(fit, _)| *fit).map(|(_, map)| map)
     }
@@ -113,8 +125,8 @@ mod tests {
     #[test]
     fn maps_by_alias_wwid_and_device() {
         let maps = [
-            (MapName::from("data"), Wwid::from("36001"), Some(1)),
-            (MapName::from("36001"), Wwid::from("36002"), Some(2)),
+            (MapName::from("data"), Wwid::from("36001"), Some(DevT::new(254, 1))),
+            (MapName::from("36001"), Wwid::from("36002"), Some(DevT::new(254, 2))),
             (MapName::from("dm-1"), Wwid::from("36003"), None),
         ];
         let find = |text| MapRef::new(text).find(&maps, |m| (&m.0, &m.1, m.2)).map(|m| m.1.as_str());
@@ -122,6 +134,9 @@ mod tests {
             ("data", Some("36001")),
             ("/dev/mapper/data", Some("36001")),
             ("254:1", Some("36001")),
+            // a disk's number, and that of a map that is not there
+            ("8:1", None),
+            ("254:3", None),
             ("dm-2", Some("36002")),
             ("/dev/dm-2", Some("36002")),
             // an alias goes first

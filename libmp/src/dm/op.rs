@@ -86,12 +86,20 @@ pub enum DmOp {
         /// For udev.
         flags: UdevFlags,
     },
+    /// Give its partitions other names. All are tried; fails with the first that could not be renamed.
+    RenamePartitions {
+        /// By UUID.
+        names: Vec<(String, MapName)>,
+    },
     /// Remove it; with `deferred`, at its last close if it is in use.
-    /// Its partition maps (`part*-mpath-…` on top of it) go first.
+    /// Its partition maps (`part*-mpath-…` on top of it) go first; where one of them is in use, nothing is removed.
     Remove {
         /// Carried out at the last close.
         deferred: bool,
     },
+    /// A removal that waits for the last close is taken back: that of its partitions, and its own last, so that one that was
+    /// not taken back whole is seen.
+    CancelRemove,
     /// Messages to the target, one after another, stopping at the first that fails:
     /// `fail_path 8:16`, `reinstate_path 8:16`, `switch_group 2`, `queue_if_no_path`, ….
     Message {
@@ -139,8 +147,10 @@ pub struct RawMap {
     pub suspended: bool,
     /// Is it read-only?
     pub read_only: bool,
-    /// How often it is open.
+    /// How often it is open; each of its partitions has it open once.
     pub open_count: u32,
+    /// How many of its partitions nobody has open.
+    pub idle_partitions: u32,
     /// Its event counter.
     pub event_nr: u32,
     /// A removal waits for its last close.

@@ -127,6 +127,16 @@ impl Table {
         self.groups.iter().flat_map(|group| &group.paths)
     }
 
+    /// Have both the same paths, however they are grouped?
+    pub fn has_paths_of(&self, other: &Self) -> bool {
+        let sorted = |table: &Self| {
+            let mut all: Vec<DevT> = table.paths().map(|path| path.devt).collect();
+            all.sort();
+            all
+        };
+        sorted(self) == sorted(other)
+    }
+
     /// Is it the same to the kernel? See [`Table::difference`].
     pub fn same_as(&self, other: &Self) -> bool {
         self.difference(other).is_none()

@@ -2,10 +2,13 @@
 //!
 //! [`show()`] is the door. No I/O is done for an answer, so a hung path can't delay one.
 
+#[cfg(test)]
+mod any_line;
 pub mod documents;
 pub mod events;
 pub mod explain;
 pub mod json;
+pub mod native;
 pub mod plan;
 pub mod status;
 pub mod table;
@@ -82,5 +85,5 @@ pub fn find_path<'a>(view: &'a View, name: &str) -> Option<&'a PathView> {
 
 /// The map that a client means: alias, WWID, `/dev/mapper/ALIAS`, `dm-N`, `/dev/dm-N`, `254:N`.
 pub fn find_map<'a>(view: &'a View, name: &str) -> Option<&'a MapView> {
-    MapRef::new(name).find(&view.maps, |map| (&map.name, &map.wwid, map.minor))
+    MapRef::new(name).find(&view.maps, |map| (&map.name, &map.wwid, map.devt))
 }

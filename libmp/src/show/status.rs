@@ -2,7 +2,7 @@
 
 use ::core::fmt::Write as _;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 
 use super::view::View;
 use crate::check::CheckState;
@@ -48,9 +48,13 @@ pub fn devices(view: &View) -> String {
     let width = view.devices.iter().map(|device| device.name.as_str().len()).max().unwrap_or(0);
     let mut out = String::from("available block devices:\n");
     for device in &view.devices {
-        let rule = if device.blacklisted { "blacklisted" } else { "whitelisted" };
-        let monitored = if device.monitored { "monitored" } else { "unmonitored" };
-        let _ = writeln!(out, "    {:<width$} devnode {rule}, {monitored}", device.name);
+        let status = if view.native.iter().any(|space| space.name == device.name) {
+            "foreign, monitored".to_string()
+        } else {
+            let rule = if device.blacklisted { "blacklisted" } else { "whitelisted" };
+            format!("devnode {rule}, {}", if device.monitored { "monitored" } else { "unmonitored" })
+        };
+        let _ = writeln!(out, "    {:<width$} {status}", device.name);
     }
     out
 }

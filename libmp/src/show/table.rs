@@ -7,8 +7,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::iter::repeat;
 
+use super::native::{namespace_cell, path_cell};
 use super::view::{MapView, PathView, View};
 use super::wildcards::{MAP, PATH, Wildcard};
+use crate::ctl::wire::MAX_REPLY_BYTES;
 
 /// `show paths`.
 pub const PATHS: &str = "%i %d %D %p %t %T %o %C";
@@ -18,6 +20,9 @@ pub const MAPS: &str = "%n %d %w";
 pub const MAPS_STATUS: &str = "%n %F %Q %N %t %r";
 /// `show maps stats`.
 pub const MAPS_STATS: &str = "%n %0 %1 %2 %3 %4";
+
+/// A short format can ask for rows without end.
+const TOO_LONG: &str = "fail\nthe reply would be too long\n";
 
 /// A piece of a format.
 enum Piece<'a, T: 'static> {
@@ -79,6 +84,12 @@ impl<'a, T> Layout<'a, T> {
         self.widen(&cells);
     }
 
+    /// Makes columns at least as wide as they must be for what is no such item, but has the same columns.
+    pub fn fit_to(&mut self, cell: impl Fn(char) -> String) {
+        let cells = self.cells(|wildcard| cell(wildcard.letter));
+        self.widen(&cells);
+    }
+
     /// Writes one row; cells shorter than their column are padded, the last one too.
     fn write(&self, out: &mut String, cells: &[String]) {
         let mut columns = cells.iter().zip(self.widths.iter().chain(repeat(&0)));
@@ -93,6 +104,13 @@ impl<'a, T> Layout<'a, T> {
         out.push('\n');
     }
 
+    /// The line of what is no such item, but has the same columns.
+    pub fn line_of(&self, cell: impl Fn(char) -> String) -> String {
+        let mut out = String::new();
+        self.write(&mut out, &self.cells(|wildcard| cell(wildcard.letter)));
+        out
+    }
+
     /// The line of one item.
     pub fn line(&self, item: &T) -> String {
         let mut out = String::new();
@@ -101,24 +119,40 @@ impl<'a, T> Layout<'a, T> {
     }
 }
 
-/// The wildcards of a format, in their order.
+/// The wildcards of a format, in their order, each once: they are the keys of an object.
 pub(super) fn columns<T>(wildcards: &'static [Wildcard<T>], format: &str) -> Vec<&'static Wildcard<T>> {
-    let of_piece = |piece: &Piece<'_, T>| match piece {
-        Piece::Text(_) => None,
-        Piece::Value(wildcard) => Some(*wildcard),
-    };
-    Layout::new(wildcards, format).pieces.iter().filter_map(of_piece).collect()
+    let mut columns: Vec<&'static Wildcard<T>> = Vec::new();
+    for piece in Layout::new(wildcards, format).pieces {
+        if let Piece::Value(wildcard) = piece
+            && columns.iter().all(|column| column.letter != wildcard.letter)
+        {
+            columns.push(wildcard);
+        }
+    }
+    columns
 }
 
 /// A table with a header and padded columns, or, `raw`, without both. Nothing for no items.
-fn table<'i, T>(
+///
+/// The last rows are of what is no such item, but has the same columns.
+fn table<'i, T, C: Fn(char) -> String>(
     wildcards: &'static [Wildcard<T>],
     format: &str,
     raw: bool,
     items: impl Iterator<Item = &'i T>,
+    others: impl Iterator<Item = C>,
 ) -> String {
     let mut layout = Layout::new(wildcards, format);
-    let mut rows: Vec<_> = items.map(|item| layout.values(item)).collect();
+    let own = items.map(|item| layout.values(item));
+    let others = others.map(|cell| layout.cells(|wildcard| cell(wildcard.letter)));
+    let (mut rows, mut bytes) = (Vec::new(), 0);
+    for row in own.chain(others) {
+        bytes += format.len() + row.iter().map(String::len).sum::<usize>();
+        if bytes > MAX_REPLY_BYTES {
+            return TOO_LONG.into();
+        }
+        rows.push(row);
+    }
     if rows.is_empty() {
         return String::new();
     }
@@ -126,6 +160,9 @@ fn table<'i, T>(
         rows.insert(0, layout.headers());
         for row in &rows {
             layout.widen(row);
+        }
+        if rows.len() * layout.widths.iter().sum::<usize>() > MAX_REPLY_BYTES {
+            return TOO_LONG.into();
         }
     }
     let mut out = String::new();
@@ -137,12 +174,16 @@ fn table<'i, T>(
 
 /// `show paths [[raw] format F]`.
 pub fn paths(view: &View, format: Option<&str>, raw: bool) -> String {
-    table(PATH, format.unwrap_or(PATHS), raw, view.paths.iter().filter(|path: &&PathView| !path.excluded))
+    let own = view.paths.iter().filter(|path: &&PathView| !path.excluded);
+    let others = view.native.iter().flat_map(|space| space.paths.iter().map(move |path| (space, path)));
+    let others = others.map(|(space, path)| move |letter| path_cell(space, path, letter));
+    table(PATH, format.unwrap_or(PATHS), raw, own, others)
 }
 
 /// `show maps [[raw] format F]`, and the tables with a format of their own.
 pub fn maps(view: &View, format: &str, raw: bool) -> String {
-    table(MAP, format, raw, view.maps.iter())
+    let others = view.native.iter().map(|space| move |letter| namespace_cell(space, letter));
+    table(MAP, format, raw, view.maps.iter(), others)
 }
 
 /// One line, without padding.

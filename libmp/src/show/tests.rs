@@ -52,7 +52,7 @@ fn map(lun: u64) -> MapView {
     MapView {
         name: path(0, lun).map.unwrap(),
         wwid: path(0, lun).wwid,
-        minor: Some(u32::try_from(lun).unwrap()),
+        devt: Some(DevT::new(254, u32::try_from(lun).unwrap())),
         sectors: 16_384,
         read_only: Some(false),
         vendor: "Linux".into(),
@@ -95,6 +95,7 @@ pub(super) fn view() -> View {
             .into_iter()
             .chain(["dm-0", "dm-1"].map(|name| device(name, false)))
             .collect(),
+        native: Vec::new(),
     }
 }
 
@@ -495,7 +496,7 @@ fn values_of_maps() {
         ("off\n", value("%Q", |m| m.queueing = Queueing::Configured(NoPathRetry::Fail))),
         ("off\n", value("%Q", |m| m.queueing = Queueing::Off)),
         ("12 sec\n", value("%Q", |m| m.queueing = Queueing::CountDown(12))),
-        ("undef undef\n", value("%d %t", |m| m.minor = None)),
+        ("undef undef\n", value("%d %t", |m| m.devt = None)),
         ("suspend\n", value("%t", |m| m.suspended = true)),
         ("ro\n", value("%r", |m| m.read_only = Some(true))),
         ("undef\n", value("%r", |m| m.read_only = None)),

@@ -15,7 +15,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::view::{GroupView, MapAction, MapView, PathView, View};
-use super::{table, table::Layout, wildcards};
+use super::{native, table, table::Layout, wildcards};
 
 /// The columns of a path; they line up over all paths of the daemon, whatever their map.
 const PATH: &str = "%i %d %D %t %T %o";
@@ -23,7 +23,8 @@ const PATH: &str = "%i %d %D %t %T %o";
 /// `show maps topology`.
 pub fn all(view: &View) -> String {
     let columns = columns(view);
-    view.maps.iter().map(|map| tree(map, &columns)).collect()
+    let maps = view.maps.iter().map(|map| tree(map, &columns));
+    maps.chain(view.native.iter().map(|space| native::tree(space, &columns))).collect()
 }
 
 /// `show map NAME topology`.
@@ -34,6 +35,9 @@ pub fn one(view: &View, map: &MapView) -> String {
 fn columns(view: &View) -> Layout<'static, PathView> {
     let mut columns = Layout::new(wildcards::PATH, PATH);
     view.paths.iter().filter(|path| !path.excluded).for_each(|path| columns.fit(path));
+    for space in &view.native {
+        space.paths.iter().for_each(|path| columns.fit_to(|letter| native::path_cell(space, path, letter)));
+    }
     columns
 }
 

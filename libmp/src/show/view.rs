@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::config::settings::{Failback, NoPathRetry};
+use crate::native::Namespace;
 use crate::types::{DevT, Hctl, MapName, PathName, Priority, Wwid};
 
 /// State of a path in its map, as the kernel has it.
@@ -226,8 +227,8 @@ pub struct MapView {
     pub name: MapName,
     /// WWID.
     pub wwid: Wwid,
-    /// Minor of its device (`dm-N`); `None` before it is created.
-    pub minor: Option<u32>,
+    /// Number of its device (minor N is `dm-N`); `None` before it is created.
+    pub devt: Option<DevT>,
     /// Size in 512-byte sectors.
     pub sectors: u64,
     /// Read-only? `None` while unknown (`undef`).
@@ -328,4 +329,6 @@ pub struct View {
     pub maps: Vec<MapView>,
     /// Block devices.
     pub devices: Vec<DeviceView>,
+    /// What the kernel puts together by itself, where it is to be shown.
+    pub native: Vec<Namespace>,
 }

@@ -33,7 +33,7 @@ const fn row<T>(letter: char, header: &'static str, value: fn(&T) -> String) -> 
 pub static MAP: &[Wildcard<MapView>] = &[
     row('n', "name", |m| m.name.to_string()),
     row('w', "uuid", |m| m.wwid.to_string()),
-    row('d', "sysfs", |m| m.minor.map_or_else(|| "undef".into(), |minor| format!("dm-{minor}"))),
+    row('d', "sysfs", |m| m.devt.map_or_else(|| "undef".into(), |devt| format!("dm-{}", devt.minor))),
     row('F', "failback", failback),
     row('Q', "queueing", queueing),
     row('N', "paths", |m| paths(m).to_string()),
@@ -172,7 +172,7 @@ fn write_prot(map: &MapView) -> String {
 }
 
 fn dm_state(map: &MapView) -> String {
-    match (map.minor, map.suspended) {
+    match (map.devt, map.suspended) {
         (None, _) => "undef",
         (_, true) => "suspend",
         (_, false) => "active",

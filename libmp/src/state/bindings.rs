@@ -145,6 +145,19 @@ impl Bindings {
         }
     }
 
+    /// The text of a file that somebody may have edited, with the bindings that have come from one text of ours to the
+    /// next. Where the file says otherwise it is right; the second value tells what was not taken in for that.
+    pub fn carried_over(file: &str, was: &str, is: &str) -> (String, Vec<String>) {
+        let ((mut there, _), (was, _), (is, _)) = (Self::parse(file), Self::parse(was), Self::parse(is));
+        let mut refused = Vec::new();
+        for (alias, wwid) in is.iter().filter(|(alias, wwid)| was.get(wwid) != Some(*alias)) {
+            if let Err(why) = there.insert(wwid.clone(), alias.clone()) {
+                refused.push(format!("{alias} {wwid}: {why}"));
+            }
+        }
+        (there.to_text(), refused)
+    }
+
     /// The file's text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -192,6 +205,15 @@ mod tests {
 #
 mpatha 333333330000007d0
 ";
+
+    #[test]
+    fn what_somebody_edits_stays_and_what_is_new_is_added() {
+        let was = "mpatha 1\nmpathb 2\n";
+        let edited = "# mine\ndata 1\nmpathb 2\nmpathc 9\n";
+        let (text, refused) = Bindings::carried_over(edited, was, "mpatha 1\nmpathb 2\nmpathc 3\nmpathd 4\n");
+        assert!(text.ends_with("# mine\ndata 1\nmpathb 2\nmpathc 9\nmpathd 4\n"), "{text}");
+        assert_eq!(refused, ["mpathc 3: alias mpathc belongs to 9"]);
+    }
 
     fn free(_: &str) -> bool {
         false

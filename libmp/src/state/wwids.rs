@@ -84,6 +84,18 @@ impl Wwids {
         to.into_iter().fold(changed, |changed, wwid| self.insert(wwid) || changed)
     }
 
+    /// The text of a file that somebody may have edited, with what has come and gone from one text of ours to the next.
+    pub fn carried_over(file: &str, was: &str, is: &str) -> String {
+        let (mut there, was, is) = (Self::parse(file), Self::parse(was), Self::parse(is));
+        for wwid in was.known.difference(&is.known) {
+            there.remove(wwid);
+        }
+        for wwid in is.iter().filter(|wwid| !was.contains(wwid)) {
+            there.insert(wwid.clone());
+        }
+        there.to_text()
+    }
+
     /// The file's text.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -123,6 +135,12 @@ mod tests {
 /333333330000007d1/
 /333333330000007d0/
 ";
+
+    #[test]
+    fn what_somebody_edits_stays_and_what_has_changed_is_changed() {
+        let text = Wwids::carried_over("/1/\n# mine\n/7/\n", "/1/\n/2/\n", "/2/\n/3/\n");
+        assert!(text.ends_with("# mine\n/7/\n/3/\n") && !text.contains("/1/"), "{text}");
+    }
 
     #[test]
     fn a_new_file_is_the_reference_s() {

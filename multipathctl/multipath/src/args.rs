@@ -6,6 +6,9 @@ use lexopt::{Arg, Parser, ValueExt};
 use libmp::claim::Heed;
 use libmp::ctl::REFERENCE_VERSION;
 
+/// Where the names of maps are.
+const BINDINGS: &str = "/etc/multipath/bindings";
+
 /// What is to be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -105,8 +108,13 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Args, Stri
             Arg::Short('p') => {
                 args.policy = Some(parser.value().map_err(said)?.to_string_lossy().into_owned());
             }
-            // Where the bindings are, and how much memory is locked: both are not for the caller to say any more.
-            Arg::Short('b' | 'M') => drop(parser.value().map_err(said)?),
+            // Names out of another file would be taken for those of this machine.
+            Arg::Short('b') => match parser.value().map_err(said)? {
+                file if file == BINDINGS => {}
+                file => return Err(format!("-b {}: the bindings file is {BINDINGS}", file.display())),
+            },
+            // How much memory is locked, and what is shown of foreign maps: not for the caller to say any more.
+            Arg::Short('M') => drop(parser.value().map_err(said)?),
             Arg::Short('e') => {}
             Arg::Short('B') => args.keep_bindings = true,
             Arg::Short('q') => args.queue_without_daemon = true,
@@ -172,10 +180,11 @@ Where:
   -R RETRIES  try again so often, a second apart, while a map is in use
   -D          whatever daemon runs, do it here
   -p POLICY   not taken: set path_grouping_policy in /etc/multipath.conf
-  -v LEVEL    0 nothing, 1 names, 2 trees (default), 3 and 4 the same
+  -v LEVEL    0 nothing, 1 names, 2 trees (default), 3 and 4 the same, and with -c the rule that excludes
   -B          leave the bindings file as it is (without a daemon)
   -q          maps go on queueing though no daemon runs
-  -e -b FILE -M FILE   accepted and ignored
+  -b FILE     refused, but for /etc/multipath/bindings
+  -e -M KB    accepted and ignored: enable_foreign says what is shown of others
   DEVICE      a map's name, WWID or node, a path's node (/dev/sda), or MAJOR:MINOR
 
 A daemon that runs is told to do it; without one it is done here. multipathctl(8) is made for people.
@@ -206,7 +215,7 @@ mod tests {
             ("-U -v1 dm-0", Mode::IsUsable, Some("dm-0")),
             ("-u sda", Mode::IsPath, Some("sda")),
             ("-ci /dev/sda", Mode::IsPath, Some("/dev/sda")),
-            ("-b /etc/b -B -q", Mode::Create, None),
+            ("-b /etc/multipath/bindings -B -q", Mode::Create, None),
         ] {
             let args = parsed(line);
             assert_eq!((args.mode, args.device.as_deref()), (mode, device), "{line}");
@@ -215,7 +224,7 @@ mod tests {
         assert_eq!(parsed("-v1 -ll").verbosity, 1);
         assert_eq!(parsed("-ci sda").heed, Heed::Anything);
         assert!(parsed("-DF").alone && parsed("-r").reload && parsed("-u").uevent && !parsed("-c x").uevent);
-        for line in ["-Z", "-v", "-v x", "--version", "-R"] {
+        for line in ["-b /etc/b", "-Z", "-v", "-v x", "--version", "-R"] {
             assert!(parse(line.split_whitespace().map(OsString::from)).is_err(), "{line}");
         }
     }

@@ -6,22 +6,27 @@ use std::process::ExitCode;
 
 use libmp::claim::{self, Asker, Claim, Disk, Heed, Surroundings, Wait};
 use libmp::config::Config;
-use libmp::core::judge::judge;
-use libmp::core::path::device_id;
+use libmp::core::judge::{Judged, judge};
+use libmp::core::path::{Exclusion, device_id};
 use libmp::identify::{Bus, RawProbe, identify};
 use libmp::types::{Errno, PathName, Wwid};
 use multipathd::sys::dm::Mapper;
 use multipathd::sys::{claims, sysfs};
 
+use crate::args::Args;
 use crate::device::{Device, Kind};
 use crate::texts::TextsRead;
 use crate::{output, socket};
+
+/// From this verbosity on more is said than the answer.
+const DEBUG: u8 = 3;
 
 /// How everything of a disk is had that can be had without asking it, udev's database included.
 pub type Probe<'a> = &'a dyn Fn(&PathName) -> Result<RawProbe, Errno>;
 
 /// Is it a path? In words for udev, and by the exit status.
-pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed, probe: Probe<'_>) -> ExitCode {
+pub fn is_path(device: Option<&Device>, args: &Args, probe: Probe<'_>) -> ExitCode {
+    let (uevent, heed) = (args.uevent, args.heed);
     let Some(Device { kind: Kind::Disk, name, .. }) = device else {
         output::complain("the -c option requires a path to check");
         return ExitCode::FAILURE;
@@ -29,6 +34,12 @@ pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed, probe: Probe<'
     let name = PathName::new(name.as_str());
     let around =
         Around { name: &name, probe, files: OnceCell::new(), maps: OnceCell::new(), looked: OnceCell::new() };
+    if args.verbosity >= DEBUG
+        && !uevent
+        && let Err(error) = output::print(&remarks(&name, &around))
+    {
+        return output::unprinted(&error);
+    }
     let asker = if uevent { Asker::Rules } else { Asker::Operator };
     let answer = match claim::at_once(asker, &around) {
         Some(claim) => Ok((claim, Wait::None)),
@@ -41,6 +52,22 @@ pub fn is_path(device: Option<&Device>, uevent: bool, heed: Heed, probe: Probe<'
         // udev imports nothing of a command that fails.
         Ok(()) if uevent || claim != Claim::No => ExitCode::SUCCESS,
         Ok(()) => ExitCode::FAILURE,
+    }
+}
+
+/// What an operator is told of a disk besides the answer. xapi's storage manager looks for these words on standard output.
+fn remarks(name: &PathName, around: &Around<'_>) -> String {
+    let judged = (around.probe)(name).map(|raw| {
+        let config = around.files().configuration(Some(&device_id(&identify(name, &raw))));
+        judge(&config, name, &raw)
+    });
+    match judged {
+        Ok(Judged { refused: Some(Exclusion::Blacklisted(by)), .. }) => {
+            format!("{name}: {} blacklisted by \"{}\" ({})\n", by.kind, by.rule, by.origin)
+        }
+        Ok(Judged { wwid: Ok(wwid), .. }) => format!("{name}: wwid = {wwid}\n"),
+        Ok(Judged { wwid: Err(why), .. }) => format!("{name}: scope is null: it has no WWID: {why}\n"),
+        Err(errno) => format!("{name}: scope is null: {errno}\n"),
     }
 }
 
@@ -139,12 +166,16 @@ impl Surroundings for Around<'_> {
     }
 }
 
-/// Has a map usable paths? By the exit status.
-pub fn is_usable(device: Option<&Device>, named: Option<&str>, quiet: bool) -> ExitCode {
+/// Has a map usable paths? By the exit status. What udev's rules ask, only they get an answer to.
+pub fn is_usable(device: Option<&Device>, named: Option<&str>, args: &Args) -> ExitCode {
+    if args.uevent && std::env::var_os("DEVPATH").is_none() {
+        return ExitCode::FAILURE;
+    }
+    let quiet = args.verbosity < 2;
     let Some(Device { kind: Kind::Map, name, .. }) = device else {
         if !quiet {
             let named = named.unwrap_or("nothing");
-            output::complain(&match device {
+            output::log(&match device {
                 Some(_) => format!("{named} is not a dm device"),
                 None => format!("get_udev_device: failed to look up {named} with type 3"),
             });
@@ -161,7 +192,7 @@ pub fn is_usable(device: Option<&Device>, named: Option<&str>, quiet: bool) -> E
         return ExitCode::SUCCESS;
     }
     if !quiet {
-        output::complain(&format!("{}: no usable paths found", named.unwrap_or(name)));
+        output::log(&format!("{}: no usable paths found", named.unwrap_or(name)));
     }
     ExitCode::FAILURE
 }

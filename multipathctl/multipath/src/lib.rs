@@ -23,7 +23,7 @@ pub fn answer(args: &Args, probe: Probe<'_>) -> Option<ExitCode> {
     let named = args.named();
     let device = named.as_deref().and_then(Device::find);
     Some(match args.mode {
-        Mode::IsPath => ask::is_path(device.as_ref(), args.uevent, args.heed, probe),
-        _ => ask::is_usable(device.as_ref(), named.as_deref(), args.verbosity < 2),
+        Mode::IsPath => ask::is_path(device.as_ref(), args, probe),
+        _ => ask::is_usable(device.as_ref(), named.as_deref(), args),
     })
 }

@@ -2,6 +2,9 @@
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::time::Duration;
+
+use multipathd::sys::now;
 
 /// Prints text as it is.
 pub fn print(text: &str) -> io::Result<()> {
@@ -17,6 +20,12 @@ pub fn unprinted(error: &io::Error) -> ExitCode {
     }
     complain(&format!("can't write: {error}"));
     ExitCode::FAILURE
+}
+
+/// Says something on standard error as a log does, with the seconds since the machine's start.
+pub fn log(text: &str) {
+    let up = Duration::from_micros(now().as_micros());
+    complain(&format!("{}.{:06} | {text}", up.as_secs(), up.subsec_micros()));
 }
 
 /// Says something on standard error.

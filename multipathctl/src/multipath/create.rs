@@ -28,12 +28,17 @@ const LOOK: Duration = Duration::from_millis(50);
 /// Makes maps by the files as they are now, and shows what came of it.
 pub fn create(args: &Args, device: Option<&Device>, named: Option<&str>) -> ExitCode {
     let before = claims::map_wwids();
-    let one = named.map(|named| match device {
-        Some(Device { kind: Kind::Disk, name }) => format!("add path {}", quoted(name)),
+    let wwid = named.and_then(|named| wwid_named(named, device));
+    let one = named.map(|named| match (&wwid, device) {
+        // What comes new is loaded anyway.
+        (Some(wwid), _) if args.reload && before.contains(wwid) => {
+            format!("reload map {}", quoted(wwid.as_str()))
+        }
+        (_, Some(Device { kind: Kind::Disk, name })) => format!("add path {}", quoted(name)),
         _ => format!("add map {}", quoted(&resolve(named))),
     });
     let hands = || match named {
-        Some(named) => wwid_named(named, device).map_or(Hands::Bound, Hands::For),
+        Some(_) => wwid.map_or(Hands::Bound, Hands::For),
         None => Hands::Free,
     };
     let mut asker = match Asker::new(args, hands) {

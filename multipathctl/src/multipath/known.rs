@@ -104,7 +104,7 @@ fn wwid_of(files: &Files, text: &str, device: Option<&Device>, what: Change) -> 
             judged.wwid.ok().filter(|_| !excluded)
         }
         None if text.starts_with('/') => {
-            output::complain(&format!("'{text}' is not a valid argument"));
+            output::log(&format!("'{text}' is not a valid argument\n"));
             None
         }
         None => {

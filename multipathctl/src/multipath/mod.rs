@@ -79,7 +79,7 @@ fn perform(args: &Args) -> ExitCode {
         Mode::Flush => match (&device, &named) {
             (Some(Device { kind: Kind::Disk, .. }), _) | (_, None) => missing(args.mode),
             (None, Some(node)) if node.starts_with('/') => {
-                output::complain(&format!("'{node}' is not a valid argument\n"));
+                output::log(&format!("'{node}' is not a valid argument\n"));
                 ExitCode::FAILURE
             }
             (_, Some(map)) => remove(args, Some(map)),
@@ -133,10 +133,10 @@ fn remove(args: &Args, map: Option<&str>) -> ExitCode {
 fn not_removed(map: Option<&str>, reply: &Reply) -> ExitCode {
     let said = |text: &str| text.strip_prefix(FAIL).is_some_and(|text| reply.text.starts_with(text));
     match map {
-        Some(map) if said(DEVICE_NOT_FOUND) => output::complain(&format!("{map} is not a multipath device")),
+        Some(map) if said(DEVICE_NOT_FOUND) => output::log(&format!("{map} is not a multipath device")),
         Some(map) if said(IN_USE) => {
             let holders: String = reply.text.lines().skip(1).flat_map(|line| [": ", line]).collect();
-            output::complain(&format!("{map}: map in use{holders}"));
+            output::log(&format!("{map}: map in use{holders}"));
         }
         _ => return output::reply(reply),
     }
@@ -182,9 +182,9 @@ fn without_daemon(args: &Args, listing: &Listing) -> ExitCode {
                 || device.as_ref().is_some_and(is_path)
         });
     }
-    trees.sort_by(|a, b| a.name.cmp(&b.name));
+    trees.sort_by(|a, b| a.order().cmp(&b.order()));
     if args.verbosity > 1 && !trees.is_empty() && !claims::map_wwids().is_empty() {
-        output::complain("Warning: multipath devices exist, but multipathd service is not running");
+        output::log("Warning: multipath devices exist, but multipathd service is not running");
     }
     let text = listing::text_of(trees, listing.form);
     output::print_styled(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)

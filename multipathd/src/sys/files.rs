@@ -1,6 +1,7 @@
 //! The files of the configuration and of the state: read whole, replaced whole.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsRawFd;
@@ -12,6 +13,9 @@ use std::thread;
 use std::time::Duration;
 
 use libmp::core::effect::StateFile;
+use libmp::state::bindings::Bindings;
+use libmp::state::wwids::Wwids;
+use tracing::{info, warn};
 
 /// No file of ours is larger; a device file in its place must not fill the memory.
 const FILE_MAX: u64 = 64 << 20;
@@ -71,6 +75,8 @@ struct Saving {
     latest: u64,
     /// It is there, and nobody knows what is in it.
     unknown: bool,
+    /// Our text of it, as it was last read or written: what differs from that was edited by somebody.
+    ours: Option<String>,
 }
 
 /// One order to write a state file. Of two, the later given counts, whichever is carried out first.
@@ -106,8 +112,8 @@ impl Files {
         Order(self.orders.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Replaces a state file, whole or not at all; nothing is written where nothing would change. The
-    /// error is a line.
+    /// Replaces a state file, whole or not at all; nothing is written where nothing would change. What somebody has
+    /// edited since it was read stays. The error is a line.
     pub fn save(&self, order: Order, file: StateFile, text: &str) -> Result<(), String> {
         let path = self.paths.state_file(file);
         let mut saving = lock_state(self.saving(file));
@@ -115,8 +121,13 @@ impl Files {
             return Err(format!("{}: left as it is: it could not be read", path.display()));
         }
         if saving.latest < order.0 {
-            replace(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            let merged = |there: &str| {
+                let was = saving.ours.as_deref().filter(|was| *was != there);
+                was.map_or_else(|| text.to_owned(), |was| carried_over(&path, file, there, was, text))
+            };
+            replace(&path, text, merged).map_err(|error| format!("{}: {error}", path.display()))?;
             saving.latest = order.0;
+            saving.ours = Some(text.to_owned());
         }
         Ok(())
     }
@@ -130,8 +141,11 @@ impl Files {
 
     fn read_state(&self, file: StateFile, unreadable: &mut Vec<String>) -> String {
         let text = self.read_text(&self.paths.state_file(file), unreadable);
-        lock_state(self.saving(file)).unknown = text.is_err();
-        text.ok().flatten().unwrap_or_default()
+        let mut saving = lock_state(self.saving(file));
+        saving.unknown = text.is_err();
+        let text = text.ok().flatten().unwrap_or_default();
+        saving.ours = Some(text.clone());
+        text
     }
 
     /// `multipath.conf`, then `conf.d/*.conf` sorted by name.
@@ -199,19 +213,53 @@ fn read_whole(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
+/// Somebody has edited the file: his text, with what is new in ours.
+fn carried_over(path: &Path, file: StateFile, there: &str, was: &str, is: &str) -> String {
+    let (text, refused) = match file {
+        StateFile::Bindings => Bindings::carried_over(there, was, is),
+        StateFile::Wwids => (Wwids::carried_over(there, was, is), Vec::new()),
+    };
+    info!(
+        "{}: it was edited by somebody, which is kept and holds from the next `reconfigure` on",
+        path.display()
+    );
+    for why in refused {
+        warn!("{}: not written: {why}", path.display());
+    }
+    text
+}
+
+/// `merged` makes the new text of the one that is there, which is none where it can't be read.
+fn replace(path: &Path, text: &str, merged: impl FnOnce(&str) -> String) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
     let _lock = lock(path)?;
-    if fs::read(path).is_ok_and(|there| there == text.as_bytes()) {
+    let there = read_whole(path).ok();
+    // The lock makes an empty one where there was none.
+    let text = there.as_deref().filter(|there| !there.is_empty()).map_or_else(|| text.to_owned(), merged);
+    if there.as_deref() == Some(text.as_str()) {
         return Ok(());
     }
-    let mut new = tempfile::Builder::new().prefix(".multipath-").tempfile_in(dir)?;
-    new.write_all(text.as_bytes())?;
-    new.as_file().set_permissions(Permissions::from_mode(0o600))?;
-    new.as_file().sync_all()?;
-    new.persist(path).map_err(|error| error.error)?;
+    // The lock's holder alone writes it. What one that was killed has left is written over: nothing piles up.
+    let mut name = OsString::from(".");
+    name.push(path.file_name().unwrap_or_default());
+    name.push(".new");
+    let new = path.with_file_name(name);
+    let replaced = write(&new, &text).and_then(|()| fs::rename(&new, path));
+    if replaced.is_err() {
+        let _ = fs::remove_file(&new);
+    }
+    replaced?;
     File::open(dir)?.sync_all()
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    let mut file = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path)?;
+    file.set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
 }
 
 /// Holds the lock that the reference's tools take before they change a state file, for as long as
@@ -320,6 +368,9 @@ mod tests {
         let paths = paths(dir.path());
         let files = Files::new(paths.clone());
         let save = |order, text| files.save(order, StateFile::Bindings, text).expect("saved");
+        fs::create_dir_all(&paths.state_dir).expect("folder");
+        fs::write(paths.state_dir.join(".bindings.new"), "mpatha 1\nmpathb 2\nmpa")
+            .expect("what a killed writer left");
         save(files.order(), "mpatha 1\n");
         let file = paths.state_file(StateFile::Bindings);
         let first = fs::metadata(&file).expect("there");
@@ -331,6 +382,29 @@ mod tests {
         save(earlier, "mpatha 2\n");
         assert_eq!(files.read().bindings, "mpatha 3\n");
         assert_eq!(fs::read_dir(&paths.state_dir).expect("there").count(), 1);
+    }
+
+    #[test]
+    fn a_state_file_that_somebody_has_edited_keeps_what_he_wrote() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let paths = paths(dir.path());
+        let files = Files::new(paths.clone());
+        let file = paths.state_file(StateFile::Bindings);
+        let save = |text| files.save(files.order(), StateFile::Bindings, text).expect("saved");
+        let there = || fs::read_to_string(&file).expect("there");
+        let kept = |wanted: &str| assert!(there().ends_with(wanted), "{}", there());
+        save("# ours\nmpatha 1\n");
+        fs::write(&file, "# his\ndata 1\nmpathb 9\n").expect("written");
+        save("# ours\nmpatha 1\nmpathb 2\nmpathc 3\n");
+        kept("# his\ndata 1\nmpathb 9\nmpathc 3\n");
+        save("# ours\nmpatha 1\nmpathb 2\nmpathc 3\nmpathd 4\n");
+        kept("# his\ndata 1\nmpathb 9\nmpathc 3\nmpathd 4\n");
+        assert_eq!(files.read().bindings, there());
+        save("# ours\nmpathd 4\n"); // taken over, and changed since
+        assert_eq!(there(), "# ours\nmpathd 4\n");
+        fs::remove_file(&file).expect("removed");
+        save("# ours\nmpathd 4\nmpathe 5\n");
+        assert_eq!(there(), "# ours\nmpathd 4\nmpathe 5\n");
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod fabric;
 pub mod files;
 pub mod lane;
 pub mod machine;
+pub mod native;
 pub mod nvme;
 pub mod pidfile;
 mod places;

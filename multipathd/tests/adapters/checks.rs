@@ -16,7 +16,7 @@ use multipathd::sys::sysfs;
 use super::{lun, run, threads, udev_settle, wait_until};
 
 fn request(asks: &[Ask]) -> CheckRequest {
-    CheckRequest { asks: asks.into(), timeout: Duration::from_secs(5) }
+    CheckRequest { asks: asks.into(), timeout: Duration::from_secs(5), usual: None }
 }
 
 fn ready() -> Ask {
@@ -25,8 +25,8 @@ fn ready() -> Ask {
 
 /// One question, answered.
 async fn asked(checks: &Arc<Checks>, path: &PathName, devt: DevT, ask: Ask) -> (Option<String>, Answer) {
-    let mut raw = checks.check(path.clone(), devt, request(&[ask]), |_| ()).await;
-    (raw.sysfs_state, raw.answers.remove(0))
+    let raw = checks.check(path.clone(), devt, request(&[ask]), |_| ()).await;
+    (raw.sysfs_state.clone(), raw.answers[0].clone())
 }
 
 fn scsi(answer: Answer) -> ScsiReply {
@@ -53,7 +53,7 @@ pub fn checks_bring_back_what_the_device_says() {
         let all = [ready(), page, rtpg, read, Ask::DirectRead, reads, Ask::AccessState];
         let raw = checks.check(path.clone(), devt, request(&all), |_| ()).await;
         assert_eq!(raw.sysfs_state.as_deref(), Some("running"));
-        let mut answers = raw.answers.into_iter();
+        let mut answers = raw.answers.iter().cloned();
         let mut next = || answers.next().expect("an answer each, in their order");
         assert_eq!(scsi(next()), ScsiReply::default());
         let page = scsi(next());

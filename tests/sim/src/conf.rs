@@ -20,6 +20,30 @@ pub enum Grouping {
     Failover,
     Multibus,
     ByPrio,
+    BySerial,
+    ByNodeName,
+    ByTpg,
+}
+
+impl Grouping {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Failover => "failover",
+            Self::Multibus => "multibus",
+            Self::ByPrio => "group_by_prio",
+            Self::BySerial => "group_by_serial",
+            Self::ByNodeName => "group_by_node_name",
+            Self::ByTpg => "group_by_tpg",
+        }
+    }
+}
+
+/// `detect_pgpolicy` and `detect_pgpolicy_use_tpg`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detect {
+    Nothing,
+    ByPrio,
+    ByTpg,
 }
 
 /// The settings that the simulator varies.
@@ -29,6 +53,8 @@ pub struct Conf {
     pub max_polling_s: u64,
     pub retry: Retry,
     pub grouping: Grouping,
+    /// Paths whose priorities turn out to be ALUA's are grouped by that.
+    pub detect_pgpolicy: Detect,
     pub failback: &'static str,
     pub checker: &'static str,
     pub prio: &'static str,
@@ -52,6 +78,7 @@ impl Default for Conf {
             max_polling_s: 20,
             retry: Retry::Fail,
             grouping: Grouping::Multibus,
+            detect_pgpolicy: Detect::Nothing,
             failback: "immediate",
             checker: "tur",
             prio: "const",
@@ -87,6 +114,24 @@ fn random_extra(rng: &mut Rng) -> Vec<String> {
         (150, "auto_resize grow_shrink"),
         (100, "purge_disconnected yes"),
         (150, "delay_watch_checks 3\n\tdelay_wait_checks 4"),
+        (150, "skip_kpartx yes"),
+        (150, "ghost_delay 20"),
+        (100, "checker_timeout 3"),
+        (100, "checker_timeout 90"),
+        (100, "retrigger_tries 0"),
+        (100, "retrigger_tries 1\n\tretrigger_delay 1"),
+        (150, "alias_prefix lun_"),
+        (100, "retain_attached_hw_handler no"),
+        (100, "path_selector \"round-robin 0\""),
+        (100, "path_selector \"queue-length 0\""),
+        (150, "log_checker_err once"),
+        (100, "san_path_err_threshold 2\n\tsan_path_err_forget_rate 4\n\tsan_path_err_recovery_time 30"),
+        (
+            100,
+            "marginal_path_double_failed_time 20\n\tmarginal_path_err_sample_time 120\n\tmarginal_path_err_rate_threshold 10\n\tmarginal_path_err_recheck_gap_time 60",
+        ),
+        (150, "marginal_pathgroups on"),
+        (100, "marginal_pathgroups fpin"),
     ];
     LINES.iter().filter(|(chance, _)| rng.per_mille(*chance)).map(|(_, line)| (*line).to_owned()).collect()
 }
@@ -108,7 +153,11 @@ impl Conf {
                 (1, Grouping::Failover),
                 (2, Grouping::Multibus),
                 (2, Grouping::ByPrio),
+                (1, Grouping::BySerial),
+                (1, Grouping::ByNodeName),
+                (1, Grouping::ByTpg),
             ]),
+            detect_pgpolicy: rng.weighted(&[(3, Detect::Nothing), (1, Detect::ByPrio), (1, Detect::ByTpg)]),
             failback: rng.weighted(&[(3, "immediate"), (1, "manual"), (1, "followover"), (1, "10")]),
             checker: rng.weighted(&[(3, "tur"), (2, "directio"), (1, "readsector0")]),
             prio: rng.weighted(&[(1, "const"), (1, "alua"), (1, "sysfs")]),
@@ -141,18 +190,14 @@ impl Conf {
             Retry::Queue => "queue".to_owned(),
             Retry::Checks(n) => n.to_string(),
         };
-        let grouping = match self.grouping {
-            Grouping::Failover => "failover",
-            Grouping::Multibus => "multibus",
-            Grouping::ByPrio => "group_by_prio",
-        };
-        let mut out =
-            String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n\tdetect_pgpolicy no\n");
+        let mut out = String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n");
         for (key, value) in [
             ("polling_interval", self.polling_s.to_string().as_str()),
             ("max_polling_interval", self.max_polling_s.to_string().as_str()),
             ("no_path_retry", &retry),
-            ("path_grouping_policy", grouping),
+            ("path_grouping_policy", self.grouping.as_str()),
+            ("detect_pgpolicy", yes(self.detect_pgpolicy != Detect::Nothing)),
+            ("detect_pgpolicy_use_tpg", yes(self.detect_pgpolicy == Detect::ByTpg)),
             ("failback", self.failback),
             ("path_checker", self.checker),
             ("prio", self.prio),

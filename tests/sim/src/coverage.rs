@@ -30,6 +30,7 @@ impl Coverage {
         let name = match event {
             Event::Config { .. } => "config",
             Event::Surveyed { .. } => "surveyed",
+            Event::NativeRead { .. } => "native read",
             Event::Enumerated { .. } => "enumerated",
             Event::Uevent(_) => "uevent",
             Event::UeventsLost => "uevents lost",
@@ -55,6 +56,7 @@ impl Coverage {
         let name = match effect {
             Effect::LoadConfig { .. } => "load config",
             Effect::Survey { .. } => "survey",
+            Effect::ReadNative { .. } => "read native",
             Effect::Enumerate { .. } => "enumerate",
             Effect::Probe { .. } => "probe",
             Effect::Check { .. } => "check",
@@ -63,10 +65,12 @@ impl Coverage {
                 DmOp::Reload { .. } => "dm reload",
                 DmOp::Rename { .. } => "dm rename",
                 DmOp::Remove { .. } => "dm remove",
+                DmOp::CancelRemove => "dm cancel remove",
                 DmOp::Message { .. } => "dm message",
                 DmOp::Suspend => "dm suspend",
                 DmOp::Resume { .. } => "dm resume",
                 DmOp::Reassign { .. } => "dm reassign",
+                DmOp::RenamePartitions { .. } => "dm rename partitions",
                 DmOp::Query => "dm query",
             },
             Effect::SysfsWrite { .. } => "sysfs write",

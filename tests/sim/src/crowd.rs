@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use libmp::check::Answered;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::{DmDone, Event};
 use libmp::dm::op::{DmOp, uuid_of};
@@ -70,6 +71,8 @@ fn crowd(size: Size, factory: Factory) -> Result<Sim, Violation> {
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Cost {
     pub checks: u64,
+    /// Those that were not answered as usual.
+    pub news: u64,
     /// Maps read again.
     pub reads: u64,
     /// How often a path or a map was looked at.
@@ -128,6 +131,8 @@ fn answer(world: &World, effect: Effect, cost: &mut Cost) -> Result<Event, Viola
         Effect::Check { token, name, devt, request } => {
             cost.checks += 1;
             let raw = world.check(name.as_str(), devt, &request).expect("it is healthy");
+            let raw = request.answered(raw);
+            cost.news += u64::from(matches!(raw, Answered::News(_)));
             Ok(Event::Checked { token, raw })
         }
         Effect::Dm { token, wwid, op: DmOp::Query } => {
@@ -183,7 +188,7 @@ mod tests {
             let mut disk = sim.world.disks[name.as_str()].clone();
             disk.link = Link::Up;
             let raw: RawCheck = disk.check(&sim.world.luns, &request);
-            sim.dispatch(Event::Checked { token, raw }).expect("goes on");
+            sim.dispatch(Event::Checked { token, raw: request.answered(raw) }).expect("goes on");
         }
     }
 
@@ -211,6 +216,7 @@ mod tests {
         assert_eq!(seldom.checks * 4, many.checks);
         assert!(seldom.looks * 3 < many.looks, "a fourth of the checks: {seldom:?}, {many:?}");
         assert!(many.looks < 7 * many.checks, "{many:?}");
+        assert_eq!((few.news, many.news, seldom.news), (0, 0, 0), "what is as usual is not told");
     }
 
     /// So many LUNs; the paths of these hosts hang, are late, are down, and come back.
@@ -239,6 +245,19 @@ mod tests {
         advance(&mut sim, 1);
         assert_eq!((kept(&sim), shown_active(&mut sim)), (usual, all), "all is as it was before");
         on_time(&mut sim, 2, &|_| false);
+    }
+
+    #[test]
+    fn a_start_with_a_thousand_right_maps_loads_none() {
+        let size = Size { luns: 1000 / FEWER, hosts: 2, every: EVERY };
+        let mut sim = crowd(size, real::core()).expect("starts");
+        sim.kill();
+        sim.start().expect("starts");
+        advance(&mut sim, 3);
+        let said = |what: &str| sim.log.iter().filter(|line| line.contains(what)).count();
+        assert_eq!(said("taken over as it is"), size.luns);
+        assert_eq!((said("reloaded"), said("created")), (0, 0));
+        assert_eq!(kept(&sim), (0, size.paths()));
     }
 
     #[test]

@@ -145,6 +145,7 @@ impl Sim {
         let Some(name) = self.any_disk() else { return };
         let other = self.rng.below(self.world.luns.len());
         let delay = self.rng.millis(1000..=60_000);
+        let says_so = self.rng.per_mille(500);
         let Some(disk) = self.world.disks.get_mut(&name) else { return };
         match act {
             Act::Unmap => disk.lun = None,
@@ -155,6 +156,7 @@ impl Sim {
             }
             _ => {
                 disk.lun = Some(other);
+                disk.attention = disk.attention.or(says_so.then_some((0x3f, 0x0e)));
                 disk.group = disk.group.min(self.world.luns[other].groups.len() - 1);
             }
         }

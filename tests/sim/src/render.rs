@@ -77,6 +77,7 @@ pub fn event(event: &Event) -> String {
             format!("#{} config, {} diagnostics", token.0, loaded.diagnostics.len())
         }
         Event::Surveyed { token, .. } => format!("#{} surveyed", token.0),
+        Event::NativeRead { token, .. } => format!("#{} native read", token.0),
         Event::Enumerated { token, found } => {
             let disks: Vec<&str> = found.disks.iter().map(libmp::types::PathName::as_str).collect();
             let maps: Vec<String> = found.maps.iter().map(map).collect();
@@ -131,12 +132,17 @@ fn op(wwid: &Wwid, op: &DmOp) -> String {
         DmOp::Remove { deferred } => {
             format!("remove {wwid}{}", if *deferred { " (deferred)" } else { "" })
         }
+        DmOp::CancelRemove => format!("cancel remove {wwid}"),
         DmOp::Message { messages } => format!("message {wwid} {}", messages.join(", ")),
         DmOp::Suspend => format!("suspend {wwid}"),
         DmOp::Resume { .. } => format!("resume {wwid}"),
         DmOp::Reassign { paths } => {
             let paths: Vec<String> = paths.iter().map(ToString::to_string).collect();
             format!("reassign {wwid} {}", paths.join(" "))
+        }
+        DmOp::RenamePartitions { names } => {
+            let names: Vec<String> = names.iter().map(|(uuid, to)| format!("{uuid} to {to}")).collect();
+            format!("rename {}", names.join(", "))
         }
         DmOp::Query => format!("query {wwid}"),
     }
@@ -147,6 +153,7 @@ pub fn effect(effect: &Effect) -> String {
     match effect {
         Effect::LoadConfig { token } => format!("#{} load config", token.0),
         Effect::Survey { token, .. } => format!("#{} survey", token.0),
+        Effect::ReadNative { token } => format!("#{} read native", token.0),
         Effect::Enumerate { token } => format!("#{} enumerate", token.0),
         Effect::Probe { token, name } => format!("#{} probe {name}", token.0),
         Effect::Check { token, name, devt, request } => {

@@ -8,7 +8,12 @@
 //! disk A host=1 group=1              it becomes visible: sda, sdb, … in order
 //! start                              the daemon starts
 //! advance 5s                         time passes
+//! scanned sda 2048                   the kernel has read its size anew, and nobody is told
+//! read sda never | read sda now      what a probe reads
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
+//! kpartx data                        a partition, data-part1; `open data-part1`, `expect deferred data-part1 yes`
+//! lists-late 2s                      lists of maps are told so long after they were made
+//! attention sda 3f 0e                its next command is answered with this unit attention
 //! dmsetup message data fail_path 8:0 another tool
 //! fabric 1 link 0x51…01 | fabric 1 changed   what the fabric tells host 1 of ports; or `congestion`
 //! command show paths                 an operator; `expect reply …` looks at the answer
@@ -154,6 +159,15 @@ impl Script {
                 self.sim.world.dm.reap_deferred();
                 self.advance(Duration::ZERO)
             }
+            ["lists-late", time] => {
+                self.sim.lists_late = duration(time)?;
+                Ok(())
+            }
+            ["kpartx", map] => {
+                let minor = self.device(map)?.minor;
+                self.sim.kpartx(minor);
+                self.advance(Duration::ZERO)
+            }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
             ["rules", "greedy"] => {
                 self.sim.world.rules_greedy = true;
@@ -279,15 +293,23 @@ impl Script {
         }
         let disk = self.sim.world.disks.get_mut(name).ok_or(format!("no disk {name}"))?;
         match (verb, rest) {
+            ("scanned", [sectors]) => disk.scanned.sectors = number(sectors)?,
             ("link", ["up"]) => disk.link = Link::Up,
             ("link", ["down"]) => disk.link = Link::Down,
             ("link", ["hung"]) => disk.link = Link::Hung,
             ("state", ["running"]) => disk.state = SdevState::Running,
             ("state", ["offline"]) => disk.state = SdevState::Offline,
             ("state", ["blocked"]) => disk.state = SdevState::Blocked,
+            ("ro" | "rw", []) => disk.read_only = verb == "ro",
+            ("read", [how]) => disk.unread = *how == "never",
+            ("state", ["transport-offline"]) => disk.state = SdevState::TransportOffline,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
             ("hold" | "release", []) => disk.busy = verb == "hold",
             ("forget-udev", []) => disk.in_udev = None,
+            ("attention", [code, qualifier]) => {
+                let byte = |text| u8::from_str_radix(text, 16).map_err(|_| format!("{text} is no byte"));
+                disk.attention = Some((byte(code)?, byte(qualifier)?));
+            }
             ("unmap", []) => disk.lun = None,
             ("map", [_]) => disk.lun = Some(lun.ok_or("no such LUN")?),
             ("rescan", []) => self.sim.world.rescan(name),
@@ -326,8 +348,10 @@ impl Script {
                 let table = Table { read_only: false, targets: vec![half(0), half(512)] };
                 world.dm.load_table(map, table).and_then(|()| world.dm.resume(map, 0))
             }
-            ["linear", map, disk] => {
-                let on = world.disks.values().find(|d| d.name == disk).ok_or("no such disk")?.devt;
+            ["linear", map, below] => {
+                let disk = world.disks.get(below).map(|disk| disk.devt);
+                let on = disk.or_else(|| world.dm.by_name(below).map(|d| DevT::new(MAJOR, d.minor)));
+                let on = on.ok_or("no such device")?;
                 let target = Target { start: 0, sectors: 2048, kind: Kind::Linear { on } };
                 let table = Table { read_only: false, targets: vec![target] };
                 world.dm.load_table(map, table).and_then(|()| world.dm.resume(map, 0))
@@ -382,6 +406,10 @@ impl Script {
                 let marked = self.sim.world.files.failed.contains(wwid);
                 if marked { Ok(()) } else { Err("it is not".into()) }
             }
+            ["deferred", name, wanted] => {
+                let is = if self.device(name)?.deferred_remove { "yes" } else { "no" };
+                if is == wanted { Ok(()) } else { Err(format!("it is {is}")) }
+            }
             ["linear", name, "on", below] => self.expect_linear(name, below),
             ["rest"] => at_rest(Rest { world: &self.sim.world, conf: &self.conf }).map_err(broken),
             ["quiet", time] => self.quiet(duration(time)?),
@@ -424,6 +452,7 @@ impl Script {
         let mut all = BTreeMap::new();
         disk.layers.show(&mut all);
         all.insert("queue/max_sectors_kb".into(), disk.layers.max_sectors_kb.to_string());
+        all.insert("writes".into(), disk.layers.writes.to_string());
         let is = all.into_iter().find(|(known, _)| known.ends_with(attribute)).map(|(_, is)| is);
         if is.as_deref() == Some(value) { Ok(()) } else { Err(format!("it is {is:?}")) }
     }
@@ -450,6 +479,10 @@ impl Script {
                     Some(self.sim.world.luns[**id].identity.wwid.as_str()) == device.wwid()
                 };
                 self.luns.iter().find(is_it).map_or("?".into(), |(letter, _)| letter.clone())
+            }
+            ["read-only", _] => {
+                if device.live.as_ref().is_some_and(|table| table.read_only) { "yes" } else { "no" }
+                    .to_owned()
             }
             ["withheld", _] => if device.cookie_flags & 0x400 == 0 { "no" } else { "yes" }.to_owned(),
             ["anew", _] => if device.cookie_flags & 0x100 == 0 { "yes" } else { "no" }.to_owned(),

@@ -96,6 +96,8 @@ pub struct Sim {
     pub(crate) handling_errors: bool,
     pub(crate) polled: bool,
     pub(crate) told_event: u64,
+    /// So long after it was made a list of maps is told.
+    pub lists_late: Duration,
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
@@ -145,6 +147,7 @@ impl Sim {
             handling_errors: false,
             polled: false,
             told_event: 0,
+            lists_late: Duration::ZERO,
             wake: None,
             idle_wakes: 0,
             factory,
@@ -255,8 +258,11 @@ impl Sim {
             }
             Item::DmPoll => {
                 self.polled = false;
-                let list = self.world.dm.list();
-                if self.daemon.is_some() { self.dispatch(Event::DmChanged(list)) } else { Ok(()) }
+                // What is listed may be otherwise when it is told.
+                let event = Box::new(Event::DmChanged(self.world.dm.list()));
+                let late = self.lists_late + self.rng.millis(0..=20);
+                self.after(late, Item::Deliver { life: self.life, event });
+                Ok(())
             }
             Item::Kpartx { minor } => {
                 self.kpartx(minor);

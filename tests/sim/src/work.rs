@@ -45,6 +45,7 @@ impl Sim {
                 Effect::LoadConfig { token }
                 | Effect::Survey { token, .. }
                 | Effect::Enumerate { token }
+                | Effect::ReadNative { token }
                 | Effect::Probe { token, .. }
                 | Effect::Check { token, .. }
                 | Effect::Dm { token, .. }
@@ -94,17 +95,23 @@ impl Sim {
         let event = match &job.effect {
             Effect::Dm { .. } => return self.work_dm(id, job),
             Effect::Check { token, name, devt, request } => {
-                let Some(raw) = self.world.check(name.as_str(), *devt, request) else {
+                let Some(raw) = self.world.ask(name.as_str(), *devt, request) else {
                     self.waits(job.life, *token, name.as_str());
                     self.jobs.insert(id, job);
                     self.hung.push(id);
                     return;
                 };
-                Event::Checked { token: *token, raw }
+                Event::Checked { token: *token, raw: request.answered(raw) }
+            }
+            Effect::Probe { name, .. } if self.world.is_unread(name.as_str()) => {
+                self.jobs.insert(id, job);
+                self.hung.push(id);
+                return;
             }
             Effect::Probe { token, name } => {
                 Event::Probed { token: *token, probe: self.world.probe(name.as_str()).map(Box::new) }
             }
+            Effect::ReadNative { token } => Event::NativeRead { token: *token, spaces: Some(Vec::new()) },
             Effect::Enumerate { token } => {
                 Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
             }
@@ -208,6 +215,7 @@ impl Sim {
                 Effect::Check { name, devt, request, .. } => {
                     world.check(name.as_str(), *devt, request).is_none()
                 }
+                Effect::Probe { name, .. } => world.is_unread(name.as_str()),
                 _ => false,
             });
             if !hangs {

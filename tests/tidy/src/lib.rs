@@ -6,6 +6,7 @@
 
 pub mod manifest;
 pub mod rules;
+pub mod situations;
 pub mod source;
 
 use std::fs;

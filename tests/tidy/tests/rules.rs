@@ -31,3 +31,8 @@ fn sources() {
 fn dependencies() {
     none_broken(read("Cargo.toml", 4).iter().flat_map(|(path, text)| tidy::rules::cargo(path, text)));
 }
+
+#[test]
+fn situations() {
+    none_broken(tidy::situations::broken(&read(".sh", 20)).into_iter());
+}

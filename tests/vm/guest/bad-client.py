@@ -5,8 +5,10 @@ usage: bad-client.py WHAT SECONDS
 
 Of huge, large, noise and nothing it says whether the daemon ends the connection within the time: dropped or kept.
 crowd COUNT connects so many times, one after the other, and leaves; done.
+flood asks for long replies over as many connections as it gets, reads each and asks again, and says "sent" when it has begun.
 Of half, follow, deaf, many, silent, half-many and deaf-many it says "sent" and then does nothing more for so long.
 """
+import selectors
 import socket
 import struct
 import sys
@@ -83,10 +85,34 @@ def as_many_as_possible(what):
     return clients
 
 
+def flood(seconds):
+    message = b"show config\0"
+    request = struct.pack("=Q", len(message)) + message
+    ready = selectors.DefaultSelector()
+    for _ in range(16):
+        client = connect()
+        client.sendall(request * 2)
+        ready.register(client, selectors.EVENT_READ, [b""])
+    print("sent", flush=True)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for key, _ in ready.select(1):
+            piece = key.fileobj.recv(1 << 20)
+            if not piece:
+                return print("dropped")
+            text = key.data[0] + piece
+            while len(text) >= 8 and len(text) >= 8 + (length := struct.unpack("=Q", text[:8])[0]):
+                text = text[8 + length :]
+                key.fileobj.sendall(request)
+            key.data[0] = text
+
+
 def main():
     what, seconds = sys.argv[1], float(sys.argv[2])
     if what == "crowd":
         return crowd(int(seconds))
+    if what == "flood":
+        return flood(seconds)
     if what in ("silent", "half-many", "deaf-many"):
         clients = as_many_as_possible(what)
         print("sent", flush=True)

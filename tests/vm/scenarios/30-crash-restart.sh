@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Shows situation 21: the daemon is killed; maps go on in the kernel, and the next start takes them over.
 # kill -9: the maps work on. The next start takes them over as they are: no table is loaded again, I/O is not disturbed.
 
 scenario() {

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Shows situation 17: half of all paths time out together, and `show` answers in its normal time.
 # Half of all paths hang: the others are checked on time, the daemon answers at its usual speed, threads and memory stay
 # bounded and come down again afterwards. An answer that comes late is not taken for a fresh one.
 #

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Shows situation 4: a table holds a path of another LUN.
 # Somebody reloads a map with dmsetup, without one of its paths, and with another selector: the daemon puts it right.
 # The reference leaves it as it is.
 # shellcheck disable=SC2034
@@ -29,6 +30,15 @@ scenario() {
     wait_for 'the table that the configuration says' 30 is "$wanted" dmsetup table "$map"
     expect_eq 'the daemon knows both' "$(ready_paths "$map")" 2
     io_stop
+
+    # A path of another LUN in it: what is written to the map before the daemon has seen it is not its doing.
+    local other; other=$(debug_disk 0 1)
+    dmsetup remove "$(map_of "$other")"
+    expect_ok 'a table with a path of another LUN' dmsetup reload "$map" \
+        --table "0 $size multipath 0 0 1 1 round-robin 0 2 1 $(dev_t "$b") 1 $(dev_t "$other") 1"
+    expect_ok 'becomes the map' dmsetup resume "$map"
+    wait_for 'the table that the configuration says' 30 is "$wanted" dmsetup table "$map"
+    expect_eq 'with paths of its own only' "$(map_wwids "$map")" "$(san_wwid "$b")"
 
     # A table that does not fit into the answer that there is room for at first is read whole.
     daemon_stop

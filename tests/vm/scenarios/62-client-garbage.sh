@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Shows situation 18: clients never finish what they say; the others are served.
 # Clients that send garbage, half a message, an endless one, or never read: each is dropped or ignored, the others are
 # served, and the daemon stays the one it was.
 # shellcheck disable=SC2034

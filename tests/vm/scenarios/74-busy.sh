@@ -3,6 +3,23 @@
 # shellcheck disable=SC2034
 for_reference=no
 
+two_partitions() { # MAP: the second is mounted, the first must not go
+    local map=$1 part out
+    for part in 1 2; do
+        expect_ok "partition $part" dmsetup create "$map-part$part" -u "part$part-mpath-$map" \
+            --table "0 65536 linear /dev/mapper/$map $(((part - 1) * 65536))"
+    done
+    expect_ok 'a file system on the second' mkfs.ext4 -q "/dev/mapper/$map-part2"
+    mount "/dev/mapper/$map-part2" /run/mnt
+    out=$(ctl del map "$map" 2>&1)
+    expect_match 'a partition is in use' "$out" '^map or partition in use$'
+    expect_match 'by whom it is' "$out" '^held by: mounted on /run/mnt$'
+    expect_eq 'no partition is lost' "$(dmsetup ls | grep -c "^$map")" 3
+    umount /run/mnt
+    expect_eq 'not in use: removed with both' "$(ctl del map "$map") $(dmsetup ls)" 'ok No devices found'
+    expect_eq 'and comes back' "$(ctl add map "$map")" ok
+}
+
 scenario() {
     san_scsi_debug 2 1 dev_size_mb=64 || return
     conf_debug
@@ -29,6 +46,8 @@ scenario() {
     expect_eq 'it is tried again as often as configured' "$($names/multipath -f "$map" 2>&1) $(maps_count)" ' 0'
     wait
     expect_eq 'the map comes back' "$(ctl add map "$map")" ok
+    wait_for 'with both paths again' 20 is 2 ready_paths
+    two_partitions "$map"
     wait_for 'with both paths' 20 is 2 ready_paths
     expect_ok 'a device on top of it' dmsetup create "$map-part1" -u "part1-mpath-$map" \
         --table "0 2048 linear /dev/mapper/$map 0"

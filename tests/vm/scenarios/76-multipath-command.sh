@@ -9,6 +9,34 @@ same() { # WHAT ARGUMENTS...: the same words on standard output, and the same st
     expect_eq "$what: multipath $*" "$ours" "$theirs"
 }
 
+loads() { # MAP: how often the daemon has loaded it
+    $names/multipathd show map "$1" raw format %2 | tr -d ' '
+}
+
+# With a device -r loads that map, however it is named, and no other.
+reloads_one() { # MAP DISK
+    local map=$1 disk=$2 named before others other
+    others=$(maps | grep -vx "$map")
+    for named in "$map" "/dev/mapper/$map" "$(readlink -f "/dev/mapper/$map")" "/dev/$disk" "$disk" "$(dev_t "/dev/mapper/$map")" "$(san_wwid "$disk")"; do
+        before=$(loads "$map") other=$(loads "$others")
+        expect_eq "-r $named says nothing" "$($names/multipath -r "$named" 2>&1)" ''
+        expect_eq "-r $named loads the map" "$(loads "$map")" $((before + 1))
+        expect_eq "-r $named loads no other" "$(loads "$others")" "$other"
+    done
+}
+
+# xapi's storage manager reads why a disk is none of ours on standard output.
+says_why() { # DISK
+    local disk=$1 wwid
+    wwid=$(san_wwid "$disk")
+    expect_match 'with -v3 its WWID is told' "$($names/multipath -v3 -c "/dev/$disk" 2>/dev/null)" "^$disk: wwid = $wwid\$"
+    printf 'blacklist {\n\twwid "%s"\n}\n' "$wwid" >>/etc/multipath.conf
+    expect_match 'or that a rule excludes it' "$($names/multipath -v3 -c "/dev/$disk" 2>/dev/null)" 'wwid blacklisted'
+    expect_eq 'and with less nothing' "$($names/multipath -v2 -c "/dev/$disk" 2>&1)" 'DM_MULTIPATH_DEVICE_PATH="0"'
+    printf 'defaults {\n\tuid_attribute NOTHING\n\trecheck_wwid no\n}\n' | conf
+    expect_match 'or that it has none' "$($names/multipath -v3 -c "/dev/sda" 2>/dev/null)" 'scope is nul'
+    conf_debug
+}
 
 scenario() {
     ours || return 0
@@ -35,6 +63,9 @@ scenario() {
     expect_eq 'it is not there twice' "$($names/multipath -w "$wwid" 2>&1)" "wwid '$wwid' not in wwids file"
     same 'not known any more' -c "/dev/$disk"
 
+    says_why "$disk"
+    expect_eq 'names of another file are refused' "$($names/multipath -b /etc/b 2>&1 | head -n 1)" '-b /etc/b: the bindings file is /etc/multipath/bindings'
+
     conf_debug
     daemon_start || return
     wait_for 'four paths in service' 20 in_service 4 || return
@@ -48,6 +79,8 @@ scenario() {
     expect_ok 'a usable map by its name' $names/multipath -C "/dev/mapper/$map"
     same 'no path' -c "/dev/mapper/$map"
     same 'no map' -C "/dev/$disk"
+    same 'a map, and no rule of udev asks' -U "${node##*/}"
+    expect_ok 'and one does' env DEVPATH=/block/${node##*/} $names/multipath -U "${node##*/}"
     same 'nothing' -C nosuch
     same 'a list of names' -v1 -l
     same 'one map of none' -ll nosuch
@@ -66,6 +99,7 @@ scenario() {
     expect_match 'and made again' "$($names/multipath 2>&1)" "^create: $map "
     expect_eq 'a dry run has nothing to say' "$($names/multipath -d 2>&1)" ''
     expect_ok 'everything is loaded anew' $names/multipath -r
+    reloads_one "$map" "$disk"
 
     local path
     for path in "$disk" "$(debug_disk 1 0)"; do echo offline >"/sys/block/$path/device/state"; done

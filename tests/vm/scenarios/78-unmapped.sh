@@ -1,19 +1,16 @@
 # shellcheck shell=bash
+# Shows situation 14: a LUN is unmapped.
 # An array takes away a LUN: its disks are deleted, those of the other LUN number stay. A path that comes back is rescanned
 # before it is used.
 
 scenario() {
-    local tpg=$san_config/iscsi/$san_target/tpgt_1
-    san_target_up || return
-    mkdir "$tpg/lun/lun_1"
-    ln -s "$san_config/core/fileio_0/disk1" "$tpg/lun/lun_1/disk1"
+    san_target_up && san_lun 1 disk1 || return
     san_initiator_up && san_login || return
     poll 20 is 4 iscsi_luns || fail 'four disks' "$(iscsi_luns)"
     conf_debug 'purge_disconnected yes' 'recheck_wwid yes' 'path_checker tur'
     daemon_start || return
     wait_for 'four paths in service' 20 in_service 4
-    rm "$tpg/lun/lun_1/disk1"
-    rmdir "$tpg/lun/lun_1"
+    san_lun_gone 1
     wait_for 'the disks of the LUN are deleted' 30 is 2 iscsi_luns
     wait_for 'two paths are left' 10 is 2 map_paths "$(maps)"
     expect_eq 'each deletion is said' "$(grep -c 'is deleted: its array has no LUN there' "$MP_LOG")" 2

@@ -1,4 +1,5 @@
 # shellcheck shell=bash
+# Shows situation 22: no paths at all, and no wake-ups.
 # A machine without a SAN: no path, no map, no wake-up. What is counted is how often the daemon's threads gave up the
 # processor of themselves, which each of them does after it was woken.
 # shellcheck disable=SC2034

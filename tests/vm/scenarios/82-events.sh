@@ -4,12 +4,6 @@
 # shellcheck disable=SC2034
 for_reference=no
 
-told() { # FILTER [FILE]: how many events it is true of
-    jq -s "[.[] | select($1)] | length" "${2:-/run/events}" 2>/dev/null
-}
-
-has_told() { [ "$(told "$@")" -ge 1 ]; }
-
 scenario() {
     san_scsi_debug 2 2 || return
     conf_debug

@@ -82,7 +82,7 @@ scenario() {
     exec 9<"/dev/mapper/$map"
     out=$(mp -f "$map" 2>&1)
     expect_eq 'a map in use: the status' $? 1
-    expect_match 'and what it says' "$out" "^$map: map in use"
+    expect_match 'and what it says' "$out" "^[0-9]+\.[0-9]{6} \| $map: map in use"
     expect_ok 'Debian fails too' test "$("$reference/multipath" -f "$map" >/dev/null 2>&1; echo $?)" = 1
     mp -F >/dev/null 2>&1
     expect_eq 'all but the one in use' "$? $(maps)" "1 $map"

@@ -39,6 +39,11 @@ pub(super) fn mapped_on(devt: DevT) -> impl Iterator<Item = String> {
     on(devt).filter_map(|(_, own)| own)
 }
 
+/// Is a device of device-mapper made of this one, which is of device-mapper, too?
+pub(super) fn stands_on(device: DevT, below: DevT) -> bool {
+    Path::new(&format!("/sys/dev/block/{device}/slaves/dm-{}", below.minor)).exists()
+}
+
 /// `36 35 98:0 /root /mnt rw … - ext4 /dev/x rw` (proc(5)): the third field is the device, the fifth
 /// where it is mounted, blanks as `\040`.
 fn mounts(mountinfo: &str, devt: DevT) -> Vec<String> {

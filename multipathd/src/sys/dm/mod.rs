@@ -6,8 +6,10 @@
 mod abi;
 mod cookie;
 mod holders;
+mod modules;
 mod node;
 mod ops;
+mod partitions;
 mod poll;
 mod read;
 mod reassign;

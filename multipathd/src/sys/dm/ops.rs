@@ -1,18 +1,17 @@
 //! The operations of [`DmOp`], step by step. Each ends with the map read back.
 
-use std::process::Command as Process;
 use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, Load, MapListEntry, NodeAccess, RawMap, UUID_PREFIX, UdevFlags};
+use libmp::dm::op::{DmOp, Load, MapListEntry, NodeAccess, RawMap, UdevFlags};
 use libmp::types::Errno;
 use tracing::{debug, warn};
 
 use super::abi::{
-    Answer, Command, DEFERRED_REMOVE, NOFLUSH, Question, READONLY, SKIP_LOCKFS, SUSPEND, UEVENT_GENERATED,
-    encode_target,
+    Answer, Command, NOFLUSH, Question, READONLY, SKIP_LOCKFS, SUSPEND, UEVENT_GENERATED, encode_target,
 };
 use super::cookie::Cookie;
+use super::modules::{self, modprobe};
 use super::read::{by_name, by_uuid};
 use super::{Control, holders, node};
 
@@ -37,6 +36,7 @@ pub(super) enum Wait {
 #[derive(Debug)]
 pub struct Mapper {
     control: Control,
+    missing: modules::Said,
 }
 
 impl Mapper {
@@ -54,7 +54,7 @@ impl Mapper {
             .call(Command::Version, &Question::default())
             .map_err(|errno| format!("device-mapper does not answer: {errno}"))?;
         debug!(?version.flags, "device-mapper is there");
-        let mapper = Self { control };
+        let mapper = Self { control, missing: modules::Said::default() };
         if !mapper.has_multipath() {
             modprobe("dm-multipath");
             if !mapper.has_multipath() {
@@ -103,15 +103,15 @@ impl Mapper {
                 self.reload(uuid, load, *flags, suspend | SKIP_LOCKFS)
             }
             DmOp::Rename { to, flags } => self.rename(uuid, to.as_str(), *flags),
-            DmOp::Remove { deferred } => {
-                self.remove_with_partitions(uuid, if *deferred { DEFERRED_REMOVE } else { 0 })
-            }
+            DmOp::Remove { deferred } => self.remove_with_partitions(uuid, *deferred),
+            DmOp::CancelRemove => self.cancel_removal(uuid),
             DmOp::Message { messages } => messages.iter().try_for_each(|message| self.message(uuid, message)),
             DmOp::Suspend => {
                 let question = Question { flags: SUSPEND | NOFLUSH | SKIP_LOCKFS, ..by_uuid(uuid) };
                 self.step("suspend", Command::Suspend, &question).map(drop)
             }
             DmOp::Resume { flags } => self.resume(uuid, *flags, 0, Wait::No),
+            DmOp::RenamePartitions { names } => self.rename_partitions(names),
             DmOp::Reassign { paths } => self.reassign(uuid, paths),
             DmOp::Query => Ok(()),
         }
@@ -163,7 +163,12 @@ impl Mapper {
         let payload = encode_target(0, load.sectors, "multipath", &load.params);
         let flags = if load.read_only { READONLY } else { 0 };
         let question = Question { flags, target_count: 1, payload: &payload, ..by_uuid(uuid) };
-        self.step("load", Command::Load, &question).map(drop)
+        let loaded = self.step("load", Command::Load, &question).map(drop);
+        loaded.inspect_err(|why| {
+            if why.errno == Errno::EINVAL {
+                self.missing.refused(&load.params);
+            }
+        })
     }
 
     /// The kernel suspends, swaps the tables and resumes in *one* call when a resume finds a table
@@ -193,11 +198,10 @@ impl Mapper {
         if let Err(error) = node::ensure(to, from.devt) {
             warn!("{to}: its node in /dev/mapper could not be made: {error}");
         }
-        self.rename_partitions(uuid, &from.name, to);
         Ok(())
     }
 
-    fn rename_one(&self, from: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
+    pub(super) fn rename_one(&self, from: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
         let mut payload = to.as_bytes().to_vec();
         payload.push(0);
         let question = Question { payload: &payload, ..by_name(from) };
@@ -206,34 +210,7 @@ impl Mapper {
         Ok(())
     }
 
-    /// Partitions that are called after their map go on being so: `mpatha-part1` follows `mpatha`.
-    fn rename_partitions(&self, uuid: &str, from: &str, to: &str) {
-        for partition in self.list().unwrap_or_default() {
-            let Some(suffix) = partition.name.as_str().strip_prefix(from) else { continue };
-            if !is_partition_of(&partition.uuid, uuid) {
-                continue;
-            }
-            let name = format!("{to}{suffix}");
-            if let Err(why) = self.rename_one(partition.name.as_str(), &name, UdevFlags::default()) {
-                warn!("{}: it could not be renamed to {name}: {}", partition.name, why.errno);
-            }
-        }
-    }
-
-    fn remove_with_partitions(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
-        if uuid.starts_with(UUID_PREFIX) {
-            let all = self.list().map_err(|errno| DmFailure::new("list", errno))?;
-            for partition in all.iter().filter(|entry| is_partition_of(&entry.uuid, uuid)) {
-                self.remove(&partition.uuid, flags).map_err(|why| DmFailure {
-                    step: format!("{} partition {}", why.step, partition.name),
-                    ..why
-                })?;
-            }
-        }
-        self.remove(uuid, flags)
-    }
-
-    fn remove(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
+    pub(super) fn remove(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
         let question = Question { flags, ..by_uuid(uuid) };
         let removed = self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev);
         let removed = removed.map_err(|why| self.with_holders(uuid, why))?;
@@ -241,7 +218,7 @@ impl Mapper {
         Ok(())
     }
 
-    fn with_holders(&self, uuid: &str, why: DmFailure) -> DmFailure {
+    pub(super) fn with_holders(&self, uuid: &str, why: DmFailure) -> DmFailure {
         if why.errno != Errno::EBUSY {
             return why;
         }
@@ -269,7 +246,7 @@ impl Mapper {
         }
     }
 
-    fn message(&self, uuid: &str, message: &str) -> Result<(), DmFailure> {
+    pub(super) fn message(&self, uuid: &str, message: &str) -> Result<(), DmFailure> {
         let mut payload = 0_u64.to_ne_bytes().to_vec();
         payload.extend_from_slice(message.as_bytes());
         payload.push(0);
@@ -308,33 +285,9 @@ const fn udev_bits(flags: UdevFlags) -> u32 {
         | (if flags.no_paths { SUBSYSTEM_FLAG2 } else { 0 })
 }
 
-/// `part3-mpath-WWID` is a partition of `mpath-WWID`.
-fn is_partition_of(uuid: &str, parent: &str) -> bool {
-    uuid.strip_prefix("part")
-        .and_then(|rest| rest.split_once('-'))
-        .is_some_and(|(number, rest)| number.bytes().all(|b| b.is_ascii_digit()) && rest == parent)
-}
-
-fn modprobe(module: &str) {
-    match Process::new("modprobe").arg(module).output() {
-        Ok(output) if output.status.success() => {}
-        Ok(output) => debug!("modprobe {module}: {}", String::from_utf8_lossy(&output.stderr).trim()),
-        Err(error) => debug!("modprobe {module}: {error}"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn partitions_are_those_of_the_map_and_no_other() {
-        assert!(is_partition_of("part1-mpath-3600", "mpath-3600"));
-        assert!(is_partition_of("part12-mpath-3600", "mpath-3600"));
-        for other in ["part1-mpath-36001", "mpath-3600", "partx-mpath-3600", "LVM-mpath-3600", "part1-3600"] {
-            assert!(!is_partition_of(other, "mpath-3600"), "{other}");
-        }
-    }
 
     #[test]
     fn udev_flags_have_their_bits() {

@@ -4,10 +4,11 @@ use libmp::dm::op::{MapListEntry, RawMap, RawTarget};
 use libmp::types::{Errno, MapName};
 
 use super::abi::{
-    self, Command, DEFERRED_REMOVE, INACTIVE_PRESENT, NOFLUSH, Question, READONLY, STATUS_TABLE, SUSPEND,
-    UUID,
+    self, Answer, Command, DEFERRED_REMOVE, INACTIVE_PRESENT, NOFLUSH, Question, READONLY, STATUS_TABLE,
+    SUSPEND, UUID,
 };
-use super::{Control, ROOM, ROOM_FOR_ALL};
+use super::partitions::is_partition_of;
+use super::{Control, ROOM, ROOM_FOR_ALL, holders};
 
 /// Tables change while they are read; so often it is tried again.
 const TRIES: usize = 3;
@@ -48,6 +49,7 @@ impl Control {
                 deferred_remove: status.has(DEFERRED_REMOVE),
                 inactive_table: status.has(INACTIVE_PRESENT),
                 open_count: status.open_count,
+                idle_partitions: self.idle_partitions(uuid, &status),
                 event_nr: status.event_nr,
                 devt: status.devt,
                 uuid: status.uuid,
@@ -58,6 +60,17 @@ impl Control {
             }
         }
         Ok(last)
+    }
+
+    /// How many partitions of a map nobody has open.
+    fn idle_partitions(&self, uuid: &str, map: &Answer) -> u32 {
+        if map.open_count == 0 {
+            return 0;
+        }
+        let above =
+            holders::mapped_on(map.devt).filter_map(|name| self.call(Command::Status, &by_name(&name)).ok());
+        let idle = above.filter(|device| device.open_count == 0 && is_partition_of(&device.uuid, uuid));
+        u32::try_from(idle.count()).unwrap_or(u32::MAX)
     }
 
     /// All devices of device-mapper, whatever made them.

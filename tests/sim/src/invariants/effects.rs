@@ -54,7 +54,7 @@ impl Watch {
             }
             Effect::Enumerate { token } => self.ask(*token, Asked::Enumerate),
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
-            Effect::Survey { token, .. } => self.ask(*token, Asked::Other),
+            Effect::ReadNative { token } | Effect::Survey { token, .. } => self.ask(*token, Asked::Other),
             Effect::Save { token, file, .. } => {
                 self.last_order = crate::render::effect(effect);
                 self.save(*token, *file)

@@ -262,6 +262,10 @@ impl Watch {
     fn uevent(&mut self, now: Instant, uevent: &Uevent) {
         let name = uevent.name.as_str();
         if name.starts_with("dm-") {
+            // One that came is there again; nothing else is said of it.
+            if let Some(known) = self.paths.get_mut(name).filter(|_| uevent.action != UeventAction::Remove) {
+                known.gone_since = None;
+            }
             return;
         }
         let step = self.step;

@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use libmp::types::DevT;
+
 use super::Violation;
-use crate::conf::{Conf, Grouping, Retry};
+use crate::conf::{Conf, Detect, Grouping, Retry};
 use crate::world::World;
 use crate::world::disk::{Disk, LunId};
 use crate::world::dm::Device;
@@ -43,7 +45,14 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
     rest.devices()
 }
 
-impl Rest<'_> {
+fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+impl<'a> Rest<'a> {
     /// No map is left half made, whatever it belongs to.
     fn devices(self) -> Result<(), Violation> {
         for device in self.world.dm.devices.values().filter(|d| d.wwid().is_some()) {
@@ -52,6 +61,17 @@ impl Rest<'_> {
             }
             if device.live.is_none() {
                 return Err(Violation::new("rest-maps", format!("{} has no table", device.name)));
+            }
+        }
+        // Where kpartx is to leave the maps alone, their partitions are whoever's made them.
+        if self.conf.extra.iter().any(|line| line == "skip_kpartx yes") {
+            return Ok(());
+        }
+        for device in self.world.dm.devices.values() {
+            let map = device.uuid.strip_prefix("part1-").and_then(|uuid| self.world.dm.by_uuid(uuid));
+            if let Some(map) = map.filter(|map| !device.name.starts_with(&map.name)) {
+                let detail = format!("{} is a partition of {}", device.name, map.name);
+                return Err(Violation::new("rest-maps", detail));
             }
         }
         Ok(())
@@ -135,6 +155,18 @@ impl Rest<'_> {
             || disk.lun.is_some_and(|lun| self.world.luns[lun].groups[disk.group] == Alua::Standby)
     }
 
+    /// The policy that a LUN's paths are grouped by.
+    fn grouping(self, alua: bool) -> Grouping {
+        let Conf { grouping, detect_pgpolicy, detect_prio, prio, .. } = *self.conf;
+        // Where there is no asymmetric access `alua` falls back to `const`, and so does `sysfs` if it may.
+        let by_alua = if alua { prio != "const" || detect_prio } else { prio == "sysfs" && !detect_prio };
+        match detect_pgpolicy {
+            Detect::ByPrio if by_alua => Grouping::ByPrio,
+            Detect::ByTpg if by_alua => Grouping::ByTpg,
+            _ => grouping,
+        }
+    }
+
     fn groups(self, lun: LunId, device: &Device, target: &Mpath) -> Result<(), Violation> {
         let broken =
             |detail: String| Err(Violation::new("rest-groups", format!("{}: {detail}", device.name)));
@@ -142,33 +174,48 @@ impl Rest<'_> {
         let lun = &self.world.luns[lun];
         let by_state = lun.alua && (self.conf.detect_prio || self.conf.prio != "const");
         let all_active = target.paths().all(|p| p.active);
-        match self.conf.grouping {
-            Grouping::Multibus if groups > 1 => return broken(format!("multibus, and {groups} groups")),
+        let policy = self.grouping(lun.alua);
+        if self.conf.extra.iter().any(|line| line.starts_with("marginal_pathgroups")) {
+            return Ok(()); // paths that tests or the fabric call marginal have groups of their own
+        }
+        match policy {
+            // The paths of one LUN have one serial number.
+            Grouping::Multibus | Grouping::BySerial if groups > 1 => {
+                return broken(format!("{policy:?}, and {groups} groups"));
+            }
             Grouping::Failover if groups != paths => {
                 return broken(format!("failover: {groups} groups, {paths} paths"));
             }
+            // Each target port group is a node of its own here.
+            Grouping::ByTpg | Grouping::ByNodeName if all_active => {
+                let port = |devt| self.disk(devt).map(|d| d.group);
+                let ports = distinct(target.paths().map(|p| port(p.disk.devt)));
+                if ports.len() != groups {
+                    return broken(format!("{policy:?}: {groups} groups, and paths through {ports:?}"));
+                }
+            }
             Grouping::ByPrio if all_active => {
-                let state = |devt| {
-                    let disk = self.world.disks.values().find(|d| d.devt == devt);
-                    disk.map(|d| lun.groups[d.group]).filter(|_| by_state)
-                };
-                let mut states: Vec<_> = target.paths().map(|p| state(p.disk.devt)).collect();
-                states.sort_unstable();
-                states.dedup();
+                let state = |devt| self.disk(devt).map(|d| lun.groups[d.group]).filter(|_| by_state);
+                let states = distinct(target.paths().map(|p| state(p.disk.devt)));
                 if states.len() != groups {
                     return broken(format!("group_by_prio: {groups} groups, and priorities of {states:?}"));
                 }
-                if by_state && self.conf.failback == "immediate" {
-                    return self.best_group(lun.groups.as_slice(), device, target);
-                }
             }
-            _ => {}
+            _ => return Ok(()),
+        }
+        let by_port = matches!(policy, Grouping::ByTpg | Grouping::ByNodeName | Grouping::ByPrio);
+        if by_port && all_active && by_state && self.conf.failback == "immediate" {
+            return self.best_group(lun.groups.as_slice(), device, target);
         }
         Ok(())
     }
 
+    fn disk(self, devt: DevT) -> Option<&'a Disk> {
+        self.world.disks.values().find(|d| d.devt == devt)
+    }
+
     fn best_group(self, states: &[Alua], device: &Device, target: &Mpath) -> Result<(), Violation> {
-        let state = |devt| self.world.disks.values().find(|d| d.devt == devt).map(|d| states[d.group]);
+        let state = |devt| self.disk(devt).map(|d| states[d.group]);
         let best = target.paths().filter_map(|p| state(p.disk.devt)).min();
         let current =
             target.current.and_then(|n| target.groups[n].paths.first()).and_then(|p| state(p.disk.devt));

@@ -80,6 +80,8 @@ pub struct Disk {
     pub state: SdevState,
     /// TEST UNIT READY succeeds, every read and write fails.
     pub reads_fail: bool,
+    /// What sysfs and udev's database have of it is not read to the end.
+    pub unread: bool,
     /// Something else has it open exclusively: no table is loaded with it.
     pub busy: bool,
     pub read_only: bool,
@@ -91,6 +93,8 @@ pub struct Disk {
     pub claimed: bool,
     /// What is set below it.
     pub layers: super::layers::Layers,
+    /// Code and qualifier of a unit attention that is still to be told.
+    pub attention: Option<(u8, u8)>,
     /// I/O that the hung link holds: (minor of the map, tag).
     pub held: Vec<super::io::Bio>,
 }
@@ -158,6 +162,18 @@ impl Disk {
     pub fn check(&self, luns: &[Lun], request: &CheckRequest) -> RawCheck {
         let answers = request.asks.iter().map(|ask| self.answer_to(luns, ask)).collect();
         RawCheck { sysfs_state: Some(self.state.as_str().into()), answers }
+    }
+
+    /// A unit attention takes the place of one answer, of a command that does not leave it alone (SAM-5 5.14).
+    pub fn tell_attention(&mut self, request: &CheckRequest, raw: &mut RawCheck) {
+        let heeds = |ask: &Ask| matches!(ask, Ask::Scsi(command) if command.cdb()[0] != 0x12);
+        let first = request.asks.iter().zip(&mut raw.answers).find(|(ask, _)| heeds(ask));
+        if let Some((_, check::Answer::Scsi(reply))) = first
+            && reply.host_status == 0
+            && let Some((code, qualifier)) = self.attention.take()
+        {
+            *reply = scsi::sense(0x06, code, qualifier);
+        }
     }
 
     fn answer_to(&self, luns: &[Lun], ask: &Ask) -> check::Answer {

@@ -401,6 +401,13 @@ impl Dm {
         linear.filter(is_part).map(|d| d.name.clone()).collect()
     }
 
+    fn idle_partitions(&self, name: &str) -> u32 {
+        let partitions = self.partitions(name);
+        let idle =
+            partitions.iter().filter_map(|name| self.by_name(name)).filter(|d| self.open_count(d) == 0);
+        u32::try_from(idle.count()).expect("few")
+    }
+
     /// Moves what stands on these paths over to the map, as the adapter does: other people's tables.
     pub fn reassign(&mut self, name: &str, paths: &[DevT]) -> Result<(), Errno> {
         let map = DevT::new(MAJOR, self.by_name(name).ok_or(Errno::ENXIO)?.minor);
@@ -442,6 +449,7 @@ impl Dm {
             suspended: device.suspended,
             read_only: device.live.as_ref().is_some_and(|t| t.read_only),
             open_count: self.open_count(device),
+            idle_partitions: self.idle_partitions(&device.name),
             event_nr: device.event_nr,
             deferred_remove: device.deferred_remove,
             inactive_table: device.inactive.is_some(),

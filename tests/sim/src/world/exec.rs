@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use libmp::core::event::{DmDone, DmFailure};
 use libmp::dm::op::{DmOp, UdevFlags, uuid_of};
-use libmp::types::{DevT, Errno, Wwid};
+use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
 
@@ -32,10 +32,15 @@ pub enum Step {
     Rename {
         to: String,
     },
+    RenamePartition {
+        uuid: String,
+        to: String,
+    },
     RemovePartitions,
     Remove {
         deferred: bool,
     },
+    CancelRemove,
     Reassign {
         paths: Vec<DevT>,
     },
@@ -53,8 +58,10 @@ impl Step {
             Self::Resume { .. } => "resume".into(),
             Self::Message { text } => format!("message {text}"),
             Self::Rename { .. } => "rename".into(),
+            Self::RenamePartition { .. } => "rename partition".into(),
             Self::RemovePartitions => "remove partitions".into(),
             Self::Remove { .. } => "remove".into(),
+            Self::CancelRemove => "cancel remove".into(),
             Self::Reassign { .. } => "reassign".into(),
             Self::Wait => "wait".into(),
         }
@@ -99,12 +106,20 @@ impl Running {
             DmOp::Remove { deferred, .. } => {
                 vec![Step::RemovePartitions, Step::Remove { deferred: *deferred }]
             }
+            DmOp::CancelRemove => vec![Step::CancelRemove],
             DmOp::Message { messages, .. } => {
                 messages.iter().map(|text| Step::Message { text: text.clone() }).collect()
             }
             DmOp::Suspend => vec![Step::Suspend { noflush: false }],
             DmOp::Resume { flags, .. } => vec![Step::Resume { flags: *flags }],
             DmOp::Reassign { paths } => vec![Step::Reassign { paths: paths.clone() }],
+            DmOp::RenamePartitions { names } => {
+                let step = |(uuid, to): &(String, MapName)| Step::RenamePartition {
+                    uuid: uuid.clone(),
+                    to: to.as_str().into(),
+                };
+                names.iter().map(step).collect()
+            }
             DmOp::Query => Vec::new(),
         };
         let uuid = uuid_of(wwid);
@@ -167,13 +182,26 @@ impl World {
             Step::Resume { flags } => self.dm.resume(&name, cookie_flags(*flags)),
             Step::Message { text } => self.dm.message(&name, text),
             Step::Rename { to } => self.dm.rename(&name, to),
+            Step::RenamePartition { uuid, to } => match self.dm.by_uuid(uuid).map(|d| d.name.clone()) {
+                Some(is) if is != *to => self.dm.rename(&is, to),
+                _ => Ok(()),
+            },
             Step::RemovePartitions => {
-                for partition in self.dm.partitions(&name) {
-                    self.dm.remove(&partition, matches!(running.op, DmOp::Remove { deferred: true, .. }))?;
+                let deferred = matches!(running.op, DmOp::Remove { deferred: true, .. });
+                let all = self.dm.partitions(&name);
+                let opened = |name: &String| self.dm.by_name(name).is_some_and(|device| device.opens > 0);
+                if !deferred && all.iter().chain([&name]).any(opened) {
+                    return Err(Errno::EBUSY);
                 }
-                Ok(())
+                all.iter().try_for_each(|partition| self.dm.remove(partition, deferred))
             }
             Step::Remove { deferred } => self.dm.remove(&name, *deferred),
+            Step::CancelRemove => {
+                for partition in self.dm.partitions(&name) {
+                    self.dm.message(&partition, "@cancel_deferred_remove")?;
+                }
+                self.dm.message(&name, "@cancel_deferred_remove")
+            }
             Step::Reassign { paths } => self.dm.reassign(&name, paths),
         }
     }

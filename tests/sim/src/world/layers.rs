@@ -17,6 +17,8 @@ pub struct Layers {
     pub max_sectors_kb: u64,
     /// The port is marginal, as far as the transport is told.
     pub marginal_port: bool,
+    /// How often any of them was written.
+    pub writes: u32,
 }
 
 impl Default for Layers {
@@ -28,6 +30,7 @@ impl Default for Layers {
             max_retries: 5,
             max_sectors_kb: 1280,
             marginal_port: false,
+            writes: 0,
         }
     }
 }
@@ -49,11 +52,15 @@ impl Layers {
         set("scsi_disk/max_retries", self.max_retries.to_string());
     }
 
-    /// A write to an attribute; `None`: it is none of these.
-    pub fn write(&mut self, attribute: &str, value: &str) -> Option<Result<(), Errno>> {
+    /// A write to an attribute; `None`: it is none of these. The times of a port that is `lost` can't be set
+    /// (`fc_rport_set_dev_loss_tmo`, `store_fc_rport_fast_io_fail_tmo`).
+    pub fn write(&mut self, attribute: &str, value: &str, lost: bool) -> Option<Result<(), Errno>> {
+        if lost && attribute.starts_with("fc_remote_ports/") && attribute.ends_with("_tmo") {
+            return Some(Err(Errno::EBUSY));
+        }
         let number = || value.parse::<u32>().map_err(|_| Errno::EINVAL);
         let limit = || if value == "off" { Ok(None) } else { number().map(Some) };
-        Some(match attribute {
+        let result = match attribute {
             "fc_remote_ports/fast_io_fail_tmo" => limit().and_then(|limit| {
                 if limit.is_some_and(|fast| fast >= self.dev_loss_s || fast > WITHOUT_FAST_FAIL_S) {
                     return Err(Errno::EINVAL);
@@ -83,6 +90,8 @@ impl Layers {
                 value.parse().map(|kb| self.max_sectors_kb = kb).map_err(|_| Errno::EINVAL)
             }
             _ => return None,
-        })
+        };
+        self.writes += 1;
+        Some(result)
     }
 }

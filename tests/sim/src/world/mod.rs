@@ -113,12 +113,14 @@ impl World {
             link: Link::Up,
             state: SdevState::Running,
             reads_fail: false,
+            unread: false,
             busy: false,
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),
             in_udev: None,
             claimed: false,
             layers: Layers::default(),
+            attention: None,
             held: Vec::new(),
         };
         self.disks.insert(name.clone(), disk);
@@ -175,8 +177,10 @@ impl World {
     pub fn enumerate(&self) -> Enumeration {
         let (maps, others) =
             self.dm.list().into_iter().partition::<Vec<_>, _>(|e| e.uuid.starts_with("mpath-"));
+        // Every block device, as sysfs has them.
+        let mapped = self.dm.devices.keys().map(|minor| PathName::new(format!("dm-{minor}")));
         Enumeration {
-            disks: self.disks.keys().map(|name| PathName::new(name.as_str())).collect(),
+            disks: self.disks.keys().map(|name| PathName::new(name.as_str())).chain(mapped).collect(),
             maps: maps.iter().filter_map(|e| self.dm.read(&e.uuid)).collect(),
             others,
         }
@@ -187,6 +191,11 @@ impl World {
         self.disks.get(name).map(|disk| disk.probe(&self.luns)).ok_or(Errno::ENOENT)
     }
 
+    /// Does reading what a probe reads take for ever?
+    pub fn is_unread(&self, name: &str) -> bool {
+        self.disks.get(name).is_some_and(|disk| disk.unread)
+    }
+
     /// What a check hears; `None` while the disk doesn't answer.
     pub fn check(&self, name: &str, devt: DevT, request: &CheckRequest) -> Option<RawCheck> {
         let Some(disk) = self.disks.get(name).filter(|d| d.devt == devt) else {
@@ -195,6 +204,15 @@ impl World {
         };
         let no_io = request.asks.is_empty();
         (no_io || !disk.hangs(&self.luns)).then(|| disk.check(&self.luns, request))
+    }
+
+    /// The same, by who is told a unit attention with it.
+    pub fn ask(&mut self, name: &str, devt: DevT, request: &CheckRequest) -> Option<RawCheck> {
+        let mut raw = self.check(name, devt, request)?;
+        if let Some(disk) = self.disks.get_mut(name).filter(|d| d.devt == devt) {
+            disk.tell_attention(request, &mut raw);
+        }
+        Some(raw)
     }
 
     /// Can the disk be opened (`sd_open`)? Not while it is offline, or somebody has it for himself.
@@ -214,7 +232,8 @@ impl World {
         if disk.devt != devt {
             return Err(Errno::ENXIO);
         }
-        if let Some(result) = disk.layers.write(attribute, value) {
+        let lost = matches!(disk.state, SdevState::Blocked | SdevState::TransportOffline);
+        if let Some(result) = disk.layers.write(attribute, value, lost) {
             return result;
         }
         match attribute {

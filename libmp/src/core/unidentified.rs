@@ -1,0 +1,115 @@
+//! Who is not known for certain. Devices in the table of a map that was found, of which nobody knows who they are: not probed yet,
+//! or udev has not said. They are left where they are until it is known, as nothing speaks against them: after a switch of the root
+//! file system udev's database is empty for a while, and a map in use must not lose its paths for that.
+
+use alloc::vec::Vec;
+
+use crate::core::Core;
+use crate::core::desired::{self, Desired};
+use crate::core::map::{Map, MapId, Observed};
+use crate::core::path::{Exclusion, Path, Standing};
+use crate::core::plan::{self, Planned, Situation};
+use crate::dm::op::DmOp;
+use crate::dm::table::{Table, TableGroup, TablePath};
+use crate::types::DevT;
+
+impl Core {
+    /// A map was found: whose its devices are is yet to be seen.
+    pub(super) fn find_unidentified(&mut self, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let table = map.observed.as_ref().and_then(Observed::table);
+        map.unidentified = table.into_iter().flat_map(Table::paths).map(|path| path.devt).collect();
+        map.unidentified_small = false; // to be seen when they are looked at
+        if !map.unidentified.is_empty() {
+            self.unidentified.insert(id);
+        }
+    }
+
+    /// Takes away those that are known by now, that have left the table, or that are no disks any more.
+    pub(super) fn review_unidentified(&mut self, id: MapId) {
+        let Some(map) = self.maps.get(&id).filter(|map| !map.unidentified.is_empty()) else { return };
+        let known = |devt: &DevT| {
+            let in_table = map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
+            !in_table || self.members(map).iter().any(|path| path.devt() == *devt) || self.is_known(*devt)
+        };
+        let known: Vec<DevT> = map.unidentified.iter().copied().filter(known).collect();
+        let room = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
+        let small = |path: &Path| path.facts.as_ref().is_some_and(|f| (1..room).contains(&f.sectors));
+        let is_small = |devt: &DevT| self.paths.values().any(|path| path.devt() == *devt && small(path));
+        let small = map.unidentified.iter().any(|devt| !known.contains(devt) && is_small(devt));
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.unidentified.retain(|devt| !known.contains(devt));
+        map.unidentified_small = small;
+        if map.unidentified.is_empty() {
+            self.unidentified.remove(&id);
+        }
+    }
+
+    /// Is it known who this device is, or that it is none of the disks?
+    fn is_known(&self, devt: DevT) -> bool {
+        let nameless = |path: &Path| matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_)));
+        match self.paths.values().find(|path| path.facts.is_some() && path.devt() == devt) {
+            Some(path) => !nameless(path),
+            None => !self.waiting.probes(),
+        }
+    }
+
+    /// There is news of this device: maps that have it are planned again, and all where nothing more is awaited.
+    pub(super) fn dirty_unidentified(&mut self, devt: DevT) {
+        let all = !self.waiting.probes();
+        let has = |id: &&MapId| all || self.maps.get(id).is_some_and(|map| map.unidentified.contains(&devt));
+        self.dirty.extend(self.unidentified.iter().filter(has));
+    }
+}
+
+/// What the kernel should have of a map, those included that are not known yet: in the groups that they are in, after the others.
+pub(super) fn keep(map: &Map, desired: Desired) -> Desired {
+    let Some((observed, live)) = map.observed.as_ref().and_then(|o| Some((o, o.table()?))) else {
+        return desired;
+    };
+    if map.unidentified.is_empty() {
+        return desired;
+    }
+    let mut desired = desired;
+    if map.unidentified_small {
+        desired.table.groups.clone_from(&live.groups);
+        desired.table.init_group = live.init_group;
+        return desired;
+    }
+    let unknown = |path: &&TablePath| map.unidentified.contains(&path.devt);
+    let kept = live.groups.iter().map(|group| TableGroup {
+        selector: group.selector.clone(),
+        paths: group.paths.iter().filter(unknown).cloned().collect(),
+    });
+    desired.table.groups.extend(kept.filter(|group| !group.paths.is_empty()));
+    desired.table.init_group = desired.table.init_group.max(1);
+    desired.read_only |= observed.read_only;
+    desired.usable |= active(map) > 0;
+    desired
+}
+
+/// How many of those that are not known the kernel uses.
+pub(super) fn active(map: &Map) -> usize {
+    let active = |devt: &&DevT| map.observed.as_ref().and_then(|o| o.path_active(**devt)) == Some(true);
+    map.unidentified.iter().filter(active).count()
+}
+
+/// Is nothing known of the map but that the kernel uses a path of it? Then its settings are not known either.
+pub(super) fn is_unknown(map: &Map) -> bool {
+    map.members.is_empty() && active(map) > 0
+}
+
+/// What is to be done where a path may be another LUN by now. All paths of a table that is loaded are used at first, failed
+/// ones too, and I/O that waits goes to them at once: such a path is left out until it has been looked at. No table is loaded for
+/// that alone.
+pub(super) fn without_doubt(situation: &Situation<'_>, planned: Planned) -> Option<Planned> {
+    if matches!(planned.op, DmOp::Reload { .. }) && situation.map.unidentified_small {
+        return plan::plan(&Situation { desired: None, ..*situation });
+    }
+    let sure: Vec<&Path> = situation.members.iter().copied().filter(|path| !path.is_doubtful()).collect();
+    if !matches!(planned.op, DmOp::Reload { .. }) || sure.len() == situation.members.len() {
+        return Some(planned);
+    }
+    let desired = desired::desired(situation.map, &sure).map(|desired| keep(situation.map, desired));
+    plan::plan(&Situation { desired: desired.as_ref(), ..*situation })
+}

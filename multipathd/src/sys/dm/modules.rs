@@ -1,0 +1,75 @@
+//! Modules of the kernel that tables need: their absence is no more than `EINVAL`, so it is said which one is not there.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command as Process;
+use std::sync::{Mutex, PoisonError};
+
+use libmp::dm::table::Table;
+use nix::sys::utsname::uname;
+use tracing::{debug, warn};
+
+/// Those that were said to be missing.
+#[derive(Debug, Default)]
+pub(super) struct Said(Mutex<BTreeSet<String>>);
+
+impl Said {
+    /// A table was refused: the kernel has looked for what it needs, so what is not there now could not be loaded.
+    pub(super) fn refused(&self, params: &str) {
+        let Ok(table) = params.parse::<Table>() else { return };
+        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (what, module) in needed(&table) {
+            if !is_there(&module) && said.insert(module.clone()) {
+                warn!(
+                    "{what} needs the kernel's module {module}, which is not loaded: if `modprobe {module}` does not \
+                     find it, install it or choose another"
+                );
+            }
+        }
+    }
+}
+
+/// Which selectors a table has, and the modules that they are.
+fn needed(table: &Table) -> BTreeSet<(String, String)> {
+    let selectors = table.groups.iter().map(|group| &group.selector.name);
+    selectors.map(|name| (format!("path_selector {name}"), format!("dm-{name}"))).collect()
+}
+
+fn is_there(module: &str) -> bool {
+    let name = module.replace('-', "_");
+    if Path::new("/sys/module").join(&name).exists() {
+        return true;
+    }
+    // What is built in is in sysfs only if it has parameters.
+    let Ok(kernel) = uname() else { return false };
+    let list = Path::new("/lib/modules").join(kernel.release()).join("modules.builtin");
+    let built_in = |line: &str| {
+        let file = line.rsplit('/').next().and_then(|file| file.strip_suffix(".ko"));
+        file.is_some_and(|file| file.replace('-', "_") == name)
+    };
+    fs::read_to_string(list).is_ok_and(|list| list.lines().any(built_in))
+}
+
+/// Loads a module, if that is possible.
+pub(super) fn modprobe(module: &str) {
+    match Process::new("modprobe").arg(module).output() {
+        Ok(output) if output.status.success() => {}
+        Ok(output) => debug!("modprobe {module}: {}", String::from_utf8_lossy(&output.stderr).trim()),
+        Err(error) => debug!("modprobe {module}: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn selectors_have_modules() {
+        let params = "0 1 alua 2 1 service-time 0 1 1 8:0 1 io-affinity 0 1 1 8:16 1";
+        let modules: Vec<String> =
+            needed(&params.parse().expect("a table")).into_iter().map(|(_, module)| module).collect();
+        assert_eq!(modules, ["dm-io-affinity", "dm-service-time"]);
+        assert!(!is_there("dm-no-such-thing"));
+    }
+}

@@ -1,0 +1,29 @@
+# shellcheck shell=bash
+# The daemon starts while udev's database is empty, as after a switch of the root file system: no path leaves its map, in use or
+# not. When udev has looked at the disks again, all is as it was.
+
+scenario() {
+    san_scsi_debug 2 2 || return
+    conf_debug
+    daemon_start || return
+    wait_for 'four paths in service' 20 in_service 4 || return
+    local map tables before
+    map=$(map_of "$(debug_disk 0 0)")
+    tables=$(dmsetup table --target multipath | sort)
+    io_start "/dev/mapper/$map"
+    daemon_kill
+    expect_ok "udev's database is emptied" udevadm info --cleanup-db
+    swaps_watch
+    before=$(swaps)
+    daemon_start || return
+    settled
+    expect_eq 'both maps stay' "$(maps_count)" 2
+    expect_eq 'the same tables' "$(dmsetup table --target multipath | sort)" "$tables"
+    expect_eq 'and all paths in use' "$(active_paths)" 4
+    udevadm trigger --action=add --subsystem-match=block
+    udevadm settle
+    wait_for 'four paths in service again' 30 in_service 4
+    ours && expect_eq 'nothing was reloaded' "$(($(swaps) - before))" 0
+    expect_eq 'the same tables in the end' "$(dmsetup table --target multipath | sort)" "$tables"
+    io_stop
+}

@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# Shows situation 1: a queueing map loses its last path, with a writer blocked in its partition: it stays, and goes on when a path is
+# back. One that nobody uses goes. With `deferred_remove` the kernel removes a used one at its last close.
+# shellcheck disable=SC2034
+for_reference=no # it removes no map that has a partition
+
+devices() { dmsetup ls | awk '{ print $1 }' | sort | xargs; }
+
+with_partitions() { # MAP...: in the order of `devices`
+    local map
+    for map in "$@"; do echo "$map" "$map-part1"; done | xargs -n 1 | sort | xargs
+}
+
+starts() { # SETTINGS...
+    conf_debug 'no_path_retry queue' "$@"
+    daemon_start || return
+    wait_for 'four paths in service' 20 in_service 4 || return
+    used=$(map_of "$(debug_disk 0 0)") unused=$(map_of "$(debug_disk 0 1)")
+    for map in $used $unused; do
+        [ -b "/dev/mapper/$map-part1" ] || partition "/dev/mapper/$map" 2048:8192
+        poll 20 test -b "/dev/mapper/$map-part1" || { fail 'a partition' "$(dmsetup ls)"; return 1; }
+    done
+}
+
+every_path() { # OPERATION
+    local disk
+    for disk in $(debug_disks); do "$1" "$disk"; done
+}
+
+unused_goes() {
+    expect_below 'the daemon answers at once' "$(elapsed ctl show maps)" 2
+    wait_for 'the map that nobody uses goes, with its partition' 30 is "$(with_partitions "$used")" devices
+    expect_match 'the other queues' "$(dmsetup table "$used")" queue_if_no_path
+}
+
+scenario() {
+    san_scsi_debug 2 2 || return
+    local used unused map writer
+    rules_up # without them udev would look into maps that have no path, and wait there
+    starts || return
+    every_path path_offline
+    wait_for 'no path is left' 30 is 0 active_paths
+    write_once "$used-part1" 100 >/run/writer &
+    writer=$!
+    wait_for 'a writer is blocked' 10 is 1 blocked_writers
+    every_path path_delete
+    unused_goes
+    expect_eq 'its writer waits' "$(cat /run/writer)" ''
+    host_rescan "$(debug_host 0)"
+    host_rescan "$(debug_host 1)"
+    wait_for 'the paths are back' 30 is 4 active_paths
+    wait "$writer"
+    expect_eq 'what waited is written' "$(cat /run/writer)" written
+    daemon_stop
+
+    starts 'deferred_remove yes' || return
+    rm -f /run/opened /run/let-go
+    (exec 3<"/dev/mapper/$used-part1" && : >/run/opened && poll 60 test -e /run/let-go) &
+    poll 5 test -e /run/opened
+    every_path path_offline
+    wait_for 'no path is left again' 30 is 0 active_paths
+    every_path path_delete
+    expect_below 'the daemon answers at once' "$(elapsed ctl show maps)" 2
+    wait_for 'the map that nobody uses goes' 30 is "$(with_partitions "$used")" devices
+    wait_for 'the kernel is told of the other' 20 says 'DEFERRED REMOVE' dmsetup info "$used"
+    kill -STOP "$(daemon_pid)"
+    : >/run/let-go
+    wait_for 'which goes at its last close, whoever lives' 10 is 'No' devices
+    kill -CONT "$(daemon_pid)"
+    expect_eq 'the daemon knows' "$(ctl show maps raw format %n)" ok
+    rules_down
+}

@@ -1,0 +1,81 @@
+# shellcheck shell=bash
+# Shows situation 8: several deferred failbacks at once, and one map is removed meanwhile: none of the others is skipped.
+# Shows situation 9: a reinstated path is not failed again by a later reload, and a failed one is checked at the fast rate.
+# shellcheck disable=SC2034
+for_reference=no
+
+active_group() { # MAP: the number of the one that the kernel uses
+    dmsetup status "$1" | grep -oE ' [0-9]+ [ADE] ' | awk '$2 == "A" { print NR }'
+}
+
+all_use() { # GROUP MAP...
+    local group=$1 map; shift
+    for map in "$@"; do [ "$(active_group "$map")" = "$group" ] || return; done
+}
+
+each_written() { local map; for map in "$@"; do [ "$(write_once "$map" 10)" = written ] || return; done; }
+
+failbacks() {
+    conf_debug 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' 'failback 3'
+    daemon_start || return
+    wait_for 'eight paths in service' 20 in_service 8 || return
+    local all rest gone lun
+    ctl events --follow >/run/followed 2>/dev/null &
+    read -ra all <<<"$(maps | xargs)"
+    gone=${all[1]} rest=("${all[0]}" "${all[2]}" "${all[3]}")
+    expect_ok 'I/O on each' each_written "${all[@]}"
+    expect_ok 'they use the better group' all_use 1 "${all[@]}"
+    for lun in 0 1 2 3; do path_offline "$(debug_disk 0 $lun)"; done
+    wait_for 'the better paths are lost' 20 is 4 active_paths
+    expect_ok 'I/O on each' each_written "${all[@]}"
+    expect_ok 'they use the other group' all_use 2 "${all[@]}"
+    for lun in 0 1 2 3; do path_online "$(debug_disk 0 $lun)"; done
+    wait_for 'the paths are back' 20 is 8 active_paths
+    expect_ok 'nobody switches at once' all_use 2 "${all[@]}"
+    expect_eq 'one map is removed meanwhile' "$(ctl del map "$gone")" ok
+    wait_for 'each of the others switches back, and a follower is told' 15 three_told
+    expect_ok 'I/O on each' each_written "${rest[@]}" # only then the kernel has another active group
+    expect_ok 'they use the better group again' all_use 1 "${rest[@]}"
+    daemon_stop
+}
+
+three_told() { [ "$(told '.event == "group_switched"' /run/followed)" = 3 ]; }
+
+column() { # DISK COLUMN
+    ctl show paths raw format "%d $2" | sed -n "s/^$1 //p"
+}
+
+interval_is() { [[ $(column "$1" %C) == */$2 ]]; } # DISK SECONDS
+
+stays_back() {
+    conf_debug 'max_polling_interval 4'
+    daemon_start || return
+    wait_for 'eight paths in service again' 20 in_service 8 || return
+    local disk map start before
+    disk=$(debug_disk 1 2) map=$(map_of "$disk")
+    wait_for 'a good path is checked less and less often' 30 interval_is "$disk" 4
+    path_offline "$disk"
+    poll 10 says "$(dev_t "$disk") F" write_and_status "$map"
+    wait_for 'a failed one at the fast rate' 10 interval_is "$disk" 1
+    start=$(now)
+    path_online "$disk"
+    wait_for 'it is taken back' 10 says "$(dev_t "$disk") A" dmsetup status "$map"
+    expect_below 'by the next check at that rate' "$(since "$start")" 3
+    ctl events >/run/events
+    before=$(told ".event == \"path_failed\" and .path == \"$disk\"")
+    path_delete "$(debug_disk 0 2)"
+    wait_for 'the other path goes, and the table is loaded anew' 20 is 1 map_paths "$map"
+    host_rescan "$(debug_host 0)"
+    wait_for 'it comes, and the table is loaded anew' 20 is 2 map_paths "$map"
+    expect_match 'the path is in use' "$(dmsetup status "$map")" "$(dev_t "$disk") A"
+    wait_for 'and stays so' 10 says "^$disk active ready" ctl show paths raw format '%d %t %T'
+    ctl events >/run/events
+    expect_eq 'it was not failed again' "$(told ".event == \"path_failed\" and .path == \"$disk\"")" "$before"
+}
+
+write_and_status() { write_once "$1" 10 >/dev/null; dmsetup status "$1"; }
+
+scenario() {
+    san_scsi_debug 2 4 || return
+    failbacks && stays_back
+}

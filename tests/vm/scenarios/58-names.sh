@@ -1,0 +1,84 @@
+# shellcheck shell=bash
+# Shows situation 12: two maps swap aliases by a reconfigure, with I/O on both; a map has another name than it should; a foreign device of
+# several targets has the name.
+# Shows situation 13: two maps are given one alias, or one that `bindings` gives to another WWID: refused and said.
+# shellcheck disable=SC2034
+for_reference=no
+
+conf_aliases() { # WWID ALIAS [WWID ALIAS]
+    conf_debug 'user_friendly_names yes'
+    printf 'multipaths {\n' >>/etc/multipath.conf
+    printf '\tmultipath {\n\t\twwid %s\n\t\talias %s\n\t}\n' "$@" >>/etc/multipath.conf
+    printf '}\n' >>/etc/multipath.conf
+}
+
+uuid_of() { dmsetup info -c --noheadings -o uuid "$1" 2>/dev/null; }
+
+named() { # NAME WWID: the map of that name is of that LUN, in device-mapper, by its paths, and by udev's link
+    [ "$(uuid_of "$1")" = "mpath-$2" ] && [ -b "/dev/mapper/$1" ] && [ "$(map_wwids "$1")" = "$2" ]
+}
+
+scenario() {
+    # Disks of scsi_debug all have the same memory: whose I/O it was could not be seen.
+    san_target_up && san_backstore disk2 $((64 * 1024 * 1024)) 20170013-0000-0002 && san_lun 1 disk2 && san_initiator_up &&
+        san_login >/dev/null || return
+    poll 20 iscsi_disk 192.168.2.201 1
+    udevadm settle --timeout=30
+    local a b first second disk_a disk_b
+    disk_a=$(iscsi_disk 192.168.2.200 0) disk_b=$(iscsi_disk 192.168.2.201 1)
+    a=$(san_wwid "$disk_a") b=$(san_wwid "$disk_b")
+    conf_aliases "$a" one "$b" two
+    daemon_start || return
+    wait_for 'four paths in service' 20 in_service 4 || return
+    expect_ok 'both have their names' both_named one two
+    "$vm/guest/io.py" /dev/mapper/one /run/score.a >/run/io.a 2>&1 &
+    first=$!
+    "$vm/guest/io.py" /dev/mapper/two /run/score.b >/run/io.b 2>&1 &
+    second=$!
+    poll 20 says 'writes [1-9]' cat /run/score.a
+    poll 20 says 'writes [1-9]' cat /run/score.b
+    conf_aliases "$a" two "$b" one
+    expect_eq 'the aliases are swapped' "$(ctl reconfigure)" ok
+    wait_for 'and so are the maps' 20 both_named two one
+    udevadm settle --timeout=30
+    kill -TERM $first $second
+    wait $first $second
+    expect_match 'I/O on the one went on' "$(cat /run/score.a /run/io.a)" 'errors 0 mismatches 0'
+    expect_match 'and on the other' "$(cat /run/score.b /run/io.b)" 'errors 0 mismatches 0'
+
+    expect_ok 'somebody renames a map' dmsetup rename two strange
+    wait_for 'it gets its name back' 20 both_named two one
+
+    # A foreign device has the name that the other is to get.
+    printf '0 8 zero\n8 8 zero\n' | dmsetup create data || return
+    conf_aliases "$a" data "$b" one
+    ctl reconfigure >/dev/null
+    wait_for 'that is refused and said' 10 grep -q "data: refused as the name of $a: it belongs to the device-mapper device" "$MP_LOG"
+    expect_eq 'the foreign device is as it was' "$(dmsetup table data | wc -l)" 2
+    expect_eq 'the map has all its paths' "$(map_paths "$(map_of "$disk_a")")" 2
+    expect_ok 'the foreign device goes' dmsetup remove data
+    wait_for 'and the map gets the name' 60 named data "$a"
+
+    # One alias for both.
+    conf_aliases "$a" data "$b" data
+    ctl reconfigure >/dev/null
+    wait_for 'one alias for two is said' 10 grep -q 'alias. data is given to another WWID above' "$MP_LOG"
+    settled
+    expect_ok 'one has it' named data "$a"
+    expect_eq 'two maps' "$(maps_count)" 2
+    expect_eq 'each with the paths of its own LUN' "$(map_wwids "$(map_of "$disk_a")") $(map_wwids "$(map_of "$disk_b")")" "$a $b"
+
+    # An alias that `bindings` gives to another.
+    daemon_stop
+    poll 20 remove_maps
+    printf 'mpatha %s\n' "$a" >/etc/multipath/bindings
+    conf_aliases "$b" mpatha
+    daemon_start || return
+    wait_for 'four paths in service again' 20 in_service 4
+    expect_ok 'that is said' grep -q "mpatha: refused as the name of $b: it belongs to $a in the bindings file" "$MP_LOG"
+    expect_eq 'two maps again' "$(maps_count)" 2
+    expect_eq 'each with the paths of its own LUN' "$(map_wwids "$(map_of "$disk_a")") $(map_wwids "$(map_of "$disk_b")")" "$a $b"
+    expect_match 'the file is as it was' "$(cat /etc/multipath/bindings)" "^mpatha $a\$"
+}
+
+both_named() { named "$1" "$a" && named "$2" "$b"; }

@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Shows situation 21: the daemon is killed again and again while LUNs appear and get their names: the files are whole, old or new.
+# shellcheck disable=SC2034
+for_reference=no
+
+luns=6
+
+whole() { # every line of both files is one of theirs, the last has its end, and no name or WWID is there twice
+    local names=/etc/multipath/bindings wwids=/etc/multipath/wwids
+    [ ! -s $names ] || {
+        ! grep -qvE '^(#.*|mpath[a-z]+ 3[0-9a-f]+|)$' $names && [ -z "$(tail -c 1 $names)" ] &&
+            [ -z "$(grep -v '^#' $names | awk '{ print $1 }' | sort | uniq -d)$(grep -v '^#' $names | awk '{ print $2 }' | sort | uniq -d)" ]
+    } && { [ ! -s $wwids ] || { ! grep -qvE '^(#.*|/3[0-9a-f]+/|)$' $wwids && [ -z "$(tail -c 1 $wwids)" ]; }; }
+}
+
+bound() { grep -cv '^#' /etc/multipath/bindings 2>/dev/null; }
+
+# As soon as so many have their names: no process is started before.
+killed_at() { # COUNT
+    local lines start=$SECONDS
+    until [ -s /etc/multipath/bindings ] && mapfile -t lines </etc/multipath/bindings && [ ${#lines[@]} -ge "$1" ]; do
+        [ $((SECONDS - start)) -lt 20 ] || return
+    done
+    kill -KILL "$pid"
+}
+
+scenario() {
+    san_scsi_debug 1 $luns || return
+    local round disk pid kept=0
+    conf_debug 'user_friendly_names yes' 'skip_kpartx yes'
+    for round in 1 2 3 4 5 6 7 8; do
+        daemon_start || return
+        for disk in $(debug_disks); do path_delete "$disk"; done
+        poll 20 is 0 maps_count || fail "round $round: no map is left" "$(dmsetup ls)"
+        rm -f /etc/multipath/bindings /etc/multipath/wwids
+        ctl reconfigure >/dev/null
+        pid=$(daemon_pid)
+        host_rescan "$(debug_host 0)" &
+        killed_at $((round % luns + 1)) || fail "round $round: names are given" "$(bound)"
+        wait $!
+        poll 10 gone "$pid"
+        whole || fail "round $round: the files are whole" "$(tail -n 20 /etc/multipath/bindings /etc/multipath/wwids)"
+        [ "$(bound)" = $luns ] || kept=$((kept + 1))
+        udevadm settle --timeout=30
+    done
+    ok "eight times killed: the files were whole, $kept times with some of the names only"
+    daemon_start || return
+    wait_for 'the next start has all' 20 in_service $luns
+    expect_eq 'each with a name' "$(bound)" $luns
+    expect_ok 'the files are whole' whole
+    expect_eq 'every WWID is known' "$(grep -c '^/' /etc/multipath/wwids)" $luns
+    expect_eq 'what was left of a file that was being written has its place' "$(find /etc/multipath -type f -printf '%f\n' |
+        grep -vxE '\.?(bindings|wwids)(\.new)?')" ''
+}
