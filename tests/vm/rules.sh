@@ -83,6 +83,11 @@ contents() {
     lvcreate -qq -y -an -Zn -L 8m -n lv vg
 }
 
+# The first disk was none while it was alone: it is announced anew when the map has been made.
+both_are_paths() {
+    [ "$(property DM_MULTIPATH_DEVICE_PATH "$(debug_disk 0 0)")$(property DM_MULTIPATH_DEVICE_PATH "$(debug_disk 1 0)")" = 11 ]
+}
+
 nothing_usable() { is 0 active_paths; }
 not_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha)" = 0 ]; }
 is_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha)" = 1 ]; }
@@ -95,6 +100,7 @@ life() { # ours|theirs
     san_scsi_debug 2 1 dev_size_mb=96 || return
     daemon_start || return
     wait_for "$who: a map of two paths" 40 is 2 active_paths || return
+    wait_for "$who: and both disks are known as its paths" 20 both_are_paths
     picture empty
     contents
     picture full && readers full
