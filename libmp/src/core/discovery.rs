@@ -123,6 +123,7 @@ impl Core {
     /// udev names another WWID than the one a member joined with: it leaves its map at once, who it
     /// is now the probe tells. A probe may take its time, and I/O must not go to the wrong LUN.
     fn heed_wwid(&mut self, now: Instant, uevent: &Uevent, out: &mut Outbox) {
+        self.heed_stranger(uevent);
         let Some(id) = self.by_name.get(&uevent.name).copied() else { return };
         let Some(path) = self.paths.get(&id) else { return };
         let (Some(settings), Standing::Member { wwid, .. }) = (&path.settings, &path.standing) else {

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::desired::{self, Desired};
+use crate::core::event::Uevent;
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::plan::{self, Planned, Situation};
@@ -51,6 +52,26 @@ impl Core {
         match self.paths.values().find(|path| path.facts.is_some() && path.devt() == devt) {
             Some(path) => !nameless(path),
             None => !self.waiting.probes(),
+        }
+    }
+
+    /// udev speaks of a disk whose probe may take its time. If it is in the table of a map whose WWID is in nothing that udev has
+    /// to say, and udev knows who it is, it is none of that map's.
+    pub(super) fn heed_stranger(&mut self, uevent: &Uevent) {
+        let number = |key: &str| uevent.properties.get(key).and_then(|text| text.parse().ok());
+        let is_named =
+            ["ID_SERIAL", "ID_WWN", "ID_UID"].iter().any(|key| uevent.properties.contains_key(*key));
+        let (Some(major), Some(minor), true) = (number("MAJOR"), number("MINOR"), is_named) else { return };
+        let devt = DevT { major, minor };
+        let shows = |map: &Map| uevent.properties.values().any(|value| value.trim() == map.wwid.as_str());
+        let is_strange = |id: &&MapId| {
+            self.maps.get(id).is_some_and(|map| map.unidentified.contains(&devt) && !shows(map))
+        };
+        for id in self.unidentified.iter().filter(is_strange).copied().collect::<Vec<_>>() {
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.unidentified.remove(&devt);
+            }
+            self.dirty.insert(id);
         }
     }
 

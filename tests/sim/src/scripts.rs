@@ -26,6 +26,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("06-probe-outlasts-start", include_str!("../scripts/06-probe-outlasts-start.txt")),
     ("06-timeout-takes-back", include_str!("../scripts/06-timeout-takes-back.txt")),
     ("06-udev-not-done-at-start", include_str!("../scripts/06-udev-not-done-at-start.txt")),
+    ("06-unread-and-another", include_str!("../scripts/06-unread-and-another.txt")),
     ("07-dev-loss", include_str!("../scripts/07-dev-loss.txt")),
     ("07-dev-loss-of-lost-port", include_str!("../scripts/07-dev-loss-of-lost-port.txt")),
     ("07-dev-loss-unchanged", include_str!("../scripts/07-dev-loss-unchanged.txt")),
