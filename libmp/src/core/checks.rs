@@ -398,21 +398,20 @@ impl Core {
         }
     }
 
-    /// Sets the next check on a whole second, so that those of one second cost one wake-up. The
-    /// first interval of a path is cut short by its number, which spreads paths over the seconds.
+    /// Sets the next check on a whole second, so that those of one second cost one wake-up. The first interval of a path,
+    /// and each one at rest, ends in the path's own second of it, which spreads the paths over the seconds: it is cut short
+    /// once for that, and is whole from then on, however late the answers come.
     pub(super) fn schedule(&mut self, now: Instant, id: PathId, first: bool) {
+        let globals = self.config.globals();
+        let longest = globals.max_polling_interval.max(globals.polling_interval);
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.stuck.is_some() || path.health.held_down || path.map().is_none() {
             self.timers.cancel(Timer::Check(id));
             return;
         }
         let interval = path.health.interval;
-        let wait = if first && path.is_usable() {
-            Duration::from_secs(1 + u64::from(id.0) % interval.as_secs().max(1))
-        } else {
-            interval
-        };
-        let at = whole_second(now + wait);
+        let spread = path.is_usable() && (first || interval >= longest);
+        let at = if spread { in_its_second(now, id, interval) } else { whole_second(now + interval) };
         path.health.next_check = at;
         self.timers.set(Timer::Check(id), at);
     }
@@ -431,8 +430,60 @@ impl Core {
     }
 }
 
+const SECOND: u64 = 1_000_000;
+
 /// The whole second that is nearest, and not past by more than half of one.
 fn whole_second(at: Instant) -> Instant {
-    const SECOND: u64 = 1_000_000;
     Instant::from_micros((at.as_micros().saturating_add(SECOND / 2)) / SECOND * SECOND)
+}
+
+/// The last one of a path's own seconds, of which each interval has one, that is not after the interval from now on.
+fn in_its_second(now: Instant, id: PathId, interval: Duration) -> Instant {
+    /// Golden section of 2^32: its multiples fall evenly, those of every second or fourth number, too.
+    const SECTION: u32 = 0x9e37_79b9;
+    let length = interval.as_secs().max(1);
+    let own = (u64::from(id.0.wrapping_mul(SECTION)) * length) >> 32;
+    let latest = whole_second(now).as_micros() / SECOND + length;
+    Instant::from_micros((latest - (latest + length - own) % length) * SECOND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many of these paths are checked in the fullest second and in the emptiest one.
+    fn spread(ids: impl Iterator<Item = u32>, interval: u64) -> (usize, usize) {
+        let mut due = alloc::vec![0; usize::try_from(interval).unwrap()];
+        for id in ids {
+            let at = in_its_second(Instant::from_micros(0), PathId(id), Duration::from_secs(interval));
+            due[usize::try_from(at.as_micros() / SECOND % interval).unwrap()] += 1;
+        }
+        (due.iter().copied().max().unwrap(), due.iter().copied().min().unwrap())
+    }
+
+    #[test]
+    fn paths_are_spread_over_the_interval_whichever_of_them_there_are() {
+        for interval in [1, 5, 7, 20, 60] {
+            for step in [1, 2, 3, 4, 8, 10, 16, 20] {
+                let mean = 100;
+                let ids = (0..mean * u32::try_from(interval).unwrap()).map(|n| 17 + n * step);
+                let (most, least) = spread(ids, interval);
+                assert!(most <= 110 && least >= 90, "{interval} s, each {step}th: {least} to {most}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_interval_is_cut_short_once_and_never_longer() {
+        let interval = Duration::from_secs(20);
+        for id in (0..50).map(PathId) {
+            for now in (0..40_000_000).step_by(490_000).map(Instant::from_micros) {
+                let first = in_its_second(now, id, interval);
+                assert!(first > now && first <= whole_second(now + interval), "{id:?} at {now:?}");
+                for late in [0, 300, 499, 2000, 19_000].map(Duration::from_millis) {
+                    assert_eq!(in_its_second(first + late, id, interval), first + interval);
+                }
+            }
+        }
+    }
 }

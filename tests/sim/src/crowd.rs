@@ -75,6 +75,8 @@ pub struct Cost {
     pub news: u64,
     /// Maps read again.
     pub reads: u64,
+    /// Checks of the second that had most of them.
+    pub busiest: u64,
     /// How often a path or a map was looked at.
     pub looks: u64,
     /// Processor time in the code under test.
@@ -101,6 +103,7 @@ fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration)
     let mut out = Outbox::new(); // one for ever, as the daemon has it
     while let Some(at) = daemon.next_deadline().filter(|at| *at <= begin + lasts) {
         now = now.max(at);
+        let before = cost.checks;
         let mut events = vec![Event::Tick];
         while !events.is_empty() {
             let batch: Vec<Event> = events.drain(..events.len().min(BATCH)).collect();
@@ -113,6 +116,7 @@ fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration)
                 events.push(answer(world, effect, &mut cost)?);
             }
         }
+        cost.busiest = cost.busiest.max(cost.checks - before); // each is due on a whole second
     }
     cost.looks = daemon.looks() - looks;
     match daemon.kept() {
@@ -217,6 +221,21 @@ mod tests {
         assert!(seldom.looks * 3 < many.looks, "a fourth of the checks: {seldom:?}, {many:?}");
         assert!(many.looks < 7 * many.checks, "{many:?}");
         assert_eq!((few.news, many.news, seldom.news), (0, 0, 0), "what is as usual is not told");
+    }
+
+    #[test]
+    fn checks_at_rest_are_spread_over_the_longest_interval() {
+        for luns in [100, 1000 / FEWER] {
+            let size = Size { luns, hosts: 2, every: 4 * EVERY };
+            let cost = bench(size, Duration::from_secs(20), real::core()).expect("at rest");
+            let mean = size.paths() as u64 / 20;
+            assert_eq!(cost.checks, size.paths() as u64, "each once");
+            assert!(
+                cost.busiest <= mean + mean / 10 + 1,
+                "{} in one second, {mean} in the mean",
+                cost.busiest
+            );
+        }
     }
 
     /// So many LUNs; the paths of these hosts hang, are late, are down, and come back.
