@@ -19,14 +19,21 @@ use crate::core::checks::timeout;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::MapId;
 use crate::core::notice::{Level, Notice};
-use crate::core::observe::PROBATION;
 use crate::core::path::{Path, PathId};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::types::{Instant, Token};
 
-/// A path that has failed so often right after it was reinstated is not relied upon.
+/// A path that has failed so often soon after it was reinstated is held back, or not relied upon.
 const RELAPSES: u32 = 3;
+
+/// A path that fails within this time after it was reinstated has relapsed; one that lasts it out is as good as any. It is the
+/// longest time that one is held back, too: who serves for less than he would have to wait costs more than he gives.
+const TRIAL: Duration = LONGEST_HOLD;
+
+/// An I/O that fails within this time after its path was reinstated has found what the checker does not find. This speaks
+/// against the last path, too, so it is shorter.
+const PROBATION: Duration = Duration::from_mins(1);
 
 /// Longest time that a relapsing path is held back.
 const LONGEST_HOLD: Duration = Duration::from_mins(5);
@@ -144,13 +151,19 @@ impl Steadiness {
 
     /// It has been good for long enough to be relied upon again. Says if it was not.
     pub fn lasted(&mut self, now: Instant) -> bool {
-        let good = self.reinstated.is_some_and(|at| now.saturating_since(at) >= PROBATION);
-        good && core::mem::take(&mut self.relapses) + core::mem::take(&mut self.io_relapses) > 0
+        let has_lasted = |time| self.reinstated.is_some_and(|at| now.saturating_since(at) >= time);
+        if has_lasted(TRIAL) {
+            self.relapses = 0;
+        }
+        has_lasted(PROBATION) && core::mem::take(&mut self.io_relapses) > 0
     }
 
     fn failed(&mut self, now: Instant, by_io: bool, interval: Duration, test: Option<Test>) {
-        let soon = self.reinstated.is_some_and(|at| now.saturating_since(at) < PROBATION);
-        self.relapses = if soon { self.relapses.saturating_add(1) } else { 0 };
+        let within = |time| self.reinstated.is_some_and(|at| now.saturating_since(at) < time);
+        let soon = within(PROBATION);
+        // Where a test is configured, it is to see the failures: a path that is held back has none.
+        let on_trial = if test.is_some() { soon } else { within(TRIAL) };
+        self.relapses = if on_trial { self.relapses.saturating_add(1) } else { 0 };
         self.io_relapses = if soon { self.io_relapses.saturating_add(by_io.into()) } else { 0 };
         self.unexplained = by_io && soon;
         if let Some(beyond) = self.relapses.checked_sub(RELAPSES) {

@@ -1,6 +1,5 @@
 //! What the kernel has: maps found, read back, changed by others, gone.
 
-use ::core::time::Duration;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,10 +14,6 @@ use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::show::view::MapAction;
 use crate::types::{Instant, MapName, Wwid};
-
-/// A path that fails within this time after it was reinstated has relapsed; one that lasts it out is
-/// as good as any.
-pub(super) const PROBATION: Duration = Duration::from_mins(1);
 
 impl Core {
     /// A multipath map that is there: ours from before, or somebody's who made it for this WWID.

@@ -81,6 +81,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("25-reconfigure-all", include_str!("../scripts/25-reconfigure-all.txt")),
     ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
+    ("26-flapping-slowly", include_str!("../scripts/26-flapping-slowly.txt")),
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
     ("26-marginal-hangs", include_str!("../scripts/26-marginal-hangs.txt")),
