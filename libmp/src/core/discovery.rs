@@ -281,19 +281,21 @@ impl Core {
         self.correct_rules(id, out);
     }
 
-    /// udev is done with it and has not said who it is: have it look again, a few times.
+    /// udev is done with it and has not said who it is: have it look again, a few times. It may look again for other reasons,
+    /// too, which are not counted and put nothing off.
     fn await_udev(&mut self, now: Instant, id: PathId, raw: &RawProbe) {
         let globals = self.config.globals();
-        let Some(path) = self.paths.get_mut(&id) else { return };
-        if raw.udev_initialized && path.retriggers < globals.retrigger_tries {
-            path.retriggers += 1;
+        let Some(path) = self.paths.get(&id) else { return };
+        let waits = self.timers.get(Timer::Retrigger(id)).is_some();
+        if raw.udev_initialized && path.retriggers < globals.retrigger_tries && !waits {
             self.timers.set(Timer::Retrigger(id), now + globals.retrigger_delay);
         }
     }
 
     pub(super) fn retrigger(&mut self, id: PathId, out: &mut Outbox) {
-        let Some(path) = self.paths.get(&id) else { return };
+        let Some(path) = self.paths.get_mut(&id) else { return };
         if matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_))) {
+            path.retriggers += 1;
             self.ask_udev(id, out);
         }
     }

@@ -25,10 +25,16 @@ struct Machine {
     probes: u32,
     wwid: &'static str,
     inquiry: Vec<u8>,
+    /// When udev was asked to look at the disk again.
+    asked: Vec<Instant>,
 }
 
 impl Machine {
     fn new(defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
+        Self::of("3600a0b8", defaults, answer)
+    }
+
+    fn of(wwid: &'static str, defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
         let config = config(defaults);
         let core = Core::new(CoreInit { pid: 1, resident: true });
         let mut machine = Self {
@@ -37,8 +43,9 @@ impl Machine {
             answer,
             said: Vec::new(),
             probes: 0,
-            wwid: "3600a0b8",
+            wwid,
             inquiry: Vec::new(),
+            asked: Vec::new(),
         };
         let mut out = Outbox::new();
         machine.core.start(machine.now, &mut out);
@@ -53,11 +60,21 @@ impl Machine {
                 return;
             }
             for effect in effects {
+                let asked = self.asked.len();
                 if let Some(event) = self.event(effect, config) {
                     self.core.handle(self.now, event, &mut out);
                 }
+                if self.asked.len() > asked {
+                    self.core.handle(self.now, self.looked_at(), &mut out);
+                }
             }
         }
+    }
+
+    /// udev's rules have looked at the disk.
+    fn looked_at(&self) -> Event {
+        let properties = [("ID_SERIAL".into(), self.wwid.into())].into();
+        Event::Uevent(Uevent { action: UeventAction::Change, name: "sda".into(), properties })
     }
 
     fn event(&mut self, effect: Effect, config: &Arc<Config>) -> Option<Event> {
@@ -105,7 +122,12 @@ impl Machine {
                 Event::DmDone { token, done: Box::new(DmDone { result: Err(failure), map: Ok(None) }) }
             }
             Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },
-            Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Ok(()) },
+            Effect::SysfsWrite { token, attribute, .. } => {
+                if attribute == "uevent" {
+                    self.asked.push(self.now);
+                }
+                Event::SysfsWritten { token, result: Ok(()) }
+            }
             Effect::Notify(notice) => {
                 self.said.push((notice.level(), notice.to_string()));
                 return None;
@@ -258,4 +280,33 @@ fn a_priority_that_can_not_be_read_keeps_its_last_value_and_is_said_once() {
         said.len() == 1 && said[0].1.contains("is not a preferred address; write `preferredip="),
         "{said:?}"
     );
+}
+
+#[test]
+fn udev_is_asked_again_so_often_and_at_such_intervals() {
+    let seconds = |machine: &Machine| -> Vec<u64> {
+        machine.asked.iter().map(|at| at.as_micros() / 1_000_000).collect()
+    };
+    let mut machine = Machine::of("", "", |_| good(""));
+    machine.advance(600);
+    assert_eq!(seconds(&machine), [10, 20, 30], "the defaults");
+
+    for (tries, times) in [(0, &[][..]), (1, &[7]), (4, &[7, 14, 21, 28])] {
+        let conf = alloc::format!("retrigger_tries {tries}\nretrigger_delay 7");
+        let mut machine = Machine::of("", &conf, |_| good(""));
+        // udev looks at it for other reasons, too: that is no try, and puts none off.
+        for _ in 0..60 {
+            machine.advance(1);
+            let (mut out, config) = (Outbox::new(), machine.core.config.clone());
+            machine.core.handle(machine.now, machine.looked_at(), &mut out);
+            machine.carry_out(out, &config);
+        }
+        assert_eq!(seconds(&machine), times, "{tries}");
+        assert!(machine.core.paths().all(|path| path.map().is_none()));
+        machine.wwid = "3600a0b8";
+        let (mut out, config) = (Outbox::new(), machine.core.config.clone());
+        machine.core.handle(machine.now, machine.looked_at(), &mut out);
+        machine.carry_out(out, &config);
+        assert!(machine.core.paths().all(|path| path.map().is_some()), "it is never too late");
+    }
 }
