@@ -149,7 +149,13 @@ impl Core {
         }
         path.health.round.answered(&raw.answers);
         let outdated = core::mem::take(&mut path.health.outdated);
-        let (judged, rated) = match self.turn(now, id, raw.sysfs_state.as_deref()) {
+        let told = path.has_told_serial();
+        let turn = self.turn(now, id, raw.sysfs_state.as_deref());
+        let tells = !told && self.paths.get(&id).is_some_and(Path::has_told_serial);
+        if tells && self.leaves_for_serial(now, id, out) {
+            return;
+        }
+        let (judged, rated) = match turn {
             Some(Turn::Ask(asks)) if !outdated => return self.ask(now, id, asks.into(), out),
             Some(Turn::Done(judged, rated)) if !outdated || judged.state.is_failed() => (judged, rated),
             _ => return self.schedule(now, id, false),

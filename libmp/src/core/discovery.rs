@@ -248,7 +248,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Judged { mut facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
         let another = |was: &Wwid| wwid.as_ref().is_ok_and(|is| is != was);
-        if path.wwid().is_some_and(another) {
+        if path.shown_wwid().is_some_and(another) {
             path.health.forget_pages();
         }
         path.health.unread_pages.complete(&mut facts);

@@ -131,9 +131,30 @@ impl Core {
         let map = self.map_by_wwid(wwid)?;
         // What an earlier run has taken is not torn out of a map at work.
         let live = map.observed.as_ref().and_then(|o| o.path_active(devt)).is_some();
-        let mut others = map.members.iter().filter(|p| **p != id);
-        let serial = others.find_map(|other| self.another_serial(id, *other, wwid));
+        let serial = self.serial_of_another(id, map);
         serial.filter(|_| !live).or_else(|| self.another_size(id, map, live))
+    }
+
+    fn serial_of_another(&self, id: PathId, map: &Map) -> Option<String> {
+        let mut others = map.members.iter().filter(|p| **p != id);
+        others.find_map(|other| self.another_serial(id, *other, &map.wwid))
+    }
+
+    /// A member has told its serial number with its first check, as disks older than SPC-2 do. It leaves its map where that
+    /// speaks against it, even if a table has it by now. Says if it does.
+    pub(super) fn leaves_for_serial(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> bool {
+        let Some(path) = self.paths.get(&id).filter(|path| !path.taken_over) else { return false };
+        let Standing::Member { wwid, map: from } = path.standing.clone() else { return false };
+        let Some(reason) = self.maps.get(&from).and_then(|map| self.serial_of_another(id, map)) else {
+            return false;
+        };
+        let pages = path.health.unread_pages.clone();
+        self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
+        self.moved_from(id, from);
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.health.unread_pages = pages; // another look at it shall find the same
+        }
+        true
     }
 
     /// Do two disks of one WWID say by their serial numbers that they are two?
@@ -202,6 +223,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.refused = None;
         let Some(map) = self.maps.get_mut(&map_id) else { return };
+        path.taken_over = map.observed.as_ref().and_then(|o| o.path_active(path.devt())).is_some();
         map.members.insert(id);
         map.last_member.clone_from(&path.facts);
         map.orders.stay_away = false;

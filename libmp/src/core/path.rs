@@ -64,6 +64,8 @@ pub struct Path {
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
+    /// It was in its map's table when it joined: an earlier run had taken it.
+    pub taken_over: bool,
     /// The kernel refused a table with it: not before then is it tried again.
     pub refused: Option<Instant>,
     /// How often udev was asked again for what it had not said.
@@ -316,6 +318,7 @@ impl Path {
             probe: None,
             probe_again: Again::No,
             moved_from: None,
+            taken_over: false,
             refused: None,
             retriggers: 0,
             purge: Purge::default(),
@@ -342,6 +345,19 @@ impl Path {
         match &self.standing {
             Standing::Member { wwid, .. } | Standing::Waiting { wwid } => Some(wwid),
             _ => None,
+        }
+    }
+
+    /// Is its serial number known?
+    pub fn has_told_serial(&self) -> bool {
+        self.facts.as_ref().is_some_and(|facts| !facts.serial.is_empty())
+    }
+
+    /// The WWID that it shows, whether it is taken for that or not.
+    pub const fn shown_wwid(&self) -> Option<&Wwid> {
+        match &self.standing {
+            Standing::Excluded(Exclusion::Contradicts { wwid, .. }) => Some(wwid),
+            _ => self.wwid(),
         }
     }
 

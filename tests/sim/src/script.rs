@@ -5,7 +5,7 @@
 //! defaults no_path_retry 3           a line of multipath.conf; `undefaults KEYWORD` takes back one
 //!                                    that the simulator does not know itself
 //! alias A data                       a name for it
-//! disk A host=1 group=1              it becomes visible: sda, sdb, … in order
+//! disk A host=1 group=1              it becomes visible: sda, sdb, … in order; `serial=X` another number, `old` before SPC-2
 //! start                              the daemon starts
 //! advance 5s                         time passes
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
@@ -217,6 +217,9 @@ impl Script {
         }
         if let (Some(serial), Some(disk)) = (option(options, "serial"), self.sim.world.disks.get_mut(&name)) {
             serial.clone_into(&mut disk.scanned.serial);
+        }
+        if let Some(disk) = self.sim.world.disks.get_mut(&name) {
+            disk.old = options.contains(&"old");
         }
         self.sim.flush_signals();
         Ok(())

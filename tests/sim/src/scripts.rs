@@ -62,6 +62,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("20-another-serial-added", include_str!("../scripts/20-another-serial-added.txt")),
     ("20-another-serial-waits", include_str!("../scripts/20-another-serial-waits.txt")),
     ("20-another-serial", include_str!("../scripts/20-another-serial.txt")),
+    ("20-serial-with-first-check", include_str!("../scripts/20-serial-with-first-check.txt")),
     ("20-auto-resize", include_str!("../scripts/20-auto-resize.txt")),
     ("20-grown-meanwhile", include_str!("../scripts/20-grown-meanwhile.txt")),
     ("20-no-serial", include_str!("../scripts/20-no-serial.txt")),

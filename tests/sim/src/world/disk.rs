@@ -82,6 +82,8 @@ pub struct Disk {
     pub reads_fail: bool,
     /// What sysfs and udev's database have of it is not read to the end.
     pub unread: bool,
+    /// Older than SPC-2: the kernel reads no pages of vital product data.
+    pub old: bool,
     /// Something else has it open exclusively: no table is loaded with it.
     pub busy: bool,
     pub read_only: bool,
@@ -205,6 +207,7 @@ impl Disk {
             ([0x28, ..], _) if self.reads_fail && answer == Answer::Good => scsi::sense(0x03, 0x11, 0),
             ([0x28, ..], _) => Self::reply(answer, vec![0; 512]),
             // Two of the few commands that are served in every state.
+            ([0x12, 1, 0x80, ..], _) if reached && self.old => scsi::good(scsi::vpd80(&self.scanned.serial)),
             ([0x12, 1, 0x80, ..], Some(lun)) if reached => scsi::good(scsi::vpd80(&lun.identity.serial)),
             ([0xa3, action, ..], Some(lun)) if reached && lun.alua => {
                 // A part of the arrays knows the plain header only.
@@ -283,7 +286,7 @@ impl Disk {
         let seen = &self.scanned;
         let alua = self.lun.is_some_and(|lun| luns[lun].alua);
         let number = u16::try_from(self.group + 1).expect("few groups");
-        let named = !seen.wwid.is_empty();
+        let named = !seen.wwid.is_empty() && !self.old;
         let mut transport = BTreeMap::new();
         transport.insert("fc_host/port_name".into(), format!("0x10000000c900000{}", self.hctl.host));
         transport.insert("fc_host/node_name".into(), format!("0x20000000c900000{}", self.hctl.host));
@@ -303,7 +306,7 @@ impl Disk {
             vpd0: Vec::new(),
             vpd80: if named { scsi::vpd80(&seen.serial) } else { Vec::new() },
             vpd83: if named { scsi::vpd83(&seen.wwid, number, number) } else { Vec::new() },
-            inquiry: scsi::inquiry(&seen.vendor, &seen.product, "0001", alua),
+            inquiry: scsi::inquiry(&seen.vendor, &seen.product, if self.old { 3 } else { 6 }, alua),
             wwid_attr: named.then(|| format!("naa.{}", &seen.wwid[1..])),
             dh_state: Some(if alua { "alua" } else { "detached" }.into()),
             access_state: self.access_state(luns),

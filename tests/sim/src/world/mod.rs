@@ -114,6 +114,7 @@ impl World {
             state: SdevState::Running,
             reads_fail: false,
             unread: false,
+            old: false,
             busy: false,
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),

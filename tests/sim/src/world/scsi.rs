@@ -55,12 +55,12 @@ pub fn inquiry_text(text: &str, width: usize) -> Vec<u8> {
     padded(text, width)
 }
 
-/// Standard INQUIRY data (SPC-4 6.6.2).
-pub fn inquiry(vendor: &str, product: &str, revision: &str, implicit_alua: bool) -> Vec<u8> {
-    let mut data = vec![0x00, 0x00, 0x06, 0x12, 91, if implicit_alua { 0x10 } else { 0 }, 0, 0x02];
+/// Standard INQUIRY data (SPC-4 6.6.2): of SPC-4 with version 6, of SPC with version 3.
+pub fn inquiry(vendor: &str, product: &str, version: u8, implicit_alua: bool) -> Vec<u8> {
+    let mut data = vec![0x00, 0x00, version, 0x12, 91, if implicit_alua { 0x10 } else { 0 }, 0, 0x02];
     data.extend(padded(vendor, 8));
     data.extend(padded(product, 16));
-    data.extend(padded(revision, 4));
+    data.extend(padded("0001", 4));
     data.resize(96, 0);
     data
 }
@@ -141,6 +141,6 @@ mod tests {
         assert_eq!(page[4..12], [0x01, 0x03, 0, 16, 0x60, 0x0a, 0x0b, 0x80]);
         assert_eq!(vpd80("AB1"), [0, 0x80, 0, 3, b'A', b'B', b'1']);
         assert_eq!(target_port_groups(&[Alua::Optimized, Alua::Standby]).len(), 28);
-        assert_eq!(inquiry("V", "P", "1", true).len(), 96);
+        assert_eq!(inquiry("V", "P", 6, true).len(), 96);
     }
 }
