@@ -25,6 +25,7 @@ nvme_connect
 printf 'defaults {\n\tfind_multipaths greedy\n\tpolling_interval 2\n\tmax_polling_interval 4\n}\n' | conf
 daemon_start
 expect_ok "ANA is found out, and gives priorities" poll 20 paths_are 50 10
+expect_ok "over TCP a map is made of bios, as requests there may sleep" says " queue_mode bio " dmsetup table
 nvme_ana 1 inaccessible
 expect_ok "a port that becomes inaccessible loses its priority" poll 20 paths_are 1 10
 nvme_ana 2 optimized

@@ -8,7 +8,7 @@ use crate::core::map::{Map, Observed};
 use crate::core::path::Path;
 use crate::dm::op::{Load, NodeAccess, UdevFlags};
 use crate::dm::status::GroupStatus;
-use crate::dm::table::{Selector, Table, TableGroup, TablePath};
+use crate::dm::table::{QUEUE_MODE, Selector, Table, TableGroup, TablePath};
 use crate::group::{self, Group, Member};
 use crate::types::Priority;
 
@@ -66,7 +66,7 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
         .or_else(|| observed.and_then(Observed::table).map(Table::queues))
         .unwrap_or(false);
     let table = Table {
-        features: features(&map.settings.features, queueing),
+        features: features(map, &members, queueing),
         handler: handler(map, &members),
         init_group: u32::try_from(group::best(&groups)).unwrap_or(1),
         groups: groups.iter().map(|g| table_group(&selector, g, &members)).collect(),
@@ -145,12 +145,29 @@ fn default_selector() -> Selector {
     Selector { name: "service-time".into(), args: Vec::new() }
 }
 
-/// `features` of multipath.conf, with `queue_if_no_path` as queueing stands.
-fn features(configured: &str, queueing: bool) -> Vec<String> {
+/// `features` of multipath.conf, with `queue_if_no_path` as queueing stands and the queue mode that the map has.
+fn features(map: &Map, members: &[&Path], queueing: bool) -> Vec<String> {
     const OURS: [&str; 2] = ["queue_if_no_path", "retain_attached_hw_handler"];
-    let words = configured.split_ascii_whitespace().skip(1).filter(|w| !OURS.contains(w));
-    let queue = queueing.then_some("queue_if_no_path");
-    queue.into_iter().chain(words).map(String::from).collect()
+    let mut words = map.settings.features.split_ascii_whitespace().skip(1).filter(|w| !OURS.contains(w));
+    let mut configured = None;
+    let mut features: Vec<&str> = queueing.then_some("queue_if_no_path").into_iter().collect();
+    while let Some(word) = words.next() {
+        if word == QUEUE_MODE { configured = words.next() } else { features.push(word) }
+    }
+    let mode =
+        if is_bio_based(map, members, configured) { Some("bio") } else { configured.filter(|m| *m != "bio") };
+    features.extend(mode.into_iter().flat_map(|mode| [QUEUE_MODE, mode]));
+    features.into_iter().map(String::from).collect()
+}
+
+/// The kernel never makes a map of requests one of bios, nor back: what it has stays. A new one with a path over TCP is
+/// bio-based whatever is configured: such a path's queue sleeps where device-mapper's requests must not.
+fn is_bio_based(map: &Map, members: &[&Path], configured: Option<&str>) -> bool {
+    let over_tcp = |path: &&Path| path.facts.as_ref().is_some_and(|facts| facts.protocol == "nvme:tcp");
+    match map.observed.as_ref().and_then(Observed::table) {
+        Some(table) => table.is_bio_based(),
+        None => configured == Some("bio") || members.iter().any(over_tcp),
+    }
 }
 
 /// The handler that the kernel has attached to every path, else the configured one; ALUA's where all

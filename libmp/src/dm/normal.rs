@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::table::{QUEUE_IF_NO_PATH, Table, TableGroup, TablePath};
+use super::table::{QUEUE_IF_NO_PATH, QUEUE_MODE, Table, TableGroup, TablePath};
 use crate::types::DevT;
 
 /// A group without what makes no difference; equal where the kernel would act alike.
@@ -57,8 +57,7 @@ fn path_args(name: &str, path: &TablePath) -> Vec<String> {
 
 /// Name of the handler, where it counts.
 pub(super) fn handler(table: &Table) -> Option<&str> {
-    let bio = features(&table.features).iter().any(|(name, value)| name == "queue_mode" && value == "bio");
-    if bio { None } else { table.handler.first().map(String::as_str) }
+    if table.is_bio_based() { None } else { table.handler.first().map(String::as_str) }
 }
 
 /// Features but `queue_if_no_path`, without those at their defaults, sorted.
@@ -67,13 +66,13 @@ pub(super) fn features(words: &[String]) -> Vec<(String, String)> {
     let mut words = words.iter().map(|word| word.to_ascii_lowercase());
     while let Some(name) = words.next() {
         let value = match name.as_str() {
-            "pg_init_retries" | "pg_init_delay_msecs" | "queue_mode" => words.next().unwrap_or_default(),
+            "pg_init_retries" | "pg_init_delay_msecs" | QUEUE_MODE => words.next().unwrap_or_default(),
             _ => String::new(),
         };
         let default = match name.as_str() {
             QUEUE_IF_NO_PATH | "retain_attached_hw_handler" => true,
             "pg_init_retries" => value == "0",
-            "queue_mode" => value == "rq" || value == "mq",
+            QUEUE_MODE => value == "rq" || value == "mq",
             _ => false,
         };
         if !default {

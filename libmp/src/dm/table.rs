@@ -20,6 +20,8 @@ use crate::types::DevT;
 
 /// The feature that makes a map queue I/O while it has no path.
 pub const QUEUE_IF_NO_PATH: &str = "queue_if_no_path";
+/// The feature that says whether the map is made of requests (`rq`, `mq`) or of bios (`bio`).
+pub const QUEUE_MODE: &str = "queue_mode";
 
 /// Parameters of one multipath target.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,6 +104,11 @@ impl Table {
     /// Does it queue I/O while it has no path?
     pub fn queues(&self) -> bool {
         self.features.iter().any(|word| word.eq_ignore_ascii_case(QUEUE_IF_NO_PATH))
+    }
+
+    /// Is it made of bios? Without a word about it, it is made of requests.
+    pub fn is_bio_based(&self) -> bool {
+        normal::features(&self.features).iter().any(|(name, value)| name == QUEUE_MODE && value == "bio")
     }
 
     /// Adds or takes away `queue_if_no_path`; the other features stay.

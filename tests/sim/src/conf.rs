@@ -125,6 +125,7 @@ fn random_extra(rng: &mut Rng) -> Vec<String> {
         (100, "path_selector \"round-robin 0\""),
         (100, "path_selector \"queue-length 0\""),
         (150, "log_checker_err once"),
+        (150, "features \"2 queue_mode bio\""),
         (100, "san_path_err_threshold 2\n\tsan_path_err_forget_rate 4\n\tsan_path_err_recovery_time 30"),
         (
             100,

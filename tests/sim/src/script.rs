@@ -475,6 +475,8 @@ impl Script {
             ["sectors", _] => device.live.as_ref().map_or(0, Table::sectors).to_string(),
             ["groups", _] => target.groups.len().to_string(),
             ["queueing", _] => if target.queue_if_no_path { "on" } else { "off" }.to_owned(),
+            ["bio-based", _] => if target.is_bio_based() { "yes" } else { "no" }.to_owned(),
+            ["retries", _] => target.pg_init_retries.to_string(),
             ["queued", _] => device.queued.len().to_string(),
             ["group", _] => target.current.map_or(0, |n| n + 1).to_string(),
             ["wwid", _] => {

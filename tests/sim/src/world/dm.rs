@@ -219,8 +219,8 @@ impl Dm {
     /// `DM_TABLE_LOAD` of anything.
     pub fn load_table(&mut self, name: &str, table: Table) -> Result<(), Errno> {
         let device = self.get(name)?;
-        let is_mpath = table.mpath().is_some();
-        if device.live.as_ref().is_some_and(|live| live.mpath().is_some() != is_mpath) {
+        let by_requests = |table: &Table| table.mpath().is_some_and(|target| !target.is_bio_based());
+        if device.live.as_ref().is_some_and(|live| by_requests(live) != by_requests(&table)) {
             // A request-based device never becomes a bio-based one.
             return Err(Errno::EINVAL);
         }

@@ -76,7 +76,7 @@ pub struct Mpath {
     /// What it was before a flushing suspend switched it off.
     saved_queueing: Option<bool>,
     retain_handler: bool,
-    pg_init_retries: u32,
+    pub pg_init_retries: u32,
     pg_init_delay_ms: Option<u32>,
     queue_mode: Option<String>,
     handler: Option<String>,
@@ -109,6 +109,10 @@ impl<'a> Args<'a> {
 }
 
 impl Mpath {
+    pub const fn is_bio_based(&self) -> bool {
+        self.queue_mode.is_some()
+    }
+
     /// Reads a table's parameters as `multipath_ctr` does.
     pub fn parse(params: &str, sectors: u64, read_only: bool, lookup: Lookup<'_>) -> Result<Self, Errno> {
         let mut args = Args(params.split_ascii_whitespace());
