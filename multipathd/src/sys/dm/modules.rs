@@ -30,10 +30,13 @@ impl Said {
     }
 }
 
-/// Which selectors a table has, and the modules that they are.
+/// Which selectors and which hardware handler a table has, and the modules that they are.
 fn needed(table: &Table) -> BTreeSet<(String, String)> {
     let selectors = table.groups.iter().map(|group| &group.selector.name);
-    selectors.map(|name| (format!("path_selector {name}"), format!("dm-{name}"))).collect()
+    let selectors = selectors.map(|name| (format!("path_selector {name}"), format!("dm-{name}")));
+    let handler =
+        table.handler.first().map(|name| (format!("hardware_handler {name}"), format!("scsi_dh_{name}")));
+    selectors.chain(handler).collect()
 }
 
 fn is_there(module: &str) -> bool {
@@ -65,11 +68,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn selectors_have_modules() {
+    fn selectors_and_handlers_have_modules() {
         let params = "0 1 alua 2 1 service-time 0 1 1 8:0 1 io-affinity 0 1 1 8:16 1";
         let modules: Vec<String> =
             needed(&params.parse().expect("a table")).into_iter().map(|(_, module)| module).collect();
-        assert_eq!(modules, ["dm-io-affinity", "dm-service-time"]);
+        assert_eq!(modules, ["scsi_dh_alua", "dm-io-affinity", "dm-service-time"]);
         assert!(!is_there("dm-no-such-thing"));
     }
 }
