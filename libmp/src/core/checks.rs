@@ -42,6 +42,33 @@ pub(super) fn timeout(path: &Path) -> Duration {
 }
 
 impl Core {
+    /// A path's check is due. Its map is looked at with it, also where the last one is still awaited: there may be no other that
+    /// is answered.
+    pub(super) fn check_due(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let waits = |path: &Path| path.health.inflight.is_some();
+        if !self.paths.get(&id).is_some_and(waits) {
+            self.start_check(now, id, out);
+        }
+        let Some(path) = self.paths.get(&id) else { return };
+        let due = path.health.calm.as_ref().is_none_or(|calm| calm.look_at <= now);
+        let (map, waits) = (path.map(), waits(path));
+        if let (true, Some(map)) = (due, map) {
+            self.look_again(now, map, out);
+        }
+        if waits {
+            self.look_while_waiting(now, id);
+        }
+    }
+
+    /// A map that must queue is read though a path of it does not answer yet. When it has not answered in its time, it is not
+    /// usable, and a map that has no usable path is looked at anyhow.
+    fn look_while_waiting(&mut self, now: Instant, id: PathId) {
+        let map = self.paths.get(&id).and_then(Path::map).and_then(|map| self.maps.get(&map));
+        let must = map.is_some_and(|map| map.settings.no_path_retry == NoPathRetry::Queue);
+        let at = must.then(|| whole_second(now + LOOK_AT_QUEUE_EVERY));
+        self.timers.set_or_cancel(Timer::Check(id), at);
+    }
+
     /// Orders a check, unless one is under way, holds its slot, or none is wanted.
     pub(super) fn start_check(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         if self.routine_check(now, id, out) {
@@ -99,8 +126,8 @@ impl Core {
         path.health.round.ask(asks.clone());
         let request = CheckRequest { asks, timeout, usual: None };
         out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
-        self.timers.cancel(Timer::Check(id));
         self.timers.set(Timer::CheckTimeout(id), now + timeout);
+        self.look_while_waiting(now, id);
     }
 
     /// A check waits for its device. One that was never checked is pending, which is all there is to

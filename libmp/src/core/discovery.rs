@@ -266,7 +266,9 @@ impl Core {
             (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
             (None, Ok(wwid)) => {
                 self.place(now, id, wwid, out);
-                if let Some(path) = self.paths.get_mut(&id).filter(|path| path.designated.is_none()) {
+                let stays =
+                    |path: &Path| path.map().is_some() && path.map() == member && path.designated.is_some();
+                if let Some(path) = self.paths.get_mut(&id).filter(|path| !stays(path)) {
                     path.designated = identify::wwid(raw, &UidSource::ScsiId).ok();
                 }
             }

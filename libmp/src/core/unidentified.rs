@@ -28,7 +28,7 @@ impl Core {
 
     /// Takes away those that are known by now, that have left the table, or that are no disks any more.
     pub(super) fn review_unidentified(&mut self, id: MapId) {
-        let Some(map) = self.maps.get(&id).filter(|map| !map.unidentified.is_empty()) else { return };
+        let Some(map) = self.maps.get(&id).filter(|_| self.unidentified.contains(&id)) else { return };
         let known = |devt: &DevT| {
             let in_table = map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
             !in_table || self.members(map).iter().any(|path| path.devt() == *devt) || self.is_known(*devt)

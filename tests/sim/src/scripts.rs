@@ -2,15 +2,16 @@
 
 /// All scripts there are, by name.
 pub const SCRIPTS: &[(&str, &str)] = &[
+    ("01-back-before-last-close", include_str!("../scripts/01-back-before-last-close.txt")),
     ("01-deferred-in-use", include_str!("../scripts/01-deferred-in-use.txt")),
     ("01-idle-partition", include_str!("../scripts/01-idle-partition.txt")),
-    ("01-last-path-lost-deferred", include_str!("../scripts/01-last-path-lost-deferred.txt")),
     ("01-last-path-lost", include_str!("../scripts/01-last-path-lost.txt")),
-    ("01-back-before-last-close", include_str!("../scripts/01-back-before-last-close.txt")),
+    ("01-last-path-lost-deferred", include_str!("../scripts/01-last-path-lost-deferred.txt")),
     ("02-another-interval", include_str!("../scripts/02-another-interval.txt")),
     ("02-expired-before-restart", include_str!("../scripts/02-expired-before-restart.txt")),
     ("02-failed-flush-keeps-queueing", include_str!("../scripts/02-failed-flush-keeps-queueing.txt")),
     ("02-foreign-queueing", include_str!("../scripts/02-foreign-queueing.txt")),
+    ("02-foreign-queueing-hung", include_str!("../scripts/02-foreign-queueing-hung.txt")),
     ("02-foreign-queueing-load-fails", include_str!("../scripts/02-foreign-queueing-load-fails.txt")),
     ("02-queueing-comes-back", include_str!("../scripts/02-queueing-comes-back.txt")),
     ("03-forced-queueing", include_str!("../scripts/03-forced-queueing.txt")),
@@ -48,8 +49,9 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("13-one-alias-for-two", include_str!("../scripts/13-one-alias-for-two.txt")),
     ("14-another-lun-mapped", include_str!("../scripts/14-another-lun-mapped.txt")),
     ("14-asked-again", include_str!("../scripts/14-asked-again.txt")),
-    ("14-mapped-unsaid", include_str!("../scripts/14-mapped-unsaid.txt")),
     ("14-attention", include_str!("../scripts/14-attention.txt")),
+    ("14-changed-twice", include_str!("../scripts/14-changed-twice.txt")),
+    ("14-mapped-unsaid", include_str!("../scripts/14-mapped-unsaid.txt")),
     ("14-purged", include_str!("../scripts/14-purged.txt")),
     ("14-queued-for-another", include_str!("../scripts/14-queued-for-another.txt")),
     ("14-size-then-another", include_str!("../scripts/14-size-then-another.txt")),
@@ -57,19 +59,19 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("16-transitioning", include_str!("../scripts/16-transitioning.txt")),
     ("17-blocked-then-hung", include_str!("../scripts/17-blocked-then-hung.txt")),
     ("17-everything-hangs", include_str!("../scripts/17-everything-hangs.txt")),
-    ("20-another-size-waits", include_str!("../scripts/20-another-size-waits.txt")),
-    ("20-another-size", include_str!("../scripts/20-another-size.txt")),
+    ("20-another-serial", include_str!("../scripts/20-another-serial.txt")),
     ("20-another-serial-added", include_str!("../scripts/20-another-serial-added.txt")),
     ("20-another-serial-waits", include_str!("../scripts/20-another-serial-waits.txt")),
-    ("20-another-serial", include_str!("../scripts/20-another-serial.txt")),
-    ("20-serial-with-first-check", include_str!("../scripts/20-serial-with-first-check.txt")),
+    ("20-another-size", include_str!("../scripts/20-another-size.txt")),
+    ("20-another-size-waits", include_str!("../scripts/20-another-size-waits.txt")),
     ("20-auto-resize", include_str!("../scripts/20-auto-resize.txt")),
     ("20-grown-meanwhile", include_str!("../scripts/20-grown-meanwhile.txt")),
     ("20-no-serial", include_str!("../scripts/20-no-serial.txt")),
+    ("20-none-fits", include_str!("../scripts/20-none-fits.txt")),
     ("20-read-only", include_str!("../scripts/20-read-only.txt")),
     ("20-resize", include_str!("../scripts/20-resize.txt")),
-    ("20-none-fits", include_str!("../scripts/20-none-fits.txt")),
     ("20-resize-waits-for-a-path", include_str!("../scripts/20-resize-waits-for-a-path.txt")),
+    ("20-serial-with-first-check", include_str!("../scripts/20-serial-with-first-check.txt")),
     ("20-smaller-path", include_str!("../scripts/20-smaller-path.txt")),
     ("21-bindings-not-saved", include_str!("../scripts/21-bindings-not-saved.txt")),
     ("21-killed-at-any-instant", include_str!("../scripts/21-killed-at-any-instant.txt")),
@@ -82,17 +84,38 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("25-reconfigure-all", include_str!("../scripts/25-reconfigure-all.txt")),
     ("26-failures-counted", include_str!("../scripts/26-failures-counted.txt")),
     ("26-flapping", include_str!("../scripts/26-flapping.txt")),
-    ("26-flapping-slowly", include_str!("../scripts/26-flapping-slowly.txt")),
     ("26-flapping-last", include_str!("../scripts/26-flapping-last.txt")),
+    ("26-flapping-slowly", include_str!("../scripts/26-flapping-slowly.txt")),
     ("26-marginal", include_str!("../scripts/26-marginal.txt")),
-    ("26-marginal-hangs", include_str!("../scripts/26-marginal-hangs.txt")),
     ("26-marginal-groups-off", include_str!("../scripts/26-marginal-groups-off.txt")),
+    ("26-marginal-hangs", include_str!("../scripts/26-marginal-hangs.txt")),
     ("26-marginal-standby", include_str!("../scripts/26-marginal-standby.txt")),
     ("27-fabric", include_str!("../scripts/27-fabric.txt")),
+    ("27-udev-rules", include_str!("../scripts/27-udev-rules.txt")),
     ("28-ghost-delay", include_str!("../scripts/28-ghost-delay.txt")),
     ("28-ghost-delay-over", include_str!("../scripts/28-ghost-delay-over.txt")),
     ("28-ghost-delay-restart", include_str!("../scripts/28-ghost-delay-restart.txt")),
     ("29-reassign", include_str!("../scripts/29-reassign.txt")),
     ("30-made-by-another", include_str!("../scripts/30-made-by-another.txt")),
-    ("27-udev-rules", include_str!("../scripts/27-udev-rules.txt")),
+    ("31-map-by-number", include_str!("../scripts/31-map-by-number.txt")),
+    ("31-partition-in-use", include_str!("../scripts/31-partition-in-use.txt")),
+    ("31-show-devices", include_str!("../scripts/31-show-devices.txt")),
+    ("32-partition-names", include_str!("../scripts/32-partition-names.txt")),
+    ("33-queue-mode-stays", include_str!("../scripts/33-queue-mode-stays.txt")),
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::SCRIPTS;
+
+    #[test]
+    fn no_script_is_left_out() {
+        let files =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts")).expect("there are some");
+        let files: BTreeSet<String> =
+            files.map(|file| file.expect("readable").file_name().into_string().expect("a name")).collect();
+        assert_eq!(SCRIPTS.iter().map(|(name, _)| format!("{name}.txt")).collect::<BTreeSet<_>>(), files);
+    }
+}

@@ -33,7 +33,7 @@ impl Watch {
             }
             Effect::Probe { token, name } => {
                 self.exists(world.now, name.as_str(), effect)?;
-                self.ask(*token, Asked::Probe { name: name.as_str().into() })
+                self.ask(*token, Asked::Probe { name: name.as_str().into(), since: world.now })
             }
             Effect::Dm { token, wwid, op } => {
                 self.operation(world, wwid, op)?;
@@ -152,6 +152,10 @@ impl Watch {
         };
         if let DmOp::Message { messages } = op {
             self.relapses += messages.iter().filter(|m| relapse(m)).count() as u64;
+        }
+        if let DmOp::Reload { load, .. } = op {
+            let standby = |word: &str| relapse(&format!("reinstate_path {word}"));
+            self.regroups += u64::from(load.params.split_ascii_whitespace().any(standby));
         }
         let excused = match op {
             DmOp::Query => true,

@@ -98,7 +98,7 @@ struct Known {
     gone_since: Option<Instant>,
     /// Its size when it was probed; 0: it was not, or had none.
     sectors: u64,
-    /// The last message of udev about it.
+    /// The last message of udev about it, or list that has it.
     told: u64,
     /// When the newest good check that was taken had been ordered.
     good: Option<u64>,
@@ -113,7 +113,7 @@ const LONG: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
     Check { name: String, devt: DevT, of_state: bool },
-    Probe { name: String },
+    Probe { name: String, since: Instant },
     Dm { wwid: String, taken: Option<String>, since: Instant, reads: bool },
     Enumerate,
     Config,
@@ -148,6 +148,8 @@ pub struct Watch {
     pub orders: u64,
     /// Standby paths reinstated once more.
     pub relapses: u64,
+    /// Tables with standby paths that were ordered.
+    pub regroups: u64,
     pub last_order: String,
     pub ticks: u64,
     pub checks: u64,
@@ -201,11 +203,12 @@ impl Watch {
                 for disk in &found.disks {
                     if let Some(known) = self.paths.get_mut(disk.as_str()) {
                         known.gone_since = None;
+                        known.told = self.step; // a list has each disk looked at anew
                     }
                 }
             }
             Event::Probed { token, probe } => {
-                let Some((ordered, Asked::Probe { name })) = self.take(*token) else { return };
+                let Some((ordered, Asked::Probe { name, .. })) = self.take(*token) else { return };
                 let known = self.paths.entry(name).or_default();
                 if ordered < known.told {
                     return; // what was said since is newer, and the daemon may go by it
@@ -311,6 +314,12 @@ impl Watch {
             _ => false,
         };
         self.asked.values().any(|(_, asked)| held(asked))
+    }
+
+    /// Is a probe of this disk under way that takes its time? What has become of the disk is not known then.
+    fn is_unread(&self, now: Instant, disk: &str) -> bool {
+        let unread = |asked: &Asked| matches!(asked, Asked::Probe { name, since } if name == disk && now.saturating_since(*since) > LONG);
+        self.asked.values().any(|(_, asked)| unread(asked))
     }
 
     /// Is a map on its way to this name?

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use libmp::show::view::{DaemonState, View};
+use libmp::show::view::{DaemonState, PathView, View};
 
 use super::{Violation, Watch};
 use crate::world::World;
@@ -18,10 +18,12 @@ impl Watch {
                 known.usable_unmapped_since = None;
             }
         }
-        let names_lost: Vec<bool> =
-            view.paths.iter().map(|path| self.is_name_lost(world, path.wwid.as_str())).collect();
+        let held_up = |path: &PathView| {
+            self.is_name_lost(world, path.wwid.as_str()) || self.is_unread(now, path.name.as_str())
+        };
+        let held_up: Vec<bool> = view.paths.iter().map(held_up).collect();
         let working = matches!(view.daemon, DaemonState::Idle | DaemonState::Running);
-        for (path, name_lost) in view.paths.iter().zip(names_lost) {
+        for (path, held_up) in view.paths.iter().zip(held_up) {
             let usable = path.check_state.is_usable();
             let known = self.paths.entry(path.name.as_str().to_owned()).or_default();
             if usable && !known.has_evidence() {
@@ -35,7 +37,7 @@ impl Watch {
                 }
             }
             let away = self.away.contains(path.wwid.as_str());
-            let lost = usable && working && path.map.is_none() && !path.excluded && !away && !name_lost
+            let lost = usable && working && path.map.is_none() && !path.excluded && !away && !held_up
                 // Without a WWID it is nobody's: excluded, and `explain` says why.
                 && !path.wwid.as_str().is_empty();
             if !lost {
