@@ -1,6 +1,9 @@
 # shellcheck shell=bash
-# Storage for scripts that run in the guest: scsi_debug hosts, and an iSCSI target (LIO) with its initiator.
-# Sourced by lib.sh.
+# Storage for scripts that run in the guest: scsi_debug hosts, and an iSCSI target (LIO) with its initiator. Disks of arrays
+# that are made up are in array.sh, which this file brings along. Sourced by lib.sh.
+
+# shellcheck source=tests/vm/array.sh
+. "$vm/array.sh"
 
 # --- scsi_debug: HOSTS hosts that all show the same LUNS disks
 
@@ -195,6 +198,7 @@ san_iscsi_down() {
 }
 
 san_down() {
+    array_down
     san_iscsi_down
     if [ -d /sys/module/scsi_debug ]; then
         poll 20 rmmod scsi_debug || fail "storage goes" "scsi_debug is in use: $(rmmod scsi_debug 2>&1)"

@@ -2,11 +2,15 @@
 
 pub mod answered;
 pub mod ask;
+#[cfg(test)]
+mod captured;
 pub(crate) mod clariion;
 pub mod command;
 pub mod detect;
 mod directio;
 mod hp_sw;
+#[cfg(test)]
+pub(crate) mod mutated;
 pub mod pages;
 pub(crate) mod rdac;
 mod readsector0;

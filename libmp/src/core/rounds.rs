@@ -223,6 +223,7 @@ mod tests {
     use crate::check::ask::NvmeReply;
     use crate::check::ask::{good, refused};
     use crate::check::clariion::tests::page;
+    use crate::check::mutated::any_page;
     use crate::config::settings::Checker;
     use crate::config::{Config, Source};
     use crate::core::path::{Path, PathId, device_id};
@@ -464,7 +465,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_answer_panics_or_is_asked_for_without_end(
-            data in prop::collection::vec(any::<u8>(), 0..260),
+            data in prop_oneof![prop::collection::vec(any::<u8>(), 0..260), any_page()],
             sense in prop::collection::vec(any::<u8>(), 0..40),
             (status, host_status) in prop::sample::select(vec![(0, 0), (0, 0), (2, 0), (0x18, 0), (0, 3)]),
             right_page in any::<bool>(),
