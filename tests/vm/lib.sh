@@ -16,6 +16,8 @@ verdicts=${verdicts:-/run/verdicts}
 
 # shellcheck source=tests/vm/san.sh
 . "$vm/san.sh"
+# shellcheck source=tests/vm/fc.sh
+. "$vm/fc.sh"
 
 # --- verdicts: a line each, counted in a file so that subshells count too
 
