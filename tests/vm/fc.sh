@@ -6,7 +6,7 @@ fc_config=/sys/kernel/config/target/fc
 fc_initiators='1 2' fc_targets='3 4'
 
 # The kernel makes a port's names of its interface's address: 2:0:0:0:0:N.
-fc_wwpn() { echo "200002000000000$1"; }
+fc_wwpn() { printf %s "200002000000000$1"; }
 fc_wwnn() { echo "100002000000000$1"; }
 
 fc_port_up() { # NUMBER: an interface on the bridge; FCoE begins with fc_port_on
@@ -51,10 +51,12 @@ san_fc_up() {
     udevadm settle --timeout=30
 }
 
+fc_attribute() { read -r REPLY <"$1"; } 2>/dev/null # FILE: no process is started
+
 fc_host() { # NUMBER: hostN of the port
     local dir
     for dir in /sys/class/fc_host/host*; do
-        [ "$(cat "$dir/port_name" 2>/dev/null)" != "0x$(fc_wwpn "$1")" ] || { echo "${dir##*/}"; return; }
+        fc_attribute "$dir/port_name" && [ "$REPLY" = "0x$(fc_wwpn "$1")" ] && echo "${dir##*/}" && return
     done
     return 1
 }
@@ -62,12 +64,12 @@ fc_host() { # NUMBER: hostN of the port
 fc_rport() { # INITIATOR TARGET: the remote port's folder
     local dir host; host=$(fc_host "$1") || return
     for dir in /sys/class/fc_remote_ports/rport-"${host#host}":*; do
-        [ "$(cat "$dir/port_name" 2>/dev/null)" != "0x$(fc_wwpn "$2")" ] || { echo "$dir"; return; }
+        fc_attribute "$dir/port_name" && [ "$REPLY" = "0x$(fc_wwpn "$2")" ] && echo "$dir" && return
     done
     return 1
 }
 
-fc_rport_is() { cat "$(fc_rport "$1" "$2")/$3"; } # INITIATOR TARGET ATTRIBUTE
+fc_rport_is() { fc_attribute "$(fc_rport "$1" "$2")/$3" && echo "$REPLY"; } # INITIATOR TARGET ATTRIBUTE
 
 fc_disk() { # INITIATOR TARGET: its name
     local dir; dir=$(fc_rport "$1" "$2") || return

@@ -287,6 +287,16 @@ map_paths() { # how many paths the kernel's table of the map has
     echo $slaves
 }
 
+table_groups() { # MAP: its groups in the kernel's table, a line each: the numbers of their paths
+    local word group=''
+    for word in $(dmsetup table "$1") end; do
+        case $word in
+        round-robin | service-time | queue-length | end) [ -z "$group" ] || echo "${group# }"; group='' ;;
+        *:*) group+=" $word" ;;
+        esac
+    done
+}
+
 map_wwids() { # the WWIDs of the map's paths, each once
     local dir
     for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do san_wwid "${dir##*/}"; done | sort -u
