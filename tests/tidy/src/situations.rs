@@ -16,7 +16,6 @@ pub const COUNT: u32 = 22;
 /// Those that no real kernel shows here, and why.
 const NOT_SHOWN: &[(u32, &str)] = &[
     (5, "no disk of the lab changes its WWID while it answers"),
-    (6, "udev's properties would have to be late"),
     (10, "reservations are not supported yet"),
     (19, "no device of the lab sends what is fuzzed"),
 ];
