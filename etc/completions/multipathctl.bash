@@ -111,7 +111,10 @@ _multipathctl() {
         *) words+=("$word") ;;
         esac
     done < <(_multipathctl_next | sort -u)
-    mapfile -t COMPREPLY < <(compgen -W "${words[*]}" -- "$current")
+    # A name may have anything in it, and is no shell's code: compgen -W would run it.
+    for word in "${words[@]}"; do
+        [[ $word != "$current"* ]] || COMPREPLY+=("$(printf %q "$word")")
+    done
 }
 
 complete -F _multipathctl multipathctl multipathd multipathc

@@ -16,6 +16,8 @@ verdicts=${verdicts:-/run/verdicts}
 
 # shellcheck source=tests/vm/san.sh
 . "$vm/san.sh"
+# shellcheck source=tests/vm/fc.sh
+. "$vm/fc.sh"
 
 # --- verdicts: a line each, counted in a file so that subshells count too
 
@@ -283,6 +285,16 @@ map_paths() { # how many paths the kernel's table of the map has
         [ -e "$dir" ] && slaves=$((slaves + 1))
     done
     echo $slaves
+}
+
+table_groups() { # MAP: its groups in the kernel's table, a line each: the numbers of their paths
+    local word group=''
+    for word in $(dmsetup table "$1") end; do
+        case $word in
+        round-robin | service-time | queue-length | end) [ -z "$group" ] || echo "${group# }"; group='' ;;
+        *:*) group+=" $word" ;;
+        esac
+    done
 }
 
 map_wwids() { # the WWIDs of the map's paths, each once

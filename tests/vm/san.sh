@@ -199,6 +199,7 @@ san_iscsi_down() {
 
 san_down() {
     array_down
+    fc_down
     san_iscsi_down
     if [ -d /sys/module/scsi_debug ]; then
         poll 20 rmmod scsi_debug || fail "storage goes" "scsi_debug is in use: $(rmmod scsi_debug 2>&1)"

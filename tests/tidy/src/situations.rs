@@ -15,8 +15,6 @@ pub const COUNT: u32 = 22;
 
 /// Those that no real kernel shows here, and why.
 const NOT_SHOWN: &[(u32, &str)] = &[
-    (6, "udev's properties would have to be late"),
-    (7, "there is no Fibre Channel host"),
     (10, "reservations are not supported yet"),
     (19, "no device of the lab sends what is fuzzed"),
 ];

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Every column that `show paths format` has in Debian's daemon, as it shows it and as ours does for the same disks:
-# scsi_debug with target port groups, iSCSI, NVMe over TCP. Where ours is another, `differs` says why; a reason that is
+# scsi_debug with target port groups, iSCSI, Fibre Channel, NVMe over TCP. Where ours is another, `differs` says why; a reason that is
 # not needed any more is a failure, too.
 # shellcheck disable=SC2034
 for_reference=no # it is what is compared with
@@ -12,12 +12,14 @@ volatile='C'
 differs='
 s debug|later releases show the revision
 s iscsi|later releases show the revision
+s fc|later releases show the revision
 s nvme|later releases show the revision, and blanks that fill a field up are not shown
 '
 
 scenario() {
     san_scsi_debug 2 1 inq_vendor=3PARdata inq_product=VV || return
     san_iscsi_up || { fail 'iSCSI' "$(dmesg | tail -n 5)"; return; }
+    san_fc_up || return
     # shellcheck source=tests/vm/nvme-target.sh
     . "$vm/nvme-target.sh"
     modprobe nvme_core multipath=N
@@ -32,21 +34,21 @@ scenario() {
 both_daemons() {
     printf 'defaults {\n\tfind_multipaths greedy\n\tpolling_interval 1\n\tmax_polling_interval 1\n}\nblacklist {\n\t%s\n}\n' \
         'devnode "^(sda|loop.*)$"' | conf
-    wait_for 'disks of three kinds' 20 is 6 disks
+    wait_for 'disks of four kinds' 20 is 10 disks
     reference_start || return
-    wait_for 'three maps, the reference' 30 is 3 maps_count
-    wait_for 'its paths are checked' 20 is 6 ready "$vm/guest/reference-ctl"
+    wait_for 'four maps, the reference' 30 is 4 maps_count
+    wait_for 'its paths are checked' 20 is 10 ready "$vm/guest/reference-ctl"
     columns "$vm/guest/reference-ctl" reference
     reference_stop
     poll 20 remove_maps
     udevadm settle --timeout=30
     rm -rf /etc/multipath /run/multipath; mkdir -p /etc/multipath
     daemon_start || return
-    wait_for 'three maps, ours' 30 is 3 maps_count
-    wait_for 'our paths are checked' 20 is 6 ready "$MPCTL"
+    wait_for 'four maps, ours' 30 is 4 maps_count
+    wait_for 'our paths are checked' 20 is 10 ready "$MPCTL"
     wait_for 'and are all rated' 20 rated
     columns "$MPCTL" ours
-    expect_eq 'six paths' "$(wc -l </run/columns.reference/d)" 6
+    expect_eq 'ten paths' "$(wc -l </run/columns.reference/d)" 10
     compare
 }
 
@@ -75,9 +77,9 @@ reason() { # LETTER KIND
     awk -F'|' -v which="$1 $2" '$1 == which { print $2; found = 1 } END { exit !found }' <<<"$differs"
 }
 
-kinds() { # scsi_debug, iscsi and nvme: the disks of each, as a regular expression
-    printf 'debug ^(%s)\\|\niscsi ^(%s|%s)\\|\nnvme ^nvme\n' "$(debug_disks | paste -sd'|')" \
-        "$(iscsi_disk 192.168.2.200)" "$(iscsi_disk 192.168.2.201)"
+kinds() { # scsi_debug, iscsi, fc and nvme: the disks of each, as a regular expression
+    printf 'debug ^(%s)\\|\niscsi ^(%s|%s)\\|\nfc ^(%s)\\|\nnvme ^nvme\n' "$(debug_disks | paste -sd'|')" \
+        "$(iscsi_disk 192.168.2.200)" "$(iscsi_disk 192.168.2.201)" "$(fc_disks | paste -sd'|')"
 }
 
 compare() {
