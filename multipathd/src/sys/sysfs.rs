@@ -125,9 +125,9 @@ pub fn attribute(name: &PathName, attribute: &str) -> Option<String> {
 pub struct Attribute(fs::File);
 
 impl Attribute {
-    /// Opens it; `None` where it can't be.
-    pub fn open(name: &PathName, attribute: &str) -> Option<Self> {
-        fs::File::open(block_dir(name).ok()?.join(attribute)).ok().map(Self)
+    /// Opens that of the block device with this number, whatever its name is; `None` where it can't be.
+    pub fn open(devt: DevT, attribute: &str) -> Option<Self> {
+        fs::File::open(format!("/sys/dev/block/{devt}/{attribute}")).ok().map(Self)
     }
 
     /// Its value now, trimmed; an error where its device is gone.
