@@ -15,8 +15,8 @@ use crate::sys::block::{self, Purpose};
 use crate::sys::buffer::Buffer;
 use crate::sys::lane::{Closing, Lane};
 use crate::sys::nvme;
-use crate::sys::scsi::{self, Command, Generic};
-use crate::sys::sysfs::{self, Attribute};
+use crate::sys::scsi::{self, Command, Generic, Sent};
+use crate::sys::sysfs::Attribute;
 use crate::sys::uring::Ring;
 
 /// Checks paths, and keeps open what it needs for that.
@@ -181,9 +181,10 @@ impl Checks {
     }
 
     async fn scsi(&self, path: &Arc<OpenPath>, command: Command) -> Result<ScsiReply, Errno> {
-        match self.generic(path).await {
-            Some(generic) => generic.execute(&command).await,
-            None => self.on_node(path, move |disk| scsi::execute_blocking(disk, &command)).await,
+        match self.generic(path, &command).await {
+            (Some(generic), Some(sent)) => generic.answer_to(sent).await,
+            (Some(generic), None) => generic.execute(&command).await,
+            (None, _) => self.on_node(path, move |disk| scsi::execute_blocking(disk, &command)).await,
         }
     }
 
@@ -202,13 +203,25 @@ impl Checks {
         blocking(move || call(&node)).await
     }
 
-    async fn generic(&self, path: &Arc<OpenPath>) -> Option<Arc<Generic>> {
-        let devt = path.devt;
-        let open = || async move {
-            let file = self.lane.run(move || Ok(scsi::open_generic(devt))).await.ok()??;
-            Generic::new(file, &self.lane).map(Arc::new).ok()
+    /// The generic device; it is opened for the first command, which is sent at once.
+    async fn generic(&self, path: &Arc<OpenPath>, command: &Command) -> (Option<Arc<Generic>>, Option<Sent>) {
+        let mut sent = None;
+        let first_sent = &mut sent;
+        let open = move || async move {
+            let (devt, lane, first) = (path.devt, self.lane.clone(), command.clone());
+            let open = move || {
+                let generic = scsi::open_generic(devt).and_then(|file| Generic::new(file, &lane).ok());
+                Ok(generic.map(|generic| {
+                    let sent = generic.send(&first);
+                    (Arc::new(generic), sent)
+                }))
+            };
+            let (generic, first) = self.lane.run(open).await.ok().flatten()?;
+            *first_sent = Some(first);
+            Some(generic)
         };
-        path.generic.get_or_init(open).await.clone()
+        let generic = path.generic.get_or_init(open).await.clone();
+        (generic, sent)
     }
 
     async fn direct_read(&self, path: &Arc<OpenPath>) -> Result<usize, Errno> {
@@ -232,12 +245,10 @@ impl Checks {
 
 impl OpenPath {
     fn new(name: PathName, devt: DevT) -> Self {
-        let is_this = sysfs::attribute(&name, "dev").and_then(|dev| dev.parse().ok()) == Some(devt);
-        let state = if is_this { Attribute::open(&name, "device/state") } else { None };
         Self {
             name,
             devt,
-            state,
+            state: Attribute::open(devt, "device/state"),
             access_state: OnceLock::new(),
             preferred_path: OnceLock::new(),
             generic: OnceCell::new(),
@@ -249,7 +260,7 @@ impl OpenPath {
     /// An attribute that each check wants, opened by the first.
     fn read_again(&self, kept: &OnceLock<Attribute>, attribute: &str) -> Option<String> {
         if kept.get().is_none() {
-            let _ = kept.set(Attribute::open(&self.name, attribute)?);
+            let _ = kept.set(Attribute::open(self.devt, attribute)?);
         }
         kept.get()?.read().ok()
     }

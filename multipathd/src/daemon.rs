@@ -35,6 +35,9 @@ use crate::sys::{errno_of, now, process};
 
 /// Events that are handled before effects are carried out.
 const BATCH: usize = 256;
+/// So many of them, which have all come already, are taken to come at one time: not every clock is read without a call to the
+/// kernel.
+const OF_ONE_TIME: usize = 16;
 /// Threads of the pool: as many as calls may be stuck. Each takes a few pages.
 const THREADS_MAX: usize = 4096;
 const THREAD_STACK: usize = 128 << 10;
@@ -73,7 +76,9 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     let runtime = runtime()?;
     let ours = listening.ours().to_vec();
     let core = Core::new(CoreInit { pid: std::process::id(), resident: true });
-    let result = runtime.block_on(serve(core, mapper, listening, options));
+    // As a task: what wakes the future that the runtime itself runs is a call to the kernel each time.
+    let served = runtime.block_on(async { tokio::spawn(serve(core, mapper, listening, options)).await });
+    let result = served.unwrap_or_else(|died| std::panic::resume_unwind(died.into_panic()));
     Listening::remove(&ours);
     pid_file.remove();
     log::flush(LAST_WORDS);
@@ -127,25 +132,31 @@ struct Loop {
 impl Loop {
     async fn run(mut self, mut received: UnboundedReceiver<Event>) {
         let mut watchdog = Watchdog::new();
-        let mut timer = pin!(sleep_until(TokioInstant::now()));
+        // One clock, the core's time and the runtime's.
+        let (start, began) = (now(), TokioInstant::now());
+        let mut timer = pin!(sleep_until(began));
         let mut armed = None;
-        self.core.start(now(), &mut self.out);
+        self.core.start(start, &mut self.out);
         while self.carry_out().is_continue() {
             let deadline = self.core.next_deadline();
             if deadline != armed {
                 armed = deadline;
                 if let Some(deadline) = deadline {
-                    timer.as_mut().reset(TokioInstant::now() + (deadline - now()));
+                    timer.as_mut().reset(began + (deadline - start));
                 }
             }
             tokio::select! {
                 Some(event) = received.recv() => {
-                    self.core.handle(now(), event, &mut self.out);
-                    for _ in 1..BATCH {
+                    let mut time = now();
+                    self.core.handle(time, event, &mut self.out);
+                    for count in 1..BATCH {
                         let Ok(event) = received.try_recv() else { break };
-                        self.core.handle(now(), event, &mut self.out);
+                        if count % OF_ONE_TIME == 0 {
+                            time = now();
+                        }
+                        self.core.handle(time, event, &mut self.out);
                     }
-                    if armed.is_some_and(|deadline| deadline <= now()) {
+                    if armed.is_some_and(|deadline| deadline <= time) {
                         self.tick(&mut armed);
                     }
                 }
@@ -199,7 +210,7 @@ impl Supervisor {
         match notice {
             Notice::Configured { .. } => {
                 let status = notice.to_string();
-                self.lane.push(Box::new(move || drop(sd_notify::notify(&[NotifyState::Status(&status)]))));
+                self.lane.push(move || drop(sd_notify::notify(&[NotifyState::Status(&status)])));
             }
             Notice::Stopping => self.send(NotifyState::Stopping),
             _ => {}
@@ -207,7 +218,7 @@ impl Supervisor {
     }
 
     fn send(&self, state: NotifyState<'static>) {
-        self.lane.push(Box::new(move || drop(sd_notify::notify(&[state]))));
+        self.lane.push(move || drop(sd_notify::notify(&[state])));
     }
 }
 

@@ -78,7 +78,7 @@ impl Executor {
             token,
             loaded: Box::new(reading::parse(files.read(), options.new_devices)),
         };
-        self.work.push(self.promise(None).kept_by(config));
+        self.promise(None).kept_by(&self.work, config);
     }
 
     /// Of everything at once: on a thread of its own, as nothing else shall wait for it.
@@ -95,13 +95,13 @@ impl Executor {
         let mapper = self.mapper.clone();
         let enumerated =
             move || Event::Enumerated { token, found: Box::new(reading::enumerate(Some(&*mapper))) };
-        self.work.push(self.promise(None).kept_by(enumerated));
+        self.promise(None).kept_by(&self.work, enumerated);
     }
 
     fn probe(&self, token: Token, name: PathName) {
         let failed = Event::Probed { token, probe: Err(Errno::EIO) };
         let probed = move || Event::Probed { token, probe: sysfs::probe(&name).map(Box::new) };
-        self.work.push(self.promise(Some(failed)).kept_by(probed));
+        self.promise(Some(failed)).kept_by(&self.work, probed);
     }
 
     fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
@@ -122,7 +122,7 @@ impl Executor {
         let failed =
             Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
         let done = move || Event::DmDone { token, done: Box::new(mapper.perform(&uuid_of(&wwid), &op)) };
-        self.maps.push(self.promise(Some(failed)).kept_by(done));
+        self.promise(Some(failed)).kept_by(&self.maps, done);
     }
 
     fn sysfs_write(&self, token: Token, disk: (PathName, DevT), attribute: &'static str, value: String) {
@@ -131,13 +131,13 @@ impl Executor {
             let result = sysfs::write(&disk.0, Some(disk.1), attribute, &value);
             Event::SysfsWritten { token, result }
         };
-        self.work.push(self.promise(Some(failed)).kept_by(written));
+        self.promise(Some(failed)).kept_by(&self.work, written);
     }
 
     fn read_native(&self, token: Token) {
         let failed = Event::NativeRead { token, spaces: None };
         let read = move || Event::NativeRead { token, spaces: Some(native::namespaces()) };
-        self.work.push(self.promise(Some(failed)).kept_by(read));
+        self.promise(Some(failed)).kept_by(&self.work, read);
     }
 
     fn save(&self, token: Token, file: StateFile, text: String) {
@@ -147,7 +147,7 @@ impl Executor {
         }
         let (files, order) = (self.files.clone(), self.files.order());
         let saved = move || Event::Saved { token, result: files.save(order, file, &text) };
-        self.work.push(promise.kept_by(saved));
+        promise.kept_by(&self.work, saved);
     }
 
     fn mark(&self, token: Token, wwid: Wwid, failed: bool) {
@@ -156,7 +156,7 @@ impl Executor {
             let result = claims::mark(&wwid, failed).map_err(|error| error.to_string());
             Event::Saved { token, result }
         };
-        self.work.push(promise.kept_by(marked));
+        promise.kept_by(&self.work, marked);
     }
 
     fn promise(&self, otherwise: Option<Event>) -> Promise {
@@ -177,8 +177,8 @@ impl Promise {
         let _ = self.events.send(answer);
     }
 
-    fn kept_by(self, call: impl FnOnce() -> Event + Send + 'static) -> Box<dyn FnOnce() + Send> {
-        Box::new(move || self.keep(call()))
+    fn kept_by(self, lane: &Lane, call: impl FnOnce() -> Event + Send + 'static) {
+        lane.push_for(call, move |answer| self.keep(answer));
     }
 }
 

@@ -3,6 +3,7 @@
 //! Needs root, udevd, dm-multipath and two hosts of scsi_debug that show the same LUNs: the guest of
 //! `tests/vm` has them, and runs this by `multipathd/tests/adapters.sh`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::future::Future;
 use std::os::unix::fs::FileTypeExt;
@@ -49,6 +50,7 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     one_poll_tells_of_every_maps_events,
     read_only_maps_and_access_rights,
     a_probe_reads_what_sysfs_and_udev_know,
+    a_probe_says_what_libudev_and_the_attributes_say,
     checks_bring_back_what_the_device_says,
     parameters_go_out_with_a_command,
     a_device_that_does_not_run_is_not_asked,
@@ -445,6 +447,42 @@ fn a_probe_reads_what_sysfs_and_udev_know() {
     assert!(probe.syspath.starts_with("/devices/") && probe.sectors > 0 && probe.timeout_s.is_some());
     assert!(probe.udev_initialized);
     assert!(probe.properties.contains_key("ID_SERIAL"), "{:?}", probe.properties);
+}
+
+fn a_probe_says_what_libudev_and_the_attributes_say() {
+    udev_settle();
+    let sorted = |list: &str| {
+        let mut words: Vec<String> = list.split([' ', ':']).map(str::to_owned).collect();
+        words.sort();
+        words
+    };
+    let mut scsi = 0;
+    for name in sysfs::disks().expect("sysfs") {
+        let dir = Path::new("/sys/block").join(name.as_str());
+        let (probe, device) =
+            (sysfs::probe(&name).expect("probed"), udev::Device::from_syspath(&dir).expect("there"));
+        assert_eq!(probe.udev_initialized, device.is_initialized(), "{name}");
+        let text = |text: &std::ffi::OsStr| text.to_string_lossy().into_owned();
+        let said: BTreeMap<String, String> =
+            device.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect();
+        let keys = |properties: &BTreeMap<String, String>| properties.keys().cloned().collect::<Vec<_>>();
+        assert_eq!(keys(&probe.properties), keys(&said), "{name}");
+        for (key, value) in said {
+            // Lists have no order.
+            assert_eq!(sorted(&probe.properties[&key]), sorted(&value), "{name}: {key}");
+        }
+        assert_eq!(Some(probe.devt.to_string()), sysfs::attribute(&name, "dev"));
+        if probe.hctl.is_some() {
+            scsi += 1;
+            for (attribute, field) in
+                [("vendor", &probe.vendor), ("model", &probe.model), ("rev", &probe.revision)]
+            {
+                let there = fs::read(dir.join("device").join(attribute)).expect("read");
+                assert_eq!(there.strip_suffix(b"\n").expect("a line"), field, "{name}: {attribute}");
+            }
+        }
+    }
+    assert!(scsi > 1, "no SCSI disks to compare");
 }
 
 fn udev_tells_of_disks_and_of_what_it_lost() {

@@ -48,7 +48,7 @@ pub struct RawProbe {
     pub vpd83: Vec<u8>,
     /// `device/inquiry`: standard INQUIRY data.
     pub inquiry: Vec<u8>,
-    /// `/sys/block/NAME/wwid` (NVMe) or `device/wwid`.
+    /// `/sys/block/NAME/wwid` (NVMe) or `device/wwid`; not read of a SCSI disk, whose pages say who it is.
     pub wwid_attr: Option<String>,
     /// `device/dh_state`: name of the attached hardware handler, `detached`.
     pub dh_state: Option<String>,

@@ -21,7 +21,12 @@ const STUCK_AFTER: Duration = Duration::from_millis(10);
 const IDLE_MAX: Duration = Duration::from_secs(30);
 const STACK: usize = 128 << 10;
 
-type Job = Box<dyn FnOnce() + Send>;
+/// Of results that come while more is to be done, so many are kept and given together: each wakes the loop's thread.
+const RESULTS_MAX: usize = 16;
+
+/// What a call ends with: who waits is given its result.
+type Giving = Box<dyn FnOnce() + Send>;
+type Job = Box<dyn FnOnce() -> Option<Giving> + Send>;
 
 /// A queue of calls that may block.
 #[derive(Clone)]
@@ -51,6 +56,8 @@ struct State {
     spares: usize,
     /// The generations that spare workers were called to be.
     calls: VecDeque<u64>,
+    /// Results that nobody has been given yet. Somebody watches then, as the worker may hang in its next call.
+    results: Vec<Giving>,
 }
 
 impl Lane {
@@ -72,12 +79,31 @@ impl Lane {
         F: FnOnce() -> Result<T, Errno> + Send + 'static,
     {
         let (done, result) = oneshot::channel();
-        self.push(Box::new(move || drop(done.send(call()))));
+        self.push_for(call, move |outcome| drop(done.send(outcome)));
         result.await.unwrap_or(Err(Errno::EIO))
     }
 
     /// Runs a call that nobody waits for.
-    pub fn push(&self, job: Box<dyn FnOnce() + Send>) {
+    pub fn push(&self, job: impl FnOnce() + Send + 'static) {
+        self.queue(Box::new(move || {
+            job();
+            None
+        }));
+    }
+
+    /// Runs a call and gives its result, together with those of others where more calls wait.
+    pub fn push_for<T: Send + 'static>(
+        &self,
+        call: impl FnOnce() -> T + Send + 'static,
+        give: impl FnOnce(T) + Send + 'static,
+    ) {
+        self.queue(Box::new(move || {
+            let result = call();
+            Some(Box::new(move || give(result)))
+        }));
+    }
+
+    fn queue(&self, job: Job) {
         let mut state = self.lock();
         state.jobs.push_back(job);
         let taken_up = if !state.served {
@@ -127,16 +153,20 @@ impl Lane {
     }
 
     fn work(&self, generation: u64) {
-        while let Some(job) = self.next_job(generation) {
+        let mut result = None;
+        while let Some(job) = self.next_job(generation, result.take()) {
             // A panic ends one job, not the worker: the queue would stay without one.
-            if std::panic::catch_unwind(std::panic::AssertUnwindSafe(job)).is_err() {
+            let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(job));
+            if done.is_err() {
                 tracing::error!("a blocking call panicked");
             }
+            result = done.ok().flatten();
         }
     }
 
-    /// Waits for it; `None` where the worker is to leave.
-    fn next_job(&self, generation: u64) -> Option<Job> {
+    /// Waits for it; `None` where the worker is to leave. The result of the last one is given now or soon.
+    fn next_job(&self, generation: u64, result: Option<Giving>) -> Option<Job> {
+        self.keep_or_give(generation, result);
         let mut state = self.lock();
         if state.jobs.is_empty() && state.generation == generation {
             state.idle = true;
@@ -152,6 +182,18 @@ impl Lane {
         state.served = job.is_some();
         state.taken += u64::from(job.is_some());
         job
+    }
+
+    fn keep_or_give(&self, generation: u64, result: Option<Giving>) {
+        let mut state = self.lock();
+        state.results.extend(result);
+        let more = state.generation == generation && state.watched && !state.jobs.is_empty();
+        if more && state.results.len() < RESULTS_MAX {
+            return;
+        }
+        let results = std::mem::take(&mut state.results);
+        drop(state);
+        give(results);
     }
 
     /// What a worker that has no queue any more is called for; `None` where it is to leave.
@@ -174,18 +216,28 @@ impl Lane {
         let mut seen = self.lock().taken;
         loop {
             tokio::time::sleep(STUCK_AFTER).await;
-            let mut state = self.lock();
-            if state.jobs.is_empty() {
-                state.watched = false;
+            let (results, over) = {
+                let mut state = self.lock();
+                state.watched = !state.jobs.is_empty();
+                if state.watched && state.taken == seen {
+                    state.generation += 1;
+                    state.idle = false;
+                    self.take_on(&mut state);
+                }
+                seen = state.taken;
+                (std::mem::take(&mut state.results), !state.watched)
+            };
+            give(results);
+            if over {
                 return;
             }
-            if state.taken == seen {
-                state.generation += 1;
-                state.idle = false;
-                self.take_on(&mut state);
-            }
-            seen = state.taken;
         }
+    }
+}
+
+fn give(results: Vec<Giving>) {
+    for giving in results {
+        giving();
     }
 }
 
@@ -213,7 +265,7 @@ impl<T: Send> Deref for Closing<T> {
 impl<T: Send> Drop for Closing<T> {
     fn drop(&mut self) {
         let open = self.open.take();
-        self.lane.push(Box::new(move || drop(open)));
+        self.lane.push(move || drop(open));
     }
 }
 
@@ -232,9 +284,9 @@ mod tests {
         let (release, wait) = mpsc::channel::<()>();
         runtime().block_on(async {
             let lane = Lane::new();
-            lane.push(Box::new(move || {
+            lane.push(move || {
                 let _ = wait.recv();
-            }));
+            });
             let answers = (0..50).map(|n| lane.run(move || Ok(n))).collect::<Vec<_>>();
             let mut sum = 0;
             for answer in answers {
@@ -249,6 +301,51 @@ mod tests {
     }
 
     #[test]
+    fn a_result_does_not_wait_for_a_call_that_hangs() {
+        let (release, wait) = mpsc::channel::<()>();
+        let (go, gone) = mpsc::channel::<()>();
+        runtime().block_on(async {
+            let lane = Lane::new();
+            lane.push(move || {
+                let _ = gone.recv();
+            });
+            let asking = lane.clone();
+            let first = tokio::spawn(async move { asking.run(|| Ok(1)).await });
+            tokio::task::yield_now().await; // the second comes behind the first
+            lane.push(move || {
+                let _ = wait.recv();
+            });
+            go.send(()).expect("the lane listens");
+            assert_eq!(first.await.expect("it ends"), Ok(1));
+            drop(release);
+        });
+    }
+
+    #[test]
+    fn results_that_come_close_together_are_given_together() {
+        let (go, gone) = mpsc::channel::<()>();
+        runtime().block_on(async {
+            let lane = Lane::new();
+            lane.push(move || {
+                let _ = gone.recv();
+            });
+            let (given, results) = mpsc::channel();
+            for n in 0..RESULTS_MAX {
+                let (looking, given) = (lane.clone(), given.clone());
+                let held = move || looking.lock().results.len();
+                lane.push_for(held, move |held| {
+                    let _ = given.send((n, held));
+                });
+            }
+            go.send(()).expect("the lane listens");
+            drop(given);
+            let results: Vec<_> = results.iter().collect();
+            // The runtime's thread is here: nobody gave a result before its time.
+            assert_eq!(results, (0..RESULTS_MAX).map(|n| (n, n)).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
     fn quick_calls_share_one_thread() {
         let threads = Arc::new(Mutex::new(std::collections::HashSet::new()));
         let ran = Arc::new(AtomicUsize::new(0));
@@ -256,10 +353,10 @@ mod tests {
             let lane = Lane::new();
             for _ in 0..200 {
                 let (threads, ran) = (threads.clone(), ran.clone());
-                lane.push(Box::new(move || {
+                lane.push(move || {
                     threads.lock().expect("lock").insert(thread::current().id());
                     ran.fetch_add(1, Ordering::SeqCst);
-                }));
+                });
             }
             while ran.load(Ordering::SeqCst) < 200 {
                 lane.run(|| Ok(())).await.expect("no error");

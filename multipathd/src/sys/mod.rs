@@ -6,6 +6,7 @@
 pub mod block;
 pub mod buffer;
 pub mod claims;
+pub mod database;
 pub mod dm;
 pub mod fabric;
 pub mod files;

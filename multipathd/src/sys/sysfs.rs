@@ -9,18 +9,20 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::{Component, Path, PathBuf};
 
-use libmp::identify::RawProbe;
 use libmp::identify::protocol::attr;
+use libmp::identify::{Bus, RawProbe};
 use libmp::types::{DevT, Errno, Hctl, PathName};
 use nix::fcntl::{self, OFlag};
 use nix::sys::stat::Mode;
 
-use super::errno_of;
+use super::{database, errno_of};
 
 const BLOCK: &str = "/sys/block";
 /// More than any attribute: they are a page, binary ones may be longer.
 const ATTRIBUTE_MAX: usize = 64 << 10;
 const PAGE: usize = 4096;
+/// Standard INQUIRY data has at least so many bytes (SPC-4 6.4.2); of less, the kernel makes up the rest for its attributes.
+const INQUIRY_MIN: usize = 36;
 
 /// Kernel names of all block disks, sorted.
 pub fn disks() -> Result<Vec<PathName>, Errno> {
@@ -33,16 +35,10 @@ pub fn disks() -> Result<Vec<PathName>, Errno> {
     Ok(names)
 }
 
-#[cfg(feature = "udev")]
 /// Everything of a path that can be had without asking it.
 pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
     let mut probe = attributes(name)?;
-    if let Ok(udev) =
-        udev::Device::from_syspath(&Path::new("/sys").join(probe.syspath.trim_start_matches('/')))
-    {
-        probe.udev_initialized = udev.is_initialized();
-        probe.properties = owned(udev.properties());
-    }
+    probe.udev_initialized = database::add(probe.devt, &mut probe.properties);
     Ok(probe)
 }
 
@@ -50,25 +46,35 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
 pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
     let block = Dir::open(&real);
-    let device = Dir::open(&real.join("device"));
+    let device = block.dir("device");
     // Where the bus is known, what only others have is not looked for.
-    let scsi = bus_of(&real.join("device/subsystem")).is_some_and(|bus| bus == "scsi");
-    let devt = block.text("dev").and_then(|dev| dev.parse::<DevT>().ok()).ok_or(Errno::ENXIO)?;
+    let scsi = device.link("subsystem").is_some_and(|bus| bus == "scsi");
+    let mut properties = block.text("uevent").map(|uevent| database::of_kernel(&uevent)).unwrap_or_default();
+    let number = |key| properties.get(key).and_then(|number| number.parse().ok()).ok_or(Errno::ENXIO);
+    let devt = DevT { major: number("MAJOR")?, minor: number("MINOR")? };
+    let syspath = real.strip_prefix("/sys").map_or_else(|_| lossy(&real), |path| format!("/{}", lossy(path)));
+    properties.extend([("DEVPATH".into(), syspath.clone()), ("SUBSYSTEM".into(), "block".into())]);
+    let inquiry = device.bytes("inquiry");
+    let [vendor, model, revision] = names(&device, &inquiry);
     Ok(RawProbe {
         devt,
         sectors: block.number("size").unwrap_or_default(),
         read_only: block.text("ro").is_some_and(|ro| ro != "0"),
-        syspath: real.strip_prefix("/sys").map_or_else(|_| lossy(&real), |path| format!("/{}", lossy(path))),
-        hctl: hctl_of(&real.join("device")),
+        syspath,
+        // `…/1:0:0:0` behind the link `device` is a SCSI device's name.
+        hctl: block.link("device").and_then(|device| device.to_str()?.parse().ok()),
         state: device.text("state"),
-        vendor: device.line("vendor"),
-        model: device.line("model"),
-        revision: or_else(device.line("rev"), || device.line("firmware_rev")),
+        vendor,
+        model,
+        revision,
         vpd0: device.bytes("vpd_pg0"),
         vpd80: device.bytes("vpd_pg80"),
         vpd83: device.bytes("vpd_pg83"),
-        inquiry: device.bytes("inquiry"),
-        wwid_attr: if scsi { None } else { block.text("wwid") }.or_else(|| device.text("wwid")),
+        inquiry,
+        // The pages say who a SCSI disk is.
+        wwid_attr: Some(&block)
+            .filter(|_| Bus::of(name.as_str()) != Bus::Scsi)
+            .and_then(|block| block.text("wwid").or_else(|| device.text("wwid"))),
         dh_state: device.text("dh_state"),
         access_state: device.text("access_state"),
         preferred_path: device.text("preferred_path"),
@@ -76,15 +82,21 @@ pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
         max_sectors_kb: block.number("queue/max_sectors_kb"),
         block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
         transport: transport(&real, &block, &device, scsi),
+        properties,
         ..RawProbe::default()
     })
 }
 
-#[cfg(feature = "udev")]
-/// Properties as owned text.
-pub(super) fn owned(properties: udev::Properties<'_>) -> BTreeMap<String, String> {
-    let text = |text: &OsStr| text.to_string_lossy().into_owned();
-    properties.map(|entry| (text(entry.name()), text(entry.value()))).collect()
+/// Vendor, model and revision. The kernel's attributes of these names are the fields of the INQUIRY data, up to a NUL.
+fn names(device: &Dir, inquiry: &[u8]) -> [Vec<u8>; 3] {
+    let fields = [("vendor", 8..16), ("model", 16..32), ("rev", 32..36)];
+    let [vendor, model, revision] = fields.map(|(attribute, place)| match inquiry.get(place) {
+        Some(field) if inquiry.len() >= INQUIRY_MIN => {
+            field.iter().copied().take_while(|byte| *byte != 0).collect()
+        }
+        _ => device.line(attribute),
+    });
+    [vendor, model, or_else(revision, || device.line("firmware_rev"))]
 }
 
 /// Writes an attribute below `/sys/block/NAME/`, or of a layer (`CLASS/ATTRIBUTE`), as `echo` would:
@@ -113,9 +125,9 @@ pub fn attribute(name: &PathName, attribute: &str) -> Option<String> {
 pub struct Attribute(fs::File);
 
 impl Attribute {
-    /// Opens it; `None` where it can't be.
-    pub fn open(name: &PathName, attribute: &str) -> Option<Self> {
-        fs::File::open(block_dir(name).ok()?.join(attribute)).ok().map(Self)
+    /// Opens that of the block device with this number, whatever its name is; `None` where it can't be.
+    pub fn open(devt: DevT, attribute: &str) -> Option<Self> {
+        fs::File::open(format!("/sys/dev/block/{devt}/{attribute}")).ok().map(Self)
     }
 
     /// Its value now, trimmed; an error where its device is gone.
@@ -147,22 +159,12 @@ fn or_else(bytes: Vec<u8>, other: impl FnOnce() -> Vec<u8>) -> Vec<u8> {
     if bytes.is_empty() { other() } else { bytes }
 }
 
-/// `…/1:0:0:0` behind the link `device` is a SCSI device's name.
-fn hctl_of(device: &Path) -> Option<Hctl> {
-    fs::read_link(device).ok()?.file_name()?.to_str()?.parse().ok()
-}
-
 /// The directory that a link in `/sys/block` leads to. It goes up to `/sys`, then down without further
 /// links: one call tells, where `canonicalize` makes one for each component.
 fn behind(link: &Path) -> io::Result<PathBuf> {
     let target = fs::read_link(link)?;
     let down = target.components().filter(|part| *part != Component::ParentDir);
     Ok(Path::new("/sys").join(down.collect::<PathBuf>()))
-}
-
-/// The name of the bus that a link `subsystem` leads to.
-fn bus_of(link: &Path) -> Option<OsString> {
-    fs::read_link(link).ok()?.file_name().map(OsStr::to_owned)
 }
 
 /// Reads an attribute whole. The kernel gives as much of it at once as there is room: what doesn't
@@ -186,6 +188,18 @@ impl Dir {
     fn open(path: &Path) -> Self {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Self(fcntl::open(path, flags, Mode::empty()).ok())
+    }
+
+    /// The directory below it that a link leads to.
+    fn dir(&self, link: &str) -> Self {
+        let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        Self(self.0.as_ref().and_then(|dir| fcntl::openat(dir, link, flags, Mode::empty()).ok()))
+    }
+
+    /// The last name of what a link leads to.
+    fn link(&self, link: &str) -> Option<OsString> {
+        let target = fcntl::readlinkat(self.0.as_ref()?, link).ok()?;
+        Path::new(&target).file_name().map(OsStr::to_owned)
     }
 
     fn read(&self, attribute: &str) -> Option<Vec<u8>> {

@@ -3,6 +3,7 @@
 //! All of libudev is used on the loop's thread, and every message is turned into an owned value
 //! before the next is read.
 
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
 
 use libmp::core::event::{Uevent, UeventAction};
@@ -11,8 +12,8 @@ use nix::errno::Errno as Raw;
 use nix::sys::socket::{setsockopt, sockopt};
 use udev::{MonitorBuilder, MonitorSocket};
 
+use super::errno_of;
 use super::poll::{Readable, readable};
-use super::{errno_of, sysfs};
 
 /// Room for the messages of a storm: memory is taken only when they come.
 pub const RECEIVE_BUFFER: usize = 128 << 20;
@@ -91,7 +92,8 @@ fn convert(event: &udev::Event) -> Uevent {
         udev::EventType::Remove => UeventAction::Remove,
         _ => UeventAction::Other,
     };
-    let properties = sysfs::owned(event.properties());
+    let text = |text: &OsStr| text.to_string_lossy().into_owned();
+    let properties = event.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect();
     // libudev writes `/` where sysfs writes `!`.
     let name = PathName::new(event.sysname().to_string_lossy().replace('/', "!"));
     Uevent { action, name, properties }

@@ -11,7 +11,7 @@ use libmp::check::ScsiReply;
 use libmp::check::command::{Data, ScsiCommand};
 use libmp::types::Errno;
 
-pub use self::sg::{Generic, open_generic};
+pub use self::sg::{Generic, Sent, open_generic};
 
 use self::abi::{SG_IO, SgIoHdr};
 use super::buffer::Buffer;

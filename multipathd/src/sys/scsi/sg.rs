@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libmp::check::ScsiReply;
 use libmp::types::{DevT, Errno};
-use nix::sys::stat::makedev;
+use nix::sys::stat::{major, minor};
 use tokio::sync::oneshot;
 
 use super::abi::SgIoHdr;
@@ -24,16 +24,20 @@ use crate::sys::poll::{Readable, readable};
 use crate::sys::{errno_of, last_errno};
 
 /// Opens the generic device of a disk; `None` where it has none. May block.
+///
+/// `/dev` is believed in nothing: what was opened has a number, and sysfs says whose that is.
 pub fn open_generic(devt: DevT) -> Option<File> {
-    let device = PathBuf::from(format!("/sys/dev/block/{devt}/device/scsi_generic"));
-    let entry = fs::read_dir(device).ok()?.next()?.ok()?;
-    let number: DevT = fs::read_to_string(entry.path().join("dev")).ok()?.trim().parse().ok()?;
+    let disk = format!("/sys/dev/block/{devt}");
+    let name = fs::read_link(format!("{disk}/device/generic")).ok()?.file_name()?.to_owned();
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
-    let file = options.open(PathBuf::from("/dev").join(entry.file_name())).ok()?;
+    let file = options.open(PathBuf::from("/dev").join(&name)).ok()?;
     let node = file.metadata().ok()?;
-    let right =
-        node.file_type().is_char_device() && node.rdev() == makedev(number.major.into(), number.minor.into());
+    let number = (major(node.rdev()), minor(node.rdev()));
+    let opened = fs::read_link(format!("/sys/dev/char/{}:{}", number.0, number.1)).ok()?;
+    // `…/3:0:0:0/block/sdb` and `…/3:0:0:0/scsi_generic/sg1`
+    let device = fs::read_link(disk).ok()?.parent()?.parent()?.to_owned();
+    let right = node.file_type().is_char_device() && opened == device.join("scsi_generic").join(name);
     right.then_some(file)
 }
 
@@ -43,6 +47,9 @@ pub struct Generic {
     lane: Lane,
     pending: Mutex<Pending>,
 }
+
+/// A command that was handed over.
+pub struct Sent(oneshot::Receiver<Result<ScsiReply, Errno>>);
 
 #[derive(Default)]
 struct Pending {
@@ -60,10 +67,23 @@ impl Generic {
 
     /// Runs a command. Ends when the command does; the kernel holds it to its time limit.
     pub async fn execute(self: &Arc<Self>, command: &Command) -> Result<ScsiReply, Errno> {
-        let (done, mut answer) = oneshot::channel();
+        let (done, answer) = oneshot::channel();
         let pack_id = self.enqueue(Transfer::new(command), done);
         let device = self.clone();
-        self.lane.push(Box::new(move || device.submit(pack_id)));
+        self.lane.push(move || device.submit(pack_id));
+        self.answer_to(Sent(answer)).await
+    }
+
+    /// The same in two steps, for who is on the lane already: hands a command over, which may block.
+    pub fn send(&self, command: &Command) -> Sent {
+        let (done, answer) = oneshot::channel();
+        self.submit(self.enqueue(Transfer::new(command), done));
+        Sent(answer)
+    }
+
+    /// The answer to a command that was sent.
+    pub async fn answer_to(&self, sent: Sent) -> Result<ScsiReply, Errno> {
+        let mut answer = sent.0;
         loop {
             tokio::select! {
                 biased;
