@@ -28,7 +28,7 @@ const RATING_LIMIT: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_mins(1);
 
 /// One that must queue, as long as it is configured so: another tool's `fail_if_no_path` costs I/O.
-const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(20);
+pub(super) const LOOK_AT_QUEUE_EVERY: Duration = Duration::from_secs(20);
 
 /// Checks of one second are one look.
 const SLACK: Duration = Duration::from_secs(1);
@@ -42,31 +42,14 @@ pub(super) fn timeout(path: &Path) -> Duration {
 }
 
 impl Core {
-    /// A path's check is due. Its map is looked at with it, also where the last one is still awaited: there may be no other that
-    /// is answered.
-    pub(super) fn check_due(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
-        let waits = |path: &Path| path.health.inflight.is_some();
-        if !self.paths.get(&id).is_some_and(waits) {
-            self.start_check(now, id, out);
-        }
-        let Some(path) = self.paths.get(&id) else { return };
-        let due = path.health.calm.as_ref().is_none_or(|calm| calm.look_at <= now);
-        let (map, waits) = (path.map(), waits(path));
-        if let (true, Some(map)) = (due, map) {
-            self.look_again(now, map, out);
-        }
-        if waits {
-            self.look_while_waiting(now, id);
-        }
-    }
-
-    /// A map that must queue is read though a path of it does not answer yet. When it has not answered in its time, it is not
-    /// usable, and a map that has no usable path is looked at anyhow.
-    fn look_while_waiting(&mut self, now: Instant, id: PathId) {
-        let map = self.paths.get(&id).and_then(Path::map).and_then(|map| self.maps.get(&map));
-        let must = map.is_some_and(|map| map.settings.no_path_retry == NoPathRetry::Queue);
-        let at = must.then(|| whole_second(now + LOOK_AT_QUEUE_EVERY));
-        self.timers.set_or_cancel(Timer::Check(id), at);
+    /// One is awaited: its map is looked at meanwhile, as there may be no other path that is answered. When it has not been answered
+    /// in its time, its path is not usable, and a map that has no usable path is looked at anyhow.
+    pub(super) fn look_while_waiting(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(map_id) = self.paths.get(&id).and_then(Path::map) else { return };
+        self.look_again(now, map_id, out);
+        let map = self.maps.get(&map_id);
+        let must_queue = map.is_some_and(|map| map.settings.no_path_retry == NoPathRetry::Queue);
+        self.timers.set_or_cancel(Timer::Check(id), must_queue.then(|| next_look(now)));
     }
 
     /// Orders a check, unless one is under way, holds its slot, or none is wanted.
@@ -76,8 +59,11 @@ impl Core {
         }
         let Some(path) = self.paths.get_mut(&id) else { return };
         let health = &path.health;
-        if path.map().is_none() || health.inflight.is_some() || health.held_down {
+        if path.map().is_none() || health.held_down {
             return;
+        }
+        if health.inflight.is_some() {
+            return self.look_while_waiting(now, id, out);
         }
         let timeout = timeout(path);
         if path.steadiness.puts_off_check() {
@@ -127,7 +113,7 @@ impl Core {
         let request = CheckRequest { asks, timeout, usual: None };
         out.push(Effect::Check { token, name: path.name.clone(), devt: path.devt(), request });
         self.timers.set(Timer::CheckTimeout(id), now + timeout);
-        self.look_while_waiting(now, id);
+        self.look_while_waiting(now, id, out);
     }
 
     /// A check waits for its device. One that was never checked is pending, which is all there is to
@@ -464,6 +450,11 @@ impl Core {
 }
 
 const SECOND: u64 = 1_000_000;
+
+/// When a map that must queue is looked at again.
+pub(super) fn next_look(now: Instant) -> Instant {
+    whole_second(now + LOOK_AT_QUEUE_EVERY)
+}
 
 /// The whole second that is nearest, and not past by more than half of one.
 fn whole_second(at: Instant) -> Instant {

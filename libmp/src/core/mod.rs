@@ -324,7 +324,7 @@ impl Core {
             let Some(timer) = self.timers.pop_due(now) else { return };
             self.epoch += u64::from(!matches!(timer, Timer::Check(_) | Timer::Limits | Timer::Native));
             match timer {
-                Timer::Check(id) => self.check_due(now, id, out),
+                Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
                 Timer::Native => self.read_native(out),
                 Timer::Limits => self.limits_over(now, out),

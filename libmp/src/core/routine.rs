@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 use crate::check::{Answer, Answered, Ask, CheckRequest, Judged, RawCheck};
 use crate::config::settings::{Checker, Prioritizer};
 use crate::core::Core;
-use crate::core::checks::timeout;
+use crate::core::checks::{LOOK_AT_QUEUE_EVERY, next_look, timeout};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::path::{Calm, Health, PathId};
 use crate::core::rounds::{Round, Setting, Turn};
@@ -91,7 +91,8 @@ impl Core {
         let is_member = path.map().is_some();
         let health = &mut path.health;
         let free = is_member && health.inflight.is_none() && health.stuck.is_none() && !health.held_down;
-        let Some((_, routine)) = health.routine(self.epoch).filter(|_| free) else { return false };
+        let Some((calm, routine)) = health.routine(self.epoch).filter(|_| free) else { return false };
+        let (look, must_queue) = (calm.look_at <= now, calm.look_every <= LOOK_AT_QUEUE_EVERY);
         let (timeout, devt, usual) = (routine.timeout, routine.devt, &routine.usual);
         let request = CheckRequest { asks: usual.asks.clone(), timeout, usual: Some(usual.answer.clone()) };
         let token = self.waiting.token(Awaited::Check(id));
@@ -99,9 +100,12 @@ impl Core {
         health.round.ask(request.asks.clone());
         (health.inflight, health.blocked, health.outdated) = (Some(token), false, false);
         out.push(Effect::Check { token, name: path.name.clone(), devt, request });
-        self.timers.cancel(Timer::Check(id));
+        self.timers.set_or_cancel(Timer::Check(id), must_queue.then(|| next_look(now)));
         if self.limits.begin(now, timeout, token, &self.waiting) {
             self.timers.set_or_cancel(Timer::Limits, self.limits.next());
+        }
+        if look {
+            self.look_while_waiting(now, id, out);
         }
         true
     }

@@ -16,7 +16,7 @@ all_use() { # GROUP MAP...
 each_written() { local map; for map in "$@"; do [ "$(write_once "$map" 10)" = written ] || return; done; }
 
 failbacks() {
-    conf_debug 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' 'failback 3'
+    conf_debug 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' 'failback 8'
     daemon_start || return
     wait_for 'eight paths in service' 20 in_service 8 || return
     local all rest gone lun
@@ -33,7 +33,7 @@ failbacks() {
     wait_for 'the paths are back' 20 is 8 active_paths
     expect_ok 'nobody switches at once' all_use 2 "${all[@]}"
     expect_eq 'one map is removed meanwhile' "$(ctl del map "$gone")" ok
-    wait_for 'each of the others switches back, and a follower is told' 15 three_told
+    wait_for 'each of the others switches back, and a follower is told' 25 three_told
     expect_ok 'I/O on each' each_written "${rest[@]}" # only then the kernel has another active group
     expect_ok 'they use the better group again' all_use 1 "${rest[@]}"
     daemon_stop

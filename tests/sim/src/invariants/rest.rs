@@ -87,7 +87,10 @@ impl<'a> Rest<'a> {
         // All paths show one size, and the configuration was read since; but a map without a working path waits for one, as
         // its I/O would fail in the flush.
         if sectors != identity.sectors {
-            if target.valid_paths() > 0 || disks.iter().any(|d| d.is_healthy(&self.world.luns)) {
+            // One that has no path left is not made shorter: a disk that comes with less is refused, and that is said.
+            let refused = target.paths().count() == 0 && sectors > identity.sectors;
+            if !refused && (target.valid_paths() > 0 || disks.iter().any(|d| d.is_healthy(&self.world.luns)))
+            {
                 let detail = format!("{name} has {sectors} sectors, its LUN {}", identity.sectors);
                 return Err(Violation::new("rest-maps", detail));
             }
