@@ -1,20 +1,15 @@
 #!/usr/bin/env python3
 """A client of the control socket that misbehaves.
 
-usage: bad-client.py WHAT SECONDS [COUNT]
+usage: bad-client.py WHAT SECONDS
 
 Of huge, large, noise and nothing it says whether the daemon ends the connection within the time: dropped or kept.
-ask TIMES asks for the paths so often over one connection, and prints the median of the times it took, in ms.
-storm SECONDS COUNT holds so many connections at once that say half a thing or nothing, and goes on to
-make them, each in the place of the oldest; it says "sent" when it has made so many. As many as it says at its end were made.
 crowd COUNT connects so many times, one after the other, and leaves; done.
 flood asks for long replies over as many connections as it gets, reads each and asks again, and says "sent" when it has begun.
 Of half, follow, deaf, many, silent, half-many and deaf-many it says "sent" and then does nothing more for so long.
 """
-import collections
 import selectors
 import socket
-import statistics
 import struct
 import sys
 import time
@@ -90,40 +85,6 @@ def as_many_as_possible(what):
     return clients
 
 
-def storm(seconds, count):
-    """A client whose connection is ended has not noticed: the end is left unread, and the descriptor open."""
-    held, made, end = collections.deque(), 0, time.monotonic() + seconds
-    while time.monotonic() < end:
-        try:
-            client = connect()
-            client.settimeout(0.05)
-            if made % 3 == 0:
-                client.sendall(MESSAGES["half"])
-        except OSError:
-            continue
-        made += 1
-        held.append(client)
-        if len(held) > count:
-            held.popleft().close()
-        if made == count:
-            print("sent", flush=True)
-
-
-def ask(times):
-    message = b"show paths\0"
-    took = []
-    client = connect()
-    client.settimeout(20)
-    for _ in range(times):
-        start = time.monotonic()
-        client.sendall(struct.pack("=Q", len(message)) + message)
-        length = struct.unpack("=Q", client.recv(8, socket.MSG_WAITALL))[0]
-        assert length == len(client.recv(length, socket.MSG_WAITALL))
-        took.append(time.monotonic() - start)
-        time.sleep(0.02)
-    print(round(statistics.median(took) * 1000, 1))
-
-
 def flood(seconds):
     message = b"show config\0"
     request = struct.pack("=Q", len(message)) + message
@@ -150,10 +111,6 @@ def main():
     what, seconds = sys.argv[1], float(sys.argv[2])
     if what == "crowd":
         return crowd(int(seconds))
-    if what == "ask":
-        return ask(int(seconds))
-    if what == "storm":
-        return storm(seconds, int(sys.argv[3]))
     if what == "flood":
         return flood(seconds)
     if what in ("silent", "half-many", "deaf-many"):
