@@ -8,7 +8,7 @@ use crate::core::map::{Map, Observed};
 use crate::core::path::Path;
 use crate::dm::op::{Load, NodeAccess, UdevFlags};
 use crate::dm::status::GroupStatus;
-use crate::dm::table::{QUEUE_MODE, Selector, Table, TableGroup, TablePath};
+use crate::dm::table::{QUEUE_IF_NO_PATH, QUEUE_MODE, Selector, Table, TableGroup, TablePath};
 use crate::group::{self, Group, Member};
 use crate::types::Priority;
 
@@ -147,10 +147,10 @@ fn default_selector() -> Selector {
 
 /// `features` of multipath.conf, with `queue_if_no_path` as queueing stands and the queue mode that the map has.
 fn features(map: &Map, members: &[&Path], queueing: bool) -> Vec<String> {
-    const OURS: [&str; 2] = ["queue_if_no_path", "retain_attached_hw_handler"];
+    const OURS: [&str; 2] = [QUEUE_IF_NO_PATH, "retain_attached_hw_handler"];
     let mut words = map.settings.features.split_ascii_whitespace().skip(1).filter(|w| !OURS.contains(w));
     let mut configured = None;
-    let mut features: Vec<&str> = queueing.then_some("queue_if_no_path").into_iter().collect();
+    let mut features: Vec<&str> = queueing.then_some(QUEUE_IF_NO_PATH).into_iter().collect();
     while let Some(word) = words.next() {
         if word == QUEUE_MODE { configured = words.next() } else { features.push(word) }
     }

@@ -56,8 +56,6 @@ pub struct Map {
     pub members: BTreeSet<PathId>,
     /// Devices of its table, as it was found, of which nobody knows yet who they are.
     pub unidentified: BTreeSet<DevT>,
-    /// One of them is too small for the table by now: none is loaded that has it, and it is not taken out either.
-    pub unidentified_small: bool,
     /// Who the last one was that came: settings go by it when there is none left.
     pub last_member: Option<Facts>,
     /// As the kernel has it; `None`: it is not there.
@@ -389,7 +387,6 @@ impl Map {
             settings,
             members: BTreeSet::new(),
             unidentified: BTreeSet::new(),
-            unidentified_small: false,
             last_member: None,
             observed: None,
             looked_like: None,

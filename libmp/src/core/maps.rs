@@ -104,7 +104,8 @@ impl Core {
         let useless = map.backoff.failures > refused::FAILURES && !members.iter().any(active);
         let own = desired::desired(map, &members);
         let desired: Option<Desired> = if useless { none().or(own) } else { own.or_else(none) };
-        let desired = desired.map(|desired| unidentified::keep(map, desired));
+        let small = self.has_small_unidentified(map);
+        let desired = desired.map(|desired| unidentified::keep(map, desired, small));
         let situation = Situation {
             map,
             members: &members,
@@ -117,7 +118,7 @@ impl Core {
             may_switch: may_switch(map, now),
             may_rename_partitions: !map.misnamed.names.is_empty() && !map.misnamed.backoff.blocks(now),
         };
-        unidentified::without_doubt(&situation, plan::plan(&situation)?)
+        unidentified::without_doubt(&situation, plan::plan(&situation)?, small)
     }
 
     /// Devices of paths that were in this map before their WWID changed.

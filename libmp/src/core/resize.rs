@@ -156,7 +156,7 @@ impl Core {
         let size = of_kernel.or_else(|| map.members.iter().map(|p| self.sectors(*p)).max())?;
         let mine = self.sectors(id);
         let alone = !map.members.iter().any(|p| self.sectors(*p) >= size);
-        (mine > 0 && mine < size && !alone).then(|| format!("its size is {mine} sectors, not {size}"))
+        if mine > 0 && mine < size && !alone { self.not_this_size(id, size) } else { None }
     }
 
     pub(super) fn sectors(&self, id: PathId) -> u64 {

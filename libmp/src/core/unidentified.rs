@@ -20,7 +20,6 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let table = map.observed.as_ref().and_then(Observed::table);
         map.unidentified = table.into_iter().flat_map(Table::paths).map(|path| path.devt).collect();
-        map.unidentified_small = false; // to be seen when they are looked at
         if !map.unidentified.is_empty() {
             self.unidentified.insert(id);
         }
@@ -34,16 +33,19 @@ impl Core {
             !in_table || self.members(map).iter().any(|path| path.devt() == *devt) || self.is_known(*devt)
         };
         let known: Vec<DevT> = map.unidentified.iter().copied().filter(known).collect();
-        let room = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
-        let small = |path: &Path| path.facts.as_ref().is_some_and(|f| (1..room).contains(&f.sectors));
-        let is_small = |devt: &DevT| self.paths.values().any(|path| path.devt() == *devt && small(path));
-        let small = map.unidentified.iter().any(|devt| !known.contains(devt) && is_small(devt));
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.unidentified.retain(|devt| !known.contains(devt));
-        map.unidentified_small = small;
         if map.unidentified.is_empty() {
             self.unidentified.remove(&id);
         }
+    }
+
+    /// Is one of them known to be too small for the table that it is in? No table of that size can be loaded with it.
+    pub(super) fn has_small_unidentified(&self, map: &Map) -> bool {
+        let room = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
+        let small = |path: &Path| path.facts.as_ref().is_some_and(|f| (1..room).contains(&f.sectors));
+        let is_small = |path: &Path| map.unidentified.contains(&path.devt()) && small(path);
+        !map.unidentified.is_empty() && self.paths.values().any(is_small)
     }
 
     /// Is it known who this device is, or that it is none of the disks?
@@ -84,7 +86,8 @@ impl Core {
 }
 
 /// What the kernel should have of a map, those included that are not known yet: in the groups that they are in, after the others.
-pub(super) fn keep(map: &Map, desired: Desired) -> Desired {
+/// If one of them is too small for the table by now, the groups stay as they are: it is not taken out either.
+pub(super) fn keep(map: &Map, desired: Desired, small: bool) -> Desired {
     let Some((observed, live)) = map.observed.as_ref().and_then(|o| Some((o, o.table()?))) else {
         return desired;
     };
@@ -92,7 +95,7 @@ pub(super) fn keep(map: &Map, desired: Desired) -> Desired {
         return desired;
     }
     let mut desired = desired;
-    if map.unidentified_small {
+    if small {
         desired.table.groups.clone_from(&live.groups);
         desired.table.init_group = live.init_group;
         return desired;
@@ -123,14 +126,14 @@ pub(super) fn is_unknown(map: &Map) -> bool {
 /// What is to be done where a path may be another LUN by now. All paths of a table that is loaded are used at first, failed
 /// ones too, and I/O that waits goes to them at once: such a path is left out until it has been looked at. No table is loaded for
 /// that alone.
-pub(super) fn without_doubt(situation: &Situation<'_>, planned: Planned) -> Option<Planned> {
-    if matches!(planned.op, DmOp::Reload { .. }) && situation.map.unidentified_small {
+pub(super) fn without_doubt(situation: &Situation<'_>, planned: Planned, small: bool) -> Option<Planned> {
+    if matches!(planned.op, DmOp::Reload { .. }) && small {
         return plan::plan(&Situation { desired: None, ..*situation });
     }
     let sure: Vec<&Path> = situation.members.iter().copied().filter(|path| !path.is_doubtful()).collect();
     if !matches!(planned.op, DmOp::Reload { .. }) || sure.len() == situation.members.len() {
         return Some(planned);
     }
-    let desired = desired::desired(situation.map, &sure).map(|desired| keep(situation.map, desired));
+    let desired = desired::desired(situation.map, &sure).map(|desired| keep(situation.map, desired, small));
     plan::plan(&Situation { desired: desired.as_ref(), ..*situation })
 }
