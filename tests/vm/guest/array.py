@@ -7,7 +7,6 @@ array.py FOLDER: each folder in FOLDER is a disk, and what it answers is in its 
     inquiry                           the rest of the INQUIRY data, from byte 36 on, as text
     wwid                              16 or 32 hexadecimal digits for page 83h
     volume                            the file FOLDER/NAME.data holds the blocks; the disk's own name if there is none
-    hostile                           whatever is asked of its kind is answered wrong, by the random number in it
     OPCODE[.BYTE]                     another answer to this command, in hexadecimal: 12 INQUIRY, 12.c9 a page of it,
                                       a3.2a (byte 1) REPORT TARGET PORT GROUPS, 5a.0a (byte 2) a mode page
 
@@ -16,7 +15,6 @@ An answer is bytes in hexadecimal, `sense KEY ASC ASCQ`, `status BYTE`, `ignore`
 """
 import mmap
 import os
-import random
 import select
 import struct
 import sys
@@ -53,7 +51,6 @@ class Disk:
 
     def __init__(self, folder, size):
         self.folder, self.size = folder, size
-        self.random = None
         self.ready = open(folder / "ready", "ab", buffering=0)
 
     def word(self, name, default):
@@ -180,47 +177,14 @@ class Disk:
             self.ready.write(b".")
         try:
             data = self.another(cdb)
-            data = self.usual(cdb, written) if data is None else data
-            answer = (GOOD, data, b"")
+            return GOOD, self.usual(cdb, written) if data is None else data, b""
         except Refused as refused:
-            answer = (CHECK_CONDITION, b"", fixed_sense(*refused.args))
+            return CHECK_CONDITION, b"", fixed_sense(*refused.args)
         except ValueError as error:  # in a file: INTERNAL TARGET FAILURE
             print(f"{self.folder.name}, {cdb.hex()}: {error}", flush=True)
-            answer = (CHECK_CONDITION, b"", fixed_sense(4, 0x44, 0))
+            return CHECK_CONDITION, b"", fixed_sense(4, 0x44, 0)
         except Status as status:
-            answer = (status.args[0], b"", b"")
-        seed = self.word("hostile", None)
-        if seed is None or cdb[0] in READS or cdb[0] in WRITES:
-            return answer
-        self.random = self.random or random.Random(int(seed))
-        return self.spoilt(*answer)
-
-    def spoilt(self, status, data, sense):
-        """One wrong answer of many kinds; a right one now and then, so that there is something to spoil."""
-        number = self.random.randrange
-        kind = number(10)
-        noise = bytes(number(256) for _ in range(number(1, 80)))
-        changed = bytearray(data)
-        if kind == 0:
-            return status, data[: number(len(data) + 1)], sense
-        if kind == 1:
-            return status, data + noise, sense
-        if kind == 2:
-            return status, noise, sense
-        if kind == 3 and len(data) > 3:
-            changed[2:4] = b"\xff\xff"
-        if kind == 4 and len(data) > 3:
-            changed[number(2, 4)] = number(256)
-        if kind in (5, 6):
-            for _ in range(number(1, 6)):
-                if changed:
-                    changed[number(len(changed))] = number(256)
-        if kind == 7:
-            return CHECK_CONDITION, b"", noise
-        if kind == 8:
-            keys = bytes([number(0x6F, 0x75), number(16), number(16), number(256)])
-            return CHECK_CONDITION, b"", keys + noise
-        return status, bytes(changed), sense
+            return status.args[0], b"", b""
 
 
 class Ring:

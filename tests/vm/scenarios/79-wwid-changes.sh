@@ -21,7 +21,6 @@ scenario() {
     becomes_another 'a unit attention' attention
     becomes_another 'a rescan' rescan
     expect_eq 'a write works in the end' "$(write_once "$map" 20)" written
-    expect_eq 'nothing was written to the other' "$(tr -d '\0' <$array_folder/three.data | wc -c)" 0
 }
 
 attention() { array_says b 00 'once sense 06 3f 03'; }
@@ -29,7 +28,6 @@ rescan() { # as an administrator's tools do it
     echo 1 >"/sys/block/$disk/device/rescan"
     udevadm trigger --action=change "/sys/block/$disk"
 }
-
 
 # The second path of the first LUN shows another: as what is done, and everybody tries to have it back.
 becomes_another() { # HOW COMMAND
@@ -54,12 +52,24 @@ becomes_another() { # HOW COMMAND
     expect_no_match 'and it is not used again' "$(xargs </run/states)" 'F A|- [AF]'
     expect_eq 'the map goes on with the other' "$(map_paths "$map")" 1
 
+    # What can't go to the first LUN goes nowhere.
+    path_offline "$(array_dev a)"
+    expect_eq "$1: without the other there is none" "$(write_text)" failed
+    expect_eq "$1: and nothing is in the LUN that it shows now" "$(tr -d '\0' <$array_folder/three.data | wc -c)" 0
+    path_online "$(array_dev a)"
+    wait_for "$1: the other is back" 20 says "$(dev_t "$(array_dev a)") A" dmsetup status "$map"
+
     # It is the LUN again: that is found and it is taken back.
     array_says b wwid $one
     array_says b volume one
     rescan
     wait_for 'it is the first LUN again' 30 in_service 4
     : >"$MP_LOG"
+}
+
+write_text() { # what is there to be found, where it should not be
+    yes text | timeout --signal=KILL 20 dd "of=/dev/mapper/$map" bs=4k count=1 iflag=fullblock oflag=direct conv=notrunc \
+        >/dev/null 2>&1 && echo written || echo failed
 }
 
 out() { ! dmsetup table "$map" | grep -q " $1 "; }
