@@ -60,7 +60,7 @@ impl Executor {
                 self.sysfs_write(token, (name, devt), attribute, value);
             }
             Effect::ReadNative { token } => self.read_native(token),
-            Effect::Save { token, file, text } => self.save(token, file, text),
+            Effect::Save { token, file, text, was } => self.save(token, file, text, was),
             Effect::Mark { token, wwid, failed } => self.mark(token, wwid, failed),
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Notify(notice) => log::say(&notice),
@@ -140,13 +140,13 @@ impl Executor {
         self.promise(Some(failed)).kept_by(&self.work, read);
     }
 
-    fn save(&self, token: Token, file: StateFile, text: String) {
+    fn save(&self, token: Token, file: StateFile, text: Arc<str>, was: Arc<str>) {
         let promise = self.promise(Some(Event::Saved { token, result: Err("it went wrong".into()) }));
         if file == StateFile::Bindings && self.options.bindings == Bindings::ReadOnly {
             return promise.keep(Event::Saved { token, result: Ok(()) });
         }
         let (files, order) = (self.files.clone(), self.files.order());
-        let saved = move || Event::Saved { token, result: files.save(order, file, &text) };
+        let saved = move || Event::Saved { token, result: files.save(order, file, &was, &text) };
         promise.kept_by(&self.work, saved);
     }
 

@@ -1,6 +1,7 @@
 //! What the core orders. Adapters carry it out and report back under the effect's token.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::CheckRequest;
@@ -85,7 +86,9 @@ pub enum Effect {
         /// Which.
         file: StateFile,
         /// All of its text.
-        text: String,
+        text: Arc<str>,
+        /// The text that it was made from: what else is in the file somebody has edited, and stays.
+        was: Arc<str>,
     },
     /// Mark a LUN as one that no map could be made of (`/run/multipath/failed_wwids`), or take its mark away
     /// → `Event::Saved`.

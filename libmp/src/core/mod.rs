@@ -17,6 +17,7 @@ pub mod effect;
 pub mod event;
 pub mod explain;
 mod fabric;
+mod files;
 pub mod flaky;
 pub mod judge;
 pub mod known;
@@ -64,9 +65,10 @@ use alloc::sync::Arc;
 use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Event, RequestId, Signal};
+use crate::core::files::OnDisk;
 use crate::core::limits::Limits;
 use crate::core::map::{Map, MapId};
-use crate::core::names::{Holders, Unsaved};
+use crate::core::names::Holders;
 use crate::core::native::Native;
 use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
@@ -149,8 +151,7 @@ pub struct Core {
     /// Of routine checks.
     limits: Limits,
     waiting: Waiting,
-    /// State files whose text is not on the disk yet, and how far that is.
-    unsaved: BTreeMap<StateFile, Unsaved>,
+    files: BTreeMap<StateFile, OnDisk>,
     dirty: BTreeSet<MapId>,
     pending: BTreeMap<RequestId, Pending>,
     /// What was said once for all paths alike, since the configuration was read.
@@ -195,7 +196,7 @@ impl Core {
             timers: Timers::default(),
             limits: Limits::default(),
             waiting: Waiting::default(),
-            unsaved: BTreeMap::new(),
+            files: BTreeMap::new(),
             dirty: BTreeSet::new(),
             pending: BTreeMap::new(),
             said: BTreeSet::new(),

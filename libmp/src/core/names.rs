@@ -1,33 +1,15 @@
 //! Names of maps: alias, bindings, WWID; conflicts are refused, swaps go through the WWID.
 
-use ::core::time::Duration;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 
 use crate::config::settings::MapSettings;
 use crate::core::Core;
-use crate::core::effect::{Effect, Outbox, StateFile};
+use crate::core::effect::{Outbox, StateFile};
 use crate::core::map::{Map, MapId};
 use crate::core::notice::Notice;
-use crate::core::timers::Timer;
-use crate::core::waiting::Awaited;
-use crate::types::{Instant, MapName, Token, Wwid};
-
-/// A state file that could not be written is tried again after so long.
-const SAVE_RETRY: Duration = Duration::from_mins(1);
-
-/// A state file whose text is not on the disk yet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unsaved {
-    /// It is being written.
-    Writing {
-        /// There is a newer text.
-        again: bool,
-    },
-    /// It could not be written.
-    Failed,
-}
+use crate::types::{MapName, Wwid};
 
 /// Which maps have a name, are about to take it, or are to have it: nobody looks through all of them for that.
 #[derive(Debug, Clone, Default)]
@@ -151,54 +133,6 @@ impl Core {
             map.said_conflict = Some(alias.clone());
         }
         out.notify(Notice::AliasConflict { alias: alias.clone(), wwid: wwid.clone(), holder });
-    }
-
-    /// Writes a state file; one that is being written is written again afterwards, so that no older
-    /// text comes out on top.
-    pub(super) fn save(&mut self, file: StateFile, out: &mut Outbox) {
-        self.timers.cancel(Timer::Save(file));
-        if let Some(Unsaved::Writing { again }) = self.unsaved.get_mut(&file) {
-            *again = true;
-            return;
-        }
-        self.unsaved.insert(file, Unsaved::Writing { again: false });
-        let token = self.token(Awaited::Save(file));
-        let text = match file {
-            StateFile::Bindings => self.bindings.to_text(),
-            StateFile::Wwids => self.wwids.to_text(),
-        };
-        out.push(Effect::Save { token, file, text });
-    }
-
-    /// A state file was written, or not.
-    pub(super) fn saved(&mut self, now: Instant, token: Token, result: Result<(), String>, out: &mut Outbox) {
-        let file = match self.waiting.take(token) {
-            Some(Awaited::Save(file)) => file,
-            Some(Awaited::Mark(id)) => return self.marked(id, result, out),
-            _ => return,
-        };
-        let again = self.unsaved.remove(&file) == Some(Unsaved::Writing { again: true });
-        if let Err(error) = result {
-            let name = match file {
-                StateFile::Bindings => "bindings",
-                StateFile::Wwids => "wwids",
-            };
-            self.answer_saved(file, Err(&error), out);
-            out.notify(Notice::SaveFailed { file: name, error });
-            self.unsaved.insert(file, Unsaved::Failed);
-            self.timers.set(Timer::Save(file), now + SAVE_RETRY);
-        } else if again {
-            self.save(file, out);
-        } else {
-            self.answer_saved(file, Ok(()), out);
-        }
-    }
-
-    /// Adds a WWID to the wwids file, where it is not in it.
-    pub(super) fn remember_wwid(&mut self, wwid: &Wwid, out: &mut Outbox) {
-        if self.wwids.insert(wwid.clone()) {
-            self.save(StateFile::Wwids, out);
-        }
     }
 
     /// The name that a map may take now: the one it is to have, unless somebody has it.

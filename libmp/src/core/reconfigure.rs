@@ -8,15 +8,13 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::core::effect::{Effect, Outbox, StateFile};
+use crate::core::effect::{Effect, Outbox};
 use crate::core::event::Loaded;
 use crate::core::notice::{Level, Notice};
 use crate::core::timers::Timer;
 use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::ctl::{FAIL, OK};
-use crate::state::bindings::Bindings;
-use crate::state::wwids::Wwids;
 use crate::types::{Instant, Token};
 
 /// Most errors that the answer to a `reconfigure` lists.
@@ -87,17 +85,7 @@ impl Core {
             self.forget_fabric();
         }
         self.read_native(out);
-        let (bindings, complaints) = Bindings::parse(&loaded.bindings);
-        // What is not on the disk yet is newer than what was read from it.
-        if !self.unsaved.contains_key(&StateFile::Bindings) {
-            self.bindings = bindings;
-        }
-        for text in complaints {
-            out.notify(Notice::Other { level: Level::Warning, text });
-        }
-        if !self.unsaved.contains_key(&StateFile::Wwids) {
-            self.wwids = Wwids::parse(&loaded.wwids);
-        }
+        self.take_files(&loaded.bindings, &loaded.wwids, out);
         self.phase = Phase::Enumerating;
         self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
         self.enumerate(if same { Probes::Unmapped } else { Probes::All }, out);

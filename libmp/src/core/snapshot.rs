@@ -57,7 +57,7 @@ impl Core {
         !self.native.reading
             && !self.is_busy()
             && self.dirty.is_empty()
-            && self.unsaved.is_empty()
+            && self.is_saved()
             && !self.paths.values().any(asked)
     }
 

@@ -86,7 +86,7 @@ fn in_file(files: &Files, change: impl FnOnce(&mut Wwids) -> bool) -> String {
     if !change(&mut wwids) {
         return DEVICE_NOT_FOUND.into();
     }
-    match files.save(files.order(), StateFile::Wwids, &wwids.to_text()) {
+    match files.save(files.order(), StateFile::Wwids, &texts.wwids, &wwids.to_text()) {
         Ok(()) => OK.into(),
         Err(why) => format!("fail\n{why}\n"),
     }

@@ -75,8 +75,6 @@ struct Saving {
     latest: u64,
     /// It is there, and nobody knows what is in it.
     unknown: bool,
-    /// Our text of it, as it was last read or written: what differs from that was edited by somebody.
-    ours: Option<String>,
 }
 
 /// One order to write a state file. Of two, the later given counts, whichever is carried out first.
@@ -112,9 +110,9 @@ impl Files {
         Order(self.orders.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Replaces a state file, whole or not at all; nothing is written where nothing would change. What somebody has
-    /// edited since it was read stays. The error is a line.
-    pub fn save(&self, order: Order, file: StateFile, text: &str) -> Result<(), String> {
+    /// Replaces a state file, whole or not at all; nothing is written where nothing would change. `was` is what the text was
+    /// made from: what else is there somebody has edited, and stays. The error is a line.
+    pub fn save(&self, order: Order, file: StateFile, was: &str, text: &str) -> Result<(), String> {
         let path = self.paths.state_file(file);
         let mut saving = lock_state(self.saving(file));
         if saving.unknown {
@@ -122,12 +120,10 @@ impl Files {
         }
         if saving.latest < order.0 {
             let merged = |there: &str| {
-                let was = saving.ours.as_deref().filter(|was| *was != there);
-                was.map_or_else(|| text.to_owned(), |was| carried_over(&path, file, there, was, text))
+                if was == there { text.to_owned() } else { carried_over(&path, file, there, was, text) }
             };
             replace(&path, text, merged).map_err(|error| format!("{}: {error}", path.display()))?;
             saving.latest = order.0;
-            saving.ours = Some(text.to_owned());
         }
         Ok(())
     }
@@ -143,9 +139,7 @@ impl Files {
         let text = self.read_text(&self.paths.state_file(file), unreadable);
         let mut saving = lock_state(self.saving(file));
         saving.unknown = text.is_err();
-        let text = text.ok().flatten().unwrap_or_default();
-        saving.ours = Some(text.clone());
-        text
+        text.ok().flatten().unwrap_or_default()
     }
 
     /// `multipath.conf`, then `conf.d/*.conf` sorted by name.
@@ -358,8 +352,8 @@ mod tests {
         let files = Files::new(paths.clone());
         fs::create_dir_all(paths.state_file(StateFile::Bindings)).expect("made");
         assert_eq!(files.read().unreadable.len(), 1);
-        assert!(files.save(files.order(), StateFile::Bindings, "mpatha 1\n").is_err());
-        assert_eq!(files.save(files.order(), StateFile::Wwids, "/1/\n"), Ok(()));
+        assert!(files.save(files.order(), StateFile::Bindings, "", "mpatha 1\n").is_err());
+        assert_eq!(files.save(files.order(), StateFile::Wwids, "", "/1/\n"), Ok(()));
     }
 
     #[test]
@@ -367,19 +361,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let paths = paths(dir.path());
         let files = Files::new(paths.clone());
-        let save = |order, text| files.save(order, StateFile::Bindings, text).expect("saved");
+        let save = |order, was, text| files.save(order, StateFile::Bindings, was, text).expect("saved");
         fs::create_dir_all(&paths.state_dir).expect("folder");
         fs::write(paths.state_dir.join(".bindings.new"), "mpatha 1\nmpathb 2\nmpa")
             .expect("what a killed writer left");
-        save(files.order(), "mpatha 1\n");
+        save(files.order(), "", "mpatha 1\n");
         let file = paths.state_file(StateFile::Bindings);
         let first = fs::metadata(&file).expect("there");
         assert_eq!(first.mode() & 0o777, 0o600);
-        save(files.order(), "mpatha 1\n");
+        save(files.order(), "mpatha 1\n", "mpatha 1\n");
         assert_eq!(fs::metadata(&file).expect("there").ino(), first.ino());
         let (earlier, later) = (files.order(), files.order());
-        save(later, "mpatha 3\n");
-        save(earlier, "mpatha 2\n");
+        save(later, "mpatha 1\n", "mpatha 3\n");
+        save(earlier, "mpatha 1\n", "mpatha 2\n");
         assert_eq!(files.read().bindings, "mpatha 3\n");
         assert_eq!(fs::read_dir(&paths.state_dir).expect("there").count(), 1);
     }
@@ -390,20 +384,21 @@ mod tests {
         let paths = paths(dir.path());
         let files = Files::new(paths.clone());
         let file = paths.state_file(StateFile::Bindings);
-        let save = |text| files.save(files.order(), StateFile::Bindings, text).expect("saved");
+        let save =
+            |was: &str, text: &str| files.save(files.order(), StateFile::Bindings, was, text).expect("saved");
         let there = || fs::read_to_string(&file).expect("there");
         let kept = |wanted: &str| assert!(there().ends_with(wanted), "{}", there());
-        save("# ours\nmpatha 1\n");
+        save("", "# ours\nmpatha 1\n");
         fs::write(&file, "# his\ndata 1\nmpathb 9\n").expect("written");
-        save("# ours\nmpatha 1\nmpathb 2\nmpathc 3\n");
+        assert_eq!(files.read().bindings, there()); // that it was read does not mean that it was taken over
+        save("# ours\nmpatha 1\n", "# ours\nmpatha 1\nmpathb 2\nmpathc 3\n");
         kept("# his\ndata 1\nmpathb 9\nmpathc 3\n");
-        save("# ours\nmpatha 1\nmpathb 2\nmpathc 3\nmpathd 4\n");
+        save("# ours\nmpatha 1\nmpathb 2\nmpathc 3\n", "# ours\nmpatha 1\nmpathb 2\nmpathc 3\nmpathd 4\n");
         kept("# his\ndata 1\nmpathb 9\nmpathc 3\nmpathd 4\n");
-        assert_eq!(files.read().bindings, there());
-        save("# ours\nmpathd 4\n"); // taken over, and changed since
+        save(&there(), "# ours\nmpathd 4\n"); // taken over, and changed since
         assert_eq!(there(), "# ours\nmpathd 4\n");
         fs::remove_file(&file).expect("removed");
-        save("# ours\nmpathd 4\nmpathe 5\n");
+        save("# ours\nmpathd 4\n", "# ours\nmpathd 4\nmpathe 5\n");
         assert_eq!(there(), "# ours\nmpathd 4\nmpathe 5\n");
     }
 

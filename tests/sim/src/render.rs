@@ -164,7 +164,7 @@ pub fn effect(effect: &Effect) -> String {
         Effect::SysfsWrite { token, name, attribute, value, .. } => {
             format!("#{} write {value} to {name}/{attribute}", token.0)
         }
-        Effect::Save { token, file, text } => format!("#{} save {file:?}: {text:?}", token.0),
+        Effect::Save { token, file, text, .. } => format!("#{} save {file:?}: {text:?}", token.0),
         Effect::Mark { token, wwid, failed } => format!("#{} mark {wwid} failed: {failed}", token.0),
         Effect::Forget { name } => format!("forget {name}"),
         Effect::Reply { id, text } => {

@@ -178,10 +178,10 @@ impl Tampered {
         self.count += 1;
         if self.defect == Defect::SaveForever
             && self.count.is_multiple_of(50)
-            && let Some(Effect::Save { file, text, .. }) = self.last_save.clone()
+            && let Some(Effect::Save { file, text, was, .. }) = self.last_save.clone()
         {
             let token = self.token();
-            out.push(Effect::Save { token, file, text });
+            out.push(Effect::Save { token, file, text, was });
         }
         if self.defect == Defect::CheckTheGone
             && self.count.is_multiple_of(50)

@@ -140,7 +140,7 @@ impl Sim {
                 };
                 Event::SysfsWritten { token: *token, result }
             }
-            Effect::Save { token, file, text } => {
+            Effect::Save { token, file, text, .. } => {
                 let result = self.save(*file, text);
                 Event::Saved { token: *token, result }
             }

@@ -1,0 +1,183 @@
+//! The files of names and WWIDs: what is on the disk, what is on its way there, and what somebody else has written.
+
+use ::core::time::Duration;
+use alloc::string::String;
+use alloc::sync::Arc;
+
+use crate::core::Core;
+use crate::core::effect::{Effect, Outbox, StateFile};
+use crate::core::notice::{Level, Notice};
+use crate::core::timers::Timer;
+use crate::core::waiting::Awaited;
+use crate::state::bindings::Bindings;
+use crate::state::wwids::Wwids;
+use crate::types::{Instant, Token, Wwid};
+
+/// A state file that could not be written is tried again after so long.
+const SAVE_RETRY: Duration = Duration::from_mins(1);
+
+/// What there is to know of a state file.
+#[derive(Debug, Clone, Default)]
+pub(super) struct OnDisk {
+    /// The text that was last taken over or written: what differs from that on the disk somebody has edited.
+    text: Arc<str>,
+    unsaved: Option<Unsaved>,
+    /// It was read while our text was not on the disk, and not taken over.
+    passed_over: bool,
+}
+
+/// A text that is not on the disk yet.
+#[derive(Debug, Clone)]
+enum Unsaved {
+    /// It is being written.
+    Writing {
+        text: Arc<str>,
+        /// There is a newer one.
+        again: bool,
+    },
+    /// It could not be written.
+    Failed,
+}
+
+impl StateFile {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Bindings => "bindings",
+            Self::Wwids => "wwids",
+        }
+    }
+}
+
+impl Core {
+    /// Is all that is to be kept on the disk?
+    pub(super) fn is_saved(&self) -> bool {
+        self.files.values().all(|file| file.unsaved.is_none())
+    }
+
+    /// Both files were read. What is not on the disk yet is newer than what was read from it; what somebody has edited stays in
+    /// the file all the same, and is read again.
+    pub(super) fn take_files(&mut self, bindings: &str, wwids: &str, out: &mut Outbox) {
+        let (names, complaints) = Bindings::parse(bindings);
+        for text in complaints {
+            out.notify(Notice::Other { level: Level::Warning, text });
+        }
+        if self.takes(StateFile::Bindings, bindings) {
+            self.bindings = names;
+        }
+        if self.takes(StateFile::Wwids, wwids) {
+            self.wwids = Wwids::parse(wwids);
+        }
+    }
+
+    fn takes(&mut self, file: StateFile, text: &str) -> bool {
+        let known = self.files.entry(file).or_default();
+        if known.unsaved.is_some() {
+            known.passed_over = *text != *known.text;
+            return false;
+        }
+        if *text != *known.text {
+            known.text = text.into();
+        }
+        true
+    }
+
+    /// Writes a state file; one that is being written is written again afterwards, so that no older
+    /// text comes out on top.
+    pub(super) fn save(&mut self, file: StateFile, out: &mut Outbox) {
+        self.timers.cancel(Timer::Save(file));
+        let known = self.files.entry(file).or_default();
+        if let Some(Unsaved::Writing { again, .. }) = &mut known.unsaved {
+            *again = true;
+            return;
+        }
+        let text: Arc<str> = match file {
+            StateFile::Bindings => self.bindings.to_text().into(),
+            StateFile::Wwids => self.wwids.to_text().into(),
+        };
+        known.unsaved = Some(Unsaved::Writing { text: text.clone(), again: false });
+        let was = known.text.clone();
+        let token = self.waiting.token(Awaited::Save(file));
+        out.push(Effect::Save { token, file, text, was });
+    }
+
+    /// A state file was written, or not.
+    pub(super) fn saved(&mut self, now: Instant, token: Token, result: Result<(), String>, out: &mut Outbox) {
+        let file = match self.waiting.take(token) {
+            Some(Awaited::Save(file)) => file,
+            Some(Awaited::Mark(id)) => return self.marked(id, result, out),
+            _ => return,
+        };
+        let known = self.files.entry(file).or_default();
+        let Some(Unsaved::Writing { text, again }) = known.unsaved.take() else { return };
+        if let Err(error) = result {
+            known.unsaved = Some(Unsaved::Failed);
+            self.answer_saved(file, Err(&error), out);
+            out.notify(Notice::SaveFailed { file: file.name(), error });
+            self.timers.set(Timer::Save(file), now + SAVE_RETRY);
+            return;
+        }
+        known.text = text;
+        if again {
+            self.save(file, out);
+            return;
+        }
+        let passed_over = core::mem::take(&mut known.passed_over);
+        self.answer_saved(file, Ok(()), out);
+        if passed_over {
+            let _ = self.reconfigure(out);
+        }
+    }
+
+    /// Adds a WWID to the wwids file, where it is not in it.
+    pub(super) fn remember_wwid(&mut self, wwid: &Wwid, out: &mut Outbox) {
+        if self.wwids.insert(wwid.clone()) {
+            self.save(StateFile::Wwids, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::core::CoreInit;
+
+    fn orders(out: &mut Outbox) -> Vec<(Token, Arc<str>, Arc<str>)> {
+        let saves = out.drain().map(|effect| match effect {
+            Effect::Save { token, text, was, .. } => Some((token, text, was)),
+            _ => None,
+        });
+        saves.flatten().collect()
+    }
+
+    #[test]
+    fn what_somebody_writes_while_ours_is_on_its_way_is_kept_and_read() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        let now = Instant::from_micros(0);
+        core.take_files("", "/1/\n", &mut out);
+        core.remember_wwid(&Wwid::new("2"), &mut out);
+        let [(token, first, was)] = orders(&mut out).try_into().expect("one");
+        assert_eq!((&*was, core.is_saved()), ("/1/\n", false));
+        core.take_files("", "/1/\n/his/\n", &mut out); // read by a reconfigure before ours was on the disk
+        assert!(!core.wwids.contains(&Wwid::new("his")) && core.wwids.contains(&Wwid::new("2")));
+        core.saved(now, token, Ok(()), &mut out);
+        assert!(core.is_saved() && core.reconfigure_again, "it is read again");
+        core.take_files("", "/1/\n/his/\n/2/\n", &mut out);
+        assert!(core.wwids.contains(&Wwid::new("his")));
+        core.reconfigure_again = false;
+        core.remember_wwid(&Wwid::new("3"), &mut out);
+        let [(token, _, was)] = orders(&mut out).try_into().expect("one");
+        assert_eq!(&*was, "/1/\n/his/\n/2/\n");
+        assert_ne!(was, first);
+        core.saved(now, token, Err("full".into()), &mut out);
+        assert!(!core.is_saved());
+        core.save(StateFile::Wwids, &mut out);
+        let [(token, text, was)] = orders(&mut out).try_into().expect("one");
+        assert_eq!(&*was, "/1/\n/his/\n/2/\n", "nothing was written");
+        core.saved(now, token, Ok(()), &mut out);
+        core.remember_wwid(&Wwid::new("4"), &mut out);
+        assert_eq!(orders(&mut out)[0].2, text);
+        assert!(!core.reconfigure_again);
+    }
+}
