@@ -12,6 +12,9 @@ scenario() {
     daemon_start || return
     wait_for 'the module is named' 20 grep -q \
         'path_selector historical-service-time needs the kernel.s module dm-historical-service-time' "$MP_LOG"
+    wait_for 'and what is tried again' 30 says 'load without dm-historical-service-time: EINVAL, [4-9] times' \
+        ctl explain "$(debug_disk 0 0)"
+    expect_no_match 'no path is blamed' "$(cat "$MP_LOG")" 'does not take it'
     conf_debug
     expect_eq 'another selector' "$(ctl reconfigure)" ok
     wait_for 'makes the maps' 30 in_service 4

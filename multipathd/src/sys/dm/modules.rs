@@ -15,18 +15,23 @@ use tracing::{debug, warn};
 pub(super) struct Said(Mutex<BTreeSet<String>>);
 
 impl Said {
-    /// A table was refused: the kernel has looked for what it needs, so what is not there now could not be loaded.
-    pub(super) fn refused(&self, params: &str) {
-        let Ok(table) = params.parse::<Table>() else { return };
+    /// A table was refused: the kernel has looked for what it needs, so what is not there now could not be loaded. Gives the
+    /// modules that are missing.
+    pub(super) fn refused(&self, params: &str) -> Vec<String> {
+        let Ok(table) = params.parse::<Table>() else { return Vec::new() };
+        let missing = needed(&table).into_iter().filter(|(_, module)| !is_there(module));
+        let mut modules = Vec::new();
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for (what, module) in needed(&table) {
-            if !is_there(&module) && said.insert(module.clone()) {
+        for (what, module) in missing {
+            if said.insert(module.clone()) {
                 warn!(
                     "{what} needs the kernel's module {module}, which is not loaded: if `modprobe {module}` does not \
                      find it, install it or choose another"
                 );
             }
+            modules.push(module);
         }
+        modules
     }
 }
 

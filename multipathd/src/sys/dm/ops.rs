@@ -164,9 +164,14 @@ impl Mapper {
         let flags = if load.read_only { READONLY } else { 0 };
         let question = Question { flags, target_count: 1, payload: &payload, ..by_uuid(uuid) };
         let loaded = self.step("load", Command::Load, &question).map(drop);
-        loaded.inspect_err(|why| {
-            if why.errno == Errno::EINVAL {
-                self.missing.refused(&load.params);
+        loaded.map_err(|why| {
+            let missing =
+                if why.errno == Errno::EINVAL { self.missing.refused(&load.params) } else { Vec::new() };
+            // No path is to blame then: that is a step of its own.
+            if missing.is_empty() {
+                why
+            } else {
+                DmFailure::new(&format!("load without {}", missing.join(", ")), why.errno)
             }
         })
     }
