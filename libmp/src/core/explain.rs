@@ -21,7 +21,7 @@ use crate::types::{Instant, Wwid};
 impl Core {
     /// What there is to say of a path, a map, or a WWID; `None` where there is no such device.
     pub(super) fn explain(&self, now: Instant, device: &str) -> Option<Explanation> {
-        let path = || self.find_path(device).map(|id| self.explain_path(&self.paths[&id]));
+        let path = || self.find_path(device).map(|id| self.explain_path(now, &self.paths[&id]));
         let map = || self.find_map(device).map(|id| self.explain_map(now, &self.maps[&id]));
         let is_map = |text: &str| text.starts_with("dm-") || text.starts_with("mapper/");
         // A map's own device is a disk that the blacklist excludes, too.
@@ -33,11 +33,11 @@ impl Core {
         known.or_else(|| {
             let wwid = self.wwid_named(device);
             let shows = |path: &&Path| path.wwid() == Some(&wwid) || asked_wwid(path) == Some(wwid.as_str());
-            self.paths.values().find(shows).map(|path| self.explain_path(path))
+            self.paths.values().find(shows).map(|path| self.explain_path(now, path))
         })
     }
 
-    fn explain_path(&self, path: &Path) -> Explanation {
+    fn explain_path(&self, now: Instant, path: &Path) -> Explanation {
         let device = match &path.facts {
             Some(facts) => format!("{} ({})", path.name, facts.devt),
             None => path.name.to_string(),
@@ -59,7 +59,7 @@ impl Core {
             answer,
             because,
             steps: self.steps(path),
-            paths: Vec::new(),
+            paths: map.map(|_| condition(path, now)).into_iter().collect(),
             settings: self.settings_of(Some(path), map),
         }
     }
@@ -70,10 +70,6 @@ impl Core {
         let device = match &map.observed {
             Some(observed) => format!("{} (dm-{})", observed.name, observed.devt.minor),
             None => map.name.to_string(),
-        };
-        let state = |path: &&Path| Step {
-            what: "path",
-            result: format!("{} {}: {}", path.name, path.devt(), path.health.state),
         };
         let refused = self.paths.values().filter_map(|path| match &path.standing {
             Standing::Excluded(why @ Exclusion::Contradicts { wwid, .. }) if *wwid == map.wwid => {
@@ -92,7 +88,12 @@ impl Core {
                 not_there(map)
             ),
             steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
-            paths: members.iter().map(state).chain(refused).chain(failures(map, now)).collect(),
+            paths: members
+                .iter()
+                .map(|path| condition(path, now))
+                .chain(refused)
+                .chain(failures(map, now))
+                .collect(),
             settings: self.settings_of(members.first().copied(), Some(map)),
         }
     }
@@ -212,6 +213,22 @@ fn rule_step(asked: &Considered) -> Step {
         Outcome::Excluded(by) => format!("{about}: excluded by \"{}\" ({})", by.rule, by.origin),
     };
     Step { what: asked.kind, result }
+}
+
+/// How a path of a map fares, and what keeps it from being used.
+fn condition(path: &Path, now: Instant) -> Step {
+    let health = &path.health;
+    let mut result = format!("{} {}: {}", path.name, path.devt(), health.state);
+    if !health.state.is_usable() && !health.message.is_empty() {
+        result = format!("{result}, {}", health.message);
+    }
+    if health.held_down {
+        result += "; `fail path` holds until `reinstate path`";
+    }
+    for trouble in path.steadiness.troubles(now) {
+        result = format!("{result}; {trouble}");
+    }
+    Step { what: "path", result }
 }
 
 /// What can't be done to a map at the moment.

@@ -10,6 +10,7 @@
 
 use ::core::time::Duration;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::{Answer, Ask, CheckRequest, CheckState, Judged, RawCheck};
@@ -108,6 +109,41 @@ impl Steadiness {
             && !self.found_marginal
             && self.held_until.is_none_or(|until| until <= now)
             && self.delayed_since.is_none()
+    }
+
+    /// What is held against it, for who asks.
+    pub fn troubles(&self, now: Instant) -> Vec<String> {
+        let seconds = |until: Instant| until.saturating_since(now).as_secs();
+        let mut troubles = Vec::new();
+        if let Some(until) = self.held_until.filter(|until| *until > now) {
+            let times = self.relapses;
+            troubles.push(format!(
+                "it failed {times} times in a row soon after it was used again, and waits for another {} s, unless it is the \
+                 last one (flap_dampening)",
+                seconds(until)
+            ));
+        }
+        if let Some(since) = self.delayed_since {
+            let waited = now.saturating_since(since).as_secs();
+            troubles.push(format!("it failed too often, and has waited for {waited} s (san_path_err_*)"));
+        }
+        troubles.extend(match self.reads {
+            Reads::Running { until, reads, errors, .. } => Some(format!(
+                "it is tested for another {} s: {errors} of {reads} reads failed (marginal_path_*)",
+                seconds(until)
+            )),
+            Reads::Due(at) => Some(format!("it is tested with reads in {} s (marginal_path_*)", seconds(at))),
+            Reads::None => None,
+        });
+        if !self.is_reliable() {
+            troubles.push("its I/O fails though its checker finds it good: no map relies on it".into());
+        }
+        if self.called_marginal {
+            troubles.push("an operator has called it marginal".into());
+        } else if let Some(host) = self.impaired_on {
+            troubles.push(format!("the fabric has called host {host} impaired: it is marginal"));
+        }
+        troubles
     }
 
     /// An operator wants it used: nothing holds it back any more. A read under way goes on holding the path's slot.

@@ -70,7 +70,7 @@ pub struct Explanation {
     pub because: String,
     /// What was asked, in order, up to what decided.
     pub steps: Vec<Step>,
-    /// Of a map: its paths, and how they are.
+    /// How it fares, or its paths, if it is a map.
     pub paths: Vec<Step>,
     /// What is in force for it; none where it is not known who it is.
     pub settings: Vec<Setting>,
@@ -91,7 +91,7 @@ impl Explanation {
         let rows = |rows: &[Step]| -> Vec<[String; 2]> {
             rows.iter().map(|row| [row.what.into(), row.result.clone()]).collect()
         };
-        section("its paths", &rows(&self.paths), &mut lines);
+        section("state", &rows(&self.paths), &mut lines);
         section("asked, in this order", &rows(&self.steps), &mut lines);
         let mut settings = Vec::new();
         for setting in &self.settings {
