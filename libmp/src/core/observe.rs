@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::core::effect::Outbox;
-use crate::core::map::{Live, MapId, Observed};
+use crate::core::map::{Live, Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{PathId, UNKNOWN_DEVICE};
 use crate::core::readiness::Readiness;
@@ -44,7 +44,7 @@ impl Core {
         let old = core::mem::replace(&mut map.observed, new);
         map.looked_like = None;
         if old.is_none() {
-            self.found(id);
+            self.found(id, out);
         }
         self.review_making(now, id, old.as_ref());
         self.list_names(id);
@@ -79,8 +79,13 @@ impl Core {
     }
 
     /// A map is there that was not.
-    fn found(&mut self, id: MapId) {
+    fn found(&mut self, id: MapId, out: &mut Outbox) {
         self.find_unidentified(id);
+        // Also where making it was called failed in the end, as udev could not be waited for.
+        let is_ours = |map: &&Map| map.observed.is_some() && !map.members.is_empty();
+        if let Some(wwid) = self.maps.get(&id).filter(is_ours).map(|map| map.wwid.clone()) {
+            self.remember_wwid(&wwid, out);
+        }
         let starting = !self.ready;
         let Some(map) = self.maps.get_mut(&id) else { return };
         let ended = |o: &Observed| o.active_paths() == 0 && o.table().is_some_and(|table| !table.queues());

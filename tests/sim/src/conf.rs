@@ -38,6 +38,30 @@ impl Grouping {
     }
 }
 
+/// `find_multipaths`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Find {
+    Strict,
+    Off,
+    On,
+    Greedy,
+    Smart,
+}
+
+impl Find {
+    const ALL: [(Self, &'static str); 5] = [
+        (Self::Strict, "strict"),
+        (Self::Off, "off"),
+        (Self::On, "on"),
+        (Self::Greedy, "greedy"),
+        (Self::Smart, "smart"),
+    ];
+
+    fn as_str(self) -> &'static str {
+        Self::ALL.iter().find(|(find, _)| *find == self).map_or("", |(_, word)| word)
+    }
+}
+
 /// `detect_pgpolicy` and `detect_pgpolicy_use_tpg`
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detect {
@@ -49,6 +73,7 @@ pub enum Detect {
 /// The settings that the simulator varies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conf {
+    pub find: Find,
     pub polling_s: u64,
     pub max_polling_s: u64,
     pub retry: Retry,
@@ -57,6 +82,7 @@ pub struct Conf {
     pub detect_pgpolicy: Detect,
     pub failback: &'static str,
     pub checker: &'static str,
+    pub detect_checker: bool,
     pub prio: &'static str,
     pub detect_prio: bool,
     pub friendly_names: bool,
@@ -74,6 +100,7 @@ pub struct Conf {
 impl Default for Conf {
     fn default() -> Self {
         Self {
+            find: Find::Greedy,
             polling_s: 5,
             max_polling_s: 20,
             retry: Retry::Fail,
@@ -81,6 +108,7 @@ impl Default for Conf {
             detect_pgpolicy: Detect::Nothing,
             failback: "immediate",
             checker: "tur",
+            detect_checker: false,
             prio: "const",
             detect_prio: false,
             friendly_names: true,
@@ -147,6 +175,13 @@ impl Conf {
             other => other,
         };
         let mut conf = Self {
+            find: rng.weighted(&[
+                (4, Find::Greedy),
+                (1, Find::Off),
+                (2, Find::On),
+                (2, Find::Smart),
+                (1, Find::Strict),
+            ]),
             polling_s,
             max_polling_s: polling_s * rng.within(1..=4),
             retry,
@@ -161,6 +196,7 @@ impl Conf {
             detect_pgpolicy: rng.weighted(&[(3, Detect::Nothing), (1, Detect::ByPrio), (1, Detect::ByTpg)]),
             failback: rng.weighted(&[(3, "immediate"), (1, "manual"), (1, "followover"), (1, "10")]),
             checker: rng.weighted(&[(3, "tur"), (2, "directio"), (1, "readsector0")]),
+            detect_checker: rng.per_mille(300),
             prio: rng.weighted(&[(1, "const"), (1, "alua"), (1, "sysfs")]),
             detect_prio: rng.per_mille(500),
             friendly_names: rng.per_mille(600),
@@ -191,8 +227,10 @@ impl Conf {
             Retry::Queue => "queue".to_owned(),
             Retry::Checks(n) => n.to_string(),
         };
-        let mut out = String::from("defaults {\n\tfind_multipaths greedy\n\tdetect_checker no\n");
+        let mut out = String::from("defaults {\n");
         for (key, value) in [
+            ("find_multipaths", self.find.as_str()),
+            ("detect_checker", yes(self.detect_checker)),
             ("polling_interval", self.polling_s.to_string().as_str()),
             ("max_polling_interval", self.max_polling_s.to_string().as_str()),
             ("no_path_retry", &retry),
@@ -241,6 +279,11 @@ impl Conf {
                 ("user_friendly_names", is) => self.friendly_names = is == "yes",
                 ("deferred_remove", is) => self.deferred_remove = is == "yes",
                 ("queue_without_daemon", is) => self.queue_without_daemon = is == "yes",
+                ("find_multipaths", is) if Find::ALL.iter().any(|(_, word)| *word == is) => {
+                    self.find =
+                        Find::ALL.iter().find(|(_, word)| *word == is).map_or(self.find, |(find, _)| *find);
+                }
+                ("detect_checker", is) => self.detect_checker = is == "yes",
                 ("detect_prio", is) => self.detect_prio = is == "yes",
                 ("path_checker", "tur") => self.checker = "tur",
                 ("path_checker", "directio") => self.checker = "directio",

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant as WallClock};
 
 use libmp::types::Instant;
 
-use crate::conf::Conf;
+use crate::conf::{Conf, Find};
 use crate::coverage::Coverage;
 use crate::daemon::Factory;
 use crate::fault::Faults;
@@ -123,6 +123,12 @@ fn build(sim: &mut Sim) {
     }
     let wwids: Vec<String> = (1..=luns).map(wwid).collect();
     let conf = Conf::random(&mut sim.rng, &wwids);
+    // Some have been multipathed before.
+    for wwid in wwids.iter().filter(|_| conf.find != Find::Greedy) {
+        if sim.rng.per_mille(400) {
+            sim.world.files.wwids.extend(["/", wwid, "/\n"]);
+        }
+    }
     sim.configure(conf);
     let wanted = sim.rng.below(luns * usize::try_from(sim.hosts).expect("small") + 1);
     for _ in 0..wanted {

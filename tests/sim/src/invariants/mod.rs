@@ -59,6 +59,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
         "rest-maps",
         "At rest: one running multipath map for each LUN with a healthy path, under its name, of its size.",
     ),
+    ("rest-wwids", "At rest: the WWID of every map is in the file of those that were multipathed."),
     ("rest-paths", "At rest: every healthy path is in its map and active; no failed or foreign one is."),
     ("rest-groups", "At rest: the groups are what the policy says, and I/O goes to the best one."),
     ("rest-queueing", "At rest: queueing is what the configuration says."),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use libmp::types::DevT;
 
 use super::Violation;
-use crate::conf::{Conf, Detect, Grouping, Retry};
+use crate::conf::{Conf, Detect, Find, Grouping, Retry};
 use crate::world::World;
 use crate::world::disk::{Disk, LunId};
 use crate::world::dm::Device;
@@ -36,7 +36,7 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
         let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns));
         match device {
             Some(device) => rest.lun(lun, &disks, device)?,
-            None if healthy => {
+            None if healthy && rest.is_wanted(wwid, &disks) => {
                 return Err(Violation::new("rest-maps", format!("{wwid} has healthy paths and no map")));
             }
             None => {}
@@ -53,6 +53,21 @@ fn distinct<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
 }
 
 impl<'a> Rest<'a> {
+    /// Is a LUN of these disks to be multipathed (`find_multipaths`)?
+    fn is_wanted(self, wwid: &str, disks: &[&Disk]) -> bool {
+        match self.conf.find {
+            Find::Greedy | Find::Off => true,
+            _ if self.is_known(wwid) => true,
+            Find::Strict => false,
+            Find::On | Find::Smart => disks.iter().filter(|d| d.is_healthy(&self.world.luns)).count() > 1,
+        }
+    }
+
+    /// Is a WWID in the file of those that were multipathed?
+    fn is_known(self, wwid: &str) -> bool {
+        self.world.files.wwids.lines().any(|line| line.trim().trim_matches('/') == wwid)
+    }
+
     /// No map is left half made, whatever it belongs to.
     fn devices(self) -> Result<(), Violation> {
         for device in self.world.dm.devices.values().filter(|d| d.wwid().is_some()) {
@@ -61,6 +76,10 @@ impl<'a> Rest<'a> {
             }
             if device.live.is_none() {
                 return Err(Violation::new("rest-maps", format!("{} has no table", device.name)));
+            }
+            // It shall be made again after a boot, whatever find_multipaths says then.
+            if device.wwid().is_some_and(|wwid| !self.is_known(wwid)) {
+                return Err(Violation::new("rest-wwids", format!("{} is not in the file", device.name)));
             }
         }
         // Where kpartx is to leave the maps alone, their partitions are whoever's made them.
