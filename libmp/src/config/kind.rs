@@ -83,6 +83,8 @@ pub enum Kind {
     Text,
     /// Text that becomes part of a name: no `/`.
     Name,
+    /// The same, or [`NO_DELIMITER`].
+    Delimiter,
     /// Words for the kernel, one of which (from 0) says how many follow it.
     Counted(usize),
     /// A regular expression.
@@ -139,6 +141,9 @@ impl Reading {
     }
 }
 
+/// The value of `partition_delimiter` that stands for none.
+pub const NO_DELIMITER: &str = "/UNSET/";
+
 /// Names of users and groups → numbers; the core can't look into `/etc/passwd` itself.
 pub trait Accounts {
     /// Number of the user of that name.
@@ -169,8 +174,11 @@ impl Kind {
         match self {
             Self::Words(words) => read_word(words, text),
             Self::Number(kind) => read_number(kind, text),
-            Self::Name if text.contains('/') => Reading::bad("`/` can't be part of a name".into(), None),
-            Self::Text | Self::Name => Reading::text(text),
+            Self::Delimiter if text == NO_DELIMITER => Reading::text(text),
+            Self::Name | Self::Delimiter if text.contains('/') => {
+                Reading::bad("`/` can't be part of a name".into(), None)
+            }
+            Self::Text | Self::Name | Self::Delimiter => Reading::text(text),
             Self::Counted(at) => read_counted(at, text),
             Self::Pattern => read_pattern(text, Pattern::new(text).err()),
             Self::Rule => read_pattern(text, Pattern::rule(text).err()),
@@ -186,7 +194,7 @@ impl Kind {
     /// What [`Self::read`] makes of a text that is known to be good, without a second look at it.
     pub(super) fn take(self, text: &'static str) -> Reading {
         match self {
-            Self::Text | Self::Name | Self::Counted(_) | Self::Pattern | Self::Rule => {
+            Self::Text | Self::Name | Self::Delimiter | Self::Counted(_) | Self::Pattern | Self::Rule => {
                 Reading::good(Value::Text(Cow::Borrowed(text)))
             }
             _ => self.read(text, &RootOnly),
@@ -221,6 +229,7 @@ impl Kind {
             }
             Self::Text | Self::UidCallout => "text".into(),
             Self::Name => "a name without `/`".into(),
+            Self::Delimiter => format!("text without `/`, or `{NO_DELIMITER}`: what kpartx has chosen"),
             Self::Counted(0) => "a count and as many words, in quotes".into(),
             Self::Counted(_) => "a name, a count and as many words, in quotes".into(),
             Self::Pattern => "a POSIX extended regular expression".into(),

@@ -3,12 +3,13 @@
 //! Strongest first: `multipaths`, `overrides/protocol`, `overrides`, the matching entries of
 //! `devices` (later before earlier, so the user's before the built-in ones), `defaults`, internal.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Config;
 use super::devices::{FEATURE_KEYWORDS, has_feature, without_features};
-use super::kind::{Value, callout_program};
+use super::kind::{NO_DELIMITER, Value, callout_program};
 use super::layers::{Layer, Origin, Setting};
 use super::options::Key;
 use super::regex::Pattern;
@@ -315,7 +316,10 @@ impl Config {
             fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
             strict_timing: stack.is_yes(Key::StrictTiming),
             remove_retries: unsigned(Key::RemoveRetries),
-            partition_delimiter: stack.get(Key::PartitionDelimiter).map(|value| value.as_str().into()),
+            partition_delimiter: stack
+                .get(Key::PartitionDelimiter)
+                .map(|value| value.as_str().into())
+                .filter(|text: &String| text != NO_DELIMITER),
             reassign_maps: stack.is_yes(Key::ReassignMaps),
         }
     }

@@ -36,6 +36,19 @@ fn what_was_found_for_a_device_is_found_again() {
     }
 }
 
+#[test]
+fn a_delimiter_of_partitions_can_be_the_word_for_none() {
+    let read = |value: &str| {
+        let text = format!("defaults {{\n\tpartition_delimiter {value}\n}}\n");
+        let (config, said) = Config::load(&[Source { name: "f", text: &text }]);
+        (config.globals().partition_delimiter.clone(), said.len())
+    };
+    assert_eq!(read("-part"), (Some("-part".into()), 0));
+    assert_eq!(read("\"\""), (Some(String::new()), 0));
+    assert_eq!(read("/UNSET/"), (None, 0));
+    assert_eq!(read("a/b"), (None, 1));
+}
+
 /// The file of the walkthrough.
 const WALKTHROUGH: &str = r#"defaults {
     udev_dir                /dev

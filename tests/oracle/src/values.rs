@@ -168,7 +168,7 @@ pub fn value(row: &OptionRow, section: Section, rng: &mut Rng) -> String {
         }
         (_, Kind::Number(_)) => NUMBERS,
         (_, Kind::Text) => TEXTS,
-        (_, Kind::Name) => NAMES,
+        (_, Kind::Name | Kind::Delimiter) => NAMES,
         (_, Kind::Counted(_)) => COUNTED,
         (_, Kind::Rule) if rng.percent(2) => BAD_PATTERNS,
         (_, Kind::Pattern | Kind::Rule) => PATTERNS,
