@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use libmp::check::{Answer, Answered, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
@@ -16,10 +17,14 @@ use crate::checks::Checks;
 use crate::log;
 use crate::reading;
 use crate::sys::claims;
-use crate::sys::dm::Mapper;
+use crate::sys::dm::{Announced, Begun, Mapper};
 use crate::sys::files::{Files, Paths};
 use crate::sys::lane::Lane;
 use crate::sys::{native, sysfs};
+
+/// It is looked at so soon, and then less often, whether udev has finished with a new map.
+const UDEV_LOOK: Duration = Duration::from_millis(4);
+const UDEV_LOOK_MAX: Duration = Duration::from_millis(32);
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
 pub struct Executor {
@@ -55,7 +60,7 @@ impl Executor {
             Effect::Enumerate { token } => self.enumerate(token),
             Effect::Probe { token, name } => self.probe(token, name),
             Effect::Check { token, name, devt, request } => self.check(token, name, devt, request),
-            Effect::Dm { token, wwid, op } => self.dm(token, wwid, op),
+            Effect::Dm { token, wwid, op } => self.dm(token, &wwid, op),
             Effect::SysfsWrite { token, name, devt, attribute, value } => {
                 self.sysfs_write(token, (name, devt), attribute, value);
             }
@@ -116,13 +121,26 @@ impl Executor {
         });
     }
 
-    fn dm(&self, token: Token, wwid: Wwid, op: DmOp) {
+    fn dm(&self, token: Token, wwid: &Wwid, op: DmOp) {
         let mapper = self.mapper.clone();
         let why = DmFailure::new("do anything", Errno::EIO);
         let failed =
             Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
-        let done = move || Event::DmDone { token, done: Box::new(mapper.perform(&uuid_of(&wwid), &op)) };
-        self.promise(Some(failed)).kept_by(&self.maps, done);
+        let (promise, lane, uuid) = (self.promise(Some(failed)), self.maps.clone(), uuid_of(wwid));
+        let begin = {
+            let (mapper, uuid) = (mapper.clone(), uuid.clone());
+            move || mapper.begin(&uuid, &op)
+        };
+        self.maps.push_for(begin, move |begun| match begun {
+            Begun::Done(done) => promise.keep(Event::DmDone { token, done }),
+            Begun::Announced(made) => {
+                tokio::spawn(async move {
+                    udev_is_done(&made).await;
+                    let end = move || Event::DmDone { token, done: Box::new(mapper.end(&uuid, &made)) };
+                    promise.kept_by(&lane, end);
+                });
+            }
+        });
     }
 
     fn sysfs_write(&self, token: Token, disk: (PathName, DevT), attribute: &'static str, value: String) {
@@ -161,6 +179,15 @@ impl Executor {
 
     fn promise(&self, otherwise: Option<Event>) -> Promise {
         Promise { events: self.events.clone(), otherwise }
+    }
+}
+
+/// udev's rules look at many new maps at once: a thread for each would wait for nothing else.
+async fn udev_is_done(made: &Announced) {
+    let mut pause = UDEV_LOOK;
+    while !made.is_over() {
+        tokio::time::sleep(pause).await;
+        pause = UDEV_LOOK_MAX.min(pause * 2);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Calls that may block, one thread for all of them as long as none does.
 //!
-//! A lane is a queue with one worker, a thread of its own. When a call takes longer than
-//! [`STUCK_AFTER`] while others wait, another worker takes over the queue, and the stuck one is spare
+//! A lane is a queue with one worker, a thread of its own. When a call waits for longer than
+//! [`STUCK_AFTER`] while others wait behind it, another worker takes over the queue, and the stuck one is spare
 //! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
 //! (The runtime's blocking pool wakes its idle threads in turn, so that none of them ever leaves.)
 
@@ -17,6 +17,8 @@ use tokio::sync::oneshot;
 
 /// A call that takes longer is given up as stuck, if others wait behind it.
 const STUCK_AFTER: Duration = Duration::from_millis(10);
+/// One that does not wait, but works, so many times as long: a second thread would take the processor from it.
+const WORKS_MAX: u32 = 10;
 /// A worker without work, or a spare one, leaves after that: longer than the time between two checks.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 const STACK: usize = 128 << 10;
@@ -46,6 +48,8 @@ struct State {
     generation: u64,
     /// There is a worker of this generation.
     served: bool,
+    /// That worker's thread.
+    worker: Option<Tid>,
     /// It waits for work, and has not been woken yet.
     idle: bool,
     /// Somebody looks whether it gets on.
@@ -153,6 +157,12 @@ impl Lane {
     }
 
     fn work(&self, generation: u64) {
+        {
+            let mut state = self.lock();
+            if state.generation == generation {
+                state.worker = Some(Tid::here());
+            }
+        }
         let mut result = None;
         while let Some(job) = self.next_job(generation, result.take()) {
             // A panic ends one job, not the worker: the queue would stay without one.
@@ -213,16 +223,23 @@ impl Lane {
     }
 
     async fn watch(self) {
-        let mut seen = self.lock().taken;
+        let (mut seen, mut works) = (self.lock().taken, 0);
         loop {
             tokio::time::sleep(STUCK_AFTER).await;
             let (results, over) = {
                 let mut state = self.lock();
                 state.watched = !state.jobs.is_empty();
                 if state.watched && state.taken == seen {
-                    state.generation += 1;
-                    state.idle = false;
-                    self.take_on(&mut state);
+                    works += 1;
+                    if works >= WORKS_MAX || !state.worker.is_some_and(Tid::is_working) {
+                        works = 0;
+                        state.generation += 1;
+                        state.idle = false;
+                        state.worker = None;
+                        self.take_on(&mut state);
+                    }
+                } else {
+                    works = 0;
                 }
                 seen = state.taken;
                 (std::mem::take(&mut state.results), !state.watched)
@@ -232,6 +249,23 @@ impl Lane {
                 return;
             }
         }
+    }
+}
+
+/// A thread of this process.
+#[derive(Debug, Clone, Copy)]
+struct Tid(libc::pid_t);
+
+impl Tid {
+    fn here() -> Self {
+        // SAFETY: no arguments.
+        Self(unsafe { libc::gettid() })
+    }
+
+    /// Does it run, or only wait for a processor?
+    fn is_working(self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/self/task/{}/stat", self.0));
+        stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('R')))
     }
 }
 
@@ -297,6 +331,28 @@ mod tests {
             }
             assert_eq!(sum, 49 * 50 / 2);
             drop(release);
+        });
+    }
+
+    #[test]
+    fn a_call_that_works_keeps_its_queue_for_a_while() {
+        runtime().block_on(async {
+            let lane = Lane::new();
+            let long = lane.run(|| {
+                let end = std::time::Instant::now() + STUCK_AFTER * 4;
+                while std::time::Instant::now() < end {}
+                Ok(thread::current().id())
+            });
+            let next = lane.run(|| Ok(thread::current().id()));
+            let (first, second) = tokio::join!(long, next);
+            assert_eq!(first, second);
+            // But not for ever.
+            let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
+            let stopped = stop.clone();
+            lane.push(move || while !stopped.load(Ordering::Relaxed) {});
+            let other = tokio::time::timeout(Duration::from_secs(5), lane.run(|| Ok(7))).await;
+            stop.store(true, Ordering::Relaxed);
+            assert_eq!(other.expect("not stuck"), Ok(7));
         });
     }
 

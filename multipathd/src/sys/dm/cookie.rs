@@ -64,6 +64,12 @@ impl Cookie {
         self.base as u32
     }
 
+    /// Is udev done?
+    pub(super) fn is_down(&self) -> bool {
+        // SAFETY: GETVAL takes no argument.
+        unsafe { libc::semctl(self.id, 0, libc::GETVAL) <= 0 }
+    }
+
     /// Waits until udev is done, `limit` at the most (then `EAGAIN`).
     pub(super) fn wait(&self, limit: Duration) -> Result<(), Errno> {
         let mut for_zero = libc::sembuf { sem_num: 0, sem_op: 0, sem_flg: 0 };
@@ -104,6 +110,7 @@ mod tests {
         let base = cookie.base();
         let udev = std::thread::spawn(move || lower(base));
         assert_eq!(cookie.wait(Duration::from_secs(5)), Ok(()));
+        assert!(cookie.is_down());
         udev.join().expect("lowered");
     }
 
@@ -112,6 +119,7 @@ mod tests {
         let cookie = Cookie::new().expect("semaphores");
         let key = (MAGIC << 16) | i32::try_from(cookie.base()).expect("16 bits");
         assert_eq!(cookie.wait(Duration::from_millis(20)), Err(Errno(libc::EAGAIN)));
+        assert!(!cookie.is_down());
         drop(cookie);
         // SAFETY: no pointers.
         assert_eq!(unsafe { libc::semget(key, 1, 0) }, -1);

@@ -5,6 +5,7 @@
 
 mod abi;
 mod cookie;
+mod create;
 mod holders;
 mod modules;
 mod node;
@@ -20,6 +21,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use libmp::types::Errno;
 
+pub use self::create::{Announced, Begun};
 pub use self::ops::Mapper;
 pub use self::poll::Poller;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, Load, MapListEntry, NodeAccess, RawMap, UdevFlags};
+use libmp::dm::op::{DmOp, Load, MapListEntry, RawMap, UdevFlags};
 use libmp::types::Errno;
 use tracing::{debug, warn};
 
@@ -11,12 +11,13 @@ use super::abi::{
     Answer, Command, NOFLUSH, Question, READONLY, SKIP_LOCKFS, SUSPEND, UEVENT_GENERATED, encode_target,
 };
 use super::cookie::Cookie;
+use super::create::Begun;
 use super::modules::{self, modprobe};
 use super::read::{by_name, by_uuid};
 use super::{Control, holders, node};
 
 /// udev gets so long for one operation; then its link is made in its place.
-const UDEV_LIMIT: Duration = Duration::from_secs(10);
+pub(super) const UDEV_LIMIT: Duration = Duration::from_secs(10);
 
 /// Flags to udev's rules, in the high half of the event number.
 const DISABLE_LIBRARY_FALLBACK: u32 = 0x20;
@@ -88,15 +89,31 @@ impl Mapper {
 
     /// Performs one operation on the map of this UUID.
     pub fn perform(&self, uuid: &str, op: &DmOp) -> DmDone {
-        let result = self.steps(uuid, op);
-        DmDone { result, map: self.read(uuid) }
+        match self.begin(uuid, op) {
+            Begun::Done(done) => *done,
+            Begun::Announced(made) => {
+                made.wait();
+                self.end(uuid, &made)
+            }
+        }
+    }
+
+    /// Performs one operation, but for what a new map has to wait for.
+    pub fn begin(&self, uuid: &str, op: &DmOp) -> Begun {
+        let result = match op {
+            DmOp::Create { name, load, flags, access } => {
+                match self.create(name, uuid, load, *flags, *access) {
+                    Ok(made) => return Begun::Announced(made),
+                    Err(why) => Err(why),
+                }
+            }
+            _ => self.steps(uuid, op),
+        };
+        Begun::Done(Box::new(DmDone { result, map: self.read(uuid) }))
     }
 
     fn steps(&self, uuid: &str, op: &DmOp) -> Result<(), DmFailure> {
         match op {
-            DmOp::Create { name, load, flags, access } => {
-                self.create(name.as_str(), uuid, load, *flags, *access)
-            }
             DmOp::Reload { load, flags, flush } => {
                 // What a new table has to wait for, if anything.
                 let suspend = if *flush { 0 } else { NOFLUSH };
@@ -113,7 +130,7 @@ impl Mapper {
             DmOp::Resume { flags } => self.resume(uuid, *flags, 0, Wait::No),
             DmOp::RenamePartitions { names } => self.rename_partitions(names),
             DmOp::Reassign { paths } => self.reassign(uuid, paths),
-            DmOp::Query => Ok(()),
+            DmOp::Query | DmOp::Create { .. } => Ok(()),
         }
     }
 
@@ -130,36 +147,7 @@ impl Mapper {
         self.control.call(command, question).map_err(|errno| DmFailure::new(step, errno))
     }
 
-    fn create(
-        &self,
-        name: &str,
-        uuid: &str,
-        load: &Load,
-        flags: UdevFlags,
-        access: NodeAccess,
-    ) -> Result<(), DmFailure> {
-        let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name) });
-        let made = made.map_err(|why| self.with_namesakes(name, uuid, why))?;
-        let live = self.load(uuid, load).and_then(|()| self.resume(uuid, flags, 0, Wait::ForUdev));
-        if let Err(why) = live {
-            // Nobody has seen it yet: without a table it is only in the way.
-            if let Err(errno) = self.control.call(Command::Remove, &by_uuid(uuid)) {
-                warn!("{name}: a map without a table could not be removed: {errno}");
-            }
-            return Err(why);
-        }
-        if let Err(error) = node::ensure(name, made.devt) {
-            warn!("{name}: its node in /dev/mapper could not be made: {error}");
-        }
-        if access != NodeAccess::default()
-            && let Err(error) = node::set_access(name, access)
-        {
-            warn!("{name}: the access rights of its node could not be set: {error}");
-        }
-        Ok(())
-    }
-
-    fn load(&self, uuid: &str, load: &Load) -> Result<(), DmFailure> {
+    pub(super) fn load(&self, uuid: &str, load: &Load) -> Result<(), DmFailure> {
         let payload = encode_target(0, load.sectors, "multipath", &load.params);
         let flags = if load.read_only { READONLY } else { 0 };
         let question = Question { flags, target_count: 1, payload: &payload, ..by_uuid(uuid) };
@@ -232,7 +220,7 @@ impl Mapper {
     }
 
     /// A device cannot be made where another has its name or its UUID: which.
-    fn with_namesakes(&self, name: &str, uuid: &str, why: DmFailure) -> DmFailure {
+    pub(super) fn with_namesakes(&self, name: &str, uuid: &str, why: DmFailure) -> DmFailure {
         if why.errno != Errno::EBUSY {
             return why;
         }
@@ -269,22 +257,40 @@ impl Mapper {
         bits: u32,
         wait: Wait,
     ) -> Result<Answer, DmFailure> {
-        let cookie = (wait == Wait::ForUdev && node::udev_answers()).then(Cookie::new).and_then(|made| {
-            made.inspect_err(|errno| debug!("no semaphore to wait for udev with: {errno}")).ok()
-        });
-        let event_nr = (bits | PRIMARY_SOURCE | DISABLE_LIBRARY_FALLBACK) << 16
-            | cookie.as_ref().map_or(0, Cookie::base);
-        let answer = self.step(step, command, &Question { event_nr, ..*question })?;
-        if let Some(cookie) = cookie.filter(|_| answer.has(UEVENT_GENERATED))
+        let cookie = (wait == Wait::ForUdev).then(new_cookie).flatten();
+        let (answer, cookie) = self.tell_udev(step, command, question, bits, cookie)?;
+        if let Some(cookie) = cookie
             && let Err(errno) = cookie.wait(UDEV_LIMIT)
         {
             debug!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", answer.name);
         }
         Ok(answer)
     }
+
+    /// The same, and what is to be waited for, if anything.
+    pub(super) fn tell_udev(
+        &self,
+        step: &str,
+        command: Command,
+        question: &Question<'_>,
+        bits: u32,
+        cookie: Option<Cookie>,
+    ) -> Result<(Answer, Option<Cookie>), DmFailure> {
+        let event_nr = (bits | PRIMARY_SOURCE | DISABLE_LIBRARY_FALLBACK) << 16
+            | cookie.as_ref().map_or(0, Cookie::base);
+        let answer = self.step(step, command, &Question { event_nr, ..*question })?;
+        let cookie = cookie.filter(|_| answer.has(UEVENT_GENERATED));
+        Ok((answer, cookie))
+    }
 }
 
-const fn udev_bits(flags: UdevFlags) -> u32 {
+/// `None` where udev does not answer, or nothing is to be had.
+pub(super) fn new_cookie() -> Option<Cookie> {
+    let made = node::udev_answers().then(Cookie::new)?;
+    made.inspect_err(|errno| debug!("no semaphore to wait for udev with: {errno}")).ok()
+}
+
+pub(super) const fn udev_bits(flags: UdevFlags) -> u32 {
     (if flags.reload { SUBSYSTEM_FLAG0 } else { 0 })
         | (if flags.skip_kpartx { SUBSYSTEM_FLAG1 } else { 0 })
         | (if flags.no_paths { SUBSYSTEM_FLAG2 } else { 0 })

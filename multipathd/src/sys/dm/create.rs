@@ -1,0 +1,97 @@
+//! A new map, in two steps: between them udev's rules look at it, and nothing but that is waited for.
+
+use std::time::Instant;
+
+use libmp::core::event::{DmDone, DmFailure};
+use libmp::dm::op::{Load, NodeAccess, UdevFlags};
+use libmp::types::{DevT, MapName};
+use tracing::{debug, warn};
+
+use super::abi::{Command, Question};
+use super::cookie::Cookie;
+use super::node;
+use super::ops::{Mapper, UDEV_LIMIT, new_cookie, udev_bits};
+use super::read::{by_name, by_uuid};
+
+/// What became of an operation so far.
+#[derive(Debug)]
+pub enum Begun {
+    /// All of it.
+    Done(Box<DmDone>),
+    /// There is a new map, which udev has been told of.
+    Announced(Announced),
+}
+
+/// A map that udev's rules look at.
+#[derive(Debug)]
+pub struct Announced {
+    name: MapName,
+    devt: DevT,
+    access: NodeAccess,
+    cookie: Option<Cookie>,
+    since: Instant,
+}
+
+impl Announced {
+    /// Has udev finished with it, or had the time for that?
+    pub fn is_over(&self) -> bool {
+        let Some(cookie) = self.cookie.as_ref().filter(|cookie| !cookie.is_down()) else { return true };
+        let over = self.since.elapsed() >= UDEV_LIMIT;
+        if over {
+            debug!("{}: udev has not finished with it in {UDEV_LIMIT:?} ({})", self.name, cookie.base());
+        }
+        over
+    }
+
+    /// Waits until then.
+    pub(super) fn wait(&self) {
+        if let Some(cookie) = &self.cookie
+            && let Err(errno) = cookie.wait(UDEV_LIMIT.saturating_sub(self.since.elapsed()))
+        {
+            debug!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", self.name);
+        }
+    }
+}
+
+impl Mapper {
+    pub(super) fn create(
+        &self,
+        name: &MapName,
+        uuid: &str,
+        load: &Load,
+        flags: UdevFlags,
+        access: NodeAccess,
+    ) -> Result<Announced, DmFailure> {
+        let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name.as_str()) });
+        let made = made.map_err(|why| self.with_namesakes(name.as_str(), uuid, why))?;
+        let resume =
+            || self.tell_udev("resume", Command::Suspend, &by_uuid(uuid), udev_bits(flags), new_cookie());
+        match self.load(uuid, load).and_then(|()| resume()) {
+            Ok((_, cookie)) => {
+                let (name, devt, since) = (name.clone(), made.devt, Instant::now());
+                Ok(Announced { name, devt, access, cookie, since })
+            }
+            Err(why) => {
+                // Nobody has seen it yet: without a table it is only in the way.
+                if let Err(errno) = self.call(Command::Remove, &by_uuid(uuid)) {
+                    warn!("{name}: a map without a table could not be removed: {errno}");
+                }
+                Err(why)
+            }
+        }
+    }
+
+    /// What is left to do when udev has finished.
+    pub fn end(&self, uuid: &str, made: &Announced) -> DmDone {
+        let Announced { name, devt, access, .. } = made;
+        if let Err(error) = node::ensure(name.as_str(), *devt) {
+            warn!("{name}: its node in /dev/mapper could not be made: {error}");
+        }
+        if *access != NodeAccess::default()
+            && let Err(error) = node::set_access(name.as_str(), *access)
+        {
+            warn!("{name}: the access rights of its node could not be set: {error}");
+        }
+        DmDone { result: Ok(()), map: self.read(uuid) }
+    }
+}
