@@ -16,7 +16,7 @@ usage: sim --seed N [--events K] [--trace]     replay one run
        sim --ci                                1,000 seeds, at least ten million events, and every script
        sim --script FILE [--trace]             one scenario
        sim --invariants                        what must hold
-       sim --bench [--paths N] [--hosts H] [--minutes M]
+       sim --bench [--paths N] [--hosts H] [--minutes M] [--at-most NANOSECONDS]
                                                what a check costs the core: 100,000 paths, 8 for each LUN
 ";
 
@@ -39,6 +39,7 @@ struct Arguments {
     paths: usize,
     hosts: u32,
     minutes: u64,
+    at_most: Option<u64>,
 }
 
 fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
@@ -54,6 +55,7 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
         paths: 100_000,
         hosts: 8,
         minutes: 1,
+        at_most: None,
     };
     let mut words = words;
     while let Some(word) = words.next() {
@@ -70,6 +72,7 @@ fn parse(words: impl Iterator<Item = String>) -> Option<Arguments> {
             "--script" => all.script = Some(words.next()?),
             "--bench" => all.bench = true,
             "--minutes" => all.minutes = words.next()?.parse().ok()?,
+            "--at-most" => all.at_most = Some(words.next()?.parse().ok()?),
             "--paths" => all.paths = words.next()?.parse().ok()?,
             "--hosts" => all.hosts = words.next()?.parse().ok().filter(|hosts| *hosts > 0)?,
             "--invariants" => all.invariants = true,
@@ -93,7 +96,7 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if arguments.bench {
-        return bench(arguments.paths, arguments.hosts, arguments.minutes);
+        return bench(&arguments);
     }
     if let Some(seed) = arguments.seed {
         let outcome = run(seed, options, real::core());
@@ -116,7 +119,8 @@ pub fn main() -> ExitCode {
 }
 
 /// Says what a check costs at rest, with the intervals that hold if nothing is configured.
-fn bench(paths: usize, hosts: u32, minutes: u64) -> ExitCode {
+fn bench(arguments: &Arguments) -> ExitCode {
+    let Arguments { paths, hosts, minutes, at_most, .. } = *arguments;
     let luns = paths.div_ceil(usize::try_from(hosts).unwrap_or(usize::MAX));
     let size = Size { luns, hosts, every: Duration::from_secs(20) };
     match crowd::bench(size, Duration::from_mins(minutes), real::core()) {
@@ -127,7 +131,13 @@ fn bench(paths: usize, hosts: u32, minutes: u64) -> ExitCode {
                 "{paths} paths of {luns} LUNs, {minutes} min at rest: {checks} checks, {reads} maps read again"
             );
             println!("{nanos} ns of core time a check, {} looks at paths and maps", looks / checks.max(1));
-            ExitCode::SUCCESS
+            match at_most.filter(|limit| u128::from(*limit) < nanos) {
+                Some(limit) => {
+                    println!("FAIL: more than {limit} ns");
+                    ExitCode::FAILURE
+                }
+                None => ExitCode::SUCCESS,
+            }
         }
         Err(violation) => {
             println!("FAIL: {violation}");
