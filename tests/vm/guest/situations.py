@@ -14,7 +14,7 @@ DEFAULTS = {
     "path_grouping_policy": ["failover", "multibus", "group_by_serial", "group_by_prio", "group_by_node_name"],
     "path_selector": ['"round-robin 0"', '"queue-length 0"', '"service-time 0"'],
     "no_path_retry": ["fail", "queue", "5", "60"],
-    "prio": ["const", "sysfs", "alua"],
+    "prio": ["const", "sysfs", "alua", "weightedpath", "weightedpath"],
     "path_checker": ["tur", "directio", "readsector0"],
     "failback": ["immediate", "manual", "10"],
     "features": ['"0"', '"1 queue_if_no_path"', '"2 pg_init_retries 5"', '"3 queue_if_no_path pg_init_retries 7"'],
@@ -26,6 +26,14 @@ DEFAULTS = {
     "user_friendly_names": ["no"],
     "flush_on_last_del": ["yes", "no"],
 }
+# Priorities of each path: by the LUN, by the host, and another for each.
+WEIGHTS = [
+    "hbtl :[01]$ 5 :[23]$ 1",
+    "hbtl .*:0:0:[03] 50 .*:0:0:[12] 10",
+    "devname sd[bdfh] 10 sd[cegi] 50",
+    "devname sd[b-e] 20 sd[f-i] 10",
+    " ".join(["devname", *(f"sd{letter} {number}" for number, letter in enumerate("bcdefghi", 1))]),
+]
 MAPS = ["path_grouping_policy", "path_selector", "no_path_retry", "failback", "features", "prio"]
 DEVICES = [*MAPS, "hardware_handler"]
 
@@ -33,7 +41,10 @@ DEVICES = [*MAPS, "hardware_handler"]
 def lines(rng, keys, share):
     for key in keys:
         if DEFAULTS[key] and rng.random() < share:
-            yield f"\t{key} {rng.choice(DEFAULTS[key])}\n"
+            value = rng.choice(DEFAULTS[key])
+            yield f"\t{key} {value}\n"
+            if value == "weightedpath":
+                yield f'\tprio_args "{rng.choice(WEIGHTS)}"\n'
 
 
 def situation(rng, luns):
