@@ -58,12 +58,13 @@ array_dev() { # NAME: sdX
 array_checks() { stat -c %s "$array_folder/$1/ready"; } # NAME: how often it was asked whether it is ready
 
 array_down() {
-    local part
+    local part jobs=()
     [ -d $array_folder ] || return 0
     for part in "$san_config"/loopback/naa.60014057*/tpgt_1/lun/lun_*/; do
-        find "$part" -type l -delete
-        rmdir "$part"
-    done 2>/dev/null
+        { find "$part" -type l -delete; rmdir "$part"; } 2>/dev/null & # at once: each takes seconds
+        jobs+=($!)
+    done
+    wait "${jobs[@]}"
     rmdir "$san_config"/loopback/naa.60014057*/tpgt_1 "$san_config"/loopback/naa.60014057* "$san_config"/core/user_0/*/ 2>/dev/null
     kill "$(cat /run/array.pid)" 2>/dev/null
     rm -rf $array_folder

@@ -190,6 +190,10 @@ daemon_kill() { # as a crash would
 reference_start() { MPD=$reference/multipathd MPCTL=$vm/guest/reference-ctl daemon_start "$@"; }
 reference_stop() { daemon_stop; }
 
+reference_letters() { # of the columns that paths have in it, a line each, while it runs
+    "$vm/guest/reference-ctl" show wildcards | awk '/^path format/ { on = 1 } /^$/ { on = 0 } on && /^%/ { print substr($1, 2) }'
+}
+
 # Our udev rules, which other scripts do without: device-mapper's rules are numbered 55 on Debian, so those of maps are 56 there.
 rules_up() {
     install -t /sbin "$vm/bin/multipath" "$vm/bin/multipathctl"

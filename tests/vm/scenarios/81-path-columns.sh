@@ -58,14 +58,10 @@ ready() { "$1" show paths raw format '%d %t %T' 2>/dev/null | grep -c 'active re
 
 rated() { ! ctl show paths raw format '%p' | grep -q -- '-1\|undef'; }
 
-letters() { # of the columns that the reference has
-    "$vm/guest/reference-ctl" show wildcards | awk '/^path format/ { on = 1 } /^$/ { on = 0 } on && /^%/ { print substr($1, 2) }'
-}
-
 columns() { # PROGRAM NAME: a file for each column, a line of it for each path
     local letter field=1
     mkdir -p "/run/columns.$2"
-    [ "$2" = ours ] || letters >/run/letters
+    [ "$2" = ours ] || reference_letters >/run/letters
     "$1" show paths raw format "%d|$(sed 's/^/%/' /run/letters | paste -sd'|')" | sort >"/run/columns.$2/all"
     while read -r letter; do
         field=$((field + 1))
