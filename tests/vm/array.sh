@@ -55,6 +55,14 @@ array_dev() { # NAME: sdX
     [ -d "${dirs[0]}" ] && echo "${dirs[0]##*/}"
 }
 
+array_again() { # NAME: it goes, and comes as what it answers now
+    local host lun
+    read -r host lun <"$array_folder/$1/.at"
+    lun=$san_config/loopback/naa.600140570000000$host/tpgt_1/lun/lun_$lun
+    rm "$lun/$1" && ln -s "$san_config/core/user_0/$1" "$lun/$1"
+    poll 10 array_dev "$1"
+}
+
 array_checks() { stat -c %s "$array_folder/$1/ready"; } # NAME: how often it was asked whether it is ready
 
 array_down() {

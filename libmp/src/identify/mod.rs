@@ -198,7 +198,7 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         },
         revision: text(&raw.revision),
         serial: match bus {
-            Bus::Nvme => raw.attr(protocol::attr::SERIAL).unwrap_or_default().trim().to_owned(),
+            Bus::Nvme => text(raw.attr(protocol::attr::SERIAL).unwrap_or_default().trim().as_bytes()),
             _ => serial(&raw.vpd80),
         },
         sectors: raw.sectors,
@@ -252,7 +252,7 @@ fn present(attribute: Option<&str>) -> Option<String> {
 /// Up to the first NUL, without blanks at the end. Blanks at the beginning count.
 fn text(bytes: &[u8]) -> String {
     let bytes = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(bytes.trim_ascii_end()).into_owned()
+    vpd::printable(bytes.trim_ascii_end())
 }
 
 fn or_unknown(text: String) -> String {
@@ -331,6 +331,21 @@ mod tests {
         assert_eq!((facts.block_size, facts.vital_pages.as_slice()), (4096, &hex("0083c9")[..]));
         assert_eq!(facts.portal, Some(IpAddr::from([10, 1, 2, 3])));
         assert!(facts.has_alua());
+    }
+
+    #[test]
+    fn what_devices_say_is_text_of_one_line() {
+        let raw = RawProbe {
+            model: b"a\x1b[2Jb".to_vec(),
+            revision: b"1\n2".to_vec(),
+            vpd80: hex("00800008 410a2f2e2e1b41ff"),
+            transport: [("serial".into(), "A\nsdb \u{9b}2J\u{e4}".into())].into(),
+            ..disk()
+        };
+        let scsi = identify(&"sdb".into(), &raw);
+        assert_eq!((scsi.product.as_str(), scsi.revision.as_str()), ("a?[2Jb", "1?2"));
+        assert_eq!(scsi.serial, "A?/..?A\u{fffd}");
+        assert_eq!(identify(&"nvme0n1".into(), &raw).serial, "A?sdb ?2J\u{e4}");
     }
 
     #[test]

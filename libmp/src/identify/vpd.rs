@@ -104,8 +104,12 @@ pub fn hp3par_volume_name(page: &[u8]) -> Option<String> {
     let length = usize::try_from(length).ok().filter(|length| *length <= VENDOR_TEXT_MAX + 1)?;
     let name = body.get(40..)?.get(..length).filter(|_| body[0] >= WITH_NAME)?;
     let name = name.split(|byte| *byte == 0).next()?;
-    let name = String::from_utf8_lossy(&name[..name.len().min(VENDOR_TEXT_MAX)]);
-    Some(name.chars().map(|c| if c.is_control() { '?' } else { c }).collect())
+    Some(printable(&name[..name.len().min(VENDOR_TEXT_MAX)]))
+}
+
+/// What a device says of itself, for people and programs to read: what would not print, or end a line, is `?`.
+pub(super) fn printable(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
 #[cfg(test)]

@@ -14,8 +14,7 @@ const LINE: &str = "# Shows situation ";
 pub const COUNT: u32 = 22;
 
 /// Those that no real kernel shows here, and why.
-const NOT_SHOWN: &[(u32, &str)] =
-    &[(10, "reservations are not supported yet"), (19, "no device of the lab sends what is fuzzed")];
+const NOT_SHOWN: &[(u32, &str)] = &[(10, "reservations are not supported yet")];
 
 /// The situations that the script shows, or what is wrong with a line of it.
 fn shown(path: &Path, text: &str) -> Result<BTreeSet<u32>, String> {

@@ -10,8 +10,8 @@ array.py FOLDER: each folder in FOLDER is a disk, and what it answers is in its 
     OPCODE[.BYTE]                     another answer to this command, in hexadecimal: 12 INQUIRY, 12.c9 a page of it,
                                       a3.2a (byte 1) REPORT TARGET PORT GROUPS, 5a.0a (byte 2) a mode page
 
-An answer is bytes in hexadecimal, `sense KEY ASC ASCQ`, `status BYTE`, `ignore` (the kernel ends the command after 30 s), or
-`good`; after `once ` it holds for one command. For each TEST UNIT READY a byte is added to the file `ready`.
+An answer is bytes in hexadecimal, `sense KEY ASC ASCQ`, `sense-data BYTES`, `status BYTE`, `ignore` (the kernel ends the command
+after 30 s), or `good`; after `once ` it holds for one command. For each TEST UNIT READY a byte is added to the file `ready`.
 """
 import mmap
 import os
@@ -39,7 +39,7 @@ class Ignored(Exception):
 
 
 class Status(Exception):
-    """This status byte and nothing else."""
+    """This status byte, and perhaps sense data of any kind."""
 
 
 def fixed_sense(key, asc, ascq):
@@ -168,7 +168,9 @@ class Disk:
         if words and words[0] == "sense":
             raise Refused(*(int(word, 16) for word in words[1:]))
         if words and words[0] == "status":
-            raise Status(int(words[1], 16))
+            raise Status(int(words[1], 16), b"")
+        if words and words[0] == "sense-data":
+            raise Status(CHECK_CONDITION, bytes.fromhex("".join(words[1:])))
         return bytes.fromhex(text)
 
     def answer(self, cdb, written):
@@ -184,7 +186,7 @@ class Disk:
             print(f"{self.folder.name}, {cdb.hex()}: {error}", flush=True)
             return CHECK_CONDITION, b"", fixed_sense(4, 0x44, 0)
         except Status as status:
-            return status.args[0], b"", b""
+            return status.args[0], b"", status.args[1]
 
 
 class Ring:
