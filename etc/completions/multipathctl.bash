@@ -65,6 +65,7 @@ unsetprhold map|multipath $map
 check $file
 explain $path
 events
+end-queueing
 plan $file
 GRAMMAR
 }

@@ -64,6 +64,7 @@ unsetprhold map|multipath $map
 check $file
 explain $path
 events
+end-queueing
 plan $file
 '
 end

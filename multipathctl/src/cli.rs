@@ -157,6 +157,12 @@ enum Verb {
         #[arg(long, short)]
         follow: bool,
     },
+    /// End the queueing of every map: I/O that has no path fails, until the daemon is told otherwise
+    ///
+    /// The daemon is asked (`disablequeueing maps`). Then the kernel's tables are looked at: where a map goes on queueing, as no
+    /// daemon runs or it did not answer, or where one is suspended, that is ended there. multipathd-queueing.service does it when the machine
+    /// goes down. For root. Exit status: 1 if a map may queue still; each is named.
+    EndQueueing,
     /// Say what a reconfigure would change, and change nothing
     ///
     /// The daemon reads everything that a reconfigure would read, and its own code goes through it on a copy of its state:
@@ -200,6 +206,8 @@ pub enum Task {
     Configuration(Extent),
     /// Say why a device is multipathed, or not.
     Explain(String, ctl::Form),
+    /// End the queueing of every map.
+    EndQueueing,
     /// Say what a reconfigure would change.
     Plan(Option<PathBuf>, ctl::Form),
 }
@@ -313,6 +321,7 @@ fn task(args: Args) -> Result<Task, clap::Error> {
         Some(Verb::Events { follow }) => {
             return Ok(Task::Events(if follow { Then::Follow } else { Then::End }));
         }
+        Some(Verb::EndQueueing) => return Ok(Task::EndQueueing),
         Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
         None => {}
     }
@@ -427,6 +436,7 @@ mod tests {
             (&["explain", "/dev/sda", "--json"], Task::Explain("/dev/sda".into(), ctl::Form::Json)),
             (&["--timeout", "9", "plan", "new.conf"], Task::Plan(Some("new.conf".into()), ctl::Form::Text)),
             (&["plan"], Task::Plan(None, ctl::Form::Text)),
+            (&["end-queueing"], Task::EndQueueing),
             (
                 &["check", "-", "--strict", "--fix"],
                 Task::Check(Check {

@@ -20,6 +20,7 @@ pub mod mpathconf;
 pub mod multipath;
 pub mod output;
 pub mod plan;
+pub mod queues;
 pub mod shell;
 pub mod topology;
 pub mod watch;
@@ -60,6 +61,9 @@ fn by_own_name(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let Task::Configuration(extent) = cli.task {
         return configuration::print(extent);
     }
+    if cli.task == Task::EndQueueing {
+        return queues::end(cli.time_limit);
+    }
     let connected = Client::connect(cli.time_limit);
     if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
         return explain::offline(device, *form);
@@ -80,6 +84,7 @@ fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
         Task::Shell => shell::run(client),
         // Done without a daemon.
         Task::Check(what) => Ok(check::run(what)),
+        Task::EndQueueing => Ok(queues::end(client::REPLY_LIMIT)),
         Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
         Task::Configuration(extent) => Ok(configuration::print(*extent)),
         Task::Explain(device, form) => explain::ask(device, *form, client),

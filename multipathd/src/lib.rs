@@ -17,5 +17,6 @@ pub mod journal;
 pub mod log;
 #[cfg(feature = "udev")]
 pub mod offline;
+pub mod queues;
 pub mod reading;
 pub mod sys;

@@ -1,6 +1,6 @@
 #!/bin/bash
 # The units of etc/systemd under a real systemd: started by a client's connection, ready when it says so, reloaded, watched,
-# restarted after a crash and after a hang, stopped.
+# restarted after a crash and after a hang, stopped; and I/O that waits for a path when the machine goes down, with a daemon and without.
 #   VM_SYSTEMD=1 tests/vm/run tests/vm/systemd.sh
 # shellcheck disable=SC2154
 # shellcheck source=tests/vm/lib.sh
@@ -15,7 +15,7 @@ journal() { cat "$MP_LOG"; }
 
 units_up() {
     install -t /sbin "$vm/bin/multipathd" "$vm/bin/multipathctl"
-    cp "$vm"/etc/systemd/* /etc/systemd/system/
+    cp "$vm"/etc/systemd/multipathd.{service,socket} /etc/systemd/system/
     # What the journal would keep, and a watchdog that need not be waited for half a minute.
     mkdir -p /etc/systemd/system/$service.d
     printf '[Service]\nStandardOutput=append:%s\nStandardError=inherit\nWatchdogSec=4\n' "$MP_LOG" \
@@ -96,11 +96,106 @@ stops() {
     expect_ok 'stopped again' systemctl stop multipathd.socket $service
 }
 
+queueing=multipathd-queueing.service
+
+# Its boot goes on with it, up to the network's file systems: what would wait for an answer on the console, for a network or for an
+# initiator's name is left out.
+queueing_up() {
+    local unit
+    for unit in systemd-firstboot systemd-networkd-wait-online iscsid open-iscsi; do
+        ln -s /dev/null /etc/systemd/system/$unit.service
+    done
+    cp "$vm/etc/systemd/$queueing" /etc/systemd/system/
+    printf '[Service]\nRestart=no\n' >/etc/systemd/system/$service.d/no-restart.conf
+    systemctl daemon-reload
+    conf_debug 'user_friendly_names yes' 'no_path_retry queue' 'verbosity 3'
+}
+
+queues() { [[ $(dmsetup table mpatha) = *queue_if_no_path* ]]; }
+
+# WHAT: the daemon has a map that queues, and a writer waits in it.
+writer_waits() {
+    local disk
+    for disk in $(debug_disks); do path_online "$disk"; done
+    expect_ok "$1: the daemon starts" systemctl start multipathd.socket $service
+    wait_for "$1: its end of queueing is at hand" 90 is active systemctl is-active $queueing
+    wait_for "$1: two paths in service" 30 in_service 2
+    # The one that was told to end it keeps to that.
+    expect_eq "$1: it queues" "$(multipathctl restorequeueing maps)" ok
+    wait_for "$1: and so does the map" 20 queues
+    for disk in $(debug_disks); do path_offline "$disk"; done
+    wait_for "$1: none is left" 30 is 0 active_paths
+    write_once mpatha 120 >/run/written &
+    wait_for "$1: a writer waits" 20 is 1 blocked_writers
+    sleep 2
+    expect_eq "$1: and waits" "$(blocked_writers)$(cat /run/written)" 1
+}
+
+times_told() { journal | grep -c 'disablequeueing maps'; }
+
+writer_fails() { wait_for "$1: the writer need not wait" "$2" is failed cat /run/written; } # WHAT SECONDS
+
+# As a crash would, and systemd does not start it again.
+daemon_dies() {
+    systemctl kill --signal=KILL $service
+    wait_for "$1: no daemon is left" 20 is_now failed
+}
+
+target_up() { # LINE of the unit
+    printf '[Unit]\nDefaultDependencies=no\n%s\n' "$1" >/etc/systemd/system/test.target
+    systemctl daemon-reload
+}
+
+ends() {
+    local what
+    echo "   $(now) s"
+    queueing_up
+    what='with a daemon'
+    writer_waits "$what"
+    expect_ok "$what: stop of the unit" systemctl stop $queueing
+    writer_fails "$what" 5
+    expect_eq "$what: by the daemon" "$(times_told)" 1
+    is_now active || fail "$what" 'the daemon is gone'
+
+    what='in its order'
+    writer_waits "$what"
+    target_up "Conflicts=multipathd.socket $service $queueing" # one transaction, as a shutdown is
+    expect_ok "$what: stop of both" systemctl start test.target
+    writer_fails "$what" 5
+    expect_eq "$what: the daemon is told first" "$(times_told)" 2
+
+    what='without a daemon'
+    writer_waits "$what"
+    systemctl stop multipathd.socket
+    daemon_dies "$what"
+    expect_ok "$what: stop of the unit" systemctl stop $queueing
+    writer_fails "$what" 5
+
+    what='a map left suspended'
+    writer_waits "$what"
+    systemctl stop multipathd.socket
+    daemon_dies "$what"
+    dmsetup suspend --noflush --nolockfs mpatha
+    expect_ok "$what: end-queueing" multipathctl end-queueing
+    writer_fails "$what" 5
+
+    # Its socket is there: whoever connects would start the daemon, which systemd does not do any more.
+    what='the machine goes down without a daemon'
+    writer_waits "$what"
+    daemon_dies "$what"
+    expect_eq "$what: its socket is there" "$(systemctl is-active multipathd.socket)" active
+    target_up Requires=shutdown.target
+    expect_ok "$what: as a shutdown goes" systemctl start --no-block --job-mode=replace-irreversibly test.target
+    writer_fails "$what" 40
+    expect_ok "$what: no daemon came back" is_now failed
+    echo "   $(now) s"
+}
+
 expect_eq 'pid 1' "$(cat /proc/1/comm)" systemd
 san_scsi_debug 2 1 || exit 1
 conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'verbosity 3'
 printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
 units_up
-starts && has_what_it_needs && is_protected && reloads && is_watched && stops
+starts && has_what_it_needs && is_protected && reloads && is_watched && stops && ends
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
 summary
