@@ -1,5 +1,6 @@
 //! Why a device is multipathed, or not, and what holds for it: from memory, as the core itself decided.
 
+use ::core::iter;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -59,7 +60,10 @@ impl Core {
             answer,
             because,
             steps: self.steps(path),
-            paths: map.map(|_| condition(path, now)).into_iter().collect(),
+            paths: map
+                .into_iter()
+                .flat_map(|map| iter::once(condition(path, now)).chain(failures(map, now)))
+                .collect(),
             settings: self.settings_of(Some(path), map),
         }
     }

@@ -338,6 +338,7 @@ impl Core {
             };
             if let Some(map) = self.maps.get_mut(&id) {
                 map.orders.stay_away = false;
+                map.backoff.clear(); // what failed may have been the configuration's fault
             }
             self.use_map_settings(now, id, name, settings);
             self.tune_map(id, out);
