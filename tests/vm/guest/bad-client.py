@@ -1,13 +1,16 @@
 #!/usr/bin/env python3
 """A client of the control socket that misbehaves.
 
-usage: bad-client.py WHAT SECONDS
+usage: bad-client.py WHAT SECONDS [COUNT]
 
 Of huge, large, noise and nothing it says whether the daemon ends the connection within the time: dropped or kept.
 crowd COUNT connects so many times, one after the other, and leaves; done.
+storm SECONDS COUNT holds so many connections at both sockets at once, a part of them with half a request; it says "sent" when it has them, and
+goes on to put new ones in the place of the oldest, as quickly as it can.
 flood asks for long replies over as many connections as it gets, reads each and asks again, and says "sent" when it has begun.
 Of half, follow, deaf, many, silent, half-many and deaf-many it says "sent" and then does nothing more for so long.
 """
+import collections
 import selectors
 import socket
 import struct
@@ -24,9 +27,12 @@ MESSAGES = {
 }
 
 
+NAMES = "\0/org/kernel/linux/storage/multipathd", "/run/multipathd.socket"
+
+
 def connect():
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    client.connect("\0/org/kernel/linux/storage/multipathd")
+    client.connect(NAMES[0])
     return client
 
 
@@ -85,6 +91,29 @@ def as_many_as_possible(what):
     return clients
 
 
+def storm(seconds, count):
+    """Whoever is shown the door has not noticed: the end stays open."""
+    held, made, end = collections.deque(), 0, time.monotonic() + seconds
+    while time.monotonic() < end:
+        client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        try:
+            client.connect(NAMES[made % 2])
+            if made % 3 == 0:
+                client.send(MESSAGES["half"])
+        except BlockingIOError:  # nobody else finds room in the queue either
+            time.sleep(0.001)
+            continue
+        except ConnectionError:
+            pass  # ended before it said anything
+        made += 1
+        held.append(client)
+        if len(held) > count:
+            held.popleft().close()
+        if made == count:
+            print("sent", flush=True)
+    print(made)
+
+
 def flood(seconds):
     message = b"show config\0"
     request = struct.pack("=Q", len(message)) + message
@@ -111,6 +140,8 @@ def main():
     what, seconds = sys.argv[1], float(sys.argv[2])
     if what == "crowd":
         return crowd(int(seconds))
+    if what == "storm":
+        return storm(seconds, int(sys.argv[3]))
     if what == "flood":
         return flood(seconds)
     if what in ("silent", "half-many", "deaf-many"):

@@ -8,6 +8,8 @@
   bench.py hostfails PATHS                  one host's disks go offline, all at once: prints seconds until it shows them so
   bench.py run TIMES PROGRAM...             prints wall clock and CPU of a command, medians
   bench.py replies TIMES COMMAND            prints how long the daemon takes to answer that, the median
+  bench.py latency PID TIMES COMMAND...     prints how long an answer takes, the median and the slowest of all commands, each so often, and
+                                            the most CPU that the daemon spends while it is waited for
 
 Times are milliseconds but for the seconds until all is in service. CPU is the kernel's clock of the process: utime and
 stime of /proc/PID/stat together, all its threads, ended ones too, in nanoseconds. Threads of the kernel are not in it.
@@ -144,13 +146,23 @@ def run(times, *program):
 
 
 def replies(times, command):
-    took = []
-    for _ in range(int(times)):
-        begin = time.monotonic()
-        if not ask(command):
-            sys.exit(f'no answer to {command}')
-        took.append((time.monotonic() - begin) * 1000)
-    print(f'{median(took):.1f}')
+    print(f'{median(reply_ms(command) for _ in range(int(times))):.1f}')
+
+
+def reply_ms(command):
+    begin = time.monotonic()
+    if not ask(command):
+        sys.exit(f'no answer to {command}')
+    return (time.monotonic() - begin) * 1000
+
+
+def latency(pid, times, *commands):
+    took, cpu = [], []
+    for command in list(commands) * int(times):
+        before = cpu_ms(int(pid))
+        took.append(reply_ms(command))
+        cpu.append(cpu_ms(int(pid)) - before)
+    print(f'{median(took):.1f} {max(took):.1f} {max(cpu):.1f}')
 
 
 def reconfigure(pid, seconds):
@@ -180,6 +192,6 @@ def host_fails(paths):
 
 MODES = {
     'start': start, 'steady': steady, 'switches': switches, 'reconfigure': reconfigure, 'hostfails': host_fails, 'run': run,
-    'replies': replies,
+    'replies': replies, 'latency': latency,
 }
 MODES[sys.argv[1]](*sys.argv[2:])

@@ -9,7 +9,7 @@ descriptors() { find "/proc/$(daemon_pid)/fd" -mindepth 1 -maxdepth 1 | wc -l; }
 
 rss_mb() { awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$(daemon_pid)/status"; }
 
-as_nobody() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+as_nobody=(setpriv --reuid=65534 --regid=65534 --clear-groups) # no function: what is to be killed would be its child
 
 served() { # WHAT: root and another user are answered
     expect_below "$1: root is served (s)" "$(elapsed repeat 5 ctl show paths)" 5
@@ -49,6 +49,36 @@ sockets() {
     expect_eq 'and goes with the daemon' "$(ls /run/another.socket 2>&1)" "ls: cannot access '/run/another.socket': No such file or directory"
 }
 
+threads() { awk '$1 == "Threads:" { print $2 }' "/proc/$(daemon_pid)/status"; }
+
+latency() { "$@" "$vm/guest/bench.py" latency "$(daemon_pid)" 20 'show daemon' 'show topology'; } # COMMAND that runs it
+
+# Ten thousand at once, of one user: those whose connection is ended hold their end, and there are always new ones.
+storm() {
+    local pid before usual median slowest
+    before=$(rss_mb)
+    usual=$(latency nice -n 0)
+    echo "   replies usually: $usual (median, slowest, CPU; ms)"
+    prlimit --nofile=12000 "${as_nobody[@]}" "$vm/guest/bad-client.py" storm 120 10000 >/run/bad-client 2>&1 &
+    pid=$!
+    wait_for 'ten thousand at once' 90 says sent cat /run/bad-client
+    expect_between 'their sockets' "$(find "/proc/$pid/fd" -lname 'socket:*' 2>/dev/null | wc -l)" 9990 10010
+    read -r median slowest _ <<<"$(latency nice -n 0)"
+    expect_below "in a storm: a reply to root, usually in ${usual%% *} ms" "$median" "$(awk -v a="${usual%% *}" 'BEGIN { print 4 * a + 200 }')"
+    expect_below 'in a storm: the slowest (ms), a client waits for 4000' "$slowest" 4000
+    read -r median slowest _ <<<"$(latency setpriv --reuid=1234 --regid=1234 --clear-groups)"
+    expect_below 'in a storm: the slowest to another user (ms)' "$slowest" 4000
+    served 'in a storm'
+    expect_below "in a storm: descriptors, usually $idle" "$(descriptors)" $((idle + 44)) # 32 of a user
+    expect_below 'in a storm: threads' "$(threads)" 12
+    expect_below 'in a storm: memory, more than before (MB)' "$(($(rss_mb) - before))" 4
+    expect_eq 'the storm goes on, and no other bad client' "$(pgrep -u 65534 -f bad-client.py)" "$pid"
+    { kill -KILL $pid && wait $pid; } 2>/dev/null
+    wait_for 'the places of a storm are free again' 10 clients_are_gone
+    expect_below 'after a storm: memory, more than before (MB)' "$(($(rss_mb) - before))" 4
+    served 'after a storm'
+}
+
 clients_are_gone() { [ "$(descriptors)" -le $((idle + 4)) ]; } # a check may be under way
 
 scenario() {
@@ -63,12 +93,12 @@ scenario() {
     before=$(rss_mb) idle=$(descriptors)
 
     # Ten thousand one after the other, each of them gone without a word.
-    expect_eq 'ten thousand clients come and go' "$(as_nobody "$vm/guest/bad-client.py" crowd 10000)" done
+    expect_eq 'ten thousand clients come and go' "$("${as_nobody[@]}" "$vm/guest/bad-client.py" crowd 10000)" done
     served 'after a crowd'
 
     # As many as it lets in at once, of a user, and of root.
     for what in silent half-many deaf-many; do
-        as_nobody "$vm/guest/bad-client.py" $what 60 >/run/bad-client 2>&1 &
+        "${as_nobody[@]}" "$vm/guest/bad-client.py" $what 60 >/run/bad-client 2>&1 &
         wait_for "$what: sent" 30 says sent cat /run/bad-client
         served "$what"
         expect_below "$what: descriptors" "$(descriptors)" 150
@@ -81,8 +111,10 @@ scenario() {
 
     wait_for 'their places are free again' 10 clients_are_gone
 
+    storm
+
     # One that is quick: it reads all that it asks for, and asks on.
-    as_nobody "$vm/guest/bad-client.py" flood 60 >/run/bad-client 2>&1 &
+    "${as_nobody[@]}" "$vm/guest/bad-client.py" flood 60 >/run/bad-client 2>&1 &
     wait_for 'a flood: sent' 30 says sent cat /run/bad-client
     served 'in a flood'
     expect_no_match 'and the flood, too' "$(cat /run/bad-client)" 'dropped|Error'
