@@ -12,7 +12,7 @@ scenario() {
     daemon_start || return
     wait_for 'the module is named' 20 grep -q \
         'path_selector historical-service-time needs the kernel.s module dm-historical-service-time' "$MP_LOG"
-    wait_for 'and what is tried again' 30 says 'load without dm-historical-service-time: EINVAL.*, [4-9] times in a row' \
+    wait_for 'and what is tried again' 30 says 'load without dm-historical-service-time: EINVAL.*, [2-9] times in a row' \
         ctl explain "$(debug_disk 0 0)"
     expect_no_match 'no path is blamed' "$(cat "$MP_LOG")" 'does not take it'
     conf_debug

@@ -19,7 +19,11 @@ impl Said {
     /// modules that are missing.
     pub(super) fn refused(&self, params: &str) -> Vec<String> {
         let Ok(table) = params.parse::<Table>() else { return Vec::new() };
-        let missing = needed(&table).into_iter().filter(|(_, module)| !is_there(module));
+        // The kernel looks for the selectors first: of the handler, which it has not asked for then, nothing is known.
+        let missing = [selectors(&table), handler(&table)].into_iter().map(|needed| {
+            needed.into_iter().filter(|(_, module)| !is_there(module)).collect::<BTreeSet<_>>()
+        });
+        let missing = missing.into_iter().find(|missing| !missing.is_empty()).unwrap_or_default();
         let mut modules = Vec::new();
         let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (what, module) in missing {
@@ -35,13 +39,16 @@ impl Said {
     }
 }
 
-/// Which selectors and which hardware handler a table has, and the modules that they are.
-fn needed(table: &Table) -> BTreeSet<(String, String)> {
-    let selectors = table.groups.iter().map(|group| &group.selector.name);
-    let selectors = selectors.map(|name| (format!("path_selector {name}"), format!("dm-{name}")));
-    let handler =
-        table.handler.first().map(|name| (format!("hardware_handler {name}"), format!("scsi_dh_{name}")));
-    selectors.chain(handler).collect()
+/// Which selectors a table has, and the modules that they are.
+fn selectors(table: &Table) -> BTreeSet<(String, String)> {
+    let names = table.groups.iter().map(|group| &group.selector.name);
+    names.map(|name| (format!("path_selector {name}"), format!("dm-{name}"))).collect()
+}
+
+/// Which hardware handler it has, and its module.
+fn handler(table: &Table) -> BTreeSet<(String, String)> {
+    let name = table.handler.first();
+    name.map(|name| (format!("hardware_handler {name}"), format!("scsi_dh_{name}"))).into_iter().collect()
 }
 
 fn is_there(module: &str) -> bool {
@@ -75,9 +82,12 @@ mod tests {
     #[test]
     fn selectors_and_handlers_have_modules() {
         let params = "0 1 alua 2 1 service-time 0 1 1 8:0 1 io-affinity 0 1 1 8:16 1";
-        let modules: Vec<String> =
-            needed(&params.parse().expect("a table")).into_iter().map(|(_, module)| module).collect();
-        assert_eq!(modules, ["scsi_dh_alua", "dm-io-affinity", "dm-service-time"]);
+        let table = params.parse().expect("a table");
+        let modules = |needed: BTreeSet<(String, String)>| -> Vec<String> {
+            needed.into_iter().map(|(_, module)| module).collect()
+        };
+        assert_eq!(modules(selectors(&table)), ["dm-io-affinity", "dm-service-time"]);
+        assert_eq!(modules(handler(&table)), ["scsi_dh_alua"]);
         assert!(!is_there("dm-no-such-thing"));
     }
 }
