@@ -89,7 +89,7 @@ link_is_cut() { # MAP
 link_is_lost() { # MAP
     local before; before=$(groups "$1")
     told_times 'a short time' 2/8 2 8
-    io_start "/dev/mapper/$1"
+    # Without I/O: what is under way when the array loses its session, too, can hang in the kernel's target for good.
     fc_cut 2
     wait_for 'its disks go' 40 is 2 fc_disks_count
     wait_for 'and leave the map' 20 is 2 map_paths "$1"
@@ -98,7 +98,7 @@ link_is_lost() { # MAP
     wait_for 'and are in service' 30 in_service 4
     wait_for 'in their groups' 20 is "$before" groups "$1"
     wait_for 'with their times' 20 is 2/8 times
-    io_stop
+    expect_eq 'a write works' "$(write_once "$1" 20)" written
 }
 
 scenario() {
