@@ -16,8 +16,8 @@ scenario() {
     disks || { fail 'disks' "$(dmesg | tail -n 5)"; return; }
     configured
     for who in reference ours; do both_alike; done
-    expect_eq 'every column, in the usual state' "$(cat /run/columns.ours)" "$(cat /run/columns.reference)"
-    expect_eq 'of eleven paths' "$(wc -l </run/columns.reference)" 11
+    expect_eq 'every column, in the usual state' "$(cat /run/vendor.ours)" "$(cat /run/vendor.reference)"
+    expect_eq 'of eleven paths' "$(wc -l </run/vendor.reference)" 11
 }
 
 configured() {
@@ -74,7 +74,7 @@ both_alike() {
     rm -rf /etc/multipath /run/multipath; mkdir -p /etc/multipath
     if [ "$who" = ours ]; then daemon_start; else reference_start; fi || return
     as_wanted usual
-    columns >"/run/columns.$who"
+    columns >"/run/vendor.$who"
     for stage in moved both parts odd; do
         stage_$stage
         as_wanted $stage
