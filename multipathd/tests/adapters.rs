@@ -231,7 +231,8 @@ fn a_map_that_can_not_be_loaded_is_not_left_behind() {
     let load = Load { params: "0 0 1 1 no-such-selector 0 1 1 8:0 1".into(), ..lun.load(1) };
     let done = create(&mapper, "contract-b", load);
     let why = done.result.expect_err("a selector that there isn't");
-    assert_eq!((why.step.as_str(), why.errno, done.map), ("load", Errno::EINVAL, Ok(None)));
+    let step = "load without dm-no-such-selector";
+    assert_eq!((why.step.as_str(), why.errno, done.map), (step, Errno::EINVAL, Ok(None)));
     let done = remove(&mapper, "contract-b");
     assert_eq!(done.result.expect_err("it isn't there").errno, Errno::ENXIO);
     let long = "x".repeat(200);
