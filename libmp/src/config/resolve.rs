@@ -88,6 +88,11 @@ impl<'c> Stack<'c> {
         self.all(key).next().map(|setting| &setting.value)
     }
 
+    /// By a file or the hardware table.
+    fn is_set(&self, key: Key) -> bool {
+        self.all(key).next().is_some_and(|setting| Origin::from(setting.span) != Origin::Default)
+    }
+
     fn is_yes(&self, key: Key) -> bool {
         self.get(key) == Some(&Value::Word("yes"))
     }
@@ -263,6 +268,7 @@ impl Config {
             selector: stack.text(Key::PathSelector).into(),
             features: without_features(features),
             hardware_handler: stack.text(Key::HardwareHandler).into(),
+            hardware_handler_is_set: stack.is_set(Key::HardwareHandler),
             retain_attached_hw_handler: retain,
             failback: failback(stack.get(Key::Failback)),
             no_path_retry,

@@ -341,6 +341,8 @@ pub struct MapSettings {
     pub features: String,
     /// Hardware handler as in multipath.conf (`0`, `1 alua`).
     pub hardware_handler: String,
+    /// Is that configured, and not the default?
+    pub hardware_handler_is_set: bool,
     /// A handler that the kernel has attached stays.
     pub retain_attached_hw_handler: bool,
     /// When to go back to a better group.

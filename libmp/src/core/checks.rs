@@ -188,6 +188,7 @@ impl Core {
         if self.recheck(id, &judged, out) {
             return self.schedule(now, id, false);
         }
+        self.explained(id);
         let judged = self.admit(now, id, judged, out);
         if let Some(rated) = rated {
             self.rate(now, id, rated, out);
@@ -226,6 +227,7 @@ impl Core {
             self.start_probe(id, out);
             return;
         }
+        self.explained(id);
         self.new_state(now, id, &Judged::TIMED_OUT, out);
     }
 

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::config::settings::{GroupingPolicy, Prioritizer};
+use crate::config::settings::{Checker, GroupingPolicy, Prioritizer};
 use crate::core::map::{Map, Observed};
 use crate::core::path::Path;
 use crate::dm::op::{Load, NodeAccess, UdevFlags};
@@ -170,15 +170,13 @@ fn is_bio_based(map: &Map, members: &[&Path], configured: Option<&str>) -> bool 
     }
 }
 
-/// The handler that the kernel has attached to every path, else the configured one; ALUA's where all
-/// paths take part in it and nothing is configured, and not where they don't.
+/// The handler that the kernel has attached to every path, else the configured one; where nothing is configured ALUA's if all
+/// paths take part in it, and that of the array.
 ///
 /// Kernels since 4.3 keep an attached handler whatever the table says, so asking for another only
 /// makes the load fail.
 fn handler(map: &Map, members: &[&Path]) -> Vec<String> {
-    let attached = |p: &&Path| {
-        p.facts.as_ref().and_then(|f| f.dh_state.clone()).filter(|h| !h.is_empty() && h != "detached")
-    };
+    let attached = |p: &&Path| p.facts.as_ref().and_then(|f| f.dh_state.clone()).filter(|h| !h.is_empty());
     let mut handlers: Vec<Option<String>> = members.iter().map(attached).collect();
     handlers.dedup();
     if let ([Some(one)], true) = (handlers.as_slice(), map.settings.retain_attached_hw_handler) {
@@ -193,8 +191,27 @@ fn handler(map: &Map, members: &[&Path]) -> Vec<String> {
     none.unwrap_or_else(|| match (configured(), alua) {
         (words, true) if words.is_empty() => ["alua".into()].into(),
         (words, false) if words.first().is_some_and(|w| w == "alua") => Vec::new(),
+        (words, false) if words.is_empty() => of_array(map, members).map(String::from).into_iter().collect(),
         (words, _) => words,
     })
+}
+
+/// The handler of an array without asymmetric access, which moves LUNs from one controller to the other by commands of its own.
+/// It is known by the checker that there is for such arrays. The kernel attaches it by itself to disks that come after its
+/// module, which a table that names it loads.
+pub(super) fn of_array(map: &Map, members: &[&Path]) -> Option<&'static str> {
+    let of_path = |path: &&Path| {
+        let takes = path.facts.as_ref().is_some_and(|facts| facts.takes_handler);
+        match path.settings.as_ref()?.device_checker.filter(|_| takes)? {
+            Checker::Rdac => Some("rdac"),
+            Checker::EmcClariion => Some("emc"),
+            Checker::HpSw => Some("hp_sw"),
+            _ => None,
+        }
+    };
+    let first = members.first().and_then(of_path)?;
+    let wanted = !map.settings.hardware_handler_is_set && !map.handler_refused;
+    (wanted && members.iter().all(|path| of_path(path) == Some(first))).then_some(first)
 }
 
 /// Priority of each observed group, and how many paths of it are usable and active in the kernel.

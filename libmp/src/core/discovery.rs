@@ -2,6 +2,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -9,9 +10,9 @@ use crate::config::considered::verdict;
 use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
-use crate::core::judge::{Judged, judge};
-use crate::core::notice::Notice;
-use crate::core::path::{Again, Exclusion, Path, PathId, Standing};
+use crate::core::judge::{Judged, judge, judge_without_udev};
+use crate::core::notice::{Level, Notice};
+use crate::core::path::{Again, Exclusion, Path, PathId, Standing, Udev};
 use crate::core::timers::Timer;
 use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
@@ -246,7 +247,14 @@ impl Core {
 
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
+        let in_vain = path.retriggers > self.config.globals().retrigger_tries;
+        let was = core::mem::replace(&mut path.udev, Udev::of(raw.udev_initialized, in_vain));
+        let judge = if path.udev == Udev::AwaitedInVain { judge_without_udev } else { judge };
         let Judged { mut facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
+        if path.udev == Udev::AwaitedInVain && was != path.udev && wwid.is_ok() {
+            let text = format!("{}: udev has not looked at it; who it is it says itself", path.name);
+            out.notify(Notice::Other { level: Level::Notice, text });
+        }
         let another = |was: &Wwid| wwid.as_ref().is_ok_and(|is| is != was);
         if path.shown_wwid().is_some_and(another) {
             path.health.forget_pages();
@@ -273,7 +281,7 @@ impl Core {
                 }
             }
             (None, Err(why)) => {
-                self.await_udev(now, id, raw);
+                self.await_udev(now, id);
                 self.exclude(now, id, Exclusion::NoWwid(why.to_string()), out);
             }
         }
@@ -283,22 +291,32 @@ impl Core {
         self.correct_rules(id, out);
     }
 
-    /// udev is done with it and has not said who it is: have it look again, a few times. It may look again for other reasons,
-    /// too, which are not counted and put nothing off.
-    fn await_udev(&mut self, now: Instant, id: PathId, raw: &RawProbe) {
+    /// udev has not said who it is: have it look again, a few times. It may look again for other reasons, too, which are not
+    /// counted and put nothing off. Where it has not looked at all by then, it is waited for no longer.
+    fn await_udev(&mut self, now: Instant, id: PathId) {
         let globals = self.config.globals();
         let Some(path) = self.paths.get(&id) else { return };
         let waits = self.timers.get(Timer::Retrigger(id)).is_some();
-        if raw.udev_initialized && path.retriggers < globals.retrigger_tries && !waits {
+        let most = globals.retrigger_tries.saturating_add(u32::from(path.udev == Udev::Awaited));
+        if path.retriggers < most && !waits {
             self.timers.set(Timer::Retrigger(id), now + globals.retrigger_delay);
         }
     }
 
-    pub(super) fn retrigger(&mut self, id: PathId, out: &mut Outbox) {
+    pub(super) fn retrigger(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let tries = self.config.globals().retrigger_tries;
         let Some(path) = self.paths.get_mut(&id) else { return };
-        if matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_))) {
-            path.retriggers += 1;
-            self.ask_udev(id, out);
+        if !matches!(path.standing, Standing::Excluded(Exclusion::NoWwid(_))) {
+            return;
+        }
+        path.retriggers += 1;
+        if path.retriggers > tries {
+            return self.start_probe(id, out);
+        }
+        let may_be_deaf = path.udev == Udev::Awaited;
+        self.ask_udev(id, out);
+        if may_be_deaf {
+            self.await_udev(now, id);
         }
     }
 

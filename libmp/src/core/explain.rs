@@ -15,7 +15,8 @@ use crate::core::desired;
 use crate::core::event::DmFailure;
 use crate::core::judge::Wanted;
 use crate::core::map::Map;
-use crate::core::path::{Exclusion, Path, Standing};
+use crate::core::path::{Exclusion, Path, Standing, Udev};
+use crate::prio::ana;
 use crate::show::explain::{Answer, Explanation, Setting, Step};
 use crate::types::{Instant, Wwid};
 
@@ -232,6 +233,11 @@ fn condition(path: &Path, now: Instant) -> Step {
     for trouble in path.steadiness.troubles(now) {
         result = format!("{result}; {trouble}");
     }
+    if let Some(group) = health.prio_memory.ana.as_ref().and_then(ana::Shape::group) {
+        result = format!("{result} [ANA group {group}]");
+    } else if let Some(group) = path.facts.as_ref().and_then(|facts| facts.tpg) {
+        result = format!("{result} [target port group {group}]");
+    }
     Step { what: "path", result }
 }
 
@@ -271,6 +277,9 @@ fn not_there(map: &Map) -> String {
 
 /// Where a path's WWID comes from.
 fn source(path: &Path) -> String {
+    if path.udev == Udev::AwaitedInVain {
+        return "the device, as udev has not looked at it".into();
+    }
     match path.settings.as_ref().map(|settings| &settings.uid) {
         Some(UidSource::Udev(attribute)) if attribute.is_empty() => "the device".into(),
         Some(UidSource::Udev(attribute)) => format!("{attribute} of udev"),

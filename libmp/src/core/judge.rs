@@ -28,10 +28,24 @@ pub struct Judged {
 
 /// Judges a disk by one probe.
 pub fn judge(config: &Config, name: &PathName, raw: &RawProbe) -> Judged {
+    judge_by(config, name, raw, identify::wwid)
+}
+
+/// Judges a disk that udev has been waited for long enough.
+pub(super) fn judge_without_udev(config: &Config, name: &PathName, raw: &RawProbe) -> Judged {
+    judge_by(config, name, raw, identify::wwid_without_udev)
+}
+
+fn judge_by(
+    config: &Config,
+    name: &PathName,
+    raw: &RawProbe,
+    identify_by: fn(&RawProbe, &UidSource) -> Result<Wwid, NoWwid>,
+) -> Judged {
     let facts = identify::identify(name, raw);
     let mut who = PathId { device: path::device_id(&facts), devnode: Some(name.as_str()), wwid: None };
     let mut settings = config.path_settings_for(&who);
-    let wwid = identify::wwid(raw, &settings.uid);
+    let wwid = identify_by(raw, &settings.uid);
     if let Ok(wwid) = &wwid {
         who.wwid = Some(wwid);
         settings = config.path_settings_for(&who);

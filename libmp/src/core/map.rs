@@ -96,6 +96,8 @@ pub struct Map {
     pub rerated: BTreeSet<PathId>,
     /// A table was refused: paths that are new in it are tried one by one.
     pub one_by_one: bool,
+    /// The kernel could not attach the handler that its array is known to need: it does without.
+    pub handler_refused: bool,
     /// Paths that are being rescanned, until they have told their size.
     pub rescans: BTreeSet<PathId>,
     /// Number of usable paths that was last said.
@@ -406,6 +408,7 @@ impl Map {
             stats: MapStats::default(),
             rerated: BTreeSet::new(),
             one_by_one: false,
+            handler_refused: false,
             rescans: BTreeSet::new(),
             said_active: None,
             said_adopted: false,

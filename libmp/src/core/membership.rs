@@ -107,6 +107,10 @@ impl Core {
         out.notify(Notice::WwidChanged { path: path.name.clone(), was: was.clone(), is: is.clone() });
         self.start_over(now, id, Exclusion::WwidChanged { was, is: is.clone() }, out);
         self.moved_from(id, from);
+        // What the array has done to one path it has done to the others, most likely: each is looked at with its next check.
+        for member in self.maps.get(&from).map(|map| map.members.clone()).unwrap_or_default() {
+            self.doubt(member);
+        }
     }
 
     /// A path is, or may be, another LUN than that of the map it was in: no I/O of that one may reach it.
@@ -274,6 +278,7 @@ impl Core {
         path.health.stuck = path.health.stuck.or(read);
         (path.purge, path.recheck, path.designated) = (Purge::No, Recheck::Wanted, None);
         path.health = path.health.anew(self.config.globals().polling_interval);
+        path.unexplained = false;
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));
         self.timers.cancel(Timer::CheckTimeout(id));
@@ -339,6 +344,7 @@ impl Core {
             if let Some(map) = self.maps.get_mut(&id) {
                 map.orders.stay_away = false;
                 map.backoff.clear(); // what failed may have been the configuration's fault
+                map.handler_refused = false;
             }
             self.use_map_settings(now, id, name, settings);
             self.tune_map(id, out);

@@ -263,7 +263,10 @@ impl Core {
             Event::Uevent(uevent) => self.uevent(now, &uevent, out),
             Event::UeventsLost => {
                 out.notify(Notice::UeventsLost);
-                self.enumerate(Probes::All, out);
+                // Before the configuration is there nothing is looked at: the enumeration to come sees it.
+                if self.phase != Phase::Loading {
+                    self.enumerate(Probes::All, out);
+                }
                 self.read_native(out);
             }
             Event::Probed { token, probe } => {
@@ -330,7 +333,7 @@ impl Core {
                 Timer::Native => self.read_native(out),
                 Timer::Limits => self.limits_over(now, out),
                 Timer::Sample(id) => self.sample(now, id, out),
-                Timer::Retrigger(id) => self.retrigger(id, out),
+                Timer::Retrigger(id) => self.retrigger(now, id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),
                 Timer::Save(file) => self.save(file, out),

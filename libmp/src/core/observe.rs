@@ -111,6 +111,8 @@ impl Core {
         path.health.state = CheckState::Down;
         path.health.message = "an I/O failed";
         path.went_away();
+        path.unexplained = true;
+        path.health.calm = None;
         path.health.outdated = path.health.inflight.is_some();
         self.note_failure(now, id, true);
         self.check_soon(now, id);
@@ -118,6 +120,9 @@ impl Core {
 
     /// Some map's event counter moved, or maps came or went.
     pub(super) fn dm_changed(&mut self, list: &[MapListEntry]) {
+        if self.phase == Phase::Loading {
+            return; // the enumeration to come sees them
+        }
         if self.maps.is_empty() && !list.iter().any(|e| e.uuid.starts_with(UUID_PREFIX)) {
             return;
         }
@@ -161,7 +166,7 @@ impl Core {
 
     /// udev speaks of a map.
     pub(super) fn map_uevent(&mut self, uuid: &str, name: &MapName) {
-        if let Some(wwid) = wwid_of(uuid) {
+        if let Some(wwid) = wwid_of(uuid).filter(|_| self.phase != Phase::Loading) {
             let id = self.known_or_new(&wwid, name);
             self.requery(id);
         }

@@ -70,12 +70,16 @@ pub struct Path {
     pub refused: Option<Instant>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
+    /// Has udev looked at it?
+    pub udev: Udev,
     /// How far the deletion of its disk is.
     pub purge: Purge,
     /// Was it asked who it is since it came back?
     pub recheck: Recheck,
     /// Another LUN may have taken its place: a good answer of it counts only when it has been asked.
     pub doubted: bool,
+    /// The kernel has failed it, and no check has told why since: its LUN may be gone, and another in its place.
+    pub unexplained: bool,
     /// The rescan for that is under way.
     pub rescanning: bool,
     /// The WWID in its own page 0x83 when it joined its map.
@@ -100,6 +104,28 @@ pub enum Again {
     IfThere,
     /// Something changed.
     Yes,
+}
+
+/// What udev does for a disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Udev {
+    /// It has looked at it.
+    Looked,
+    /// It is to.
+    Awaited,
+    /// It has been asked so often that it never will: the device itself says who it is.
+    AwaitedInVain,
+}
+
+impl Udev {
+    /// By a probe.
+    pub const fn of(looked: bool, in_vain: bool) -> Self {
+        match (looked, in_vain) {
+            (true, _) => Self::Looked,
+            (false, false) => Self::Awaited,
+            (false, true) => Self::AwaitedInVain,
+        }
+    }
 }
 
 /// What the core makes of a disk.
@@ -321,9 +347,11 @@ impl Path {
             taken_over: false,
             refused: None,
             retriggers: 0,
+            udev: Udev::Awaited,
             purge: Purge::default(),
             recheck: Recheck::default(),
             doubted: false,
+            unexplained: false,
             rescanning: false,
             designated: None,
             steadiness: Steadiness::default(),
@@ -373,7 +401,7 @@ impl Path {
 
     /// May it be another LUN by now?
     pub const fn is_doubtful(&self) -> bool {
-        self.doubted && !self.is_usable()
+        (self.doubted || self.unexplained) && !self.is_usable()
     }
 
     /// Is the kernel to be told not to use it?

@@ -2,14 +2,16 @@
 //! are going away, or they are too small. One such path must not keep the others of its map out.
 
 use ::core::time::Duration;
+use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::core::Core;
+use crate::core::desired;
 use crate::core::effect::Outbox;
 use crate::core::event::DmFailure;
 use crate::core::map::{Map, MapId, Observed};
-use crate::core::notice::Notice;
+use crate::core::notice::{Level, Notice};
 use crate::core::path::{Path, PathId};
 use crate::core::timers::Timer;
 use crate::dm::op::DmOp;
@@ -48,6 +50,9 @@ impl Core {
         out: &mut Outbox,
     ) -> bool {
         let (DmOp::Create { load, .. } | DmOp::Reload { load, .. }) = op else { return false };
+        if self.handler_refused(id, failure, out) {
+            return true;
+        }
         let blamed = [Errno::EBUSY, Errno::EINVAL, Errno::ENXIO, Errno::ENODEV, Errno::EACCES];
         let Some(map) = self.maps.get_mut(&id) else { return false };
         if failure.step != "load" || !blamed.contains(&failure.errno) || map.backoff.failures < FAILURES {
@@ -78,6 +83,31 @@ impl Core {
             _ => map.one_by_one = true,
         }
         map.backoff.clear();
+        self.dirty.insert(id);
+        true
+    }
+
+    /// Can it be that a handler which nobody has configured, and no path has, can't be attached? Its module may be missing, or the
+    /// array not be what it looks like. The map does without it then.
+    fn handler_refused(&mut self, id: MapId, failure: &DmFailure, out: &mut Outbox) -> bool {
+        let blamed = [Errno::EINVAL, Errno::ENODEV, Errno::ENXIO];
+        let Some(map) = self.maps.get_mut(&id) else { return false };
+        let members: Vec<&Path> = map.members.iter().filter_map(|p| self.paths.get(p)).collect();
+        let attached = |path: &&Path| path.facts.as_ref().is_some_and(|facts| facts.dh_state.is_some());
+        let Some(handler) = desired::of_array(map, &members).filter(|_| !members.iter().any(attached)) else {
+            return false;
+        };
+        let failed = failure.step.starts_with("load") && blamed.contains(&failure.errno);
+        if !failed || map.backoff.failures < FAILURES {
+            return false;
+        }
+        map.handler_refused = true;
+        map.backoff.clear();
+        let text = format!(
+            "{}: the kernel's handler {handler} can't be attached, the map does without it",
+            map.name
+        );
+        out.notify(Notice::Other { level: Level::Warning, text });
         self.dirty.insert(id);
         true
     }

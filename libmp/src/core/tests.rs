@@ -13,8 +13,9 @@ use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal, Uevent, UeventAction};
 use crate::core::notice::Level;
 use crate::core::{Core, CoreInit};
+use crate::dm::op::MapListEntry;
 use crate::identify::RawProbe;
-use crate::types::{Errno, Instant, Priority};
+use crate::types::{DevT, Errno, Instant, Priority};
 
 /// The daemon, and a disk that answers SCSI commands so.
 struct Machine {
@@ -24,6 +25,8 @@ struct Machine {
     said: Vec<(Level, String)>,
     probes: u32,
     wwid: &'static str,
+    /// Does udev look at what comes?
+    udev: bool,
     inquiry: Vec<u8>,
     /// When udev was asked to look at the disk again.
     asked: Vec<Instant>,
@@ -34,7 +37,15 @@ impl Machine {
         Self::of("3600a0b8", defaults, answer)
     }
 
+    fn without_udev(defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
+        Self::begin("", false, defaults, answer)
+    }
+
     fn of(wwid: &'static str, defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
+        Self::begin(wwid, true, defaults, answer)
+    }
+
+    fn begin(wwid: &'static str, udev: bool, defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
         let config = config(defaults);
         let core = Core::new(CoreInit { pid: 1, resident: true });
         let mut machine = Self {
@@ -44,6 +55,7 @@ impl Machine {
             said: Vec::new(),
             probes: 0,
             wwid,
+            udev,
             inquiry: Vec::new(),
             asked: Vec::new(),
         };
@@ -64,7 +76,7 @@ impl Machine {
                 if let Some(event) = self.event(effect, config) {
                     self.core.handle(self.now, event, &mut out);
                 }
-                if self.asked.len() > asked {
+                if self.asked.len() > asked && self.udev {
                     self.core.handle(self.now, self.looked_at(), &mut out);
                 }
             }
@@ -96,10 +108,12 @@ impl Machine {
             }
             Effect::Probe { token, .. } => {
                 self.probes += 1;
+                let properties = ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), self.wwid.into()));
                 let raw = RawProbe {
                     sectors: 2048,
-                    udev_initialized: true,
-                    properties: ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), self.wwid.into())).into(),
+                    udev_initialized: self.udev,
+                    properties: properties.into_iter().filter(|_| self.udev).collect(),
+                    wwid_attr: (!self.udev).then(|| "3600a0b8".into()),
                     inquiry: self.inquiry.clone(),
                     ..RawProbe::default()
                 };
@@ -309,4 +323,50 @@ fn udev_is_asked_again_so_often_and_at_such_intervals() {
         machine.carry_out(out, &config);
         assert!(machine.core.paths().all(|path| path.map().is_some()), "it is never too late");
     }
+}
+
+#[test]
+fn a_disk_that_udev_never_looks_at_is_known_by_what_it_says_itself() {
+    for (uid_attribute, is_known) in [("ID_SERIAL", true), ("ID_UUID", false)] {
+        let conf = alloc::format!("retrigger_tries 2\nretrigger_delay 7\nuid_attribute {uid_attribute}");
+        let mut machine = Machine::without_udev(&conf, |_| good(""));
+        let said = machine.advance(20);
+        assert_eq!(machine.asked.len(), 2, "udev was asked");
+        assert!(machine.core.paths().all(|path| path.map().is_none()), "and has all its time: {said:?}");
+        let said = machine.advance(2);
+        assert_eq!(machine.core.paths().any(|path| path.map().is_some()), is_known, "{said:?}");
+        assert_eq!(
+            said.iter().filter(|(_, text)| text.contains("udev has not looked")).count(),
+            usize::from(is_known)
+        );
+        machine.advance(600);
+        assert_eq!((machine.asked.len(), machine.probes), (2, 2), "that is all");
+        // It looks after all, and says the same.
+        (machine.udev, machine.wwid) = (true, "3600a0b8");
+        let (mut out, config) = (Outbox::new(), machine.core.config.clone());
+        machine.core.handle(machine.now, machine.looked_at(), &mut out);
+        machine.carry_out(out, &config);
+        let said = machine.advance(1);
+        assert!(!said.iter().any(|(_, text)| text.contains("removed")), "{said:?}");
+    }
+}
+
+#[test]
+fn nothing_is_looked_at_before_the_configuration_is_there() {
+    let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+    let now = Instant::from_micros(0);
+    core.start(now, &mut out);
+    drop(out.drain());
+    let devt = DevT { major: 253, minor: 0 };
+    let map = MapListEntry { name: "data".into(), uuid: "mpath-3600a0b8".into(), devt, event_nr: 1 };
+    let properties = [("DM_UUID", "mpath-3600a0b8"), ("DM_NAME", "data")];
+    let properties = properties.map(|(key, value)| (key.into(), value.into())).into();
+    let told = Uevent { action: UeventAction::Change, name: "dm-0".into(), properties };
+    for event in [Event::UeventsLost, Event::DmChanged([map].into()), Event::Uevent(told)] {
+        core.handle(now, event, &mut out);
+        let ordered: Vec<Effect> =
+            out.drain().filter(|effect| !matches!(effect, Effect::Notify(_))).collect();
+        assert!(ordered.is_empty(), "{ordered:?}");
+    }
+    assert_eq!(core.maps().count(), 0);
 }

@@ -130,10 +130,21 @@ pub(super) fn without_doubt(situation: &Situation<'_>, planned: Planned, small: 
     if matches!(planned.op, DmOp::Reload { .. }) && small {
         return plan::plan(&Situation { desired: None, ..*situation });
     }
-    let sure: Vec<&Path> = situation.members.iter().copied().filter(|path| !path.is_doubtful()).collect();
-    if !matches!(planned.op, DmOp::Reload { .. }) || sure.len() == situation.members.len() {
+    if !matches!(planned.op, DmOp::Reload { .. }) || !situation.members.iter().any(|path| path.is_doubtful())
+    {
         return Some(planned);
     }
-    let desired = desired::desired(situation.map, &sure).map(|desired| keep(situation.map, desired, small));
-    plan::plan(&Situation { desired: desired.as_ref(), ..*situation })
+    let with = |wanted: &dyn Fn(&Path) -> bool| {
+        let members: Vec<&Path> = situation.members.iter().copied().filter(|path| wanted(path)).collect();
+        let desired =
+            desired::desired(situation.map, &members).map(|desired| keep(situation.map, desired, small));
+        plan::plan(&Situation { desired: desired.as_ref(), ..*situation })
+    };
+    let observed = situation.map.observed.as_ref();
+    let is_live = |path: &Path| observed.and_then(|o| o.path_active(path.devt())).is_some();
+    match with(&|path| !path.is_doubtful() || is_live(path)) {
+        Some(Planned { op: DmOp::Reload { .. }, .. }) => with(&|path| !path.is_doubtful()),
+        // Those that are not in the table are all that it lacks.
+        otherwise => otherwise,
+    }
 }

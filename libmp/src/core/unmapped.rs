@@ -89,10 +89,25 @@ impl Core {
             }
             _ => false,
         };
-        if let Some(path) = self.paths.get_mut(&id).filter(|_| answers.iter().any(told)) {
+        if answers.iter().any(told) {
+            self.doubt(id);
+        }
+    }
+
+    /// It may be another LUN: it is looked at when it answers the next time.
+    pub(super) fn doubt(&mut self, id: PathId) {
+        if let Some(path) = self.paths.get_mut(&id) {
             path.went_away();
             path.doubted = true;
             path.health.calm = None;
+        }
+    }
+
+    /// A check tells why the kernel has failed it, or that it would not fail now: the table may have it again.
+    pub(super) fn explained(&mut self, id: PathId) {
+        if let Some(path) = self.paths.get_mut(&id).filter(|path| path.unexplained) {
+            path.unexplained = false;
+            self.dirty.extend(path.map());
         }
     }
 

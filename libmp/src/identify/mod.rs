@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::tunables::Values;
-pub use self::wwid::{NoWwid, wwid};
+pub use self::wwid::{NoWwid, wwid, wwid_without_udev};
 use crate::show::view::TransportIds;
 use crate::types::{DevT, Hctl, PathName};
 
@@ -140,6 +140,8 @@ pub struct Facts {
     pub tpg: Option<u16>,
     /// `device/dh_state`: name of the attached hardware handler; `None` where none is attached.
     pub dh_state: Option<String>,
+    /// Can one be attached (`device/dh_state` is there)?
+    pub takes_handler: bool,
     /// `device/access_state`, which is there when the ALUA handler is attached.
     pub access_state: Option<String>,
     /// `device/state`.
@@ -207,6 +209,7 @@ pub fn identify(name: &PathName, raw: &RawProbe) -> Facts {
         tpgs: if scsi { raw.inquiry.get(5).map_or(0, |byte| byte >> 4 & 3) } else { 0 },
         tpg: if scsi { vpd::target_port_group(&raw.vpd83) } else { None },
         dh_state: present(raw.dh_state.as_deref()).filter(|state| state != "detached"),
+        takes_handler: raw.dh_state.is_some(),
         access_state: present(raw.access_state.as_deref()),
         state: present(raw.state.as_deref()),
         timeout_s: raw.timeout_s,

@@ -48,10 +48,26 @@ pub fn wwid(raw: &RawProbe, source: &UidSource) -> Result<Wwid, NoWwid> {
         Some(value) if !value.is_empty() => return checked(Some(value.into())),
         _ if attribute.is_empty() => {}
         _ if !raw.udev_initialized => return Err(NoWwid::UdevNotDone),
-        _ if attribute != usual_property(bus) => return Err(NoWwid::AttributeMissing(attribute.into())),
-        _ => {}
+        _ => return in_place_of(attribute, raw),
     }
     from_device(raw)
+}
+
+/// The same where udev has been waited for in vain: it may never look at the device.
+pub fn wwid_without_udev(raw: &RawProbe, source: &UidSource) -> Result<Wwid, NoWwid> {
+    match (wwid(raw, source), source) {
+        (Err(NoWwid::UdevNotDone), UidSource::Udev(attribute)) => in_place_of(attribute, raw),
+        (Err(NoWwid::UdevNotDone), UidSource::ScsiId) => from_device(raw),
+        (known, _) => known,
+    }
+}
+
+/// What the device says in the place of a property that udev has not set.
+fn in_place_of(attribute: &str, raw: &RawProbe) -> Result<Wwid, NoWwid> {
+    if attribute == usual_property(Bus::of_probe(raw)) {
+        return from_device(raw);
+    }
+    Err(NoWwid::AttributeMissing(attribute.into()))
 }
 
 /// The WWID as the device itself tells it, whatever udev says: for the time when udev has been waited

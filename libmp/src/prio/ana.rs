@@ -24,6 +24,13 @@ pub struct Shape {
     namespaces: u32,
 }
 
+impl Shape {
+    /// The namespace's group (ANAGRPID), where it keeps it.
+    pub(crate) const fn group(&self) -> Option<u32> {
+        self.group
+    }
+}
+
 pub(super) fn rate(nsid: u32, memory: &mut Memory, answers: &Answers) -> Step<Result<Priority, PrioError>> {
     let shape = match memory.ana {
         Some(shape) => shape,
