@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The daemon starts while udev's database is empty, as after a switch of the root file system: no path leaves its map, in use or
-# not. When udev has looked at the disks again, all is as it was.
+# not. When udev has looked at the disks again, all is as it was. A disk that udev never looks at is waited for, and then known by what it
+# says itself.
 
 scenario() {
     san_scsi_debug 2 2 || return
@@ -26,4 +27,24 @@ scenario() {
     ours && expect_eq 'nothing was reloaded' "$(($(swaps) - before))" 0
     expect_eq 'the same tables in the end' "$(dmsetup table --target multipath | sort)" "$tables"
     io_stop
+    ! ours || never_looked_at
+}
+
+never_looked_at() {
+    daemon_stop
+    poll 20 remove_maps
+    udevadm settle
+    conf_debug 'retrigger_tries 2' 'retrigger_delay 2'
+    udevadm control --stop-exec-queue
+    udevadm info --cleanup-db
+    daemon_start || return
+    expect_match 'udev is waited for at first' "$(ctl explain "$(debug_disk 0 0)")" 'udev has not processed it yet'
+    # udev's rules do not look at the new maps either, which are waited for.
+    wait_for 'all paths are taken after all' 60 is 4 ready_paths
+    expect_match 'it is said whose word that is' "$(ctl explain "$(debug_disk 0 0)")" 'from the device, as udev has not looked at it'
+    udevadm control --start-exec-queue
+    udevadm trigger --action=add --subsystem-match=block
+    udevadm settle
+    wait_for 'udev says the same' 30 in_service 4
+    expect_eq 'both maps are there' "$(maps_count)" 2
 }
