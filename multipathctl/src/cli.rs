@@ -24,6 +24,7 @@ Examples:
                                         columns of your choice (`show wildcards` lists them)
   multipathctl show status --json       JSON of everything that `show` shows
   multipathctl events --follow          what happens, a line of JSON each; without --follow what happened lately
+  multipathctl show replies             how long the daemon took to answer, command by command
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
   multipathctl resize map data          rescan its paths and take over the LUN's new size
   multipathctl check                    what is wrong in /etc/multipath.conf, and what to write instead
@@ -371,8 +372,14 @@ fn command(line: String, json: bool) -> Result<Task, clap::Error> {
             Ok(listing(Some(name)))
         }
         // It is JSON already; or the daemon tells what is wrong with it.
-        Ok(Command::Show(Show::Json(_)) | Command::Events(_)) | Err(_) => Ok(Task::Command(line)),
-        Ok(Command::Show(_)) => Ok(Task::Command(format!("{} json", line.trim_end()))),
+        Ok(
+            Command::Show(Show::Json(_))
+            | Command::Events(Then::End | Then::Follow | Then::Replies(ctl::Form::Json)),
+        )
+        | Err(_) => Ok(Task::Command(line)),
+        Ok(Command::Show(_) | Command::Events(Then::Replies(_))) => {
+            Ok(Task::Command(format!("{} json", line.trim_end())))
+        }
         Ok(_) => Err(usage(format!("there is nothing to show as JSON in: {}", line.trim()))),
     }
 }
@@ -450,6 +457,7 @@ mod tests {
             (&["--json", "show", "daemon"], send("show daemon json")),
             (&["--json", "-kshow maps status"], send("show maps status json")),
             (&["--json", "show", "status", "json"], send("show status json \n")),
+            (&["--json", "show", "replies"], send("show replies json")),
             (&["events"], Task::Events(Then::End)),
             (&["events", "-f"], Task::Events(Then::Follow)),
             (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),

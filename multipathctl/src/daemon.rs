@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use libmp::ctl::{self, Command};
+use libmp::ctl::{self, Command, Then};
 use multipathd::args::{self, Invocation, USAGE};
 use multipathd::daemon;
 
@@ -59,8 +59,8 @@ pub fn one(line: &str) -> ExitCode {
 
 /// One command, over this connection.
 pub fn ask(line: &str, client: &mut Client) -> Result<ExitCode, AskError> {
-    if let Ok(Command::Events(then)) = ctl::parse(line) {
-        return events::events(then, client);
+    if ctl::parse(line) == Ok(Command::Events(Then::Follow)) {
+        return events::events(Then::Follow, client);
     }
     Ok(output::reply(&output::Reply::new(client.ask(line)?)))
 }

@@ -9,7 +9,7 @@ use crate::output::{self, Reply};
 
 /// Prints them. Following ends with the daemon, or with the reader.
 pub fn events(then: Then, client: &mut Client) -> Result<ExitCode, AskError> {
-    if then == Then::End {
+    if then != Then::Follow {
         return Ok(output::reply(&Reply::new(client.ask("events")?)));
     }
     let mut reply = Reply::new(client.ask("events follow")?);

@@ -1,7 +1,7 @@
-//! bash's and zsh's completion, as they run it: what it offers for a line.
+//! bash's, zsh's and fish's completion, as they run it: what it offers for a line.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -111,37 +111,49 @@ bindkey '^X' show
 print is-rea""dy
 "#;
 
-/// zsh is installed where it is missing.
-fn zsh_is_there() -> bool {
+/// Shells are installed where they are missing.
+fn shells_are_there() {
     static THERE: OnceLock<bool> = OnceLock::new();
-    let runs =
-        || Command::new("zsh").args(["-f", "-c", "true"]).status().is_ok_and(|status| status.success());
+    let there = || {
+        let runs =
+            |shell| Command::new(shell).args(["-c", "true"]).status().is_ok_and(|status| status.success());
+        runs("zsh") && runs("fish")
+    };
     let install = || {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/lib/install.sh");
-        let installed =
-            Command::new("bash").args(["-c", r#". "$1" && need_packages zsh"#, "bash"]).arg(script).status();
-        installed.is_ok_and(|status| status.success()) && runs()
+        let arguments = ["-c", r#". "$1" && need_packages zsh fish"#, "bash"];
+        Command::new("bash").args(arguments).arg(script).status().is_ok_and(|status| status.success())
     };
-    *THERE.get_or_init(|| runs() || install())
+    assert!(*THERE.get_or_init(|| there() || install() && there()));
+}
+
+/// An empty folder, in which nothing is to be left: a name that a device says of itself would make a file.
+fn folder(test: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// What a shell says that runs in such a folder.
+fn lines_of(shell: &mut Command, folder: &Path) -> Vec<String> {
+    let answer = shell.current_dir(folder).output().expect("the shell is there");
+    assert_eq!(String::from_utf8_lossy(&answer.stderr), "", "{}", folder.display());
+    assert!(
+        !folder.join("ran").exists(),
+        "{}: a name was run, or something else was asked",
+        folder.display()
+    );
+    String::from_utf8_lossy(&answer.stdout).lines().map(Into::into).collect()
 }
 
 /// The lines as zsh has them then.
 fn zsh_makes(test: &str, lines: &[&str]) -> Vec<String> {
-    assert!(zsh_is_there());
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("zsh-{test}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder");
+    shells_are_there();
+    let folder = folder(&format!("zsh-{test}"));
     let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/../etc/completions");
     fs::write(folder.join("begin"), ZSH_BEGINS.replace("@COMPLETIONS@", completions)).expect("written");
-    let answer = Command::new("zsh")
-        .args(["-f", "-c", ZSH, "zsh", "./begin"])
-        .args(lines)
-        .current_dir(&folder)
-        .output()
-        .expect("zsh is there");
-    assert_eq!(String::from_utf8_lossy(&answer.stderr), "", "{test}");
-    assert!(!folder.join("ran").exists(), "{test}: a name was run, or something else was asked");
-    String::from_utf8_lossy(&answer.stdout).lines().map(Into::into).collect()
+    lines_of(Command::new("zsh").args(["-f", "-c", ZSH, "zsh", "./begin"]).args(lines), &folder)
 }
 
 #[test]
@@ -187,5 +199,74 @@ fn zsh_offers_files() {
     assert_eq!(
         made.iter().map(|line| line.trim_end()).collect::<Vec<_>>(),
         [format!("multipathctl check {folder}/Cargo.toml")]
+    );
+}
+
+/// For each line, what fish would put into it: a line of the answer each, and `@` before the next one's.
+const FISH: &str = r#"
+function multipathctl
+    switch "$argv"
+        case 'show paths raw format %d'
+            printf '%s\n' sda sdb sdaa
+        case 'show maps raw format %n'
+            printf '%s\n' mpatha mpathb 'mpx$(touch ran)' '(touch ran)' '*' 'two words' "it's"
+        case '*'
+            touch ran
+    end
+end
+source $argv[1]
+for line in $argv[2..]
+    echo @
+    complete --escape -C $line
+end
+"#;
+
+/// What is offered, separated by blanks.
+fn fish_offers(test: &str, lines: &[&str]) -> Vec<String> {
+    shells_are_there();
+    let folder = folder(&format!("fish-{test}"));
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../etc/completions/multipathctl.fish");
+    let mut fish = Command::new("fish");
+    fish.args(["--no-config", "-c", FISH, script]).args(lines).env("HOME", &folder);
+    let answer = lines_of(&mut fish, &folder);
+    answer.split(|line| line == "@").skip(1).map(|offered| offered.join(" ")).collect()
+}
+
+#[test]
+fn fish_offers_the_words_that_may_come() {
+    let cases = [
+        ("multipathctl reins", "reinstate"),
+        ("multipathctl re", "reconfigure reinstate reload remove reset resize restorequeueing resume"),
+        ("multipathctl show path", "path paths"),
+        ("multipathd show paths ", "format raw"),
+        ("multipathc show map mpatha t", "topology"),
+        ("multipathctl --json disablequeueing ", "map maps multipath multipaths"),
+        ("multipathctl no such ", ""),
+        ("multipathctl --js", "--json"),
+    ];
+    assert_eq!(fish_offers("words", &cases.map(|(line, _)| line)), cases.map(|(_, offered)| offered));
+}
+
+#[test]
+fn fish_offers_names_of_the_daemon_as_they_are() {
+    // Quoted for the line, and run by nobody.
+    let cases = [
+        ("multipathctl fail path sda", "sda sdaa"),
+        ("multipathd show map mpath", "mpatha mpathb"),
+        ("multipathctl resize map mpx", r"mpx\$\(touch\ ran\)"),
+        (r"multipathctl resize map \(", r"\(touch\ ran\)"),
+        (r"multipathctl resize map \*", r"\*"),
+        ("multipathctl resize map t", r"two\ words"),
+        ("multipathctl resize map i", r"it\'s"),
+    ];
+    assert_eq!(fish_offers("names", &cases.map(|(line, _)| line)), cases.map(|(_, offered)| offered));
+}
+
+#[test]
+fn fish_offers_files() {
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.t");
+    assert_eq!(
+        fish_offers("files", &[&format!("multipathctl check {manifest}")]),
+        [format!("{manifest}oml")]
     );
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libmp::core::effect::{Effect, Outbox};
-use libmp::core::event::Event;
+use libmp::core::event::{Event, RequestId};
 use libmp::core::notice::Notice;
 use libmp::core::{Core, CoreInit};
 use libmp::types::{Errno, Instant};
@@ -112,7 +112,7 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
     tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));
     let executor = Executor::new(events, mapper, options, work.clone());
     let supervisor = Supervisor { lane: work };
-    let clients = Clients { server: server.clone(), journal };
+    let clients = Clients { server: server.clone(), journal, asked: Vec::new() };
     let fabric = Listener::default();
     Loop { core, executor, supervisor, clients, fabric, out: Outbox::new() }.run(received).await;
     last_replies(&server).await;
@@ -147,23 +147,34 @@ impl Loop {
             }
             tokio::select! {
                 Some(event) = received.recv() => {
+                    self.clients.server.turn_begins();
                     let mut time = now();
-                    self.core.handle(time, event, &mut self.out);
+                    self.handle(time, event);
                     for count in 1..BATCH {
                         let Ok(event) = received.try_recv() else { break };
                         if count % OF_ONE_TIME == 0 {
                             time = now();
                         }
-                        self.core.handle(time, event, &mut self.out);
+                        self.handle(time, event);
                     }
                     if armed.is_some_and(|deadline| deadline <= time) {
                         self.tick(&mut armed);
                     }
                 }
-                () = &mut timer, if armed.is_some() => self.tick(&mut armed),
+                () = &mut timer, if armed.is_some() => {
+                    self.clients.server.turn_begins();
+                    self.tick(&mut armed);
+                }
                 () = watchdog.due() => watchdog.ping(&self.supervisor),
             }
         }
+    }
+
+    fn handle(&mut self, time: Instant, event: Event) {
+        if let Event::Request { id, .. } = event {
+            self.clients.asked.push(id);
+        }
+        self.core.handle(time, event, &mut self.out);
     }
 
     fn tick(&mut self, armed: &mut Option<Instant>) {
@@ -190,6 +201,7 @@ impl Loop {
             }
             self.executor.run(effect)?;
         }
+        self.clients.server.turn_ends(self.clients.asked.drain(..));
         ControlFlow::Continue(())
     }
 }
@@ -198,6 +210,8 @@ impl Loop {
 struct Clients {
     server: Server,
     journal: Arc<Journal>,
+    /// In this turn of the loop.
+    asked: Vec<RequestId>,
 }
 
 /// systemd, told how the daemon is. Its socket may block: on a lane.

@@ -19,4 +19,5 @@ pub mod log;
 pub mod offline;
 pub mod queues;
 pub mod reading;
+pub mod replies;
 pub mod sys;

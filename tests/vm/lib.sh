@@ -272,6 +272,20 @@ conf_debug() {
     } | conf
 }
 
+# What the daemon took for its replies since its start, whatever the devices do: its own work, and the time until they were out. That
+# one has the machine's other work in it, and an emulated machine's slowness; but what hangs does so for seconds.
+replies_in_time() { # WHAT
+    ours || return 0
+    local ms command
+    ctl show replies json >/run/replies
+    read -r ms command <<<"$(slowest_reply cpu_max_us)"
+    expect_below "$1: CPU for a reply, the most (ms; $command)" "$ms" 100
+    read -r ms command <<<"$(slowest_reply max_us)"
+    expect_below "$1: a reply was out at the latest after (ms; $command)" "$ms" 1000
+}
+
+slowest_reply() { jq -r --arg by "$1" '.replies | max_by(.[$by]) | "\(.[$by] / 1000) \(.command)"' /run/replies; }
+
 dev_t() { # sdX or /dev/mapper/NAME: 8:16
     local node; node=$(readlink -f "$([ -e "$1" ] && echo "$1" || echo "/dev/$1")")
     cat "/sys/class/block/${node##*/}/dev"

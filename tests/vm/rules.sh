@@ -1,17 +1,19 @@
 #!/bin/bash
 # udev's rules of etc/udev beside Debian's, in one guest, each with its own daemon and commands: properties, links, lsblk, blkid and LVM
-# at every stage of a map's life, and what is only ours to hold: nothing reads a map without paths.
-#   VM_SYSTEMD=1 tests/vm/run --timeout 600 tests/vm/rules.sh
+# at every stage of a map's life, and what is only ours to hold: nothing reads a map without paths. With device-mapper's rules of version 2,
+# which the guest has, and of version 3, which tests/rules brings.
 # shellcheck disable=SC2154
 # shellcheck source=tests/vm/lib.sh
 . /vm/lib.sh
 : >"$verdicts"
 rules=/etc/udev/rules.d
+next=$vm/files/next
 
-use() { # ours|theirs
-    who=$1 pictures=/run/pictures/$1
+use() { # ours|theirs [3, ours only]
+    who=$1 name="$1${2:+, version $2}" pictures=/run/pictures/$1-${2:-2}
     mkdir -p $rules "$pictures"
     rm -f $rules/*
+    [ -z "${2:-}" ] || cp "$next"/*.rules $rules/
     if [ "$who" = ours ]; then
         MPD=$vm/bin/multipathd MPCTL=$vm/bin/multipathctl
         rules_up
@@ -21,7 +23,7 @@ use() { # ours|theirs
         cp /opt/reference/lib/udev/rules.d/*.rules $rules/
         udevadm control --reload
     fi
-    echo "== $who"
+    echo "== $name"
 }
 
 # --- pictures of all that udev and others make of the devices
@@ -36,11 +38,12 @@ blocks() { find /sys/class/block -name 'dm-*' -printf '%f\n' -o -name 'sd[b-z]*'
 # What is random (UUIDs of file systems) is the same in both rounds, as it is given.
 picture() { # STAGE
     local device
-    udevadm settle --timeout=60 || fail "$who: $1: udev settles" "$(udevadm info --cleanup-db 2>&1 | tail -n 3)"
+    udevadm settle --timeout=60 || fail "$name: $1: udev settles" "$(udevadm info --cleanup-db 2>&1 | tail -n 3)"
     {
         for device in $(blocks); do
             echo "# $device"
-            udevadm info --query=property "/dev/$device" | grep -E "^($properties)=" | sort
+            # Ready is what everything is of which nothing is said; LVM's later rules leave it out.
+            udevadm info --query=property "/dev/$device" | grep -E "^($properties)=" | grep -vx SYSTEMD_READY=1 | sort
         done
         echo '# links'
         find /dev/disk /dev/mapper -type l -printf '%p -> %l\n' | grep -v 'sda\|QEMU\|diskseq' | sort
@@ -76,7 +79,7 @@ PYTHON
 # mpatha has two partitions: a file system, and an LVM volume.
 contents() {
     partitions /dev/mapper/mpatha
-    wait_for "$who: partitions come by themselves" 30 test -e /dev/mapper/mpatha-part2
+    wait_for "$name: partitions come by themselves" 30 test -e /dev/mapper/mpatha-part2
     mke2fs -q -t ext4 -L part -U 11111111-1111-1111-1111-111111111111 /dev/mapper/mpatha-part1
     pvcreate -qq -y --norestorefile --uuid 333333-3333-3333-3333-3333-3333-333333 /dev/mapper/mpatha-part2
     vgcreate -qq -y vg /dev/mapper/mpatha-part2
@@ -92,15 +95,16 @@ nothing_usable() { is 0 active_paths; }
 not_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha)" = 0 ]; }
 is_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha)" = 1 ]; }
 
-life() { # ours|theirs
-    use "$1"
+life() { # ours|theirs [3, ours only]
+    use "$@"
     rm -rf /etc/multipath
     mkdir -p /etc/multipath
     life_conf
     san_scsi_debug 2 1 dev_size_mb=96 || return
     daemon_start || return
-    wait_for "$who: a map of two paths" 40 is 2 active_paths || return
-    wait_for "$who: and both disks are known as its paths" 20 both_are_paths
+    wait_for "$name: a map of two paths" 40 is 2 active_paths || return
+    wait_for "$name: and both disks are known as its paths" 20 both_are_paths
+    expect_eq "$name: device-mapper's rules" "$(property DM_UDEV_RULES_VSN mapper/mpatha)" "${2:-2}"
     picture empty
     contents
     picture full && readers full
@@ -110,25 +114,25 @@ life() { # ours|theirs
     picture announced && readers announced
 
     path_offline "$(debug_disk 0 0)"
-    wait_for "$who: one path is lost" 20 is 1 active_paths
+    wait_for "$name: one path is lost" 20 is 1 active_paths
     picture one-lost && readers one-lost
 
     path_offline "$(debug_disk 1 0)"
-    wait_for "$who: both are lost" 20 nothing_usable
-    wait_for "$who: and udev knows" 20 not_ready
+    wait_for "$name: both are lost" 20 nothing_usable
+    wait_for "$name: and udev knows" 20 not_ready
     picture all-lost
     without_paths
 
     path_online "$(debug_disk 0 0)"
     path_online "$(debug_disk 1 0)"
-    wait_for "$who: both are back" 30 is 2 active_paths
-    wait_for "$who: and udev knows" 20 is_ready
+    wait_for "$name: both are back" 30 is 2 active_paths
+    wait_for "$name: and udev knows" 20 is_ready
     picture back && readers back
 
     path_delete "$(debug_disk 1 0)"
-    wait_for "$who: one is taken away" 20 is 1 active_paths
+    wait_for "$name: one is taken away" 20 is 1 active_paths
     host_rescan "$(debug_host 1)"
-    wait_for "$who: and comes again" 20 is 2 active_paths
+    wait_for "$name: and comes again" 20 is 2 active_paths
     picture rescanned && readers rescanned
     life_ends
 }
@@ -174,11 +178,11 @@ smart() { # ours|theirs
     local disk
     san_scsi_debug 1 1 || return
     disk=$(debug_disk 0 0)
-    wait_for "$who: a first path is held back" 10 held "$disk"
-    expect_eq "$who: a timer runs" "$(timer "$disk")" active
-    wait_for "$who: nobody else comes: it is free" 25 free "$disk"
-    expect_eq "$who: no timer is left" "$(timer "$disk")" inactive
-    expect_eq "$who: no map was made" "$(maps_count)" 0
+    wait_for "$name: a first path is held back" 10 held "$disk"
+    expect_eq "$name: a timer runs" "$(timer "$disk")" active
+    wait_for "$name: nobody else comes: it is free" 25 free "$disk"
+    expect_eq "$name: no timer is left" "$(timer "$disk")" inactive
+    expect_eq "$name: no map was made" "$(maps_count)" 0
     cleanup
     mkdir -p /etc/multipath
     smart_conf
@@ -186,41 +190,45 @@ smart() { # ours|theirs
     daemon_start
     san_scsi_debug 1 1 || return
     disk=$(debug_disk 0 0)
-    wait_for "$who: a first path is held back again" 10 held "$disk"
-    expect_eq "$who: a timer runs again" "$(timer "$disk")" active
+    wait_for "$name: a first path is held back again" 10 held "$disk"
+    expect_eq "$name: a timer runs again" "$(timer "$disk")" active
     echo 1 >/sys/bus/pseudo/drivers/scsi_debug/add_host
-    wait_for "$who: a second one comes: a map of both" 20 is 2 active_paths
-    wait_for "$who: the timer is stopped" 20 is inactive timer "$disk"
-    expect_eq "$who: the first one is a path" "$(property DM_MULTIPATH_DEVICE_PATH "$disk")" 1
+    wait_for "$name: a second one comes: a map of both" 20 is 2 active_paths
+    wait_for "$name: the timer is stopped" 20 is inactive timer "$disk"
+    expect_eq "$name: the first one is a path" "$(property DM_MULTIPATH_DEVICE_PATH "$disk")" 1
     cleanup
 }
 
-compare() {
+# A map's life looks the same whatever the version of device-mapper's rules.
+compare() { # VERSION
     local stage
     for stage in empty full announced one-lost all-lost back rescanned; do
-        if diff -u "/run/pictures/theirs/$stage" "/run/pictures/ours/$stage" >/run/difference; then
-            ok "$stage: as with Debian's rules"
+        if diff -u "/run/pictures/theirs-2/$stage" "/run/pictures/ours-$1/$stage" >/run/difference; then
+            ok "$stage, version $1: as with Debian's rules"
         else
-            fail "$stage: as with Debian's rules" "$(cat /run/difference)"
+            fail "$stage, version $1: as with Debian's rules" "$(cat /run/difference)"
         fi
     done
 }
 
 # A last word: what holds with both is only worth something if it is what one wants.
-sound() {
-    local full=/run/pictures/ours/full
-    expect_match 'links lead to the map' "$(cat $full)" '^/dev/disk/by-label/part -> ../../dm-1'
-    expect_match 'the disk is a path for everybody' "$(sed -n '/^# sdb$/,/^# sdc/p' $full)" '^SYSTEMD_READY=0'
-    expect_match 'LVM finds its volume on the map' "$(sed -n '/^# pvs$/,/^# pvs -a/p' $full)" '^ /dev/mapper/mpatha-part2 vg'
-    expect_no_match 'and on no path' "$(sed -n '/^# pvs$/,/^# a volume/p' $full)" '/dev/sd'
-    expect_match 'nor makes one there' "$(sed -n '/^# a volume/,$p' $full)" 'multipath component'
-    expect_match 'lsblk sees a multipath device' "$(cat $full)" '^mpatha +mpath'
+sound() { # VERSION
+    local full=/run/pictures/ours-$1/full
+    expect_match 'links lead to the map' "$(cat "$full")" '^/dev/disk/by-label/part -> ../../dm-1'
+    expect_match 'the disk is a path for everybody' "$(sed -n '/^# sdb$/,/^# sdc/p' "$full")" '^SYSTEMD_READY=0'
+    expect_match 'LVM finds its volume on the map' "$(sed -n '/^# pvs$/,/^# pvs -a/p' "$full")" '^ /dev/mapper/mpatha-part2 vg'
+    expect_no_match 'and on no path' "$(sed -n '/^# pvs$/,/^# a volume/p' "$full")" '/dev/sd'
+    expect_match 'nor makes one there' "$(sed -n '/^# a volume/,$p' "$full")" 'multipath component'
+    expect_match 'lsblk sees a multipath device' "$(cat "$full")" '^mpatha +mpath'
 }
 
 life theirs
 life ours
-compare
-sound
+compare 2
+sound 2
 smart theirs
 smart ours
+life ours 3
+compare 3
+sound 3
 summary

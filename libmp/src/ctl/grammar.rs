@@ -61,6 +61,9 @@ pub fn parse(line: &str) -> Result<Command, GrammarError> {
         items.push((word, argument));
     }
     match items.as_slice() {
+        [(Word::Show, _), (Word::Replies, _), form @ ..] => {
+            form_of(form).map(|form| Command::Events(Then::Replies(form)))
+        }
         [(Word::Show, _), what @ ..] => show(what).map(Command::Show),
         [(Word::Switch, _), (Word::Map, map), (Word::Group, group)] => {
             let group = group.parse().map_err(|_| GrammarError::Malformed)?;
@@ -69,6 +72,23 @@ pub fn parse(line: &str) -> Result<Command, GrammarError> {
         items => verb(items),
     }
     .ok_or_else(|| GrammarError::MissingArgument(line.to_owned()))
+}
+
+/// What a line asks for, without what it asks it of: its keywords by their usual names. `None` if it is no command. There are
+/// only so many, whatever clients say.
+pub fn gist(line: &str) -> Option<String> {
+    parse(line).ok()?;
+    let words = split(line);
+    let mut rest = words.iter();
+    let mut names = Vec::new();
+    while let Some(word) = rest.next() {
+        let word = keyword(word)?;
+        if word.takes_argument() {
+            rest.next();
+        }
+        names.push(word.name());
+    }
+    Some(names.join(" "))
 }
 
 /// What follows `show`.
@@ -340,6 +360,9 @@ mod tests {
             ("explain sda json", explain(Form::Json), false),
             ("plan", plan(None, Form::Text), true),
             ("plan file \"/a b\" json \n", plan(Some("/a b"), Form::Json), true),
+            ("show replies", Command::Events(Then::Replies(Form::Text)), false),
+            ("list replies json \n", Command::Events(Then::Replies(Form::Json)), false),
+            ("events", Command::Events(Then::End), true),
             ("ex", Command::Quit, true),
         ] {
             let parsed = parse(line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
@@ -361,13 +384,34 @@ mod tests {
         ] {
             assert_eq!(parse(line), Ok(command), "{line}");
         }
-        for line in
-            ["show json", "show maps json json", "show paths json json", "events json", "event", "follow"]
-        {
+        for line in [
+            "show json",
+            "show maps json json",
+            "show paths json json",
+            "events json",
+            "event",
+            "follow",
+            "show replie",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
         for line in ["expl sda", "explain", "explain sda raw", "pla", "plan file", "file x"] {
             assert!(parse(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_gist_of_a_line_has_no_names_in_it() {
+        for (line, expected) in [
+            ("list  multipaths form \"%n map\" js\n", Some("show maps format json")),
+            ("remove multipath paths", Some("del map")),
+            ("switchgroup map a group 2", Some("switch map group")),
+            ("explain show json", Some("explain json")),
+            ("exit", Some("quit")),
+            ("show path", None),
+            ("bogus", None),
+        ] {
+            assert_eq!(gist(line).as_deref(), expected, "{line}");
         }
     }
 }

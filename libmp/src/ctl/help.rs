@@ -87,6 +87,8 @@ const OURS: &[&str] = &[
     "list|show blacklist json",
     "list|show devices json",
     "list|show wildcards json",
+    "list|show replies",
+    "list|show replies json",
     "explain $device",
     "explain $device json",
     "plan",

@@ -36,6 +36,7 @@ pub(super) enum Word {
     Reconfigure,
     Reinstate,
     Reload,
+    Replies,
     Reset,
     Resize,
     RestoreQueueing,
@@ -66,14 +67,21 @@ impl Word {
         use Word::{Explain, File, Format, Group, Key, Map, Path, PathList, Wwid};
         matches!(self, Path | Map | Group | Format | Key | PathList | Explain | File | Wwid)
     }
+
+    /// Its usual name.
+    pub(super) fn name(self) -> &'static str {
+        let named = KEYWORDS.iter().chain(OURS).find(|(_, word)| *word == self);
+        named.map_or("", |(name, _)| name)
+    }
 }
 
+/// The usual name of a word comes first.
 const KEYWORDS: &[(&str, Word)] = &[
-    ("list", Word::Show),
     ("show", Word::Show),
+    ("list", Word::Show),
     ("add", Word::Add),
-    ("remove", Word::Del),
     ("del", Word::Del),
+    ("remove", Word::Del),
     ("switch", Word::Switch),
     ("switchgroup", Word::Switch),
     ("suspend", Word::Suspend),
@@ -132,6 +140,7 @@ const OURS: &[(&str, Word)] = &[
     ("explain", Word::Explain),
     ("follow", Word::Follow),
     ("plan", Word::Plan),
+    ("replies", Word::Replies),
     ("file", Word::File),
     ("wwid", Word::Wwid),
     ("wwids", Word::Wwids),

@@ -13,7 +13,7 @@ pub mod wire;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-pub use grammar::{GrammarError, parse};
+pub use grammar::{GrammarError, gist, parse};
 pub use help::USAGE;
 
 use crate::types::Wwid;
@@ -51,7 +51,7 @@ pub enum Command {
         /// In which form.
         form: Form,
     },
-    /// What happened lately?
+    /// What is in the daemon's own books: what happened lately, how long did replies take?
     Events(Then),
     /// What would a reconfigure change? Nothing is changed.
     Plan {
@@ -155,7 +155,7 @@ pub enum Command {
 impl Command {
     /// Is it for root only?
     pub const fn needs_root(&self) -> bool {
-        !matches!(self, Self::Show(_) | Self::Explain { .. })
+        !matches!(self, Self::Show(_) | Self::Explain { .. } | Self::Events(Then::Replies(_)))
     }
 }
 
@@ -220,13 +220,15 @@ pub enum Form {
     Json,
 }
 
-/// What follows the events that there were.
+/// What is asked of the daemon's books.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Then {
-    /// Nothing.
+    /// The events that there were.
     End,
-    /// Those that come, until the client goes.
+    /// And those that come, until the client goes.
     Follow,
+    /// How long replies took, command by command.
+    Replies(Form),
 }
 
 /// Forms of one map.

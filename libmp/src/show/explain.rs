@@ -140,25 +140,29 @@ impl Explanation {
     }
 }
 
-/// A heading, and rows whose columns are as wide as their widest cell. A very long cell pushes the
-/// others of its row only.
+/// A heading, and rows.
 fn section<const N: usize>(title: &str, rows: &[[String; N]], lines: &mut Vec<String>) {
-    const WIDEST: usize = 40;
     if rows.is_empty() {
         return;
     }
+    lines.push(String::new());
+    lines.push(format!("{title}:"));
+    lines.extend(aligned(rows).map(|row| format!("  {row}")));
+}
+
+/// Rows whose columns are as wide as their widest cell. A very long cell pushes the others of its row only.
+pub(super) fn aligned<const N: usize>(rows: &[[String; N]]) -> impl Iterator<Item = String> {
+    const WIDEST: usize = 40;
     let width = |column: usize| {
         let cells = rows.iter().map(|row| row[column].chars().count());
         cells.filter(|width| *width <= WIDEST).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..N).map(width).collect();
-    lines.push(String::new());
-    lines.push(format!("{title}:"));
-    for row in rows {
+    rows.iter().map(move |row| {
         let cells: Vec<String> =
             row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
-        lines.push(format!("  {}", cells.join("  ").trim_end()));
-    }
+        cells.join("  ").trim_end().to_string()
+    })
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod explain;
 pub mod json;
 pub mod native;
 pub mod plan;
+pub mod replies;
 pub mod status;
 pub mod table;
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub mod udev;
 pub mod uring;
 
 use std::io;
+use std::time::Duration;
+
+use nix::time::ClockId;
 
 use libmp::types::Errno;
 
@@ -64,9 +67,17 @@ impl From<io::Error> for Failure {
 
 /// Microseconds of the system's monotonic clock, as the core's time.
 pub fn now() -> libmp::types::Instant {
-    // It can't fail: Linux always has this clock.
-    let time = nix::time::clock_gettime(nix::time::ClockId::CLOCK_MONOTONIC);
-    let time = time.unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
+    libmp::types::Instant::from_micros(micros_of(ClockId::CLOCK_MONOTONIC))
+}
+
+/// What the thread that asks has had of the processor. A call to the kernel, which [`now`] is not.
+pub fn thread_time() -> Duration {
+    Duration::from_micros(micros_of(ClockId::CLOCK_THREAD_CPUTIME_ID))
+}
+
+fn micros_of(clock: ClockId) -> u64 {
+    // It can't fail: Linux always has these clocks.
+    let time = nix::time::clock_gettime(clock).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
     let micros = time.tv_sec() * 1_000_000 + time.tv_nsec() / 1_000;
-    libmp::types::Instant::from_micros(u64::try_from(micros).unwrap_or_default())
+    u64::try_from(micros).unwrap_or_default()
 }

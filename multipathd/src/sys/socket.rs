@@ -30,6 +30,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
 use crate::journal::Journal;
+use crate::replies::{Moment, Replies, Watch};
 use crate::sys::claims::since_1970;
 use crate::sys::places::{Place, Places};
 
@@ -146,6 +147,7 @@ impl Listening {
             next: AtomicU64::new(1),
             busy: AtomicUsize::new(0),
             waiting: Mutex::default(),
+            replies: Replies::default(),
             places: Arc::default(),
         }));
         for listener in self.listeners {
@@ -168,8 +170,25 @@ struct Shared {
     next: AtomicU64,
     /// Requests whose replies are not gone yet.
     busy: AtomicUsize,
-    waiting: Mutex<HashMap<RequestId, oneshot::Sender<Answer>>>,
+    waiting: Mutex<Waiting>,
+    replies: Replies,
     places: Arc<Places>,
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Default)]
+struct Waiting {
+    clients: HashMap<RequestId, Client>,
+    /// How many of them wait for something to happen.
+    put_off: usize,
+    /// When the loop's turn began; only if an answer may come that was put off.
+    turn: Option<Moment>,
+}
+
+#[derive(Debug)]
+struct Client {
+    sender: oneshot::Sender<(Answer, Watch)>,
+    watch: Watch,
 }
 
 /// What a client gets.
@@ -177,7 +196,7 @@ struct Shared {
 enum Answer {
     /// A reply.
     Reply(String),
-    /// What is in the journal.
+    /// What is in the daemon's books.
     Events(Then),
 }
 
@@ -187,14 +206,35 @@ impl Server {
         self.answer(id, Answer::Reply(text));
     }
 
-    /// Sends a client what is in the journal, and what comes into it.
+    /// Sends a client what is in the daemon's books.
     pub fn events(&self, id: RequestId, then: Then) {
         self.answer(id, Answer::Events(then));
     }
 
     fn answer(&self, id: RequestId, answer: Answer) {
-        if let Some(client) = self.lock().remove(&id) {
-            let _ = client.send(answer);
+        let mut waiting = self.lock();
+        let Some(mut client) = waiting.clients.remove(&id) else { return };
+        if client.watch.is_paused() {
+            waiting.put_off -= 1;
+            client.watch.resume(waiting.turn.unwrap_or_else(Moment::now));
+        }
+        let _ = client.sender.send((answer, client.watch));
+    }
+
+    /// The loop begins a turn.
+    pub fn turn_begins(&self) {
+        let mut waiting = self.lock();
+        waiting.turn = (waiting.put_off > 0).then(Moment::now);
+    }
+
+    /// It has ended, and these were asked in it: who has no answer waits for something to happen.
+    pub fn turn_ends(&self, asked: impl Iterator<Item = RequestId>) {
+        let mut waiting = self.lock();
+        for id in asked {
+            if let Some(client) = waiting.clients.get_mut(&id) {
+                client.watch.pause(Moment::now());
+                waiting.put_off += 1;
+            }
         }
     }
 
@@ -203,14 +243,15 @@ impl Server {
         self.0.busy.load(Ordering::Acquire) == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<RequestId, oneshot::Sender<Answer>>> {
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, peer: Peer, command: String) -> Option<Answer> {
+    async fn ask(&self, peer: Peer, command: String) -> Option<(Answer, Watch)> {
+        let watch = Watch::start();
         let id = RequestId(self.0.next.fetch_add(1, Ordering::Relaxed));
-        let (client, reply) = oneshot::channel();
-        self.lock().insert(id, client);
+        let (sender, reply) = oneshot::channel();
+        self.lock().clients.insert(id, Client { sender, watch });
         self.0.events.send(Event::Request { id, peer, command }).ok()?;
         reply.await.ok()
     }
@@ -264,9 +305,9 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
         place.at_work();
         let busy = Busy::new(&server);
         let journal = &server.0.journal;
-        let reply = match server.ask(peer, command).await {
-            None => return,
-            Some(Answer::Events(Then::Follow)) => {
+        let Some((answer, watch)) = server.ask(peer, command.clone()).await else { return };
+        let reply = match answer {
+            Answer::Events(Then::Follow) => {
                 // Nobody waits for the end of it when the daemon stops, and it makes way like one that says nothing.
                 drop(busy);
                 place.idle();
@@ -275,10 +316,15 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
                     () = place.dismissed() => {}
                 };
             }
-            Some(Answer::Events(Then::End)) => journal.all(),
-            Some(Answer::Reply(reply)) => reply,
+            Answer::Events(Then::End) => journal.all(),
+            Answer::Events(Then::Replies(form)) => server.0.replies.show(form),
+            Answer::Reply(reply) => reply,
         };
-        if let Err(error) = write_reply(&mut stream, &reply).await {
+        let message = wire::encode(&reply);
+        // The rest goes at the client's pace. An error comes again.
+        let at_once = stream.try_write(&message).unwrap_or_default();
+        server.0.replies.note(&command, watch.stop());
+        if let Err(error) = write(&mut stream, &message[at_once..]).await {
             debug!("a client did not take its reply: {error}");
             return;
         }
@@ -340,10 +386,8 @@ async fn next_message(stream: &mut UnixStream, decoder: &mut Decoder) -> io::Res
     }
 }
 
-async fn write_reply(stream: &mut UnixStream, reply: &str) -> io::Result<()> {
-    let message = wire::encode(reply);
+async fn write(stream: &mut UnixStream, mut rest: &[u8]) -> io::Result<()> {
     let write = async {
-        let mut rest = &message[..];
         while !rest.is_empty() {
             let count = timeout(STALL_LIMIT, stream.write(rest)).await??;
             rest = &rest[count..];
@@ -357,10 +401,14 @@ async fn write_reply(stream: &mut UnixStream, reply: &str) -> io::Result<()> {
 mod tests {
     use super::*;
     use libmp::core::notice::Notice;
+    use libmp::ctl::Form;
     use std::io::{Read, Write};
     use tokio::sync::mpsc;
 
-    /// Answers each request with its own text; `big` with ten megabytes.
+    const HELD_UP: Duration = Duration::from_millis(150);
+
+    /// Answers each request with its own text; `big` with ten megabytes. `list paths` holds up everything, and what is asked of a
+    /// path waits for something to happen.
     async fn echo(server: Server, mut requests: mpsc::UnboundedReceiver<Event>) {
         while let Some(event) = requests.recv().await {
             if let Event::Request { id, peer, command } = event {
@@ -368,6 +416,18 @@ mod tests {
                 if command == "follow" {
                     server.events(id, Then::Follow);
                     continue;
+                }
+                if command == "show replies" {
+                    server.events(id, Then::Replies(Form::Text));
+                    continue;
+                }
+                if command == "list paths" {
+                    std::thread::sleep(HELD_UP);
+                }
+                if command == "fail path sda" {
+                    server.turn_ends([id].into_iter());
+                    tokio::time::sleep(HELD_UP).await;
+                    server.turn_begins();
                 }
                 assert_eq!(peer.uid, nix::unistd::getuid().as_raw());
                 let text = if command == "big" { "x".repeat(10_000_000) } else { command };
@@ -484,6 +544,32 @@ mod tests {
             // Whatever it says ends it.
             follower.write_all(b"x").expect("sent");
             assert_eq!(follower.read(&mut [0; 8]).expect("closed"), 0);
+        });
+    }
+
+    /// That the loop was held up is seen, and what a command waits for is not taken for it.
+    #[test]
+    fn replies_are_timed() {
+        with_server(|address| {
+            let mut stream = address.connect().expect("connected");
+            for command in [&b"list paths\0"[..], b"fail path sda\0", b"bogus\0"] {
+                send(&mut stream, command.len() as u64, command);
+                assert_eq!(receive(&mut stream), command);
+            }
+            send(&mut stream, 13, b"show replies\0");
+            let text = String::from_utf8(receive(&mut stream)).expect("text");
+            // Command, replies, late ones.
+            let rows: Vec<Vec<&str>> = text
+                .trim_end_matches('\0')
+                .lines()
+                .skip(1)
+                .map(|row| row.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).take(3).collect())
+                .collect();
+            assert_eq!(
+                rows,
+                [["(no command)", "1", "0"], ["fail path", "1", "0"], ["show paths", "1", "1"]],
+                "{text}"
+            );
         });
     }
 

@@ -7,7 +7,6 @@ os_brick.py DISK DISK: the two paths of one map, whose name is its WWID
 import os
 import sys
 
-os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # names are not looked up here, and its resolver takes long to load
 sys.path.remove(os.path.dirname(os.path.abspath(__file__)))  # this file has the client's name
 from os_brick import privileged
 from os_brick.initiator import linuxscsi
@@ -29,7 +28,7 @@ def paths():
     return sorted(device["device"] for device in found["devices"]) if found else None
 
 
-expect("multipathd show status", linuxscsi.LinuxSCSI.is_multipath_running(True, ""), True)
+expect("multipathd show status", linuxscsi.LinuxSCSI.is_multipath_running(""), True)
 expect("the map by sysfs", scsi.find_sysfs_multipath_dm(names), node)
 expect("its WWID by a path", scsi.get_sysfs_wwn(names), wwid)
 expect("its WWID by its UUID", scsi.get_sysfs_wwn(names, mpath=node), wwid)
@@ -55,7 +54,7 @@ with open("/sys/bus/pseudo/drivers/scsi_debug/virtual_gb", "w", encoding="ascii"
 expect("the volume grows", scsi.extend_volume(disks(), use_multipath=True), 1 << 30)
 expect("it is one map still", (map_of(first), map_of(second)), (node, node))
 
-expect("it is detached, nothing is left to flush", scsi.remove_connection(names), None)
+expect("it is detached, nothing is left to flush", scsi.remove_connection(set(names)), None)
 expect("its map is gone", os.path.exists("/dev/mapper/" + wwid), False)
 expect("its disks are gone", [disk for disk in disks() if os.path.exists(disk)], [])
 expect("multipath -l knows it no more", scsi.find_multipath_device(wwid), None)

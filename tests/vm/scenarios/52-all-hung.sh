@@ -19,6 +19,7 @@ scenario() {
         expect_below "$command" "$(elapsed ctl $command)" 2
     done
     expect_below '-ll after it' "$(elapsed ll)" 1
+    replies_in_time 'all paths hang'
     for ip in $san_portals; do portal_mend "$ip"; done
     wait_for 'both are back' 120 is 2 active_paths
     wait_for 'what waited is written' 30 is written cat /run/writer

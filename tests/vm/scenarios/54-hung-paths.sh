@@ -41,6 +41,7 @@ scenario() {
     on_time 'the healthy ones are checked on time' "$healthy"
     expect_eq 'no path that hangs is asked again' "$(commands_to "$hung")" "$done_before"
     expect_below "show topology, usually in $usual_ms ms" "$(answers)" "$(awk -v a="$usual_ms" 'BEGIN { print 1.5 * a + 50 }')"
+    replies_in_time "half of $((2 * luns)) paths hang"
     expect_below 'threads' "$(threads)" 12
     expect_below "KiB resident, usually $usual_kib" "$(resident)" $((usual_kib + 1024 + 4 * luns))
 

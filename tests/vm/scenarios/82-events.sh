@@ -56,19 +56,22 @@ scenario() {
     daemon_start || return
     wait_for 'four paths in service' 20 in_service 4 || return
     for what in paths "path $disk" maps 'maps status' 'maps stats' 'maps topology' topology "map $map topology" status daemon config \
-        'config local' blacklist devices wildcards; do
+        'config local' blacklist devices wildcards replies; do
         # shellcheck disable=SC2086
         ctl show $what json >/run/shown
         expect_ok "show $what json" "$vm/guest/literal.py" </run/shown
         # shellcheck disable=SC2086
-        expect_eq "show $what --json is the same" "$(ctl show $what --json | jq -S 'del(..|.next_check?)')" \
-            "$(ctl show $what json | jq -S 'del(..|.next_check?)')"
+        expect_eq "show $what --json is the same" "$(ctl show $what --json | same)" "$(ctl show $what json | same)"
     done
+    expect_eq 'replies are counted' "$(ctl show replies json | jq '.replies[] | select(.command == "show paths json").replies')" 3
     expect_eq 'paths' "$(ctl show paths json | jq -r '[.paths[] | select(.multipath) | .dev] | length')" 4
     expect_eq 'what a configuration says' \
         "$(ctl show config json | jq -r '.sections[] | select(.section == "defaults") | .settings[] | select(.keyword == "find_multipaths") | .value')" \
         greedy
     expect_eq 'a rule of the file' "$(ctl show blacklist json | jq -r '.rules[] | select(.from == "file" and .list == "blacklist") | .rule')" '^sda$'
 }
+
+# What differs from one time to the next is left out.
+same() { jq -S 'del(..|.next_check?) | del(.replies)'; }
 
 rss_mb() { awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$(daemon_pid)/status"; }
