@@ -462,7 +462,8 @@ options! {
     UxsockTimeout "uxsock_timeout" [] D number(4000, INT_MAX), Some("4000"), Current,
         "Milliseconds that a client waits for the daemon's answer.";
     RetriggerTries "retrigger_tries" [] D number(0, INT_MAX), Some("3"), Current,
-        "How often udev is asked again for a WWID that is missing.";
+        "How often udev is asked again for a WWID that is missing. A disk that it has not even looked at by then is \
+         known by what it says itself, where both would agree.";
     RetriggerDelay "retrigger_delay" [] D number(0, INT_MAX), Some("10"), Current,
         "Seconds between two of these.";
     MissingUevWaitTimeout "missing_uev_wait_timeout" [] D number(0, INT_MAX), Some("30"), Current,
