@@ -14,7 +14,8 @@ use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{Path, PathId};
 use crate::core::timers::Timer;
-use crate::dm::op::DmOp;
+use crate::dm::op::{DmOp, Load};
+use crate::dm::table::Table;
 use crate::types::{DevT, Errno, Instant};
 
 /// So many loads must have failed in a row before a path is blamed: once is an accident.
@@ -50,7 +51,7 @@ impl Core {
         out: &mut Outbox,
     ) -> bool {
         let (DmOp::Create { load, .. } | DmOp::Reload { load, .. }) = op else { return false };
-        if self.handler_refused(id, failure, out) {
+        if self.handler_refused(id, load, failure, out) {
             return true;
         }
         let blamed = [Errno::EBUSY, Errno::EINVAL, Errno::ENXIO, Errno::ENODEV, Errno::EACCES];
@@ -89,7 +90,7 @@ impl Core {
 
     /// Can it be that a handler which nobody has configured, and no path has, can't be attached? Its module may be missing, or the
     /// array not be what it looks like. The map does without it then.
-    fn handler_refused(&mut self, id: MapId, failure: &DmFailure, out: &mut Outbox) -> bool {
+    fn handler_refused(&mut self, id: MapId, load: &Load, failure: &DmFailure, out: &mut Outbox) -> bool {
         let blamed = [Errno::EINVAL, Errno::ENODEV, Errno::ENXIO];
         let Some(map) = self.maps.get_mut(&id) else { return false };
         let members: Vec<&Path> = map.members.iter().filter_map(|p| self.paths.get(p)).collect();
@@ -97,8 +98,9 @@ impl Core {
         let Some(handler) = desired::of_array(map, &members).filter(|_| !members.iter().any(attached)) else {
             return false;
         };
+        let named = load.params.parse::<Table>().is_ok_and(|table| table.handler == [handler]);
         let failed = failure.step.starts_with("load") && blamed.contains(&failure.errno);
-        if !failed || map.backoff.failures < FAILURES {
+        if !named || !failed || map.backoff.failures < FAILURES {
             return false;
         }
         map.handler_refused = true;

@@ -3,7 +3,6 @@
 # and attaches it to disks that came before. One that can't be attached does not keep the map from being made.
 
 scenario() {
-    local module
     modprobe -q -r scsi_dh_hp_sw scsi_dh_rdac scsi_dh_emc
     array_up || return
     both hp HP MSA1000 && both rdac LSI INF-01-00 || { fail 'disks' "$(dmesg | tail -n 5)"; return; }
@@ -23,18 +22,40 @@ scenario() {
     daemon_start || return
     wait_for 'all paths are in service after a restart' 20 is 4 ready_paths
     expect_match 'the handler stays' "$(table_of hp)" '1 hp_sw'
+    without_module || return
 
     # Who wants none says so.
     daemon_stop
     poll 20 remove_maps
     printf 'devices {\n\tdevice {\n\t\tvendor HP\n\t\tproduct MSA\n\t\thardware_handler "0"\n\t\tretain_attached_hw_handler no\n\t}\n}\n' >>/etc/multipath.conf
-    modprobe -r scsi_dh_hp_sw
+    detached
+    daemon_start || return
+    wait_for 'none is taken where none is wanted' 20 grep_table hp ' 0 [12] 1 '
+}
+
+# Its disks go, and come without a handler; its module goes: one that is attached holds it.
+detached() {
     array_again hp1
     array_again hp2
     udevadm settle --timeout=30
-    expect_eq 'none is attached again' "$(state hp1) $(state hp2)" 'detached detached'
+    expect_eq 'none is attached' "$(state hp1) $(state hp2)" 'detached detached'
+    expect_ok 'the module goes' modprobe -r scsi_dh_hp_sw
+}
+
+without_module() {
+    local module
+    daemon_stop
+    poll 20 remove_maps
+    detached
+    module=$(modinfo -F filename scsi_dh_hp_sw)
+    mv "$module" /run/
+    : >"$MP_LOG"
     daemon_start || return
-    wait_for 'none is taken where none is wanted' 20 grep_table hp ' 0 [12] 1 '
+    wait_for 'without its module there is a map without it' 30 grep_table hp ' 0 [12] 1 '
+    expect_ok 'and its name is said' grep -q 'hardware_handler hp_sw needs the kernel.s module scsi_dh_hp_sw' "$MP_LOG"
+    mv "/run/${module##*/}" "$module"
+    expect_ok 'a reconfigure' ctl reconfigure
+    wait_for 'has it again, with the module' 20 grep_table hp '1 hp_sw'
 }
 
 both() { # NAME VENDOR PRODUCT: a LUN with two paths
