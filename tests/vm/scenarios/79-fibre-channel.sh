@@ -62,12 +62,12 @@ timers() {
 hosts_deadline() { for port in $fc_initiators; do cat "/sys/class/scsi_host/$(fc_host "$port")/eh_deadline"; done | xargs; }
 
 # The cable of a host's port: its disks are blocked, their I/O fails after fast_io_fail_tmo, and they come back with the link.
+# I/O begins when they are: what is under way when the array, too, loses the session can hang in the kernel's target for good.
 link_is_cut() { # MAP
-    local start
-    io_start "/dev/mapper/$1"
-    start=$(now)
+    local start; start=$(now)
     fc_cut 1
     wait_for 'the port is blocked' 10 is Blocked states 1
+    io_start "/dev/mapper/$1"
     wait_for 'two paths left' 30 in_service 2
     expect_between 'not before fast_io_fail_tmo' "$(since "$start")" 3 30
     expect_eq 'four in the table' "$(map_paths "$1")" 4
