@@ -137,6 +137,8 @@ pub struct Watch {
     excused: BTreeMap<u32, Instant>,
     /// When it was last told all there is, or the configuration.
     surveyed: Instant,
+    /// This daemon has read its configuration.
+    configured: bool,
     /// Names that were last asked for, by LUN.
     wanted: BTreeMap<String, String>,
     queueing_disabled: bool,
@@ -167,6 +169,7 @@ impl Watch {
         self.away.clear();
         self.wanted.clear();
         self.dead = false;
+        self.configured = false;
         self.born = now;
     }
 
@@ -250,6 +253,10 @@ impl Watch {
                 if let Event::Config { .. } = event {
                     self.away.clear();
                     self.surveyed = now;
+                    // What was told before is not looked at: the list that follows is.
+                    if !core::mem::replace(&mut self.configured, true) {
+                        self.paths.clear();
+                    }
                 }
                 self.take(*token);
             }
