@@ -19,4 +19,5 @@ pub mod native;
 pub mod prio;
 pub mod show;
 pub mod state;
+pub mod told;
 pub mod types;

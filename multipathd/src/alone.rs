@@ -42,7 +42,7 @@ pub enum Hands {
 impl Hands {
     fn may(&self, effect: &Effect) -> bool {
         let op = match effect {
-            Effect::Dm { op: DmOp::Query, .. } => return true,
+            Effect::Dm { op: DmOp::Query { .. }, .. } => return true,
             Effect::Dm { wwid, op, .. } => Some((wwid, op)),
             Effect::Mark { wwid, .. } => return *self == Self::Free || *self == Self::For(wwid.clone()),
             Effect::SysfsWrite { .. } | Effect::Save { .. } => None,
@@ -174,9 +174,9 @@ impl Alone {
 /// An order that is not carried out is answered all the same: nothing is done for a map whose last order is under way.
 fn refuse(effect: Effect, mapper: &Mapper, events: &UnboundedSender<Event>) {
     let answer = match effect {
-        Effect::Dm { token, wwid, .. } => {
+        Effect::Dm { token, wwid, op } => {
             let result = Err(DmFailure::new("do anything", Errno::EIO));
-            Event::DmDone { token, done: Box::new(DmDone { result, map: mapper.read(&uuid_of(&wwid)) }) }
+            Event::DmDone { token, done: Box::new(DmDone { result, map: mapper.seen(&uuid_of(&wwid), &op) }) }
         }
         Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Err(Errno::EIO) },
         Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::{Event, RequestId};
+use libmp::core::glance::AHEAD;
 use libmp::core::notice::Notice;
 use libmp::core::{Core, CoreInit};
 use libmp::types::{Errno, Instant};
@@ -35,9 +36,6 @@ use crate::sys::{errno_of, now, process};
 
 /// Events that are handled before effects are carried out.
 const BATCH: usize = 256;
-/// So many of them, which have all come already, are taken to come at one time: not every clock is read without a call to the
-/// kernel.
-const OF_ONE_TIME: usize = 16;
 /// Threads of the pool: as many as calls may be stuck. Each takes a few pages.
 const THREADS_MAX: usize = 4096;
 const THREAD_STACK: usize = 128 << 10;
@@ -136,6 +134,7 @@ impl Loop {
         let (start, began) = (now(), TokioInstant::now());
         let mut timer = pin!(sleep_until(began));
         let mut armed = None;
+        let mut events = Vec::with_capacity(BATCH);
         self.core.start(start, &mut self.out);
         while self.carry_out().is_continue() {
             let deadline = self.core.next_deadline();
@@ -146,17 +145,9 @@ impl Loop {
                 }
             }
             tokio::select! {
-                Some(event) = received.recv() => {
+                1.. = received.recv_many(&mut events, BATCH) => {
                     self.clients.server.turn_begins();
-                    let mut time = now();
-                    self.handle(time, event);
-                    for count in 1..BATCH {
-                        let Ok(event) = received.try_recv() else { break };
-                        if count % OF_ONE_TIME == 0 {
-                            time = now();
-                        }
-                        self.handle(time, event);
-                    }
+                    let time = self.handle_all(&mut events);
                     if armed.is_some_and(|deadline| deadline <= time) {
                         self.tick(&mut armed);
                     }
@@ -168,6 +159,21 @@ impl Loop {
                 () = watchdog.due() => watchdog.ping(&self.supervisor),
             }
         }
+    }
+
+    /// Events that have all come already; so many as are foreseen are taken to come at one time, as not every clock is read
+    /// without a call to the kernel. Says when the last ones were handled.
+    fn handle_all(&mut self, events: &mut Vec<Event>) -> Instant {
+        let mut time = now();
+        let mut events = events.drain(..);
+        while !events.as_slice().is_empty() {
+            time = now();
+            self.core.foresee(events.as_slice());
+            for event in events.by_ref().take(AHEAD) {
+                self.handle(time, event);
+            }
+        }
+        time
     }
 
     fn handle(&mut self, time: Instant, event: Event) {

@@ -135,12 +135,12 @@ impl<'a> Map<'a> {
     fn perform(&self, op: &DmOp) -> Result<RawMap, (String, Errno)> {
         let done = self.mapper.perform(&uuid(self.name), op);
         done.result.map_err(|why| (why.step, why.errno))?;
-        Ok(there(done.map))
+        Ok(RawMap::clone(&*there(done.map)))
     }
 }
 
 /// How a map is after an operation that leaves one.
-fn there(map: Result<Option<RawMap>, Errno>) -> RawMap {
+fn there<T>(map: Result<Option<T>, Errno>) -> T {
     map.expect("readable").expect("there")
 }
 

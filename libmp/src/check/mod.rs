@@ -1,6 +1,5 @@
 //! Raw answers of a device → the state of its path. One file per checker; none of them does I/O.
 
-pub mod answered;
 pub mod ask;
 #[cfg(test)]
 mod captured;
@@ -25,11 +24,11 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-pub use self::answered::Answered;
 pub use self::ask::{Answer, Answers, Ask, Step, Unanswered, Wanted};
 pub use self::sysfs::is_offline;
 use crate::config::settings::Checker;
 use crate::identify::Facts;
+use crate::told::Told;
 use crate::types::Errno;
 
 /// What a checker says of a path.
@@ -136,6 +135,16 @@ pub struct CheckRequest {
     pub timeout: Duration,
     /// What the answer mostly is, if that is known: then it need not be told.
     pub usual: Option<Arc<RawCheck>>,
+}
+
+/// What came back from a [`CheckRequest`].
+pub type Answered = Told<RawCheck>;
+
+impl CheckRequest {
+    /// Tells the answer.
+    pub fn answered(&self, raw: RawCheck) -> Answered {
+        Told::beside(self.usual.as_ref(), raw)
+    }
 }
 
 /// What a checker remembers of a path from one check to the next, as long as it is the same LUN.

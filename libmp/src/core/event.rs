@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::check::Answered;
 use crate::config::Config;
-use crate::dm::op::{MapListEntry, RawMap};
+use crate::dm::op::{MapListEntry, RawMap, Seen};
 use crate::fabric;
 use crate::identify::RawProbe;
 use crate::native::Namespace;
@@ -204,7 +204,7 @@ pub struct DmDone {
     pub result: Result<(), DmFailure>,
     /// The map afterwards (of a rename: under its new name); `None` where there is none, an error
     /// where it could not be read: then nothing is known of it.
-    pub map: Result<Option<RawMap>, Errno>,
+    pub map: Result<Option<Seen>, Errno>,
 }
 
 /// A step of a device-mapper operation that failed.

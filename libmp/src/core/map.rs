@@ -3,6 +3,7 @@
 use ::core::time::Duration;
 use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::settings::MapSettings;
@@ -43,32 +44,38 @@ impl Id for MapId {
 ///                                     differs ─► one operation ─► read back
 /// ```
 #[derive(Debug, Clone)]
+#[repr(C, align(64))]
 pub struct Map {
-    /// This map.
-    pub id: MapId,
-    /// WWID of its LUN.
-    pub wwid: Wwid,
-    /// The name it is to have.
-    pub name: MapName,
-    /// What is configured for it.
-    pub settings: MapSettings,
-    /// Its paths.
-    pub members: BTreeSet<PathId>,
-    /// Devices of its table, as it was found, of which nobody knows yet who they are.
-    pub unidentified: BTreeSet<DevT>,
-    /// Who the last one was that came: settings go by it when there is none left.
-    pub last_member: Option<Facts>,
-    /// As the kernel has it; `None`: it is not there.
-    pub observed: Option<Observed>,
+    // What each look at a map at rest touches comes first in memory, too (see `core/path.rs`).
+    /// When it was last read though nobody had spoken of it.
+    pub looked_at: Option<Instant>,
     /// The text that this was read from, if a look has found it so and nothing was done to the map since: most
     /// looks find the same text.
-    pub looked_like: Option<RawMap>,
-    /// The operation under way.
-    pub inflight: Option<Inflight>,
+    pub looked_like: Option<Arc<RawMap>>,
+    /// WWID of its LUN.
+    pub wwid: Wwid,
     /// Something changed in the kernel: read it again.
     pub requery: bool,
     /// It was to be planned while an operation was under way.
     pub unplanned: bool,
+    /// Its paths.
+    pub members: BTreeSet<PathId>,
+    /// The operation under way.
+    pub inflight: Option<Inflight>,
+    /// Queueing without a path.
+    pub queue: Queue,
+    /// As the kernel has it; `None`: it is not there.
+    pub observed: Option<Observed>,
+    /// This map.
+    pub id: MapId,
+    /// The name it is to have.
+    pub name: MapName,
+    /// What is configured for it.
+    pub settings: MapSettings,
+    /// Devices of its table, as it was found, of which nobody knows yet who they are.
+    pub unidentified: BTreeSet<DevT>,
+    /// Who the last one was that came: settings go by it when there is none left.
+    pub last_member: Option<Facts>,
     /// Operations on its table or name that failed in a row, and when to try again.
     pub backoff: Backoff,
     /// Messages that failed in a row: a table that can't be loaded must not keep a path from being
@@ -78,12 +85,8 @@ pub struct Map {
     pub hold_until: Option<Instant>,
     /// Somebody else is making it: it is left alone, and read again then.
     pub unfinished: Option<Instant>,
-    /// When it was last read though nobody had spoken of it.
-    pub looked_at: Option<Instant>,
     /// A checker has found that its LUN is a snapshot that is not active (`emc_clariion`).
     pub inactive_snapshot: bool,
-    /// Queueing without a path.
-    pub queue: Queue,
     /// Group switching.
     pub switch: Switch,
     /// Wishes of operators.

@@ -18,7 +18,7 @@ use crate::core::readiness::Readiness;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase, refused, unidentified};
-use crate::dm::op::DmOp;
+use crate::dm::op::{DmOp, Seen};
 use crate::show::view::MapAction;
 use crate::types::{DevT, Errno, Instant, Token};
 
@@ -57,7 +57,7 @@ impl Core {
             return; // planned again when it ends
         }
         if map.requery {
-            self.order(id, Planned { op: DmOp::Query, reason: "it changed" }, Purpose::Change, out);
+            self.order(id, Planned { op: DmOp::READ, reason: "it changed" }, Purpose::Change, out);
             return;
         }
         let planned =
@@ -151,9 +151,10 @@ impl Core {
 
     /// Reads a map of which nobody has spoken.
     pub(super) fn look_at(&mut self, id: MapId, out: &mut Outbox) {
-        let there = self.maps.get(&id).is_some_and(|map| map.observed.is_some());
-        if there && self.phase == Phase::Running && !self.dirty.contains(&id) {
-            self.order(id, Planned { op: DmOp::Query, reason: "a look" }, Purpose::Look, out);
+        let there = self.maps.get(&id).filter(|map| map.observed.is_some());
+        if let Some(map) = there.filter(|_| self.phase == Phase::Running && !self.dirty.contains(&id)) {
+            let op = DmOp::Query { known: map.looked_like.clone() };
+            self.order(id, Planned { op, reason: "a look" }, Purpose::Look, out);
         } else {
             self.read_again(id);
         }
@@ -223,13 +224,13 @@ impl Core {
         }
         let Some(map) = self.maps.get(&id) else { return };
         if done.result.is_ok()
-            && matches!(&done.map, Ok(Some(raw)) if map.looked_like.as_ref() == Some(raw))
+            && matches!((&done.map, &map.looked_like), (Ok(Some(seen)), Some(known)) if seen.is(known))
             && self.may_be_the_same(id, &inflight)
         {
             return;
         }
         let is = match &done.map {
-            Ok(raw) => raw.as_ref().map(Observed::parse),
+            Ok(seen) => seen.as_deref().map(Observed::parse),
             Err(errno) => {
                 let unread = DmFailure::new("read", *errno);
                 let failure = done.result.err().unwrap_or(unread);
@@ -240,7 +241,7 @@ impl Core {
         let was = self.maps.get(&id).and_then(|map| map.observed.clone());
         if done.result.is_ok() && is == was && self.may_be_the_same(id, &inflight) {
             if let Some(map) = self.maps.get_mut(&id) {
-                map.looked_like = done.map.ok().flatten();
+                map.looked_like = done.map.ok().flatten().map(Seen::shared);
             }
             return;
         }
@@ -295,7 +296,7 @@ impl Core {
     ) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         match done.op {
-            DmOp::Query | DmOp::Reassign { .. } | DmOp::RenamePartitions { .. } => {}
+            DmOp::Query { .. } | DmOp::Reassign { .. } | DmOp::RenamePartitions { .. } => {}
             DmOp::Message { .. } | DmOp::CancelRemove => map.message_backoff.clear(),
             _ => map.backoff.clear(),
         }
@@ -346,7 +347,7 @@ impl Core {
             DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
             DmOp::RenamePartitions { names } => self.partitions_renamed(id, names),
             DmOp::Reassign { .. } => map.orders.reassign = false,
-            DmOp::CancelRemove | DmOp::Query => {}
+            DmOp::CancelRemove | DmOp::Query { .. } => {}
         }
     }
 

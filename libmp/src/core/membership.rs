@@ -82,6 +82,7 @@ impl Core {
     pub(super) fn stand(&mut self, id: PathId, standing: Standing) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let was = core::mem::replace(&mut path.standing, standing);
+        self.contradicting.remove(&id);
         if let Standing::Waiting { wwid } = was
             && let Some(alone) = self.alone.get_mut(&wwid)
         {
@@ -90,8 +91,10 @@ impl Core {
                 self.alone.remove(&wwid);
             }
         }
-        if let Standing::Waiting { wwid } = &path.standing {
-            self.alone.entry(wwid.clone()).or_default().insert(id);
+        match &path.standing {
+            Standing::Waiting { wwid } => drop(self.alone.entry(wwid.clone()).or_default().insert(id)),
+            Standing::Excluded(Exclusion::Contradicts { .. }) => drop(self.contradicting.insert(id)),
+            _ => {}
         }
     }
 

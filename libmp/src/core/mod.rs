@@ -19,6 +19,7 @@ pub mod explain;
 mod fabric;
 mod files;
 pub mod flaky;
+pub mod glance;
 pub mod judge;
 pub mod known;
 pub mod limits;
@@ -66,6 +67,7 @@ use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Event, RequestId, Signal};
 use crate::core::files::OnDisk;
+use crate::core::glance::AHEAD;
 use crate::core::limits::Limits;
 use crate::core::map::{Map, MapId};
 use crate::core::names::Holders;
@@ -139,6 +141,8 @@ pub struct Core {
     alone: BTreeMap<Wwid, BTreeSet<PathId>>,
     /// Paths whose WWID has changed since they came.
     moved: BTreeSet<PathId>,
+    /// Paths that show a map's WWID and contradict it.
+    contradicting: BTreeSet<PathId>,
     /// Maps with devices that are not known yet.
     unidentified: BTreeSet<MapId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
@@ -188,6 +192,7 @@ impl Core {
             holders: Holders::default(),
             alone: BTreeMap::new(),
             moved: BTreeSet::new(),
+            contradicting: BTreeSet::new(),
             unidentified: BTreeSet::new(),
             others: BTreeMap::new(),
             forced_queueing: false,
@@ -248,6 +253,8 @@ impl Core {
     /// Takes in one event, and says what is to be done.
     pub fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
         self.epoch += u64::from(!event.is_routine());
+        // What is due is not urgent beside an answer: its path is near in memory as long as it comes soon after the question.
+        let answer = matches!(event, Event::Checked { .. } | Event::DmDone { .. });
         match event {
             Event::Config { token, loaded } => self.config_loaded(now, token, *loaded, out),
             Event::Surveyed { token, survey } => {
@@ -304,7 +311,9 @@ impl Core {
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}
         }
-        self.due(now, out);
+        if !answer {
+            self.due(now, out);
+        }
         self.settle(now, false, out);
         self.epoch += u64::from(!self.dirty.is_empty());
         self.plan_dirty(now, out);
@@ -324,7 +333,10 @@ impl Core {
 
     /// What is more is due again at once: a second in which many checks begin keeps no client waiting.
     fn due(&mut self, now: Instant, out: &mut Outbox) {
-        for _ in 0..DUE_AT_ONCE {
+        for count in 0..DUE_AT_ONCE {
+            if count % AHEAD == 0 {
+                self.foresee_due(now);
+            }
             let Some(timer) = self.timers.pop_due(now) else { return };
             self.epoch += u64::from(!matches!(timer, Timer::Check(_) | Timer::Limits | Timer::Native));
             match timer {

@@ -55,7 +55,7 @@ impl Paper {
                 }
             }
         }
-        DmDone { result: Ok(()), map: Ok(self.maps.get(wwid).cloned()) }
+        DmDone { result: Ok(()), map: Ok(self.maps.get(wwid).cloned().map(|raw| op.seen(raw))) }
     }
 }
 
@@ -74,7 +74,7 @@ fn change(map: &mut RawMap, op: &DmOp) {
         | DmOp::Remove { .. }
         | DmOp::Reassign { .. }
         | DmOp::RenamePartitions { .. }
-        | DmOp::Query => {}
+        | DmOp::Query { .. } => {}
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
         let create = DmOp::Create { name: "a".into(), load: load(PARAMS), flags, access };
         let mut observed = |op: &DmOp| {
             let done = paper.perform(&wwid, op).map.unwrap();
-            done.as_ref().map(Observed::parse)
+            done.as_deref().map(Observed::parse)
         };
         let made = observed(&create).unwrap();
         assert_eq!(made.table().unwrap().to_string(), PARAMS);
@@ -178,7 +178,7 @@ mod tests {
         let one = "0 0 1 1 service-time 0 1 1 8:0 1";
         let reloaded = observed(&DmOp::Reload { load: load(one), flags, flush: false }).unwrap();
         assert_eq!(reloaded.path_active(DevT::new(8, 16)), None);
-        assert_eq!(observed(&DmOp::Query), Some(reloaded));
+        assert_eq!(observed(&DmOp::READ), Some(reloaded));
         assert_eq!(observed(&DmOp::Remove { deferred: false }), None);
     }
 }

@@ -160,7 +160,7 @@ impl Rehearsal {
             | DmOp::Resume { .. }
             | DmOp::Reassign { .. }
             | DmOp::RenamePartitions { .. }
-            | DmOp::Query => return,
+            | DmOp::Query { .. } => return,
         };
         let name = match op {
             DmOp::Create { name, .. } => name.clone(),

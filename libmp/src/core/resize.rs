@@ -190,7 +190,8 @@ impl Core {
     pub(super) fn reconsider(&mut self, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get(&id) else { return };
         let refused = |path: &&Path| matches!(&path.standing, Standing::Excluded(Exclusion::Contradicts { wwid, .. }) if *wwid == map.wwid);
-        let again: Vec<PathId> = self.paths.values().filter(refused).map(|path| path.id).collect();
+        let contradicting = self.contradicting.iter().filter_map(|path| self.paths.get(path));
+        let again: Vec<PathId> = contradicting.filter(refused).map(|path| path.id).collect();
         for path in again {
             self.start_probe(path, out);
         }

@@ -51,6 +51,11 @@ impl Round {
         self.requests == 1 && self.asked.as_ref().is_some_and(|asked| Arc::ptr_eq(asked, asks))
     }
 
+    /// How many requests it took so far.
+    pub const fn requests(&self) -> u32 {
+        self.requests
+    }
+
     /// What was asked, if it took one request and is answered.
     pub fn one_request(&self) -> Option<Vec<Ask>> {
         (self.requests == 1 && self.prio_tries == 0 && self.asked.is_none()).then(|| self.answers.asks())

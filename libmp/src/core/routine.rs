@@ -105,9 +105,25 @@ impl Core {
             self.timers.set_or_cancel(Timer::Limits, self.limits.next());
         }
         if look {
-            self.look_while_waiting(now, id, out);
+            self.look_in_routine(now, id, out);
         }
         true
+    }
+
+    /// Its map is read again with this check, unless it was with another path's. As all goes on as it did, so does the time
+    /// from one look to the next.
+    fn look_in_routine(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let (Some(map_id), Some(calm)) = (path.map(), &mut path.health.calm) else { return };
+        let Some(map) = self.maps.get_mut(&map_id) else { return };
+        let next = map.looked_at.map(|at| at + calm.look_every).filter(|next| *next > now);
+        if let Some(next) = next {
+            calm.look_at = next;
+        } else if map.inflight.is_none() {
+            map.looked_at = Some(now);
+            calm.look_at = now + calm.look_every;
+            self.look_at(map_id, out);
+        }
     }
 
     /// A check was answered: no limit is looked at that nobody needs.
@@ -152,30 +168,20 @@ impl Core {
         health.inflight = None;
         health.round.end();
         path.stats.checks += 1;
-        self.go_on(now, id, look, out);
+        self.in_routine(now, id, look, out);
         true
     }
 
     /// The next check is set, and the map is looked at where that is due.
-    fn go_on(&mut self, now: Instant, id: PathId, look: bool, out: &mut Outbox) {
+    fn in_routine(&mut self, now: Instant, id: PathId, look: bool, out: &mut Outbox) {
+        if look {
+            self.look_in_routine(now, id, out);
+        }
         let globals = self.config.globals();
         let (min, max) = (globals.polling_interval, globals.max_polling_interval);
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.health.interval = path.health.interval.saturating_mul(2).clamp(min, max.max(min));
         self.schedule(now, id, false);
-        let Some(path) = self.paths.get_mut(&id).filter(|_| look) else { return };
-        let (Some(map), Some(calm)) = (path.map(), &mut path.health.calm) else { return };
-        let looked_at = self.maps.get(&map).and_then(|map| map.looked_at);
-        if let Some(next) = looked_at.map(|at| at + calm.look_every).filter(|next| *next > now) {
-            calm.look_at = next; // with the check of another path
-            return;
-        }
-        let (state, routine) = (path.health.state, calm.routine.take());
-        self.look_again(now, map, out);
-        self.calm_down(now, id, state);
-        if let Some(calm) = self.paths.get_mut(&id).and_then(|path| path.health.calm.as_mut()) {
-            calm.routine = routine;
-        }
     }
 
     /// Is this verdict like the one before, and has nothing else happened? Then there is only the next check to be set.
@@ -197,7 +203,7 @@ impl Core {
         }
         let look = calm.look_at <= now;
         self.begin_routine(id, round, raw, verdict);
-        self.go_on(now, id, look, out);
+        self.in_routine(now, id, look, out);
         true
     }
 

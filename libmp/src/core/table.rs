@@ -72,6 +72,12 @@ impl<K: Id, V> Table<K, V> {
         self.pages.get(page)?.as_ref()?.slots[slot].as_deref()
     }
 
+    /// The same, but nothing is decided by it: it is no look.
+    pub fn glance(&self, id: K) -> Option<&V> {
+        let (page, slot) = place(id);
+        self.pages.get(page)?.as_ref()?.slots[slot].as_deref()
+    }
+
     /// The same, to be changed.
     pub fn get_mut(&mut self, id: &K) -> Option<&mut V> {
         self.looked();

@@ -61,6 +61,15 @@ struct Bundle {
     sorted: bool,
 }
 
+impl Bundle {
+    fn sort(&mut self) {
+        if !self.sorted {
+            self.timers.sort_unstable_by(|a, b| b.cmp(a));
+            self.sorted = true;
+        }
+    }
+}
+
 /// When each timer is due. Those of paths, which are most, are found by the path's number, and lie beside those of its
 /// neighbours: they are mostly looked at in that order.
 #[derive(Debug, Clone, Default)]
@@ -246,15 +255,29 @@ impl Timers {
         self.queue.first_key_value().map(|(at, _)| *at)
     }
 
+    /// Those that will be taken out next, some of which may not be set any more: of one moment, and so many at the most.
+    pub fn due_next(&self, now: Instant, most: usize) -> &[Timer] {
+        match self.queue.first_key_value() {
+            Some((at, Bundle { timers, sorted: true, .. })) if *at <= now => {
+                &timers[timers.len().saturating_sub(most)..]
+            }
+            _ => &[],
+        }
+    }
+
+    /// Those of the first moment are put in order, if it has come.
+    pub fn sort_due(&mut self, now: Instant) {
+        if let Some(mut first) = self.queue.first_entry().filter(|first| *first.key() <= now) {
+            first.get_mut().sort();
+        }
+    }
+
     /// Takes out one that is due.
     pub fn pop_due(&mut self, now: Instant) -> Option<Timer> {
         let mut first = self.queue.first_entry().filter(|first| *first.key() <= now)?;
         let at = *first.key();
         let bundle = first.get_mut();
-        if !bundle.sorted {
-            bundle.timers.sort_unstable_by(|a, b| b.cmp(a));
-            bundle.sorted = true;
-        }
+        bundle.sort();
         let timer = loop {
             let timer = bundle.timers.pop()?;
             if self.at.get(timer) == Some(at) {

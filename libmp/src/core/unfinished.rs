@@ -100,7 +100,7 @@ mod tests {
     use crate::core::CoreInit;
     use crate::core::effect::{Effect, Outbox};
     use crate::core::event::{DmDone, Enumeration, Event, Loaded};
-    use crate::dm::op::{MapListEntry, RawMap};
+    use crate::dm::op::{MapListEntry, RawMap, Seen};
     use crate::types::{DevT, MapName, Token};
 
     const UUID: &str = "mpath-3600";
@@ -144,7 +144,7 @@ mod tests {
     }
 
     fn read(token: Token) -> Event {
-        let done = Box::new(DmDone { result: Ok(()), map: Ok(Some(empty())) });
+        let done = Box::new(DmDone { result: Ok(()), map: Ok(Some(Seen::News(empty()))) });
         Event::DmDone { token, done }
     }
 
@@ -172,12 +172,16 @@ mod tests {
         // Each lives as long as the grace, though the other was seen before.
         for _ in 0..2 {
             if let Event::DmChanged(_) = event {
-                let [(token, DmOp::Query)] = orders(&mut core, now, event)[..] else { panic!("not read") };
+                let [(token, DmOp::Query { .. })] = orders(&mut core, now, event)[..] else {
+                    panic!("not read")
+                };
                 event = read(token);
             }
             assert!(orders(&mut core, now, event).is_empty(), "it is left alone");
             now = now + GRACE;
-            let [(token, DmOp::Query)] = orders(&mut core, now, Event::Tick)[..] else { panic!("not read") };
+            let [(token, DmOp::Query { .. })] = orders(&mut core, now, Event::Tick)[..] else {
+                panic!("not read")
+            };
             let [(token, DmOp::Remove { .. })] = orders(&mut core, now, read(token))[..] else {
                 panic!("not removed")
             };

@@ -4,8 +4,10 @@
 //! afterwards, so that the core compares with what *is*, not with what it asked for.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::told::Told;
 use crate::types::{DevT, MapName, Wwid};
 
 /// UUID prefix of multipath maps in device-mapper.
@@ -121,10 +123,22 @@ pub enum DmOp {
         paths: Vec<DevT>,
     },
     /// Only read it.
-    Query,
+    Query {
+        /// As it is known: most are still so.
+        known: Option<Arc<RawMap>>,
+    },
 }
 
 impl DmOp {
+    /// Only read it, whatever is known of it.
+    pub const READ: Self = Self::Query { known: None };
+
+    /// Tells how the map was read after it.
+    pub fn seen(&self, raw: RawMap) -> Seen {
+        let known = if let Self::Query { known } = self { known.as_ref() } else { None };
+        Told::beside(known, raw)
+    }
+
     /// The name that it takes, if it takes one.
     pub const fn takes_name(&self) -> Option<&MapName> {
         match self {
@@ -160,6 +174,9 @@ pub struct RawMap {
     /// Targets of the live table (`DM_TABLE_STATUS` with `STATUS_TABLE_FLAG`).
     pub targets: Vec<RawTarget>,
 }
+
+/// A map as it was read after an operation.
+pub type Seen = Told<RawMap>;
 
 /// One target of a live table.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -71,7 +71,7 @@ impl Coverage {
                 DmOp::Resume { .. } => "dm resume",
                 DmOp::Reassign { .. } => "dm reassign",
                 DmOp::RenamePartitions { .. } => "dm rename partitions",
-                DmOp::Query => "dm query",
+                DmOp::Query { .. } => "dm query",
             },
             Effect::SysfsWrite { .. } => "sysfs write",
             Effect::Save { .. } => "save",

@@ -5,7 +5,8 @@ use std::time::Duration;
 use libmp::check::Answered;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::{DmDone, Event};
-use libmp::dm::op::{DmOp, uuid_of};
+use libmp::core::glance::AHEAD;
+use libmp::dm::op::{DmOp, Seen, uuid_of};
 use libmp::types::Instant;
 use nix::time::{ClockId, clock_gettime};
 
@@ -67,11 +68,14 @@ fn crowd(size: Size, factory: Factory) -> Result<Sim, Violation> {
     Ok(sim)
 }
 
+/// A time at rest is measured in so many parts.
+const PARTS: u32 = 3;
+
 /// What a time at rest cost.
 #[derive(Debug, Default, Clone, Copy)]
 pub struct Cost {
     pub checks: u64,
-    /// Those that were not answered as usual.
+    /// Those that were not answered as usual, and maps that were not read as they are known.
     pub news: u64,
     /// Maps read again.
     pub reads: u64,
@@ -81,6 +85,9 @@ pub struct Cost {
     pub looks: u64,
     /// Processor time in the code under test.
     pub spent: Duration,
+    /// Of its parts, the nanoseconds that a check of the cheapest one took: what the machine did besides, and what the
+    /// other programs on it left in its caches, is in the others.
+    pub least: u128,
 }
 
 impl Cost {
@@ -94,7 +101,21 @@ impl Cost {
 pub fn bench(size: Size, lasts: Duration, factory: Factory) -> Result<Cost, Violation> {
     let mut sim = crowd(size, factory)?;
     let mut daemon = sim.daemon.take().expect("it runs");
-    rest(&sim.world, &mut *daemon, sim.now(), lasts)
+    let (mut cost, mut begin) = (Cost { least: u128::MAX, ..Cost::default() }, sim.now());
+    for _ in 0..PARTS {
+        let part = rest(&sim.world, &mut *daemon, begin, lasts / PARTS)?;
+        begin = begin + lasts / PARTS;
+        cost = Cost {
+            checks: cost.checks + part.checks,
+            news: cost.news + part.news,
+            reads: cost.reads + part.reads,
+            busiest: cost.busiest.max(part.busiest),
+            looks: cost.looks + part.looks,
+            spent: cost.spent + part.spent,
+            least: cost.least.min(part.nanos_a_check()),
+        };
+    }
+    Ok(cost)
 }
 
 fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration) -> Result<Cost, Violation> {
@@ -108,8 +129,12 @@ fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration)
         while !events.is_empty() {
             let batch: Vec<Event> = events.drain(..events.len().min(BATCH)).collect();
             let began = processor_time();
-            for event in batch {
-                daemon.handle(now, event, &mut out);
+            let mut batch = batch.into_iter();
+            while !batch.as_slice().is_empty() {
+                daemon.foresee(batch.as_slice());
+                for event in batch.by_ref().take(AHEAD) {
+                    daemon.handle(now, event, &mut out);
+                }
             }
             cost.spent += processor_time().saturating_sub(began);
             for effect in out.drain() {
@@ -139,9 +164,10 @@ fn answer(world: &World, effect: Effect, cost: &mut Cost) -> Result<Event, Viola
             cost.news += u64::from(matches!(raw, Answered::News(_)));
             Ok(Event::Checked { token, raw })
         }
-        Effect::Dm { token, wwid, op: DmOp::Query } => {
+        Effect::Dm { token, wwid, op } if matches!(op, DmOp::Query { .. }) => {
             cost.reads += 1;
-            let map = Ok(world.dm.read(&uuid_of(&wwid)));
+            let map = Ok(world.dm.read(&uuid_of(&wwid)).map(|raw| op.seen(raw)));
+            cost.news += u64::from(matches!(map, Ok(Some(Seen::News(_)))));
             Ok(Event::DmDone { token, done: Box::new(DmDone { result: Ok(()), map }) })
         }
         other => Err(Violation::new("rest-orders-nothing", format!("{other:?}"))),
@@ -264,6 +290,18 @@ mod tests {
         advance(&mut sim, 1);
         assert_eq!((kept(&sim), shown_active(&mut sim)), (usual, all), "all is as it was before");
         on_time(&mut sim, 2, &|_| false);
+    }
+
+    /// Counted, not timed.
+    #[test]
+    fn a_start_costs_what_there_is_and_not_the_square_of_it() {
+        let looks = |luns| {
+            let size = Size { luns, hosts: 2, every: EVERY };
+            let sim = crowd(size, real::core()).expect("starts");
+            sim.daemon.as_ref().expect("runs").looks()
+        };
+        let (few, many) = (looks(20), looks(400));
+        assert!(many <= 21 * few, "twenty times as many LUNs: {few}, {many}");
     }
 
     #[test]

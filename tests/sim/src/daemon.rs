@@ -9,6 +9,8 @@ use libmp::types::Instant;
 pub trait Daemon {
     /// Its first effects.
     fn start(&mut self, now: Instant, out: &mut Outbox);
+    /// These events come next.
+    fn foresee(&self, _events: &[Event]) {}
     /// One event.
     fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox);
     /// When it wants to be woken.

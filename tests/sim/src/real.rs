@@ -34,6 +34,9 @@ impl Daemon for Core {
     fn start(&mut self, now: Instant, out: &mut Outbox) {
         Core::start(self, now, out);
     }
+    fn foresee(&self, events: &[Event]) {
+        Core::foresee(self, events);
+    }
     fn handle(&mut self, now: Instant, event: Event, out: &mut Outbox) {
         Core::handle(self, now, event, out);
     }

@@ -144,7 +144,7 @@ fn op(wwid: &Wwid, op: &DmOp) -> String {
             let names: Vec<String> = names.iter().map(|(uuid, to)| format!("{uuid} to {to}")).collect();
             format!("rename {}", names.join(", "))
         }
-        DmOp::Query => format!("query {wwid}"),
+        DmOp::Query { .. } => format!("query {wwid}"),
     }
 }
 

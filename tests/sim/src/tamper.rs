@@ -126,7 +126,7 @@ impl Tampered {
             // The core resumes what it finds suspended: that is lost too.
             (StaySuspended, Effect::Dm { token, wwid, op: DmOp::Resume { .. } })
             | (NoRename, Effect::Dm { token, wwid, op: DmOp::Rename { .. } }) => {
-                vec![Effect::Dm { token, wwid, op: DmOp::Query }]
+                vec![Effect::Dm { token, wwid, op: DmOp::READ }]
             }
             (LoseReplies, Effect::Reply { .. }) if now_and_then => Vec::new(),
             (DoubleReplies, reply @ Effect::Reply { .. }) if now_and_then => vec![reply.clone(), reply],
@@ -153,7 +153,7 @@ impl Tampered {
         let op = match op {
             DmOp::Message { mut messages } => {
                 messages.retain(|m| !m.starts_with(message));
-                if messages.is_empty() { DmOp::Query } else { DmOp::Message { messages } }
+                if messages.is_empty() { DmOp::READ } else { DmOp::Message { messages } }
             }
             other => other,
         };

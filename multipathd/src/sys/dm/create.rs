@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{Load, NodeAccess, UdevFlags};
+use libmp::dm::op::{DmOp, Load, NodeAccess, UdevFlags};
 use libmp::types::{DevT, MapName};
 use tracing::{debug, warn};
 
@@ -92,6 +92,6 @@ impl Mapper {
         {
             warn!("{name}: the access rights of its node could not be set: {error}");
         }
-        DmDone { result: Ok(()), map: self.read(uuid) }
+        DmDone { result: Ok(()), map: self.seen(uuid, &DmOp::READ) }
     }
 }

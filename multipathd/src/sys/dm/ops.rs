@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, Load, MapListEntry, RawMap, UdevFlags};
+use libmp::dm::op::{DmOp, Load, MapListEntry, RawMap, Seen, UdevFlags};
 use libmp::types::Errno;
 use tracing::{debug, warn};
 
@@ -87,6 +87,11 @@ impl Mapper {
         self.control.read(uuid)
     }
 
+    /// One map as an operation's answer has it.
+    pub fn seen(&self, uuid: &str, op: &DmOp) -> Result<Option<Seen>, Errno> {
+        Ok(self.read(uuid)?.map(|raw| op.seen(raw)))
+    }
+
     /// Performs one operation on the map of this UUID.
     pub fn perform(&self, uuid: &str, op: &DmOp) -> DmDone {
         match self.begin(uuid, op) {
@@ -109,7 +114,7 @@ impl Mapper {
             }
             _ => self.steps(uuid, op),
         };
-        Begun::Done(Box::new(DmDone { result, map: self.read(uuid) }))
+        Begun::Done(Box::new(DmDone { result, map: self.seen(uuid, op) }))
     }
 
     fn steps(&self, uuid: &str, op: &DmOp) -> Result<(), DmFailure> {
@@ -130,7 +135,7 @@ impl Mapper {
             DmOp::Resume { flags } => self.resume(uuid, *flags, 0, Wait::No),
             DmOp::RenamePartitions { names } => self.rename_partitions(names),
             DmOp::Reassign { paths } => self.reassign(uuid, paths),
-            DmOp::Query | DmOp::Create { .. } => Ok(()),
+            DmOp::Query { .. } | DmOp::Create { .. } => Ok(()),
         }
     }
 

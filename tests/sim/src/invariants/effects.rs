@@ -48,7 +48,7 @@ impl Watch {
                         wwid: wwid.as_str().into(),
                         taken,
                         since: world.now,
-                        reads: *op == DmOp::Query,
+                        reads: matches!(op, DmOp::Query { .. }),
                     },
                 )
             }
@@ -158,7 +158,7 @@ impl Watch {
             self.regroups += u64::from(load.params.split_ascii_whitespace().any(standby));
         }
         let excused = match op {
-            DmOp::Query => true,
+            DmOp::Query { .. } => true,
             DmOp::Message { messages, .. } => messages.iter().all(relapse),
             _ => false,
         };

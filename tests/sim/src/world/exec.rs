@@ -120,7 +120,7 @@ impl Running {
                 };
                 names.iter().map(step).collect()
             }
-            DmOp::Query => Vec::new(),
+            DmOp::Query { .. } => Vec::new(),
         };
         let uuid = uuid_of(wwid);
         Self { op, uuid, left: steps.into(), failure: None }
@@ -129,7 +129,7 @@ impl Running {
     /// The answer, once nothing is left.
     pub fn done(&self, world: &World) -> DmDone {
         let result = self.failure.clone().map_or(Ok(()), Err);
-        DmDone { result, map: Ok(world.dm.read(&self.uuid)) }
+        DmDone { result, map: Ok(world.dm.read(&self.uuid).map(|raw| self.op.seen(raw))) }
     }
 }
 
