@@ -9,6 +9,8 @@ use std::path::Path;
 
 use libmp::types::DevT;
 
+use super::sysfs::read_whole;
+
 const DATABASE: &str = "/run/udev/data";
 /// It says so in a record while its rules run (udev 256 and later).
 const IN_WORK: &str = "ID_PROCESSING";
@@ -25,7 +27,8 @@ pub fn of_kernel(uevent: &str) -> BTreeMap<String, String> {
 
 /// Adds what udev has found out of a block device. Has it?
 pub fn add(devt: DevT, properties: &mut BTreeMap<String, String>) -> bool {
-    let Ok(record) = fs::read(Path::new(DATABASE).join(format!("b{devt}"))) else { return false };
+    let record = fs::File::open(Path::new(DATABASE).join(format!("b{devt}")));
+    let Ok(record) = record.and_then(|record| read_whole(&record)) else { return false };
     add_record(&String::from_utf8_lossy(&record), properties);
     properties.get(IN_WORK).is_none_or(|value| value != "1")
 }

@@ -167,9 +167,9 @@ fn behind(link: &Path) -> io::Result<PathBuf> {
     Ok(Path::new("/sys").join(down.collect::<PathBuf>()))
 }
 
-/// Reads an attribute whole. The kernel gives as much of it at once as there is room: what doesn't
+/// Reads an attribute, or another short file, whole. The kernel gives as much of it at once as there is room: what doesn't
 /// fill that is the end.
-fn read_whole(file: &fs::File) -> io::Result<Vec<u8>> {
+pub(super) fn read_whole(file: &fs::File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut piece = [0; PAGE];
     loop {
