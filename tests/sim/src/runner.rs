@@ -102,7 +102,7 @@ fn rounds(sim: &mut Sim, events: u64) -> Result<(), Violation> {
 }
 
 pub(crate) fn wwid(number: usize) -> String {
-    format!("3600a0b8000{number:021x}")
+    format!("3600a0b8000{number:022x}")
 }
 
 /// A random machine: arrays, hosts, a configuration, leftovers.

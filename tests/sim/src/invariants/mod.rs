@@ -165,7 +165,6 @@ impl Watch {
         self.asked.clear();
         self.paths.clear();
         self.requests.clear();
-        self.queueing_disabled = false;
         self.away.clear();
         self.wanted.clear();
         self.dead = false;
@@ -253,9 +252,9 @@ impl Watch {
                 if let Event::Config { .. } = event {
                     self.away.clear();
                     self.surveyed = now;
-                    // What was told before is not looked at: the list that follows is.
+                    // Of what was told before only that counts which was looked at: the rest the list that follows tells.
                     if !core::mem::replace(&mut self.configured, true) {
-                        self.paths.clear();
+                        self.paths.retain(|_, known| known.sectors > 0);
                     }
                 }
                 self.take(*token);
