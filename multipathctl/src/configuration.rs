@@ -56,7 +56,8 @@ mod tests {
     fn files_are_read_in_their_order_and_what_is_printed_reads_back() {
         let folder = tempfile::tempdir().expect("made");
         let at = |name: &str| folder.path().join(name);
-        let paths = Paths { config: at("multipath.conf"), config_dir: at("conf.d"), state_dir: at("state") };
+        let [config, config_dir, state_dir, run_dir] = ["multipath.conf", "conf.d", "state", "run"].map(at);
+        let paths = Paths { config, config_dir, state_dir, run_dir };
         fs::create_dir(at("conf.d")).expect("made");
         fs::write(at("multipath.conf"), "defaults {\n prio sysfs\n polling_interval 7\n}\n")
             .expect("written");

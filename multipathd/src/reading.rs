@@ -25,10 +25,10 @@ pub fn environment() -> Environment<'static> {
 /// Texts → configuration. The command line comes after the files.
 pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
     let (config, found) = load(&texts, new_devices);
-    let Texts { bindings, wwids, unreadable, .. } = texts;
+    let Texts { bindings, wwids, queueing, unreadable, .. } = texts;
     let errors = found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line).collect();
     let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
-    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids }
+    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids, queueing }
 }
 
 /// What the files give, and what there is to say about them.

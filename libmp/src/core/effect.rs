@@ -132,13 +132,15 @@ pub enum Effect {
     Exit,
 }
 
-/// Files that persist below `/etc/multipath`.
+/// Files that persist: the daemon's run, and but for the last one the machine's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum StateFile {
-    /// `bindings`
+    /// `/etc/multipath/bindings`
     Bindings,
-    /// `wwids`
+    /// `/etc/multipath/wwids`
     Wwids,
+    /// `/run/multipath/queueing`
+    Queueing,
 }
 
 /// Collects the effects of one `handle`.

@@ -149,6 +149,8 @@ pub struct Loaded {
     pub bindings: String,
     /// Text of `/etc/multipath/wwids`; empty where there is none.
     pub wwids: String,
+    /// Text of `/run/multipath/queueing`; empty where there is none.
+    pub queueing: String,
 }
 
 /// What a `Survey` reads: the answers to all that a reconfigure would ask.

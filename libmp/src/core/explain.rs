@@ -186,6 +186,14 @@ impl Core {
                 let attached = "detected: what the kernel has attached, or the device takes part in";
                 in_use("hardware_handler", &desired.table.handler_text(), attached.into(), &mut settings);
             }
+            if map.queue.disabled {
+                in_use(
+                    "no_path_retry",
+                    "fail",
+                    "disablequeueing, until restorequeueing".into(),
+                    &mut settings,
+                );
+            }
             settings.push(self.name_of(map, &settings));
         }
         settings

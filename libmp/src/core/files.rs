@@ -44,6 +44,7 @@ impl StateFile {
         match self {
             Self::Bindings => "bindings",
             Self::Wwids => "wwids",
+            Self::Queueing => "queueing",
         }
     }
 }
@@ -93,6 +94,7 @@ impl Core {
         let text: Arc<str> = match file {
             StateFile::Bindings => self.bindings.to_text().into(),
             StateFile::Wwids => self.wwids.to_text().into(),
+            StateFile::Queueing => self.switched.to_text().into(),
         };
         known.unsaved = Some(Unsaved::Writing { text: text.clone(), again: false });
         let was = known.text.clone();

@@ -131,7 +131,7 @@ impl Core {
     fn plan_stop(&self, id: MapId) -> Option<Planned> {
         let observed = self.maps[&id].observed.as_ref()?;
         let queues = observed.table().is_some_and(crate::dm::table::Table::queues);
-        (queues && !self.config.globals().queue_without_daemon && !self.forced_queueing).then(|| Planned {
+        (queues && !self.config.globals().queue_without_daemon && !self.switched.forced).then(|| Planned {
             op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
             reason: "the daemon stops",
         })
@@ -188,7 +188,7 @@ impl Core {
             for timer in [Timer::Hold, Timer::Retry, Timer::Queueing, Timer::Failback, Timer::Ready] {
                 self.timers.cancel(timer(id));
             }
-            self.forget_map(id);
+            self.forget_map(id, out);
         } else if map.observed.is_some()
             && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
             && self.timers.get(Timer::Retry(id)).is_none()

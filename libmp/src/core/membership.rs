@@ -265,7 +265,9 @@ impl Core {
     pub(super) fn new_map(&mut self, wwid: &Wwid, name: MapName, settings: MapSettings) -> MapId {
         self.next_map += 1;
         let id = MapId(self.next_map);
-        self.maps.insert(id, Map::new(id, wwid.clone(), name, settings));
+        let mut map = Map::new(id, wwid.clone(), name, settings);
+        map.queue.disabled = self.switched.disabled.contains(wwid);
+        self.maps.insert(id, map);
         self.by_wwid.insert(wwid.clone(), id);
         self.list_names(id);
         id

@@ -80,6 +80,7 @@ use crate::core::table::Table;
 use crate::core::timers::{Timer, Timers};
 use crate::core::waiting::{Awaited, Probes, Waiting};
 use crate::state::bindings::Bindings;
+use crate::state::switched::Switched;
 use crate::state::wwids::Wwids;
 use crate::types::{Errno, Instant, MapName, PathName, Token, Wwid};
 
@@ -147,8 +148,8 @@ pub struct Core {
     unidentified: BTreeSet<MapId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
     others: BTreeMap<MapName, String>,
-    /// An operator wants maps to go on queueing without a daemon.
-    forced_queueing: bool,
+    /// What operators have switched of the queueing.
+    switched: Switched,
     bindings: Bindings,
     wwids: Wwids,
     timers: Timers,
@@ -195,7 +196,7 @@ impl Core {
             contradicting: BTreeSet::new(),
             unidentified: BTreeSet::new(),
             others: BTreeMap::new(),
-            forced_queueing: false,
+            switched: Switched::default(),
             bindings: Bindings::default(),
             wwids: Wwids::default(),
             timers: Timers::default(),

@@ -70,8 +70,11 @@ impl Core {
     }
 
     /// A map is known no more.
-    pub(super) fn forget_map(&mut self, id: MapId) {
+    pub(super) fn forget_map(&mut self, id: MapId, out: &mut Outbox) {
         if let Some(map) = self.maps.remove(&id) {
+            if self.switched.disabled.remove(&map.wwid) {
+                self.save(StateFile::Queueing, out);
+            }
             self.by_wwid.remove(&map.wwid);
             self.holders.relist(id, &map.listed, &Listed::default());
         }

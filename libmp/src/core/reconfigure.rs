@@ -15,6 +15,7 @@ use crate::core::timers::Timer;
 use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::ctl::{FAIL, OK};
+use crate::state::switched::Switched;
 use crate::types::{Instant, Token};
 
 /// Most errors that the answer to a `reconfigure` lists.
@@ -86,6 +87,9 @@ impl Core {
         }
         self.read_native(out);
         self.take_files(&loaded.bindings, &loaded.wwids, out);
+        if self.phase == Phase::Loading {
+            self.switched = Switched::parse(&loaded.queueing); // nobody writes it but a daemon
+        }
         self.phase = Phase::Enumerating;
         self.timers.set(Timer::Settle, now + SETTLE_LIMIT.saturating_mul(3));
         self.enumerate(if same { Probes::Unmapped } else { Probes::All }, out);

@@ -144,18 +144,16 @@ impl Core {
                 self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Resume))
             }
             Command::Resize(name) => self.resize(name, out),
-            Command::ForceQueueingDaemon => self.force_queueing(true),
-            Command::RestoreQueueingDaemon => self.force_queueing(false),
+            Command::ForceQueueingDaemon => self.force_queueing(true, out),
+            Command::RestoreQueueingDaemon => self.force_queueing(false, out),
             Command::Reset(name) => self.on_map(name, |map| map.orders.reassign = true),
             Command::Reload(name) => self.on_map(name, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => {
                 self.each_map(name.as_deref(), |map| map.stats = MapStats::default())
             }
-            Command::DisableQueueing(name) => self.each_map(name.as_deref(), |map| map.queue.disabled = true),
-            Command::RestoreQueueing(name) => {
-                self.each_map(name.as_deref(), |map| map.queue.disabled = false)
-            }
+            Command::DisableQueueing(name) => self.switch_queueing(name.as_deref(), true, out),
+            Command::RestoreQueueing(name) => self.switch_queueing(name.as_deref(), false, out),
             Command::SetMarginal(name) => {
                 self.on_path(name, |core, id| core.mark(id, |path| path.steadiness.called_marginal = true))
             }
@@ -223,9 +221,36 @@ impl Core {
     }
 
     /// Maps go on queueing when the daemon stops, whatever the configuration says.
-    fn force_queueing(&mut self, forced: bool) -> Answer {
-        self.forced_queueing = forced;
-        OK.into()
+    fn force_queueing(&mut self, forced: bool, out: &mut Outbox) -> Answer {
+        let was = core::mem::replace(&mut self.switched.forced, forced);
+        if was == forced || !self.resident {
+            return OK.into(); // who stands in for a daemon says it for himself
+        }
+        self.save(StateFile::Queueing, out);
+        Answer::When(Until::Saved(StateFile::Queueing))
+    }
+
+    /// Maps queue no more, or as configured again; by the next daemon's hand, too.
+    fn switch_queueing(&mut self, name: Option<&str>, disabled: bool, out: &mut Outbox) -> Answer {
+        let mut wwids = Vec::new();
+        let answer = self.each_map(name, |map| {
+            map.queue.disabled = disabled;
+            wwids.push(map.wwid.clone());
+        });
+        let known = &mut self.switched.disabled;
+        let before = known.len();
+        if disabled {
+            known.extend(wwids);
+        } else if name.is_none() {
+            known.clear();
+        } else {
+            known.retain(|wwid| !wwids.contains(wwid));
+        }
+        if known.len() == before {
+            return answer;
+        }
+        self.save(StateFile::Queueing, out);
+        Answer::When(Until::Saved(StateFile::Queueing))
     }
 
     fn resize(&mut self, name: &str, out: &mut Outbox) -> Answer {

@@ -99,6 +99,7 @@ impl Machine {
                     diagnostics: Vec::new(),
                     bindings: none(),
                     wwids: none(),
+                    queueing: none(),
                 };
                 Event::Config { token, loaded: Box::new(loaded) }
             }

@@ -162,6 +162,7 @@ mod tests {
                     diagnostics: Vec::new(),
                     bindings: none(),
                     wwids: none(),
+                    queueing: none(),
                 };
                 orders(&mut core, now, Event::Config { token, loaded: Box::new(loaded) });
             }

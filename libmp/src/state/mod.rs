@@ -1,6 +1,7 @@
-//! Files that persist: bindings, wwids. Formats only; writing them is an effect.
+//! Files that persist: bindings, wwids, switched queueing. Formats only; writing them is an effect.
 
 pub mod bindings;
+pub mod switched;
 pub mod wwids;
 
 use alloc::string::{String, ToString};

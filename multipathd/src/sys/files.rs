@@ -32,6 +32,8 @@ pub struct Paths {
     pub config_dir: PathBuf,
     /// `/etc/multipath`: bindings, wwids.
     pub state_dir: PathBuf,
+    /// `/run/multipath`: what is forgotten when the machine goes down.
+    pub run_dir: PathBuf,
 }
 
 impl Default for Paths {
@@ -40,6 +42,7 @@ impl Default for Paths {
             config: "/etc/multipath.conf".into(),
             config_dir: "/etc/multipath/conf.d".into(),
             state_dir: "/etc/multipath".into(),
+            run_dir: "/run/multipath".into(),
         }
     }
 }
@@ -53,6 +56,8 @@ pub struct Texts {
     pub bindings: String,
     /// The file of known WWIDs; empty where there is none.
     pub wwids: String,
+    /// What operators have switched of the queueing; empty where there is none.
+    pub queueing: String,
     /// Files that are there and can't be read: a line each.
     pub unreadable: Vec<String>,
 }
@@ -65,6 +70,7 @@ pub struct Files {
     last: Mutex<BTreeMap<PathBuf, String>>,
     bindings: Mutex<Saving>,
     wwids: Mutex<Saving>,
+    queueing: Mutex<Saving>,
     orders: AtomicU64,
 }
 
@@ -102,6 +108,7 @@ impl Files {
         }
         texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
         texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
+        texts.queueing = self.read_state(StateFile::Queueing, &mut texts.unreadable);
         texts
     }
 
@@ -132,6 +139,7 @@ impl Files {
         match file {
             StateFile::Bindings => &self.bindings,
             StateFile::Wwids => &self.wwids,
+            StateFile::Queueing => &self.queueing,
         }
     }
 
@@ -185,10 +193,11 @@ impl Files {
 impl Paths {
     /// Where a state file is.
     pub fn state_file(&self, file: StateFile) -> PathBuf {
-        self.state_dir.join(match file {
-            StateFile::Bindings => "bindings",
-            StateFile::Wwids => "wwids",
-        })
+        match file {
+            StateFile::Bindings => self.state_dir.join("bindings"),
+            StateFile::Wwids => self.state_dir.join("wwids"),
+            StateFile::Queueing => self.run_dir.join("queueing"),
+        }
     }
 }
 
@@ -210,6 +219,7 @@ fn read_whole(path: &Path) -> io::Result<String> {
 /// Somebody has edited the file: his text, with what is new in ours.
 fn carried_over(path: &Path, file: StateFile, there: &str, was: &str, is: &str) -> String {
     let (text, refused) = match file {
+        StateFile::Queueing => return is.to_owned(), // nobody edits it
         StateFile::Bindings => Bindings::carried_over(there, was, is),
         StateFile::Wwids => (Wwids::carried_over(there, was, is), Vec::new()),
     };
@@ -309,6 +319,7 @@ mod tests {
             config: dir.join("multipath.conf"),
             config_dir: dir.join("multipath/conf.d"),
             state_dir: dir.join("multipath"),
+            run_dir: dir.join("run"),
         }
     }
 

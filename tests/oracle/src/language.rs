@@ -137,6 +137,7 @@ fn core() -> Core {
                     errors: Vec::new(),
                     bindings: String::new(),
                     wwids: String::new(),
+                    queueing: String::new(),
                 };
                 Event::Config { token, loaded: Box::new(loaded) }
             }

@@ -8,6 +8,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("01-last-path-lost", include_str!("../scripts/01-last-path-lost.txt")),
     ("01-last-path-lost-deferred", include_str!("../scripts/01-last-path-lost-deferred.txt")),
     ("02-another-interval", include_str!("../scripts/02-another-interval.txt")),
+    ("02-disabled-before-restart", include_str!("../scripts/02-disabled-before-restart.txt")),
     ("02-expired-before-restart", include_str!("../scripts/02-expired-before-restart.txt")),
     ("02-failed-flush-keeps-queueing", include_str!("../scripts/02-failed-flush-keeps-queueing.txt")),
     ("02-foreign-queueing", include_str!("../scripts/02-foreign-queueing.txt")),

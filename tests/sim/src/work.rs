@@ -238,7 +238,8 @@ impl Sim {
             self.configs.insert(files.conf.clone(), real::config(&files.conf));
         }
         let Read { config, diagnostics, errors } = self.configs[&files.conf].clone();
-        Loaded { config, diagnostics, errors, bindings: files.bindings.clone(), wwids: files.wwids.clone() }
+        let [bindings, wwids, queueing] = [&files.bindings, &files.wwids, &files.queueing].map(Clone::clone);
+        Loaded { config, diagnostics, errors, bindings, wwids, queueing }
     }
 
     fn save(&mut self, file: StateFile, text: &str) -> Result<(), String> {
@@ -248,6 +249,7 @@ impl Sim {
         let place = match file {
             StateFile::Bindings => &mut self.world.files.bindings,
             StateFile::Wwids => &mut self.world.files.wwids,
+            StateFile::Queueing => &mut self.world.files.queueing,
         };
         text.clone_into(place);
         Ok(())

@@ -30,4 +30,21 @@ scenario() {
     expect_eq 'disablequeueing says ok' "$(ctl disablequeueing map "$map" 2>/dev/null)" ok
     wait "$writer"
     expect_eq 'and the write fails' "$(cat /run/writer)" failed
+    if ours; then disabled_before_restart "$map"; fi
+}
+
+# The reference forgets it.
+disabled_before_restart() { # MAP
+    local start
+    for start in stop kill; do
+        "daemon_$start"
+        daemon_start || return
+        settled
+        expect_no_match "it does not queue with the next daemon ($start)" "$(dmsetup table "$1")" queue_if_no_path
+    done
+    expect_eq 'restorequeueing says ok' "$(ctl restorequeueing map "$1")" ok
+    wait_for 'it queues again' 20 says queue_if_no_path dmsetup table "$1"
+    daemon_kill
+    daemon_start || return
+    wait_for 'and with the next daemon' 20 says queue_if_no_path dmsetup table "$1"
 }

@@ -28,6 +28,8 @@ pub struct Files {
     pub conf: String,
     pub bindings: String,
     pub wwids: String,
+    /// Of the machine's run only.
+    pub queueing: String,
     /// WWIDs that no map could be made of.
     pub failed: BTreeSet<String>,
 }
