@@ -85,9 +85,16 @@ impl Core {
             let Some((number, _)) = parse(uuid).filter(|(_, wwid)| *wwid == map.wwid.as_str()) else {
                 continue;
             };
-            if let Some(was) = separator(name.as_str(), from.as_str(), number) {
-                map.misnamed.names.insert(uuid.clone(), called(to.as_str(), number, Some(was), delimiter));
+            if separator(name.as_str(), to.as_str(), number).is_some() {
+                map.misnamed.names.remove(uuid); // it had not followed the last time, and need not now
+                continue;
             }
+            let was = match separator(name.as_str(), from.as_str(), number) {
+                None if !map.misnamed.names.contains_key(uuid) => continue,
+                None => usual_separator(name.as_str(), number),
+                was => was,
+            };
+            map.misnamed.names.insert(uuid.clone(), called(to.as_str(), number, was, delimiter));
         }
     }
 

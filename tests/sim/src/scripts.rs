@@ -103,6 +103,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("31-map-by-number", include_str!("../scripts/31-map-by-number.txt")),
     ("31-partition-in-use", include_str!("../scripts/31-partition-in-use.txt")),
     ("31-show-devices", include_str!("../scripts/31-show-devices.txt")),
+    ("32-partition-names-back", include_str!("../scripts/32-partition-names-back.txt")),
     ("32-partition-names", include_str!("../scripts/32-partition-names.txt")),
     ("33-queue-mode-stays", include_str!("../scripts/33-queue-mode-stays.txt")),
 ];
