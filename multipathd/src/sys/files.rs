@@ -108,7 +108,8 @@ impl Files {
         }
         texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
         texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
-        texts.queueing = self.read_state(StateFile::Queueing, &mut texts.unreadable);
+        // Only the daemon needs it, and only root may look: it is no fault of a configuration that is read by somebody else.
+        texts.queueing = self.read_state(StateFile::Queueing, &mut Vec::new());
         texts
     }
 
@@ -354,6 +355,22 @@ mod tests {
         fs::create_dir(&paths.config).expect("made");
         let bad = files.read();
         assert_eq!((bad.config, bad.unreadable.len()), (good.config, 1));
+    }
+
+    #[test]
+    fn who_reads_a_configuration_needs_nothing_of_the_queueing() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let (paths, file) = (paths(dir.path()), StateFile::Queueing);
+        fs::create_dir_all(paths.state_file(file)).expect("made");
+        let files = Files::new(paths.clone());
+        assert_eq!(files.read().unreadable, [""; 0]);
+        assert!(files.save(files.order(), file, "", "forced\n").is_err(), "nobody knows what is in it");
+        fs::remove_dir(paths.state_file(file)).expect("removed");
+        assert_eq!(
+            (files.read().queueing.as_str(), files.save(files.order(), file, "", "forced\n")),
+            ("", Ok(()))
+        );
+        assert_eq!(files.read().queueing, "forced\n");
     }
 
     #[test]
