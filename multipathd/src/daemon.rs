@@ -164,16 +164,17 @@ impl Loop {
     /// Events that have all come already; so many as are foreseen are taken to come at one time, as not every clock is read
     /// without a call to the kernel. Says when the last ones were handled.
     fn handle_all(&mut self, events: &mut Vec<Event>) -> Instant {
-        let mut time = now();
         let mut events = events.drain(..);
-        while !events.as_slice().is_empty() {
-            time = now();
+        loop {
+            let time = now();
             self.core.foresee(events.as_slice());
             for event in events.by_ref().take(AHEAD) {
                 self.handle(time, event);
             }
+            if events.as_slice().is_empty() {
+                return time;
+            }
         }
-        time
     }
 
     fn handle(&mut self, time: Instant, event: Event) {

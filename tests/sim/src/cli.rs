@@ -134,7 +134,7 @@ fn bench(arguments: &Arguments) -> ExitCode {
                 "{nanos} ns of core time a check ({least} in the cheapest third), {} looks at paths and maps",
                 looks / checks.max(1)
             );
-            match at_most.filter(|limit| u128::from(*limit) < least) {
+            match at_most.filter(|limit| u128::from(*limit) < nanos) {
                 Some(limit) => {
                     println!("FAIL: more than {limit} ns");
                     ExitCode::FAILURE
