@@ -89,6 +89,7 @@ impl Core {
         if Bus::of(uevent.name.as_str()) == Bus::Nvme {
             self.read_native(out);
         }
+        self.heed_stranger(uevent);
         if matches!(self.phase, Phase::Loading | Phase::Enumerating) && self.paths.is_empty() {
             return; // the enumeration to come sees it
         }
@@ -124,7 +125,6 @@ impl Core {
     /// udev names another WWID than the one a member joined with: it leaves its map at once, who it
     /// is now the probe tells. A probe may take its time, and I/O must not go to the wrong LUN.
     fn heed_wwid(&mut self, now: Instant, uevent: &Uevent, out: &mut Outbox) {
-        self.heed_stranger(uevent);
         let Some(id) = self.by_name.get(&uevent.name).copied() else { return };
         let Some(path) = self.paths.get(&id) else { return };
         let (Some(settings), Standing::Member { wwid, .. }) = (&path.settings, &path.standing) else {
@@ -226,6 +226,7 @@ impl Core {
                 }
             }
         }
+        self.told_apart(id);
         self.dirty_unidentified(self.paths.get(&id).map(Path::devt).unwrap_or_default());
         self.answer_probed(id, out);
     }
@@ -326,8 +327,8 @@ impl Core {
         self.stand(id, Standing::New);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
-        self.moved.remove(&id);
         let devt = path.devt();
+        self.strangers.forget(id, devt);
         let tuning = path.tuning.inflight.map(|(token, ..)| token);
         let health = &path.health;
         let asked = [path.probe, health.inflight, health.stuck, tuning, path.steadiness.asked()];

@@ -74,6 +74,8 @@ pub struct Map {
     pub settings: MapSettings,
     /// Devices of its table, as it was found, of which nobody knows yet who they are.
     pub unidentified: BTreeSet<DevT>,
+    /// Those of them that udev calls otherwise than this map.
+    pub outcast: BTreeSet<DevT>,
     /// Who the last one was that came: settings go by it when there is none left.
     pub last_member: Option<Facts>,
     /// Operations on its table or name that failed in a row, and when to try again.
@@ -392,6 +394,7 @@ impl Map {
             settings,
             members: BTreeSet::new(),
             unidentified: BTreeSet::new(),
+            outcast: BTreeSet::new(),
             last_member: None,
             observed: None,
             looked_like: None,

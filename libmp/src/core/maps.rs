@@ -39,8 +39,9 @@ impl Core {
     /// Plans each map that something happened to.
     pub(super) fn plan_dirty(&mut self, now: Instant, out: &mut Outbox) {
         if !matches!(self.phase, Phase::Running | Phase::Stopping) {
-            return;
+            return self.expel_at_once(out);
         }
+        self.expel_with_plan();
         while let Some(id) = self.dirty.pop_first() {
             self.plan_map(now, id, out);
         }
@@ -66,23 +67,6 @@ impl Core {
             Some(planned) => self.order(id, planned, Purpose::Change, out),
             None => self.at_rest(now, id, out),
         }
-    }
-
-    /// Is a path still in the kernel's table of the map that it was in under another WWID? Until it
-    /// has left, no other is given it: I/O meant for the one LUN must not reach the other.
-    fn is_leaving(&self, path: &Path) -> bool {
-        let from = path.moved_from.and_then(|from| self.maps.get(&from));
-        from.is_some_and(|m| {
-            path.map() != Some(m.id)
-                && m.observed.as_ref().is_some_and(|o| o.path_active(path.devt()).is_some())
-        })
-    }
-
-    /// Maps that wait for a path to leave this one are planned again.
-    pub(super) fn dirty_successors(&mut self, id: MapId) {
-        let moved = self.moved.iter().filter_map(|p| self.paths.get(p));
-        let waiting = moved.filter(|p| p.moved_from == Some(id)).filter_map(Path::map);
-        self.dirty.extend(waiting);
     }
 
     fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
@@ -121,12 +105,6 @@ impl Core {
         unidentified::without_doubt(&situation, plan::plan(&situation)?, small)
     }
 
-    /// Devices of paths that were in this map before their WWID changed.
-    fn strangers_in(&self, id: MapId) -> Vec<DevT> {
-        let moved = self.moved.iter().filter_map(|p| self.paths.get(p));
-        moved.filter(|p| p.moved_from == Some(id) && p.map() != Some(id)).map(Path::devt).collect()
-    }
-
     /// At the end queues end, so that no shutdown hangs in one; the maps stay.
     fn plan_stop(&self, id: MapId) -> Option<Planned> {
         let observed = self.maps[&id].observed.as_ref()?;
@@ -137,7 +115,7 @@ impl Core {
         })
     }
 
-    fn order(&mut self, id: MapId, planned: Planned, purpose: Purpose, out: &mut Outbox) {
+    pub(super) fn order(&mut self, id: MapId, planned: Planned, purpose: Purpose, out: &mut Outbox) {
         let token = self.waiting.token(Awaited::Dm(id));
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.requery = false;

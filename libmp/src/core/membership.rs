@@ -116,14 +116,6 @@ impl Core {
         }
     }
 
-    /// A path is, or may be, another LUN than that of the map it was in: no I/O of that one may reach it.
-    fn moved_from(&mut self, id: PathId, from: MapId) {
-        if let Some(path) = self.paths.get_mut(&id) {
-            path.moved_from = Some(from);
-            self.moved.insert(id);
-        }
-    }
-
     /// A path that is somebody else now: nothing known of the old one holds for the new.
     fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
         self.exclude(now, id, why, out);

@@ -47,7 +47,8 @@ pub mod rounds;
 pub mod routine;
 mod shown;
 pub mod snapshot;
-pub mod table;
+pub mod strangers;
+mod table;
 pub mod timers;
 pub mod tuning;
 pub mod unfinished;
@@ -76,6 +77,7 @@ use crate::core::notice::Notice;
 use crate::core::path::{Path, PathId};
 use crate::core::requests::Pending;
 use crate::core::routine::Usuals;
+use crate::core::strangers::Strangers;
 use crate::core::table::Table;
 use crate::core::timers::{Timer, Timers};
 use crate::core::waiting::{Awaited, Probes, Waiting};
@@ -140,8 +142,7 @@ pub struct Core {
     holders: Holders,
     /// Paths that wait for a second one.
     alone: BTreeMap<Wwid, BTreeSet<PathId>>,
-    /// Paths whose WWID has changed since they came.
-    moved: BTreeSet<PathId>,
+    strangers: Strangers,
     /// Paths that show a map's WWID and contradict it.
     contradicting: BTreeSet<PathId>,
     /// Maps with devices that are not known yet.
@@ -192,7 +193,7 @@ impl Core {
             by_wwid: BTreeMap::new(),
             holders: Holders::default(),
             alone: BTreeMap::new(),
-            moved: BTreeSet::new(),
+            strangers: Strangers::default(),
             contradicting: BTreeSet::new(),
             unidentified: BTreeSet::new(),
             others: BTreeMap::new(),

@@ -66,7 +66,7 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if s.map.orders.suspended || (s.map.unfinished.is_some() && s.map.orders.remove.is_none()) {
         return None;
     }
-    if let Some(planned) = expel(s, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {
+    if let Some(planned) = expel(s.strangers, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {
         return Some(planned);
     }
     let change = || {
@@ -208,8 +208,8 @@ fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
 
 /// I/O meant for this LUN must not reach another: such a path is failed before anything else is done,
 /// as a new table may be refused, or wait for the I/O that is under way.
-fn expel(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let active = s.strangers.iter().filter(|devt| observed.path_active(**devt) == Some(true));
+pub(super) fn expel(strangers: &[DevT], observed: &Observed) -> Option<Planned> {
+    let active = strangers.iter().filter(|devt| observed.path_active(**devt) == Some(true));
     let messages: Vec<_> = active.map(|devt| format!("fail_path {devt}")).collect();
     (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "another LUN"))
 }

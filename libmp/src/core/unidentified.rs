@@ -6,7 +6,6 @@ use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::desired::{self, Desired};
-use crate::core::event::Uevent;
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::plan::{self, Planned, Situation};
@@ -20,8 +19,10 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let table = map.observed.as_ref().and_then(Observed::table);
         map.unidentified = table.into_iter().flat_map(Table::paths).map(|path| path.devt).collect();
+        map.outcast.clear();
         if !map.unidentified.is_empty() {
             self.unidentified.insert(id);
+            self.tell_apart(id);
         }
     }
 
@@ -32,10 +33,11 @@ impl Core {
             let in_table = map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
             !in_table || self.members(map).iter().any(|path| path.devt() == *devt) || self.is_known(*devt)
         };
-        let known: Vec<DevT> = map.unidentified.iter().copied().filter(known).collect();
+        let known: Vec<DevT> = map.unidentified.union(&map.outcast).copied().filter(known).collect();
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.unidentified.retain(|devt| !known.contains(devt));
-        if map.unidentified.is_empty() {
+        map.outcast.retain(|devt| !known.contains(devt));
+        if map.unidentified.is_empty() && map.outcast.is_empty() {
             self.unidentified.remove(&id);
         }
     }
@@ -57,30 +59,14 @@ impl Core {
         }
     }
 
-    /// udev speaks of a disk whose probe may take its time. If it is in the table of a map whose WWID is in nothing that udev has
-    /// to say, and udev knows who it is, it is none of that map's.
-    pub(super) fn heed_stranger(&mut self, uevent: &Uevent) {
-        let number = |key: &str| uevent.properties.get(key).and_then(|text| text.parse().ok());
-        let is_named =
-            ["ID_SERIAL", "ID_WWN", "ID_UID"].iter().any(|key| uevent.properties.contains_key(*key));
-        let (Some(major), Some(minor), true) = (number("MAJOR"), number("MINOR"), is_named) else { return };
-        let devt = DevT { major, minor };
-        let shows = |map: &Map| uevent.properties.values().any(|value| value.trim() == map.wwid.as_str());
-        let is_strange = |id: &&MapId| {
-            self.maps.get(id).is_some_and(|map| map.unidentified.contains(&devt) && !shows(map))
-        };
-        for id in self.unidentified.iter().filter(is_strange).copied().collect::<Vec<_>>() {
-            if let Some(map) = self.maps.get_mut(&id) {
-                map.unidentified.remove(&devt);
-            }
-            self.dirty.insert(id);
-        }
-    }
-
     /// There is news of this device: maps that have it are planned again, and all where nothing more is awaited.
     pub(super) fn dirty_unidentified(&mut self, devt: DevT) {
         let all = !self.waiting.probes();
-        let has = |id: &&MapId| all || self.maps.get(id).is_some_and(|map| map.unidentified.contains(&devt));
+        if all {
+            self.strangers.all_read();
+        }
+        let has_it = |map: &Map| map.unidentified.contains(&devt) || map.outcast.contains(&devt);
+        let has = |id: &&MapId| all || self.maps.get(id).is_some_and(has_it);
         self.dirty.extend(self.unidentified.iter().filter(has));
     }
 }

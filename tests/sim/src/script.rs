@@ -13,6 +13,7 @@
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
 //! kpartx data                        a partition, data-part1; `open data-part1`, `expect deferred data-part1 yes`
 //! lists-late 2s                      lists of maps are told so long after they were made
+//! config-late 2s                     the configuration is read for so long
 //! attention sda 3f 0e                its next command is answered with this unit attention
 //! dmsetup message data fail_path 8:0 another tool
 //! fabric 1 link 0x51…01 | fabric 1 changed   what the fabric tells host 1 of ports; or `congestion`
@@ -161,6 +162,10 @@ impl Script {
             }
             ["lists-late", time] => {
                 self.sim.lists_late = duration(time)?;
+                Ok(())
+            }
+            ["config-late", time] => {
+                self.sim.config_late = duration(time)?;
                 Ok(())
             }
             ["kpartx", map] => {

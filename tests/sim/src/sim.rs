@@ -98,6 +98,8 @@ pub struct Sim {
     pub(crate) told_event: u64,
     /// So long after it was made a list of maps is told.
     pub lists_late: Duration,
+    /// So long it takes to read the configuration, at the least.
+    pub config_late: Duration,
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
@@ -148,6 +150,7 @@ impl Sim {
             polled: false,
             told_event: 0,
             lists_late: Duration::ZERO,
+            config_late: Duration::ZERO,
             wake: None,
             idle_wakes: 0,
             factory,

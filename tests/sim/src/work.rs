@@ -170,6 +170,8 @@ impl Sim {
             self.lost.push(id);
             return;
         };
+        let delay =
+            delay + if matches!(event, Event::Config { .. }) { self.config_late } else { Duration::ZERO };
         if self.rng.per_mille(self.faults.duplicated) {
             let again = delay + self.rng.millis(0..=5000);
             self.after(again, Item::Deliver { life: job.life, event: Box::new(event.clone()) });

@@ -137,8 +137,6 @@ pub struct Watch {
     excused: BTreeMap<u32, Instant>,
     /// When it was last told all there is, or the configuration.
     surveyed: Instant,
-    /// This daemon has read its configuration.
-    configured: bool,
     /// Names that were last asked for, by LUN.
     wanted: BTreeMap<String, String>,
     queueing_disabled: bool,
@@ -168,7 +166,6 @@ impl Watch {
         self.away.clear();
         self.wanted.clear();
         self.dead = false;
-        self.configured = false;
         self.born = now;
     }
 
@@ -252,10 +249,6 @@ impl Watch {
                 if let Event::Config { .. } = event {
                     self.away.clear();
                     self.surveyed = now;
-                    // Of what was told before only that counts which was looked at: the rest the list that follows tells.
-                    if !core::mem::replace(&mut self.configured, true) {
-                        self.paths.retain(|_, known| known.sectors > 0);
-                    }
                 }
                 self.take(*token);
             }
