@@ -23,6 +23,24 @@ pub struct Detected {
     pub ana: bool,
 }
 
+/// What speaks for asymmetric access.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Alua {
+    /// TPGS in its INQUIRY data.
+    tpgs: u8,
+    /// sysfs has its state.
+    of_kernel: bool,
+    /// The prioritizer that is configured.
+    configured: Prioritizer,
+}
+
+impl Alua {
+    /// As it is known now.
+    pub const fn of(facts: &Facts, settings: &PathSettings) -> Self {
+        Self { tpgs: facts.tpgs, of_kernel: facts.access_state.is_some(), configured: settings.prio }
+    }
+}
+
 /// Asks a device of its kind, where that may matter. `None`: it did not answer; it is to be asked
 /// again with its next check.
 pub fn step(facts: &Facts, settings: &PathSettings, answers: &Answers) -> Step<Option<Detected>> {

@@ -4,6 +4,7 @@ use ::core::time::Duration;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
+use crate::check::detect::Alua;
 use crate::check::{self, Answered, Ask, CheckRequest, CheckState, Judged};
 use crate::config::settings::{Checker, Failback, NoPathRetry, Prioritizer};
 use crate::core::Core;
@@ -243,6 +244,7 @@ impl Core {
             {
                 // It looked like asymmetric access and is not: its paths are all alike.
                 path.health.prioritizer = Prioritizer::Const;
+                path.health.alike = path.facts.as_ref().map(|facts| Alua::of(facts, settings));
                 (Some(Priority(1)), None)
             }
             Err(error @ PrioError::Arguments(_)) => (Some(Priority(0)), Some(error)),

@@ -361,15 +361,15 @@ impl Observed {
         self.status().map_or(0, |s| s.groups.iter().flat_map(|g| &g.paths).filter(|p| p.active).count())
     }
 
-    /// The kernel was just told to use this path, and took it.
-    pub fn set_active(&mut self, devt: DevT) {
+    /// The kernel was just told to use this path, or not to, and took it.
+    pub fn set_active(&mut self, devt: DevT, active: bool) {
         if let Live::Multipath { status, .. } = &mut self.live {
             status
                 .groups
                 .iter_mut()
                 .flat_map(|g| &mut g.paths)
                 .filter(|p| p.devt == devt)
-                .for_each(|p| p.active = true);
+                .for_each(|p| p.active = active);
         }
     }
 

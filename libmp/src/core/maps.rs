@@ -348,6 +348,9 @@ impl Core {
             match (verb, member) {
                 ("fail_path", Some(p)) => {
                     out.notify(Notice::Failed { map: name, path: p.name.clone(), devt: p.devt() });
+                    if let Some(observed) = &mut map.observed {
+                        observed.set_active(p.devt(), false); // by us, not by an I/O
+                    }
                 }
                 ("reinstate_path", Some(p)) => {
                     map.orders.reinstate = None;
@@ -355,7 +358,7 @@ impl Core {
                     out.notify(Notice::Reinstated { map: name, path: p.name.clone(), devt });
                     if let Some(observed) = &mut map.observed {
                         // It was active, if only for an instant: what is read now may say otherwise.
-                        observed.set_active(devt);
+                        observed.set_active(devt, true);
                         map.looked_like = None;
                     }
                     if let Some(path) = self.paths.get_mut(&id) {

@@ -5,7 +5,7 @@ use ::core::time::Duration;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::check::detect::Detected;
+use crate::check::detect::{Alua, Detected};
 use crate::check::pages::UnreadPages;
 use crate::check::vendor_page::VendorPage;
 use crate::check::{self, CheckState};
@@ -248,6 +248,8 @@ pub struct Health {
     pub prioritizer: Prioritizer,
     /// What the device said of its kind, if it was asked.
     pub detected: Option<Detected>,
+    /// It looked like this, and had no asymmetric access to tell of.
+    pub alike: Option<Alua>,
     /// The pages that the kernel has not read.
     pub unread_pages: UnreadPages,
     /// The page of its vendor's own.
@@ -296,6 +298,7 @@ impl Health {
             checker,
             prioritizer,
             detected: None,
+            alike: None,
             unread_pages: UnreadPages::default(),
             vendor_page: VendorPage::default(),
             memory: check::Memory::default(),

@@ -151,7 +151,13 @@ impl Health {
     pub fn choose(&mut self, facts: &Facts, settings: &PathSettings) {
         let detected = self.detected.unwrap_or_default();
         self.checker = detect::checker(facts, settings, detected);
-        let prioritizer = detect::prioritizer(facts, settings, detected);
+        let mut prioritizer = detect::prioritizer(facts, settings, detected);
+        if settings.detect_prio
+            && prioritizer.is_asymmetric_access()
+            && self.alike == Some(detect::Alua::of(facts, settings))
+        {
+            prioritizer = Prioritizer::Const;
+        }
         if self.prioritizer != prioritizer {
             // What another prioritizer said is on another scale; but the handler in the kernel only tells
             // what the device would have told.
