@@ -63,6 +63,7 @@ use ::core::time::Duration;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::config::Config;
 use crate::core::effect::{Effect, Outbox, StateFile};
@@ -383,6 +384,11 @@ impl Core {
             Phase::Loading | Phase::Running | Phase::Stopping => false,
         };
         if settled {
+            if time_over {
+                // Nobody speaks of maps without paths, and the list of them is old by now.
+                let pathless = self.maps.values().filter(|map| map.members.is_empty()).map(|map| map.id);
+                pathless.collect::<Vec<_>>().into_iter().for_each(|id| self.read_again(id));
+            }
             self.phase = Phase::Running;
             self.timers.cancel(Timer::Settle);
             if !self.ready {

@@ -167,9 +167,9 @@ impl Core {
     /// included.
     pub(super) fn take_sizes(&mut self, out: &mut Outbox) {
         for id in self.maps.keys().collect::<Vec<_>>() {
-            let Some(map) = self.maps.get_mut(&id).filter(|map| map.rescans.is_empty()) else { continue };
+            let Some(map) = self.maps.get_mut(&id) else { continue };
             let asked = |p: &&PathId| self.paths.get(p).is_some_and(|path| path.probe.is_some());
-            map.rescans = map.members.iter().filter(asked).copied().collect();
+            map.rescans.extend(map.members.iter().filter(asked));
             if map.rescans.is_empty() && matches!(self.sizes(id), Sizes::New(_)) {
                 self.take_size(id, Resize::ByItself, out);
             }

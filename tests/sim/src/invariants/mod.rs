@@ -13,8 +13,10 @@ use std::fmt;
 use std::time::Duration;
 
 use libmp::check::{Answer, RawCheck};
+use libmp::config::settings::UidSource;
 use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
+use libmp::identify;
 use libmp::show::view::View;
 use libmp::types::{DevT, Instant, Token};
 
@@ -224,6 +226,9 @@ impl Watch {
                         if probe.udev_initialized {
                             let shown = probe.properties.get("ID_SERIAL").map_or("", String::as_str);
                             known.shows(now, shown);
+                        } else if let Ok(own) = identify::wwid(probe, &UidSource::ScsiId) {
+                            // Where udev has not looked, there is only what the disk itself says.
+                            known.shows(now, own.as_str());
                         }
                     }
                     Err(_) => known.goes(now, self.step),
