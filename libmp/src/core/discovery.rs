@@ -138,6 +138,16 @@ impl Core {
         }
     }
 
+    /// udev does not know a member (any more), and what the disk says of itself is another WWID than its map's: it leaves.
+    fn heed_own_word(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
+        let was = self.paths.get(&id).filter(|path| path.map().is_some()).and_then(Path::wwid);
+        if was.is_some_and(|was| identify::contradicts(raw, was))
+            && let Ok(is) = identify::from_device(raw)
+        {
+            self.wwid_changed(now, id, &is, out);
+        }
+    }
+
     /// A disk is there: probe it, unless its name alone says that it is not for us.
     pub(super) fn disk_seen(&mut self, now: Instant, name: &PathName, seen: Seen, out: &mut Outbox) {
         let subject = BlacklistSubject {
@@ -214,6 +224,7 @@ impl Core {
             Ok(raw) => {
                 let id = self.same_or_new(now, id, &raw, out);
                 self.identify(now, id, &raw, out);
+                self.told_apart(id, &raw);
                 if asked == Again::Also {
                     self.start_probe(id, out);
                 } else {
@@ -226,7 +237,6 @@ impl Core {
                 }
             }
         }
-        self.told_apart(id);
         self.dirty_unidentified(self.paths.get(&id).map(Path::devt).unwrap_or_default());
         self.answer_probed(id, out);
     }
@@ -268,6 +278,10 @@ impl Core {
         path.health.blocked &= crate::check::sysfs::is_blocked(raw.state.as_deref());
         let member = path.map();
         let unrated = self.use_settings(id, settings);
+        if wwid.is_err() && refused.is_none() {
+            self.heed_own_word(now, id, raw, out);
+        }
+        let member = member.filter(|_| self.paths.get(&id).is_some_and(|path| path.map().is_some()));
         match (refused, wwid) {
             // Not being told now does not undo what was known: after a switch of the root file
             // system udev's database is empty for a while.

@@ -10,6 +10,7 @@ use crate::core::event::{Uevent, UeventAction};
 use crate::core::map::{Map, MapId, Purpose};
 use crate::core::path::{Path, PathId};
 use crate::core::{Core, plan};
+use crate::identify::{self, RawProbe};
 use crate::types::DevT;
 
 /// What strangers there are, and what tells of some.
@@ -78,17 +79,25 @@ impl Core {
         self.dirty.insert(id);
     }
 
-    /// A disk has been read: it is known who it is, and if it is in the right tables.
-    pub(super) fn told_apart(&mut self, id: PathId) {
+    /// A disk has been read. Is it in the table of a map that it is none of, by its WWID, or by what it says itself where that is
+    /// not known?
+    pub(super) fn told_apart(&mut self, id: PathId, raw: &RawProbe) {
         let Some(path) = self.paths.get(&id).filter(|path| path.facts.is_some()) else { return };
         let devt = path.devt();
         self.strangers.told.remove(&devt);
-        let Some(wwid) = path.shown_wwid() else { return };
-        let has = |map: &Map| map.unidentified.contains(&devt) || map.outcast.contains(&devt);
+        let is_other = |map: &&Map| match path.shown_wwid() {
+            Some(wwid) => *wwid != map.wwid,
+            None => identify::contradicts(raw, &map.wwid),
+        };
         let maps = self.unidentified.iter().filter_map(|id| self.maps.get(id));
-        let others = maps.filter(|map| has(map) && map.wwid != *wwid).map(|map| map.id);
-        for map in others.collect::<Vec<_>>() {
-            self.moved_from(id, map);
+        let has_it = maps.filter(|map| map.unidentified.contains(&devt) || map.outcast.contains(&devt));
+        for from in has_it.filter(is_other).map(|map| map.id).collect::<Vec<_>>() {
+            self.moved_from(id, from);
+            if let Some(map) = self.maps.get_mut(&from) {
+                map.unidentified.remove(&devt);
+                map.outcast.insert(devt);
+                self.dirty.insert(from);
+            }
         }
     }
 

@@ -14,7 +14,7 @@ use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal, 
 use crate::core::notice::Level;
 use crate::core::{Core, CoreInit};
 use crate::dm::op::MapListEntry;
-use crate::identify::RawProbe;
+use crate::identify::{RawProbe, hex};
 use crate::types::{DevT, Errno, Instant, Priority};
 
 /// The daemon, and a disk that answers SCSI commands so.
@@ -28,6 +28,7 @@ struct Machine {
     /// Does udev look at what comes?
     udev: bool,
     inquiry: Vec<u8>,
+    vpd83: Vec<u8>,
     /// When udev was asked to look at the disk again.
     asked: Vec<Instant>,
 }
@@ -57,6 +58,7 @@ impl Machine {
             wwid,
             udev,
             inquiry: Vec::new(),
+            vpd83: Vec::new(),
             asked: Vec::new(),
         };
         let mut out = Outbox::new();
@@ -116,6 +118,7 @@ impl Machine {
                     properties: properties.into_iter().filter(|_| self.udev).collect(),
                     wwid_attr: (!self.udev).then(|| "3600a0b8".into()),
                     inquiry: self.inquiry.clone(),
+                    vpd83: self.vpd83.clone(),
                     ..RawProbe::default()
                 };
                 Event::Probed { token, probe: Ok(Box::new(raw)) }
@@ -226,6 +229,18 @@ fn a_path_whose_wwid_is_another_leaves_its_map_before_it_is_probed() {
         let uevent = Uevent { action, name: "sda".into(), properties };
         machine.core.handle(machine.now, Event::Uevent(uevent), &mut Outbox::new());
         assert!(machine.core.paths().all(|path| path.map().is_none()), "{action:?}");
+    }
+}
+
+#[test]
+fn a_path_that_udev_has_forgotten_stays_as_long_as_it_is_the_same() {
+    let mut machine = Machine::begin("36001405a8dbdfc2cd1441cb8b3a5a8d1", true, "", |_| good(""));
+    machine.advance(60);
+    machine.udev = false;
+    for (seconds, last, stays) in [(9, "d1", true), (8, "d2", false)] {
+        machine.vpd83 = hex(&alloc::format!("00830014 01030010 6001405a8dbdfc2cd1441cb8b3a5a8{last}"));
+        machine.reconfigure(&alloc::format!("checker_timeout {seconds}"));
+        assert!(machine.core.paths().all(|path| path.map().is_some() == stays), "{last}");
     }
 }
 

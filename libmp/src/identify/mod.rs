@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::tunables::Values;
-pub use self::wwid::{NoWwid, wwid, wwid_without_udev};
+pub use self::wwid::{NoWwid, contradicts, from_device, wwid, wwid_without_udev};
 use crate::show::view::TransportIds;
 use crate::types::{DevT, Hctl, PathName};
 

@@ -80,6 +80,24 @@ pub fn from_device(raw: &RawProbe) -> Result<Wwid, NoWwid> {
     })
 }
 
+/// Does what the device says of itself speak against this WWID? Only where the two can be compared: the WWID is an NAA or EUI-64
+/// designator as `scsi_id` writes it, and the logical unit has such ones of that length, and none is the WWID. Whatever udev
+/// says, or has not said yet.
+pub fn contradicts(raw: &RawProbe, wwid: &Wwid) -> bool {
+    let is_hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let kind = match (wwid.as_str().split_at_checked(1), wwid.as_str().len()) {
+        (Some(("3", id)), 17 | 33) if is_hex(id) => vpd::kind::NAA,
+        (Some(("2", id)), 17 | 25 | 33) if is_hex(id) => vpd::kind::EUI64,
+        _ => return false,
+    };
+    let same_kind = vpd::designators(&raw.vpd83)
+        .filter(|d| d.association == vpd::OF_LOGICAL_UNIT && d.kind == kind && d.code_set == vpd::BINARY)
+        .filter_map(|d| designator_text(raw, &d))
+        .filter(|text| text.len() == wwid.as_str().len());
+    let mut others = same_kind.map(|text| !text.eq_ignore_ascii_case(wwid.as_str())).peekable();
+    others.peek().is_some() && others.all(|other| other)
+}
+
 /// The property that udev's own rules set for this bus.
 fn usual_property(bus: Bus) -> &'static str {
     match bus {
@@ -269,6 +287,31 @@ mod tests {
         01030010 6001405a8dbdfc2cd1441cb8b3a5a8d1 \
         02010034 4c494f2d4f52472064697369 6b313a61386462646663322d636431342d343163622d386233612d356138643100000000 \
         01940004 00000001 01950004 00000000 01960004 00000000";
+
+    #[test]
+    fn what_speaks_against_a_wwid() {
+        let two = "00830020 01030010 6001405a8dbdfc2cd1441cb8b3a5a8d1 01030008 5001405a8dbdfc2c";
+        for (page, wwid, expected) in [
+            (LIO, "36001405a8dbdfc2cd1441cb8b3a5a8d1", false),
+            (LIO, "36001405A8DBDFC2CD1441CB8B3A5A8D1", false),
+            (LIO, "36001405a8dbdfc2cd1441cb8b3a5a8d2", true),
+            (two, "35001405a8dbdfc2c", false),
+            (two, "35001405a8dbdfc2d", true),
+            // No such designator, or one that can't be compared.
+            (LIO, "35001405a8dbdfc2d", false),
+            (LIO, "20011223344556677", false),
+            (LIO, "1LIO-ORG_disk_2", false),
+            (LIO, "3 of my own, 32 characters long..", false),
+            (LIO, "data", false),
+            (LIO, "", false),
+            ("", "36001405a8dbdfc2cd1441cb8b3a5a8d2", false),
+            ("0083000c 01020008 0011223344556677", "20011223344556678", true),
+            // The target's own, not the logical unit's.
+            ("0083000c 01930008 5001405a8dbdfc2c", "35001405a8dbdfc2d", false),
+        ] {
+            assert_eq!(contradicts(&disk(page, ""), &Wwid::new(wwid)), expected, "{page} {wwid}");
+        }
+    }
 
     #[test]
     fn page_83_as_scsi_id_reads_it() {
