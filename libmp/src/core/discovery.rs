@@ -271,6 +271,7 @@ impl Core {
             path.health.forget_pages();
         }
         path.health.unread_pages.complete(&mut facts);
+        let grown = path.facts.as_ref().is_some_and(|was| was.sectors != facts.sectors);
         path.facts = Some(facts);
         path.rules.hear(&raw.properties);
         path.considered = considered;
@@ -288,6 +289,10 @@ impl Core {
             (Some(Exclusion::NoSize), _) | (None, Err(_)) if member.is_some() => self.dirty.extend(member),
             (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
             (None, Ok(wwid)) => {
+                if let Some(map) = member.filter(|_| grown) {
+                    self.reconsider(map, out);
+                }
+                self.make_way(now, id, &wwid, out);
                 self.place(now, id, wwid, out);
                 let stays =
                     |path: &Path| path.map().is_some() && path.map() == member && path.designated.is_some();

@@ -18,6 +18,7 @@ use crate::core::requests::Until;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
 use crate::ctl::{FAIL, OK};
+use crate::types::{Instant, Wwid};
 
 /// What the sizes of a map's paths come to.
 enum Sizes {
@@ -194,6 +195,25 @@ impl Core {
         let again: Vec<PathId> = contradicting.filter(refused).map(|path| path.id).collect();
         for path in again {
             self.start_probe(path, out);
+        }
+    }
+
+    /// No map is there, and none can be made of the disks that it has, which can't be opened: of its size this one knows more, which
+    /// can, and they make way for it.
+    pub(super) fn make_way(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
+        let size = self.sectors(id);
+        let Some(map) = self.map_by_wwid(wwid).filter(|map| map.observed.is_none() && size > 0) else {
+            return;
+        };
+        let outdated = |path: &&Path| path.health.closed && self.sectors(path.id) != size;
+        let members = self.members(map);
+        if self.paths.get(&id).is_none_or(|path| path.health.closed) || !members.iter().all(outdated) {
+            return;
+        }
+        for other in members.iter().map(|path| path.id).collect::<Vec<_>>() {
+            if let Some(reason) = self.not_this_size(other, size) {
+                self.exclude(now, other, Exclusion::Contradicts { wwid: wwid.clone(), reason }, out);
+            }
         }
     }
 
