@@ -3,6 +3,7 @@
 use ::core::time::Duration;
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox, StateFile};
@@ -16,12 +17,18 @@ use crate::types::{Instant, Token, Wwid};
 /// A state file that could not be written is tried again after so long.
 const SAVE_RETRY: Duration = Duration::from_mins(1);
 
+/// What comes within so long after a write comes with the next: a start that makes a thousand maps does not wait for the disk a
+/// thousand times. Whoever kills the daemon then loses nothing: the maps are there, and their WWIDs are known by them.
+const SAVE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What there is to know of a state file.
 #[derive(Debug, Clone, Default)]
 pub(super) struct OnDisk {
     /// The text that was last taken over or written: what differs from that on the disk somebody has edited.
     text: Arc<str>,
     unsaved: Option<Unsaved>,
+    /// It was just written: until then what is not urgent waits.
+    rests_until: Option<Instant>,
     /// It was read while our text was not on the disk, and not taken over.
     passed_over: bool,
 }
@@ -35,6 +42,8 @@ enum Unsaved {
         /// There is a newer one.
         again: bool,
     },
+    /// It is to be written soon: there is a timer.
+    Due,
     /// It could not be written.
     Failed,
 }
@@ -53,6 +62,22 @@ impl Core {
     /// Is all that is to be kept on the disk?
     pub(super) fn is_saved(&self) -> bool {
         self.files.values().all(|file| file.unsaved.is_none())
+    }
+
+    /// Is something being written, or about to be?
+    pub(super) fn is_saving(&self) -> bool {
+        let saving = |file: &OnDisk| matches!(file.unsaved, Some(Unsaved::Writing { .. } | Unsaved::Due));
+        self.files.values().any(saving)
+    }
+
+    /// The daemon ends: what has waited waits no longer.
+    pub(super) fn save_due(&mut self, out: &mut Outbox) {
+        let is_due = |file: &OnDisk| matches!(file.unsaved, Some(Unsaved::Due));
+        let due: Vec<StateFile> =
+            self.files.iter().filter(|(_, known)| is_due(known)).map(|(file, _)| *file).collect();
+        for file in due {
+            self.save(file, out);
+        }
     }
 
     /// Both files were read. What is not on the disk yet is newer than what was read from it; what somebody has edited stays in
@@ -119,6 +144,7 @@ impl Core {
             return;
         }
         known.text = text;
+        known.rests_until = Some(now + SAVE_PAUSE);
         if again {
             self.save(file, out);
             return;
@@ -131,17 +157,27 @@ impl Core {
     }
 
     /// Adds a WWID to the wwids file, where it is not in it.
-    pub(super) fn remember_wwid(&mut self, wwid: &Wwid, out: &mut Outbox) {
-        if self.wwids.insert(wwid.clone()) {
-            self.save(StateFile::Wwids, out);
+    pub(super) fn remember_wwid(&mut self, now: Instant, wwid: &Wwid, out: &mut Outbox) {
+        let file = StateFile::Wwids;
+        if !self.wwids.insert(wwid.clone()) {
+            return;
+        }
+        let known = self.files.entry(file).or_default();
+        // Who ends when all is done does not wait for more.
+        let waits = self.resident && known.unsaved.is_none();
+        match known.rests_until.filter(|until| waits && *until > now) {
+            Some(until) => {
+                known.unsaved = Some(Unsaved::Due);
+                self.timers.set(Timer::Save(file), until);
+            }
+            None if matches!(known.unsaved, Some(Unsaved::Due)) => {}
+            None => self.save(file, out),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::core::CoreInit;
 
@@ -158,7 +194,7 @@ mod tests {
         let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
         let now = Instant::from_micros(0);
         core.take_files("", "/1/\n", &mut out);
-        core.remember_wwid(&Wwid::new("2"), &mut out);
+        core.remember_wwid(now, &Wwid::new("2"), &mut out);
         let [(token, first, was)] = orders(&mut out).try_into().expect("one");
         assert_eq!((&*was, core.is_saved()), ("/1/\n", false));
         core.take_files("", "/1/\n/his/\n", &mut out); // read by a reconfigure before ours was on the disk
@@ -168,7 +204,8 @@ mod tests {
         core.take_files("", "/1/\n/his/\n/2/\n", &mut out);
         assert!(core.wwids.contains(&Wwid::new("his")));
         core.reconfigure_again = false;
-        core.remember_wwid(&Wwid::new("3"), &mut out);
+        let now = now + SAVE_PAUSE;
+        core.remember_wwid(now, &Wwid::new("3"), &mut out);
         let [(token, _, was)] = orders(&mut out).try_into().expect("one");
         assert_eq!(&*was, "/1/\n/his/\n/2/\n");
         assert_ne!(was, first);
@@ -178,8 +215,30 @@ mod tests {
         let [(token, text, was)] = orders(&mut out).try_into().expect("one");
         assert_eq!(&*was, "/1/\n/his/\n/2/\n", "nothing was written");
         core.saved(now, token, Ok(()), &mut out);
-        core.remember_wwid(&Wwid::new("4"), &mut out);
+        core.remember_wwid(now + SAVE_PAUSE, &Wwid::new("4"), &mut out);
         assert_eq!(orders(&mut out)[0].2, text);
         assert!(!core.reconfigure_again);
+    }
+
+    #[test]
+    fn many_wwids_are_written_at_once() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        let now = Instant::from_micros(0);
+        core.take_files("", "", &mut out);
+        core.remember_wwid(now, &Wwid::new("1"), &mut out);
+        let [(token, ..)] = orders(&mut out).try_into().expect("the first at once");
+        core.saved(now, token, Ok(()), &mut out);
+        for wwid in ["2", "3", "4"] {
+            core.remember_wwid(now, &Wwid::new(wwid), &mut out);
+        }
+        assert!(orders(&mut out).is_empty() && !core.is_saved() && core.is_saving());
+        core.take_files("", "", &mut out);
+        assert!(core.wwids.contains(&Wwid::new("2")), "what is not on the disk yet is newer");
+        assert_eq!(core.next_deadline(), Some(now + SAVE_PAUSE));
+        core.handle(now + SAVE_PAUSE, crate::core::event::Event::Tick, &mut out);
+        let [(token, text, _)] = orders(&mut out).try_into().expect("the others in one");
+        assert!(text.ends_with("/2/\n/3/\n/4/\n"), "{text}");
+        core.saved(now + SAVE_PAUSE, token, Ok(()), &mut out);
+        assert!(core.is_saved() && !core.is_saving());
     }
 }

@@ -13,13 +13,14 @@ use crate::types::{Instant, Wwid};
 impl Core {
     /// `add wwid`: paths that wait for it join at once. Answered when the file has it.
     pub(super) fn add_wwid(&mut self, now: Instant, wwid: &Wwid, out: &mut Outbox) -> Answer {
-        if self.wwids.contains(wwid) {
+        if self.wwids.contains(wwid) && self.is_saved() {
             return OK.into();
         }
-        self.remember_wwid(wwid, out);
+        self.wwids.insert(wwid.clone());
         if !self.wwids.contains(wwid) {
             return "fail\na WWID has no slashes, blanks or control characters\n".into();
         }
+        self.save(StateFile::Wwids, out);
         for path in self.waiting_paths(wwid).collect::<Vec<PathId>>() {
             self.place(now, path, wwid.clone(), out);
         }

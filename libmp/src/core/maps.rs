@@ -253,13 +253,13 @@ impl Core {
         }
     }
 
-    fn created(&mut self, id: MapId, out: &mut Outbox) {
+    fn created(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.action = MapAction::Create;
         map.stats.map_loads += 1;
         map.orders.reload = false;
         let wwid = map.wwid.clone();
-        self.remember_wwid(&wwid, out);
+        self.remember_wwid(now, &wwid, out);
         self.set_mark(id, false, out);
         self.reconsider(id, out); // it may have another size than the map before
     }
@@ -283,7 +283,7 @@ impl Core {
             DmOp::Create { name, load, flags, .. } => {
                 self.told_ready(now, id, *flags);
                 out.notify(Notice::MapCreated { map: name.clone(), table: load.params.clone() });
-                self.created(id, out);
+                self.created(now, id, out);
             }
             DmOp::Reload { load, flags, .. } => {
                 self.told_ready(now, id, *flags);
@@ -538,6 +538,7 @@ impl Core {
         out.notify(Notice::Stopping);
         self.phase = Phase::Stopping;
         self.give_up_loads(out);
+        self.save_due(out);
         self.timers.set(Timer::Settle, now + STOP_LIMIT);
         for id in self.maps.keys() {
             self.dirty.insert(id);

@@ -427,6 +427,7 @@ impl Core {
         if self.phase == Phase::Stopping
             && self.maps.values().all(|m| m.inflight.is_none())
             && self.pending.is_empty()
+            && !self.is_saving()
         {
             self.exit(out);
         }

@@ -44,7 +44,7 @@ impl Core {
         let old = core::mem::replace(&mut map.observed, new);
         map.looked_like = None;
         if old.is_none() {
-            self.found(id, out);
+            self.found(now, id, out);
         }
         self.review_making(now, id, old.as_ref());
         self.list_names(id);
@@ -79,12 +79,12 @@ impl Core {
     }
 
     /// A map is there that was not.
-    fn found(&mut self, id: MapId, out: &mut Outbox) {
+    fn found(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         self.find_unidentified(id);
         // Also where making it was called failed in the end, as udev could not be waited for.
         let is_ours = |map: &&Map| map.observed.is_some() && !map.members.is_empty();
         if let Some(wwid) = self.maps.get(&id).filter(is_ours).map(|map| map.wwid.clone()) {
-            self.remember_wwid(&wwid, out);
+            self.remember_wwid(now, &wwid, out);
         }
         let starting = !self.ready;
         let Some(map) = self.maps.get_mut(&id) else { return };
