@@ -178,8 +178,10 @@ impl Loop {
     }
 
     fn handle(&mut self, time: Instant, event: Event) {
-        if let Event::Request { id, .. } = event {
-            self.clients.asked.push(id);
+        match &event {
+            Event::Request { id, .. } => self.clients.asked.push(*id),
+            Event::Uevent(uevent) => self.executor.announced.tell(&uevent.name),
+            _ => {}
         }
         self.core.handle(time, event, &mut self.out);
     }

@@ -3,7 +3,6 @@
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use libmp::check::{Answer, Answered, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
@@ -12,19 +11,16 @@ use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
 
+use crate::announced::Waiters;
 use crate::args::{Bindings, NewDevices, Options};
 use crate::checks::Checks;
 use crate::log;
 use crate::reading;
 use crate::sys::claims;
-use crate::sys::dm::{Announced, Begun, Mapper};
+use crate::sys::dm::{Begun, Mapper};
 use crate::sys::files::{Files, Paths};
 use crate::sys::lane::Lane;
 use crate::sys::{native, sysfs};
-
-/// It is looked at so soon, and then less often, whether udev has finished with a new map.
-const UDEV_LOOK: Duration = Duration::from_millis(4);
-const UDEV_LOOK_MAX: Duration = Duration::from_millis(32);
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
 pub struct Executor {
@@ -42,13 +38,24 @@ pub struct Executor {
     pub maps: Lane,
     /// Reads of sysfs and files, writes of both.
     pub work: Lane,
+    /// New maps that udev has not finished with.
+    pub announced: Waiters,
 }
 
 impl Executor {
     /// One that answers with `events`. To be made inside the runtime.
     pub fn new(events: UnboundedSender<Event>, mapper: Arc<Mapper>, options: Options, work: Lane) -> Self {
         let (files, checks) = (Arc::new(Files::default()), Checks::new());
-        Self { events, mapper, files, options, checks, maps: Lane::new(), work }
+        Self {
+            events,
+            mapper,
+            files,
+            options,
+            checks,
+            maps: Lane::new(),
+            work,
+            announced: Waiters::default(),
+        }
     }
 
     /// Starts what an effect asks for; its answer comes as an event. `Break` where the daemon is to
@@ -127,6 +134,7 @@ impl Executor {
         let failed =
             Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
         let (promise, lane, uuid) = (self.promise(Some(failed)), self.maps.clone(), uuid_of(wwid));
+        let announced = self.announced.clone();
         let begin = {
             let (mapper, uuid) = (mapper.clone(), uuid.clone());
             move || mapper.begin(&uuid, &op)
@@ -135,7 +143,7 @@ impl Executor {
             Begun::Done(done) => promise.keep(Event::DmDone { token, done }),
             Begun::Announced(made) => {
                 tokio::spawn(async move {
-                    udev_is_done(&made).await;
+                    announced.done(&made).await;
                     let end = move || Event::DmDone { token, done: Box::new(mapper.end(&uuid, &made)) };
                     promise.kept_by(&lane, end);
                 });
@@ -179,15 +187,6 @@ impl Executor {
 
     fn promise(&self, otherwise: Option<Event>) -> Promise {
         Promise { events: self.events.clone(), otherwise }
-    }
-}
-
-/// udev's rules look at many new maps at once: a thread for each would wait for nothing else.
-async fn udev_is_done(made: &Announced) {
-    let mut pause = UDEV_LOOK;
-    while !made.is_over() {
-        tokio::time::sleep(pause).await;
-        pause = UDEV_LOOK_MAX.min(pause * 2);
     }
 }
 

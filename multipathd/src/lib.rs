@@ -5,6 +5,8 @@
 
 #[cfg(feature = "udev")]
 pub mod alone;
+#[cfg(feature = "udev")]
+mod announced;
 pub mod args;
 pub mod checks;
 #[cfg(feature = "udev")]

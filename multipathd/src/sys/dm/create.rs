@@ -33,6 +33,11 @@ pub struct Announced {
 }
 
 impl Announced {
+    /// The number in its `dm-N`.
+    pub const fn minor(&self) -> u32 {
+        self.devt.minor
+    }
+
     /// Has udev finished with it, or had the time for that?
     pub fn is_over(&self) -> bool {
         let Some(cookie) = self.cookie.as_ref().filter(|cookie| !cookie.is_down()) else { return true };
