@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
-use libmp::ctl::{self, Command, MapForm, Show, Then};
+use libmp::ctl::{self, Book, Command, MapForm, Show};
 use multipathd::args::join;
 
 use crate::configuration::Extent;
@@ -194,7 +194,7 @@ pub enum Task {
     /// Send a line, print the reply.
     Command(String),
     /// Print what happened.
-    Events(Then),
+    Book(Book),
     /// List maps.
     List(Listing),
     /// List them each time they change.
@@ -320,7 +320,7 @@ fn task(args: Args) -> Result<Task, clap::Error> {
             return Ok(Task::Check(Check { file, strict, form: form(json || args.json), fix }));
         }
         Some(Verb::Events { follow }) => {
-            return Ok(Task::Events(if follow { Then::Follow } else { Then::End }));
+            return Ok(Task::Book(if follow { Book::EventsToCome } else { Book::Events }));
         }
         Some(Verb::EndQueueing) => return Ok(Task::EndQueueing),
         Some(Verb::Plan { file, json }) => return Ok(Task::Plan(file, form(json || args.json))),
@@ -374,10 +374,10 @@ fn command(line: String, json: bool) -> Result<Task, clap::Error> {
         // It is JSON already; or the daemon tells what is wrong with it.
         Ok(
             Command::Show(Show::Json(_))
-            | Command::Events(Then::End | Then::Follow | Then::Replies(ctl::Form::Json)),
+            | Command::Book(Book::Events | Book::EventsToCome | Book::Replies(ctl::Form::Json)),
         )
         | Err(_) => Ok(Task::Command(line)),
-        Ok(Command::Show(_) | Command::Events(Then::Replies(_))) => {
+        Ok(Command::Show(_) | Command::Book(Book::Replies(_))) => {
             Ok(Task::Command(format!("{} json", line.trim_end())))
         }
         Ok(_) => Err(usage(format!("there is nothing to show as JSON in: {}", line.trim()))),
@@ -458,8 +458,8 @@ mod tests {
             (&["--json", "-kshow maps status"], send("show maps status json")),
             (&["--json", "show", "status", "json"], send("show status json \n")),
             (&["--json", "show", "replies"], send("show replies json")),
-            (&["events"], Task::Events(Then::End)),
-            (&["events", "-f"], Task::Events(Then::Follow)),
+            (&["events"], Task::Book(Book::Events)),
+            (&["events", "-f"], Task::Book(Book::EventsToCome)),
             (&["--json", "list", "multipaths", "topology"], list(None, Form::Json)),
             (&["show", "map", "data", "topology", "--json"], list(Some("data"), Form::Json)),
             (&["show", "bogus", "--json"], send("show bogus \n")),

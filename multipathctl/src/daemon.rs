@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use libmp::ctl::{self, Command, Then};
+use libmp::ctl::{self, Book, Command};
 use multipathd::args::{self, Invocation, USAGE};
 use multipathd::daemon;
 
@@ -59,8 +59,8 @@ pub fn one(line: &str) -> ExitCode {
 
 /// One command, over this connection.
 pub fn ask(line: &str, client: &mut Client) -> Result<ExitCode, AskError> {
-    if ctl::parse(line) == Ok(Command::Events(Then::Follow)) {
-        return events::events(Then::Follow, client);
+    if ctl::parse(line) == Ok(Command::Book(Book::EventsToCome)) {
+        return events::events(Book::EventsToCome, client);
     }
     Ok(output::reply(&output::Reply::new(client.ask(line)?)))
 }

@@ -2,14 +2,14 @@
 
 use std::process::ExitCode;
 
-use libmp::ctl::Then;
+use libmp::ctl::Book;
 
 use crate::client::{AskError, Client};
 use crate::output::{self, Reply};
 
 /// Prints them. Following ends with the daemon, or with the reader.
-pub fn events(then: Then, client: &mut Client) -> Result<ExitCode, AskError> {
-    if then != Then::Follow {
+pub fn events(book: Book, client: &mut Client) -> Result<ExitCode, AskError> {
+    if book != Book::EventsToCome {
         return Ok(output::reply(&Reply::new(client.ask("events")?)));
     }
     let mut reply = Reply::new(client.ask("events follow")?);

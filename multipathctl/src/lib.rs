@@ -78,7 +78,7 @@ fn by_own_name(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
     match task {
         Task::Command(line) => daemon::ask(line, client),
-        Task::Events(then) => events::events(*then, client),
+        Task::Book(book) => events::events(*book, client),
         Task::List(listing) => listing::list(listing, client),
         Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
         Task::Shell => shell::run(client),

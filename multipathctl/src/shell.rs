@@ -6,7 +6,7 @@ use std::io::{self, BufRead as _, IsTerminal as _};
 use std::process::ExitCode;
 
 use libmp::ctl::help::{Next, next};
-use libmp::ctl::{self, Command, OK, Then};
+use libmp::ctl::{self, Book, Command, OK};
 use rustyline::completion::Completer;
 use rustyline::error::ReadlineError;
 use rustyline::highlight::Highlighter;
@@ -118,7 +118,7 @@ fn answer(line: &str, client: &mut Client) -> Result<io::Result<()>, AskError> {
     if line.trim().is_empty() {
         return Ok(Ok(()));
     }
-    if ctl::parse(line) == Ok(Command::Events(Then::Follow)) {
+    if ctl::parse(line) == Ok(Command::Book(Book::EventsToCome)) {
         return Ok(output::print("events are followed by `multipathctl events --follow`\n"));
     }
     Ok(output::print(&Reply::new(client.ask(line)?).text))

@@ -198,7 +198,7 @@ impl Loop {
                     self.clients.server.reply(id, text);
                     continue;
                 }
-                Effect::Events { id, then } => self.clients.server.events(id, then),
+                Effect::Book { id, book } => self.clients.server.book(id, book),
                 Effect::Ready => self.supervisor.send(NotifyState::Ready),
                 Effect::Notify(ref notice) => {
                     self.supervisor.tell(notice);

@@ -78,7 +78,7 @@ impl Executor {
             Effect::Notify(notice) => log::say(&notice),
             Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
             // The loop's: what it listens to, clients, and systemd.
-            Effect::Reply { .. } | Effect::Events { .. } | Effect::ListenToFabric(_) | Effect::Ready => {}
+            Effect::Reply { .. } | Effect::Book { .. } | Effect::ListenToFabric(_) | Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),
         }
         ControlFlow::Continue(())

@@ -7,11 +7,11 @@ use alloc::vec::Vec;
 use crate::check::CheckRequest;
 use crate::core::event::RequestId;
 use crate::core::notice::Notice;
-use crate::ctl::Then;
+use crate::ctl::Book;
 use crate::dm::op::DmOp;
 use crate::types::{DevT, PathName, Token, Wwid};
 
-/// One thing to do. All but `Reply`, `Events`, `Notify`, `Forget`, `Verbosity`, `ListenToFabric`, `Ready` and
+/// One thing to do. All but `Reply`, `Book`, `Notify`, `Forget`, `Verbosity`, `ListenToFabric`, `Ready` and
 /// `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
@@ -112,12 +112,12 @@ pub enum Effect {
         /// What.
         text: String,
     },
-    /// Answer a client with the notices that there were, the last ones that are kept.
-    Events {
+    /// Answer a client with what is in the daemon's own books.
+    Book {
         /// Whom.
         id: RequestId,
-        /// And afterwards?
-        then: Then,
+        /// Which.
+        book: Book,
     },
     /// Tell the log, and whoever follows events, what happened.
     Notify(Notice),

@@ -73,7 +73,7 @@ impl Core {
         }
         match &command {
             Command::Show(what) => return reply(id, self.show(now, what), out),
-            Command::Events(then) => return out.push(Effect::Events { id, then: *then }),
+            Command::Book(book) => return out.push(Effect::Book { id, book: *book }),
             _ => {}
         }
         if let Command::Explain { device, form } = &command {
@@ -108,7 +108,7 @@ impl Core {
 
     fn carry_out(&mut self, now: Instant, command: &Command, out: &mut Outbox) -> Answer {
         match command {
-            Command::Show(_) | Command::Explain { .. } | Command::Events(_) => FAIL.into(),
+            Command::Show(_) | Command::Explain { .. } | Command::Book(_) => FAIL.into(),
             Command::AddPath(name) => self.add_path(now, name, out),
             Command::DelPath(name) => self.on_path(name, |core, id| core.del_path(now, id, out)),
             Command::FailPath(name) => self.on_path(name, |core, id| core.fail_path(now, id, out)),

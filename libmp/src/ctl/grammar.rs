@@ -12,7 +12,7 @@ use alloc::vec::Vec;
 
 use super::help::help;
 use super::keywords::{Word, keyword};
-use super::{Command, FAIL, Form, MapForm, Show, Then};
+use super::{Book, Command, FAIL, Form, MapForm, Show};
 
 /// Why a line is not a command.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -62,7 +62,7 @@ pub fn parse(line: &str) -> Result<Command, GrammarError> {
     }
     match items.as_slice() {
         [(Word::Show, _), (Word::Replies, _), form @ ..] => {
-            form_of(form).map(|form| Command::Events(Then::Replies(form)))
+            form_of(form).map(|form| Command::Book(Book::Replies(form)))
         }
         [(Word::Show, _), what @ ..] => show(what).map(Command::Show),
         [(Word::Switch, _), (Word::Map, map), (Word::Group, group)] => {
@@ -140,8 +140,8 @@ fn verb(items: &[(Word, &str)]) -> Option<Command> {
         [(Word::Plan, _), (Word::File, file), ref form @ ..] => {
             Command::Plan { file: Some(file.to_owned()), form: form_of(form)? }
         }
-        [(Word::Events, _)] => Command::Events(Then::End),
-        [(Word::Events, _), (Word::Follow, _)] => Command::Events(Then::Follow),
+        [(Word::Events, _)] => Command::Book(Book::Events),
+        [(Word::Events, _), (Word::Follow, _)] => Command::Book(Book::EventsToCome),
         [(Word::Plan, _), ref form @ ..] => Command::Plan { file: None, form: form_of(form)? },
         [(verb, _), (Word::Path, name)] => on_path(verb)?(name.to_owned()),
         [(verb, _), (Word::Map, name)] => on_map(verb, name.to_owned())?,
@@ -360,9 +360,9 @@ mod tests {
             ("explain sda json", explain(Form::Json), false),
             ("plan", plan(None, Form::Text), true),
             ("plan file \"/a b\" json \n", plan(Some("/a b"), Form::Json), true),
-            ("show replies", Command::Events(Then::Replies(Form::Text)), false),
-            ("list replies json \n", Command::Events(Then::Replies(Form::Json)), false),
-            ("events", Command::Events(Then::End), true),
+            ("show replies", Command::Book(Book::Replies(Form::Text)), false),
+            ("list replies json \n", Command::Book(Book::Replies(Form::Json)), false),
+            ("events", Command::Book(Book::Events), true),
             ("ex", Command::Quit, true),
         ] {
             let parsed = parse(line).unwrap_or_else(|e| panic!("{line:?}: {e}"));
@@ -379,8 +379,8 @@ mod tests {
             ("show topo js", json(Show::MapsTopology)),
             ("show config local json \n", json(Show::ConfigLocal)),
             ("show maps json", Command::Show(Show::MapsJson)),
-            ("events", Command::Events(Then::End)),
-            ("events follow \n", Command::Events(Then::Follow)),
+            ("events", Command::Book(Book::Events)),
+            ("events follow \n", Command::Book(Book::EventsToCome)),
         ] {
             assert_eq!(parse(line), Ok(command), "{line}");
         }

@@ -52,7 +52,7 @@ pub enum Command {
         form: Form,
     },
     /// What is in the daemon's own books: what happened lately, how long did replies take?
-    Events(Then),
+    Book(Book),
     /// What would a reconfigure change? Nothing is changed.
     Plan {
         /// A file in the place of multipath.conf; `None`: what is there.
@@ -155,7 +155,7 @@ pub enum Command {
 impl Command {
     /// Is it for root only?
     pub const fn needs_root(&self) -> bool {
-        !matches!(self, Self::Show(_) | Self::Explain { .. } | Self::Events(Then::Replies(_)))
+        !matches!(self, Self::Show(_) | Self::Explain { .. } | Self::Book(Book::Replies(_)))
     }
 }
 
@@ -220,13 +220,13 @@ pub enum Form {
     Json,
 }
 
-/// What is asked of the daemon's books.
+/// One of the daemon's own books, of which the core knows nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Then {
+pub enum Book {
     /// The events that there were.
-    End,
+    Events,
     /// And those that come, until the client goes.
-    Follow,
+    EventsToCome,
     /// How long replies took, command by command.
     Replies(Form),
 }

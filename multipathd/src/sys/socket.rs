@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libmp::core::event::{Event, Peer, RequestId};
-use libmp::ctl::Then;
+use libmp::ctl::Book;
 use libmp::ctl::wire::{self, Decoder, MAX_COMMAND_BYTES};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
@@ -197,7 +197,7 @@ enum Answer {
     /// A reply.
     Reply(String),
     /// What is in the daemon's books.
-    Events(Then),
+    Book(Book),
 }
 
 impl Server {
@@ -207,8 +207,8 @@ impl Server {
     }
 
     /// Sends a client what is in the daemon's books.
-    pub fn events(&self, id: RequestId, then: Then) {
-        self.answer(id, Answer::Events(then));
+    pub fn book(&self, id: RequestId, book: Book) {
+        self.answer(id, Answer::Book(book));
     }
 
     fn answer(&self, id: RequestId, answer: Answer) {
@@ -307,7 +307,7 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
         let journal = &server.0.journal;
         let Some((answer, watch)) = server.ask(peer, command.clone()).await else { return };
         let reply = match answer {
-            Answer::Events(Then::Follow) => {
+            Answer::Book(Book::EventsToCome) => {
                 // Nobody waits for the end of it when the daemon stops, and it makes way like one that says nothing.
                 drop(busy);
                 place.idle();
@@ -316,8 +316,8 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
                     () = place.dismissed() => {}
                 };
             }
-            Answer::Events(Then::End) => journal.all(),
-            Answer::Events(Then::Replies(form)) => server.0.replies.show(form),
+            Answer::Book(Book::Events) => journal.all(),
+            Answer::Book(Book::Replies(form)) => server.0.replies.show(form),
             Answer::Reply(reply) => reply,
         };
         let message = wire::encode(&reply);
@@ -414,11 +414,11 @@ mod tests {
             if let Event::Request { id, peer, command } = event {
                 assert_eq!(peer.pid, Some(std::process::id()));
                 if command == "follow" {
-                    server.events(id, Then::Follow);
+                    server.book(id, Book::EventsToCome);
                     continue;
                 }
                 if command == "show replies" {
-                    server.events(id, Then::Replies(Form::Text));
+                    server.book(id, Book::Replies(Form::Text));
                     continue;
                 }
                 if command == "list paths" {

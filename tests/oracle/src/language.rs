@@ -118,7 +118,7 @@ fn request(core: &mut Core, seed: u64) -> bool {
 }
 
 fn count(out: &mut Outbox, wanted: RequestId) -> usize {
-    let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { id, .. } | Effect::Events { id, .. } if *id == wanted);
+    let is_reply = |effect: &Effect| matches!(effect, Effect::Reply { id, .. } | Effect::Book { id, .. } if *id == wanted);
     out.drain().filter(is_reply).count()
 }
 

@@ -78,7 +78,7 @@ impl Coverage {
             Effect::Mark { .. } => "mark",
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
-            Effect::Events { .. } => "events",
+            Effect::Book { .. } => "events",
             Effect::Notify(_) => "notify",
             Effect::Verbosity(_) => "verbosity",
             Effect::ListenToFabric(_) => "listen to fabric",

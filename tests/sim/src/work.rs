@@ -24,7 +24,7 @@ impl Sim {
             self.note(&effect);
             let token = match &effect {
                 Effect::Reply { .. }
-                | Effect::Events { .. }
+                | Effect::Book { .. }
                 | Effect::Notify(_)
                 | Effect::Forget { .. }
                 | Effect::Verbosity(_)

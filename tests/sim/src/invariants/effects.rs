@@ -71,7 +71,7 @@ impl Watch {
                 self.ask(*token, Asked::Other)
             }
             Effect::Reply { id, text } => self.reply(world.now, *id, text),
-            Effect::Events { id, .. } => self.reply(world.now, *id, ""),
+            Effect::Book { id, .. } => self.reply(world.now, *id, ""),
             Effect::Exit => match self.outstanding() {
                 Some(detail) => Err(Violation::new("one-reply", format!("exit with {detail}"))),
                 None => Ok(()),
