@@ -127,14 +127,18 @@ impl Core {
     fn heed_wwid(&mut self, now: Instant, uevent: &Uevent, out: &mut Outbox) {
         let Some(id) = self.by_name.get(&uevent.name).copied() else { return };
         let Some(path) = self.paths.get(&id) else { return };
-        let (Some(settings), Standing::Member { wwid, .. }) = (&path.settings, &path.standing) else {
-            return;
-        };
+        // One that waits for a second path is none of that WWID's either.
+        let (Standing::Member { wwid, .. } | Standing::Waiting { wwid }) = &path.standing else { return };
+        let Some(settings) = &path.settings else { return };
         let UidSource::Udev(attribute) = &settings.uid else { return };
         let named = uevent.properties.get(attribute.as_str()).map_or("", |value| value.trim());
         if !named.is_empty() && named != wwid.as_str() {
-            let is = Wwid::new(named);
-            self.wwid_changed(now, id, &is, out);
+            let (was, is) = (wwid.clone(), Wwid::new(named));
+            if path.map().is_some() {
+                self.wwid_changed(now, id, &is, out);
+            } else {
+                self.start_over(now, id, Exclusion::WwidChanged { was, is }, out);
+            }
         }
     }
 

@@ -117,7 +117,7 @@ impl Core {
     }
 
     /// A path that is somebody else now: nothing known of the old one holds for the new.
-    fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
+    pub(super) fn start_over(&mut self, now: Instant, id: PathId, why: Exclusion, out: &mut Outbox) {
         self.exclude(now, id, why, out);
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.health.forget_pages();

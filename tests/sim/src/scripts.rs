@@ -25,6 +25,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("05-wwid-changes", include_str!("../scripts/05-wwid-changes.txt")),
     ("06-another-before-configured", include_str!("../scripts/06-another-before-configured.txt")),
     ("06-another-unknown-to-udev", include_str!("../scripts/06-another-unknown-to-udev.txt")),
+    ("06-another-while-it-waits", include_str!("../scripts/06-another-while-it-waits.txt")),
     ("06-offline-at-creation", include_str!("../scripts/06-offline-at-creation.txt")),
     ("06-offline-during-reconfigure", include_str!("../scripts/06-offline-during-reconfigure.txt")),
     ("06-path-in-use", include_str!("../scripts/06-path-in-use.txt")),
