@@ -134,7 +134,7 @@ impl Core {
         serial.filter(|_| !live).or_else(|| self.another_size(id, map, live))
     }
 
-    fn serial_of_another(&self, id: PathId, map: &Map) -> Option<String> {
+    pub(super) fn serial_of_another(&self, id: PathId, map: &Map) -> Option<String> {
         let mut others = map.members.iter().filter(|p| **p != id);
         others.find_map(|other| self.another_serial(id, *other, &map.wwid))
     }

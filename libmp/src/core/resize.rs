@@ -199,7 +199,7 @@ impl Core {
     }
 
     /// No map is there, and none can be made of the disks that it has, which can't be opened: of its size this one knows more, which
-    /// can, and they make way for it.
+    /// can, and they make way for it. A disk that is another one by its serial number knows nothing of it.
     pub(super) fn make_way(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
         let size = self.sectors(id);
         let Some(map) = self.map_by_wwid(wwid).filter(|map| map.observed.is_none() && size > 0) else {
@@ -208,6 +208,9 @@ impl Core {
         let outdated = |path: &&Path| path.health.closed && self.sectors(path.id) != size;
         let members = self.members(map);
         if self.paths.get(&id).is_none_or(|path| path.health.closed) || !members.iter().all(outdated) {
+            return;
+        }
+        if self.serial_of_another(id, map).is_some() {
             return;
         }
         for other in members.iter().map(|path| path.id).collect::<Vec<_>>() {

@@ -69,6 +69,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("17-everything-hangs", include_str!("../scripts/17-everything-hangs.txt")),
     ("20-another-serial", include_str!("../scripts/20-another-serial.txt")),
     ("20-another-serial-added", include_str!("../scripts/20-another-serial-added.txt")),
+    ("20-another-serial-offline", include_str!("../scripts/20-another-serial-offline.txt")),
     ("20-another-serial-waits", include_str!("../scripts/20-another-serial-waits.txt")),
     ("20-another-size", include_str!("../scripts/20-another-size.txt")),
     ("20-another-size-waits", include_str!("../scripts/20-another-size-waits.txt")),
