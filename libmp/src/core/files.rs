@@ -18,7 +18,8 @@ use crate::types::{Instant, Token, Wwid};
 const SAVE_RETRY: Duration = Duration::from_mins(1);
 
 /// What comes within so long after a write comes with the next: a start that makes a thousand maps does not wait for the disk a
-/// thousand times. Whoever kills the daemon then loses nothing: the maps are there, and their WWIDs are known by them.
+/// thousand times. A daemon that is killed then loses nothing, as the maps are there, and their WWIDs are known by them; a machine
+/// that does loses those of that time.
 const SAVE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What there is to know of a state file.
@@ -180,6 +181,7 @@ impl Core {
 mod tests {
     use super::*;
     use crate::core::CoreInit;
+    use crate::core::event::{Event, Signal};
 
     fn orders(out: &mut Outbox) -> Vec<(Token, Arc<str>, Arc<str>)> {
         let saves = out.drain().map(|effect| match effect {
@@ -235,10 +237,30 @@ mod tests {
         core.take_files("", "", &mut out);
         assert!(core.wwids.contains(&Wwid::new("2")), "what is not on the disk yet is newer");
         assert_eq!(core.next_deadline(), Some(now + SAVE_PAUSE));
-        core.handle(now + SAVE_PAUSE, crate::core::event::Event::Tick, &mut out);
+        core.handle(now + SAVE_PAUSE, Event::Tick, &mut out);
         let [(token, text, _)] = orders(&mut out).try_into().expect("the others in one");
         assert!(text.ends_with("/2/\n/3/\n/4/\n"), "{text}");
         core.saved(now + SAVE_PAUSE, token, Ok(()), &mut out);
         assert!(core.is_saved() && !core.is_saving());
+    }
+
+    #[test]
+    fn a_daemon_that_ends_writes_what_has_waited() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        let now = Instant::from_micros(0);
+        core.take_files("", "", &mut out);
+        core.remember_wwid(now, &Wwid::new("1"), &mut out);
+        let [(token, ..)] = orders(&mut out).try_into().expect("one");
+        core.saved(now, token, Ok(()), &mut out);
+        core.remember_wwid(now, &Wwid::new("2"), &mut out);
+        core.handle(now, Event::Signal(Signal::Terminate), &mut out);
+        let effects: Vec<Effect> = out.drain().collect();
+        assert!(!effects.contains(&Effect::Exit), "not before it is written");
+        let token = effects.iter().find_map(|effect| match effect {
+            Effect::Save { token, text, .. } if text.ends_with("/2/\n") => Some(*token),
+            _ => None,
+        });
+        core.handle(now, Event::Saved { token: token.expect("at once"), result: Ok(()) }, &mut out);
+        assert!(out.drain().any(|effect| effect == Effect::Exit));
     }
 }

@@ -78,7 +78,7 @@ impl Coverage {
             Effect::Mark { .. } => "mark",
             Effect::Forget { .. } => "forget",
             Effect::Reply { .. } => "reply",
-            Effect::Book { .. } => "events",
+            Effect::Book { .. } => "book",
             Effect::Notify(_) => "notify",
             Effect::Verbosity(_) => "verbosity",
             Effect::ListenToFabric(_) => "listen to fabric",

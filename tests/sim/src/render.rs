@@ -170,7 +170,7 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Reply { id, text } => {
             format!("reply {}: {:?}", id.0, text.chars().take(60).collect::<String>())
         }
-        Effect::Book { id, book } => format!("events for {}: {book:?}", id.0),
+        Effect::Book { id, book } => format!("book for {}: {book:?}", id.0),
         Effect::Notify(notice) => format!("log: {notice}"),
         Effect::Verbosity(level) => format!("verbosity {level}"),
         Effect::ListenToFabric(is) => format!("listen to fabric: {is}"),
