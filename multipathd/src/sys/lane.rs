@@ -6,7 +6,9 @@
 //! (The runtime's blocking pool wakes its idle threads in turn, so that none of them ever leaves.)
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::ops::Deref;
+use std::os::unix::fs::FileExt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -49,7 +51,7 @@ struct State {
     /// There is a worker of this generation.
     served: bool,
     /// That worker's thread.
-    worker: Option<Tid>,
+    worker: Option<Worker>,
     /// It waits for work, and has not been woken yet.
     idle: bool,
     /// Somebody looks whether it gets on.
@@ -157,10 +159,11 @@ impl Lane {
     }
 
     fn work(&self, generation: u64) {
+        let worker = Worker::here();
         {
             let mut state = self.lock();
             if state.generation == generation {
-                state.worker = Some(Tid::here());
+                state.worker = worker;
             }
         }
         let mut result = None;
@@ -231,7 +234,7 @@ impl Lane {
                 state.watched = !state.jobs.is_empty();
                 if state.watched && state.taken == seen {
                     works += 1;
-                    if works >= WORKS_MAX || !state.worker.is_some_and(Tid::is_working) {
+                    if works >= WORKS_MAX || !state.worker.as_ref().is_some_and(Worker::is_working) {
                         works = 0;
                         state.generation += 1;
                         state.idle = false;
@@ -252,20 +255,21 @@ impl Lane {
     }
 }
 
-/// A thread of this process.
-#[derive(Debug, Clone, Copy)]
-struct Tid(libc::pid_t);
+/// A thread of this process: its line in `/proc`, kept open, as a busy lane's is read a hundred times a second.
+#[derive(Debug)]
+struct Worker(File);
 
-impl Tid {
-    fn here() -> Self {
-        // SAFETY: no arguments.
-        Self(unsafe { libc::gettid() })
+impl Worker {
+    /// This one.
+    fn here() -> Option<Self> {
+        File::open("/proc/thread-self/stat").ok().map(Self)
     }
 
-    /// Does it run, or only wait for a processor?
-    fn is_working(self) -> bool {
-        let stat = std::fs::read_to_string(format!("/proc/self/task/{}/stat", self.0));
-        stat.is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.trim_start().starts_with('R')))
+    /// Does it run, or only wait for a processor? (proc_pid_stat(5): `NUMBER (NAME) STATE …`)
+    fn is_working(&self) -> bool {
+        let mut begin = [0; 64];
+        let count = self.0.read_at(&mut begin, 0).unwrap_or_default();
+        begin[..count].rsplit(|byte| *byte == b')').next().is_some_and(|rest| rest.starts_with(b" R"))
     }
 }
 
