@@ -80,7 +80,7 @@ impl Core {
         if uevent.name.as_str().starts_with("dm-") {
             let (uuid, name) = (property("DM_UUID").unwrap_or(""), property("DM_NAME").unwrap_or(""));
             let of_path = property("DM_ACTION").is_some_and(|a| a.starts_with("PATH_"));
-            if uuid.starts_with(UUID_PREFIX) && !name.is_empty() && !of_path {
+            if uuid.starts_with(UUID_PREFIX) && !name.is_empty() && !of_path && !uevent.own {
                 self.map_uevent(uuid, &MapName::new(name));
             }
             self.mapped_device(now, uevent, out);
@@ -366,6 +366,9 @@ impl Core {
     /// A disk is not for us: it leaves its map, and why is kept for who asks.
     pub(super) fn exclude(&mut self, now: Instant, id: PathId, exclusion: Exclusion, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
+        if path.facts.is_some() {
+            out.push(Effect::Forget { name: path.name.clone() });
+        }
         if path.standing == Standing::Excluded(exclusion.clone()) {
             return;
         }

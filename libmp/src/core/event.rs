@@ -184,6 +184,8 @@ pub struct Uevent {
     pub name: PathName,
     /// udev's properties (`DEVTYPE`, `MAJOR`, `ID_SERIAL`, `DM_UUID`, `DM_ACTION`, …).
     pub properties: BTreeMap<String, String>,
+    /// It tells of nothing but that a map was made, by an operation whose answer says how it is since.
+    pub own: bool,
 }
 
 /// Actions of udev events.

@@ -96,5 +96,5 @@ fn convert(event: &udev::Event) -> Uevent {
     let properties = event.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect();
     // libudev writes `/` where sysfs writes `!`.
     let name = PathName::new(event.sysname().to_string_lossy().replace('/', "!"));
-    Uevent { action, name, properties }
+    Uevent { action, name, properties, own: false }
 }
