@@ -16,7 +16,7 @@ use crate::sys::buffer::Buffer;
 use crate::sys::lane::{Closing, Lane};
 use crate::sys::nvme;
 use crate::sys::scsi::{self, Command, Generic, Sent};
-use crate::sys::sysfs::Attribute;
+use crate::sys::sysfs::{Attribute, Kept};
 use crate::sys::uring::Ring;
 
 /// Checks paths, and keeps open what it needs for that.
@@ -47,6 +47,14 @@ impl Checks {
             .inspect_err(|errno| tracing::info!("no io_uring ({errno}): direct reads take a thread each"))
             .ok();
         Arc::new(Self { paths: Mutex::default(), lane: Lane::new(), ring })
+    }
+
+    /// Attributes of a path that a probe has opened: its checks read them, unless some are open.
+    pub fn keep(&self, name: &PathName, devt: DevT, kept: Kept) {
+        let mut paths = self.lock();
+        if paths.get(name).is_none_or(|path| path.devt != devt) {
+            paths.insert(name.clone(), Arc::new(OpenPath::new(name.clone(), devt, kept)));
+        }
     }
 
     /// Closes what is open of a path, as soon as nobody uses it.
@@ -127,7 +135,8 @@ impl Checks {
                 Some(Err(_)) => {}
             }
         }
-        let path = Arc::new(OpenPath::new(name.clone(), devt));
+        let kept = Kept { state: Attribute::open(devt, "device/state"), ..Kept::default() };
+        let path = Arc::new(OpenPath::new(name.clone(), devt, kept));
         let state = path.state.as_ref().and_then(|state| state.read().ok());
         paths.insert(name.clone(), path.clone());
         (path, state)
@@ -244,13 +253,13 @@ impl Checks {
 }
 
 impl OpenPath {
-    fn new(name: PathName, devt: DevT) -> Self {
+    fn new(name: PathName, devt: DevT, kept: Kept) -> Self {
         Self {
             name,
             devt,
-            state: Attribute::open(devt, "device/state"),
-            access_state: OnceLock::new(),
-            preferred_path: OnceLock::new(),
+            state: kept.state,
+            access_state: kept.access_state.map_or_else(OnceLock::new, OnceLock::from),
+            preferred_path: kept.preferred_path.map_or_else(OnceLock::new, OnceLock::from),
             generic: OnceCell::new(),
             commands: OnceCell::new(),
             reads: OnceCell::new(),

@@ -112,7 +112,14 @@ impl Executor {
 
     fn probe(&self, token: Token, name: PathName) {
         let failed = Event::Probed { token, probe: Err(Errno::EIO) };
-        let probed = move || Event::Probed { token, probe: sysfs::probe(&name).map(Box::new) };
+        let checks = self.checks.clone();
+        let probed = move || {
+            let probe = sysfs::probe_and_keep(&name).map(|(probe, kept)| {
+                checks.keep(&name, probe.devt, kept);
+                Box::new(probe)
+            });
+            Event::Probed { token, probe }
+        };
         self.promise(Some(failed)).kept_by(&self.work, probed);
     }
 

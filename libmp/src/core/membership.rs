@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use crate::check;
 use crate::config::settings::{GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
-use crate::core::effect::{Effect, Outbox};
+use crate::core::effect::Outbox;
 use crate::core::judge::{self, Wanted};
 use crate::core::map::{Map, MapId};
 use crate::core::notice::Notice;
@@ -121,7 +121,6 @@ impl Core {
         self.exclude(now, id, why, out);
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.health.forget_pages();
-        out.push(Effect::Forget { name: path.name.clone() });
     }
 
     /// What speaks against a path being one of this WWID's.

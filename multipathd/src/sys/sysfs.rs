@@ -20,7 +20,8 @@ use super::{database, errno_of};
 const BLOCK: &str = "/sys/block";
 /// More than any attribute: they are a page, binary ones may be longer.
 const ATTRIBUTE_MAX: usize = 64 << 10;
-const PAGE: usize = 4096;
+/// Most attributes are shorter by far, and it is zeroed.
+const PIECE: usize = 1024;
 /// Standard INQUIRY data has at least so many bytes (SPC-4 6.4.2); of less, the kernel makes up the rest for its attributes.
 const INQUIRY_MIN: usize = 36;
 
@@ -37,13 +38,22 @@ pub fn disks() -> Result<Vec<PathName>, Errno> {
 
 /// Everything of a path that can be had without asking it.
 pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
-    let mut probe = attributes(name)?;
+    Ok(probe_and_keep(name)?.0)
+}
+
+/// The same, and what each check of the path reads again, open.
+pub fn probe_and_keep(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
+    let (mut probe, kept) = look(name)?;
     probe.udev_initialized = database::add(probe.devt, &mut probe.properties);
-    Ok(probe)
+    Ok((probe, kept))
 }
 
 /// The same without udev's database: what its rules know of a path while they run, they say in the environment.
 pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
+    Ok(look(name)?.0)
+}
+
+fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
     let block = Dir::open(&real);
     let device = block.dir("device");
@@ -56,14 +66,20 @@ pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
     properties.extend([("DEVPATH".into(), syspath.clone()), ("SUBSYSTEM".into(), "block".into())]);
     let inquiry = device.bytes("inquiry");
     let [vendor, model, revision] = names(&device, &inquiry);
-    Ok(RawProbe {
+    let kept = Kept {
+        state: device.attribute("state"),
+        access_state: device.attribute("access_state"),
+        preferred_path: device.attribute("preferred_path"),
+    };
+    let value = |kept: &Option<Attribute>| kept.as_ref()?.read().ok();
+    let probe = RawProbe {
         devt,
         sectors: block.number("size").unwrap_or_default(),
         read_only: block.text("ro").is_some_and(|ro| ro != "0"),
         syspath,
         // `…/1:0:0:0` behind the link `device` is a SCSI device's name.
         hctl: block.link("device").and_then(|device| device.to_str()?.parse().ok()),
-        state: device.text("state"),
+        state: value(&kept.state),
         vendor,
         model,
         revision,
@@ -76,15 +92,16 @@ pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
             .filter(|_| Bus::of(name.as_str()) != Bus::Scsi)
             .and_then(|block| block.text("wwid").or_else(|| device.text("wwid"))),
         dh_state: device.text("dh_state"),
-        access_state: device.text("access_state"),
-        preferred_path: device.text("preferred_path"),
+        access_state: value(&kept.access_state),
+        preferred_path: value(&kept.preferred_path),
         timeout_s: device.number("timeout"),
         max_sectors_kb: block.number("queue/max_sectors_kb"),
         block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
         transport: transport(&real, &block, &device, scsi),
         properties,
         ..RawProbe::default()
-    })
+    };
+    Ok((probe, kept))
 }
 
 /// Vendor, model and revision. The kernel's attributes of these names are the fields of the INQUIRY data, up to a NUL.
@@ -138,6 +155,17 @@ impl Attribute {
     }
 }
 
+/// Attributes of a path that are read again and again.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// `device/state`.
+    pub state: Option<Attribute>,
+    /// `device/access_state`, where there is one.
+    pub access_state: Option<Attribute>,
+    /// `device/preferred_path`, where there is one.
+    pub preferred_path: Option<Attribute>,
+}
+
 /// `/sys/block/NAME`, for a name that stays inside.
 fn block_dir(name: &PathName) -> Result<PathBuf, Errno> {
     let name = name.as_str();
@@ -171,11 +199,11 @@ fn behind(link: &Path) -> io::Result<PathBuf> {
 /// fill that is the end.
 pub(super) fn read_whole(file: &fs::File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    let mut piece = [0; PAGE];
+    let mut piece = [0; PIECE];
     loop {
         let count = file.read_at(&mut piece, bytes.len() as u64)?;
         bytes.extend_from_slice(&piece[..count]);
-        if count < PAGE || bytes.len() >= ATTRIBUTE_MAX {
+        if count < PIECE || bytes.len() >= ATTRIBUTE_MAX {
             return Ok(bytes);
         }
     }
@@ -202,10 +230,17 @@ impl Dir {
         Path::new(&target).file_name().map(OsStr::to_owned)
     }
 
-    fn read(&self, attribute: &str) -> Option<Vec<u8>> {
+    fn open_file(&self, attribute: &str) -> Option<fs::File> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        let file = fcntl::openat(self.0.as_ref()?, attribute, flags, Mode::empty()).ok()?;
-        read_whole(&file.into()).ok()
+        fcntl::openat(self.0.as_ref()?, attribute, flags, Mode::empty()).ok().map(Into::into)
+    }
+
+    fn attribute(&self, attribute: &str) -> Option<Attribute> {
+        self.open_file(attribute).map(Attribute)
+    }
+
+    fn read(&self, attribute: &str) -> Option<Vec<u8>> {
+        read_whole(&self.open_file(attribute)?).ok()
     }
 
     fn bytes(&self, attribute: &str) -> Vec<u8> {
@@ -233,18 +268,52 @@ impl Dir {
     }
 }
 
-/// Transport classes, the component of the path that names an instance, and what is read of it.
-const CLASSES: &[(&str, &str, &[&str])] = &[
-    ("fc_host", "host", &["node_name", "port_name"]),
-    ("fc_remote_ports", "rport-", &["node_name", "port_name", "fast_io_fail_tmo", "dev_loss_tmo"]),
-    ("iscsi_host", "host", &["ipaddress"]),
-    ("iscsi_session", "session", &["targetname", "recovery_tmo"]),
-    ("srp_remote_ports", "port-", &["port_id"]),
-    ("sas_end_device", "end_device-", &["I_T_nexus_loss_timeout"]),
-    ("scsi_host", "host", &["eh_deadline"]),
+/// A transport's class.
+struct Class {
+    name: &'static str,
+    /// How the component of a disk's path begins that names an instance.
+    instance: &'static str,
+    /// A component that such a disk has, besides: every disk has a `host`.
+    with: &'static str,
+    attributes: &'static [&'static str],
+}
+
+impl Class {
+    const fn new(
+        name: &'static str,
+        instance: &'static str,
+        with: &'static str,
+        attributes: &'static [&'static str],
+    ) -> Self {
+        Self { name, instance, with, attributes }
+    }
+
+    /// The instance that a disk with a path of these components belongs to.
+    fn instances<'a>(&self, components: &'a [&'a str]) -> impl Iterator<Item = &'a str> {
+        let there = components.iter().any(|name| is_instance(name, self.with));
+        components.iter().copied().filter(move |name| there && is_instance(name, self.instance))
+    }
+}
+
+const CLASSES: &[Class] = &[
+    Class::new("fc_host", "host", "rport-", &["node_name", "port_name"]),
+    Class::new(
+        "fc_remote_ports",
+        "rport-",
+        "rport-",
+        &["node_name", "port_name", "fast_io_fail_tmo", "dev_loss_tmo"],
+    ),
+    Class::new("iscsi_host", "host", "session", &["ipaddress"]),
+    Class::new("iscsi_session", "session", "session", &["targetname", "recovery_tmo"]),
+    Class::new("srp_remote_ports", "port-", "port-", &["port_id"]),
+    Class::new("sas_end_device", SAS, SAS, &["I_T_nexus_loss_timeout"]),
+    Class::new("scsi_host", "host", "host", &["eh_deadline"]),
     // A SCSI disk is named by its address.
-    ("scsi_disk", "", &["max_retries"]),
+    Class::new("scsi_disk", "", "", &["max_retries"]),
 ];
+
+/// The component of a SAS disk's path.
+const SAS: &str = "end_device-";
 
 /// Attributes of the device itself: an NVMe controller, a DASD.
 const DEVICE: &[&str] =
@@ -254,20 +323,26 @@ const DEVICE: &[&str] =
 fn transport(real: &Path, block: &Dir, device: &Dir, scsi: bool) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
-    for (class, prefix, attributes) in CLASSES {
-        let instances = components.iter().filter(|name| is_instance(name, prefix));
-        for instance in instances {
-            let dir = Dir::open(&Path::new("/sys/class").join(class).join(instance));
-            for attribute in *attributes {
-                if let Some(value) = dir.text(attribute) {
-                    found.insert(format!("{class}/{attribute}"), value);
-                }
+    for class in CLASSES {
+        for instance in class.instances(&components) {
+            let place = Path::new("/sys/class").join(class.name).join(instance);
+            let mut found = |attribute: &str, value: Option<String>| {
+                found.extend(value.map(|value| (format!("{}/{attribute}", class.name), value)));
+            };
+            if let [attribute] = class.attributes {
+                let file = fs::File::open(place.join(attribute)).ok();
+                found(attribute, file.and_then(|file| Attribute(file).read().ok()));
+            } else {
+                let dir = Dir::open(&place);
+                class.attributes.iter().for_each(|attribute| found(attribute, dir.text(attribute)));
             }
         }
     }
     let of_others = DEVICE.iter().map(|attribute| (device, *attribute)).chain([(block, attr::NSID)]);
     let of_others = of_others.filter(|_| !scsi);
-    for (dir, attribute) in [(device, attr::SAS_ADDRESS)].into_iter().chain(of_others) {
+    let sas = [(device, attr::SAS_ADDRESS)].into_iter();
+    let sas = sas.filter(|_| components.iter().any(|name| is_instance(name, SAS)));
+    for (dir, attribute) in sas.chain(of_others) {
         if let Some(value) = dir.text(attribute) {
             found.insert(attribute.into(), value);
         }
@@ -278,10 +353,11 @@ fn transport(real: &Path, block: &Dir, device: &Dir, scsi: bool) -> BTreeMap<Str
 /// The file of a layer's attribute, where the class is one of those.
 fn layer_of(block: &Path, attribute: &str) -> Option<PathBuf> {
     let (class, attribute) = attribute.split_once('/')?;
-    let (class, prefix, _) = CLASSES.iter().find(|(known, _, _)| *known == class)?;
+    let class = CLASSES.iter().find(|known| known.name == class)?;
     let real = behind(block).ok()?;
-    let instance = real.iter().filter_map(OsStr::to_str).find(|part| is_instance(part, prefix))?;
-    Some(Path::new("/sys/class").join(class).join(instance).join(attribute))
+    let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
+    let instance = class.instances(&components).next()?;
+    Some(Path::new("/sys/class").join(class.name).join(instance).join(attribute))
 }
 
 /// `host3`, `rport-3:0-1`, `session12`: the prefix, then a number.
