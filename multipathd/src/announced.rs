@@ -9,9 +9,8 @@ use tokio::sync::Notify;
 
 use crate::sys::dm::{Announced, is_of};
 
-/// It is looked at so soon, and then less often, whether udev has finished with a new map.
-const LOOK: Duration = Duration::from_millis(4);
-const LOOK_MAX: Duration = Duration::from_millis(32);
+/// It is looked at so often whether udev has finished with a new map: its rules take longer than that.
+const LOOK: Duration = Duration::from_millis(32);
 /// Where its messages come, they tell: a look in between is for one that is lost.
 const LOOK_TOLD: Duration = Duration::from_millis(500);
 
@@ -66,12 +65,9 @@ impl Waiters {
     async fn wait(&self, minor: u32, cookie: u32, is_over: impl Fn() -> bool) {
         let waiter = Arc::<Notify>::default();
         self.lock().by_minor.insert(minor, Made { cookie, waiter: waiter.clone() });
-        let mut pause = LOOK;
         while !is_over() {
-            let told = self.lock().told;
-            let next = if told { LOOK_TOLD } else { pause };
-            let _ = tokio::time::timeout(next, waiter.notified()).await;
-            pause = LOOK_MAX.min(pause * 2);
+            let pause = if self.lock().told { LOOK_TOLD } else { LOOK };
+            let _ = tokio::time::timeout(pause, waiter.notified()).await;
         }
     }
 }

@@ -19,6 +19,9 @@ use tokio::sync::oneshot;
 
 /// A call that takes longer is given up as stuck, if others wait behind it.
 const STUCK_AFTER: Duration = Duration::from_millis(10);
+/// A queue that was found to get on so many times is looked at less often.
+const GETS_ON: u32 = 8;
+const PAUSE_MAX: Duration = STUCK_AFTER.saturating_mul(4);
 /// One that does not wait, but works, so many times as long: a second thread would take the processor from it.
 const WORKS_MAX: u32 = 10;
 /// A worker without work, or a spare one, leaves after that: longer than the time between two checks.
@@ -226,13 +229,16 @@ impl Lane {
     }
 
     async fn watch(self) {
-        let (mut seen, mut works) = (self.lock().taken, 0);
+        let (mut seen, mut works, mut gets_on) = (self.lock().taken, 0, 0);
         loop {
-            tokio::time::sleep(STUCK_AFTER).await;
+            let pause = if gets_on < GETS_ON { STUCK_AFTER } else { PAUSE_MAX };
+            tokio::time::sleep(pause).await;
             let (results, over) = {
                 let mut state = self.lock();
                 state.watched = !state.jobs.is_empty();
+                gets_on += 1;
                 if state.watched && state.taken == seen {
+                    gets_on = 0;
                     works += 1;
                     if works >= WORKS_MAX || !state.worker.as_ref().is_some_and(Worker::is_working) {
                         works = 0;
