@@ -13,6 +13,8 @@ use crate::sys::dm::{Announced, is_of};
 const LOOK: Duration = Duration::from_millis(32);
 /// Where its messages come, they tell: a look in between is for one that is lost.
 const LOOK_TOLD: Duration = Duration::from_millis(500);
+/// And those behind the first one so often.
+const LOOK_BEHIND: Duration = Duration::from_secs(2);
 
 /// Those who wait, by the number in the map's `dm-N`.
 #[derive(Debug, Clone, Default)]
@@ -30,7 +32,37 @@ struct Waiting {
 struct Made {
     /// What its messages call the operation (`DM_COOKIE`).
     cookie: u32,
-    waiter: Arc<Notify>,
+    /// `None` where nobody waits any more.
+    waiter: Option<Arc<Notify>>,
+}
+
+impl Waiting {
+    /// Who waits of those, the first one by number.
+    fn first(&self) -> Option<(u32, &Arc<Notify>)> {
+        self.by_minor.iter().find_map(|(minor, made)| Some((*minor, made.waiter.as_ref()?)))
+    }
+
+    /// How long one waits before it looks. The first one looks for all, as udev takes its maps by turns.
+    fn pause(&self, minor: u32) -> Duration {
+        let is_first = self.first().is_none_or(|(first, _)| first == minor);
+        match (self.told, is_first) {
+            (false, true) => LOOK,
+            (true, true) | (false, false) => LOOK_TOLD,
+            (true, false) => LOOK_BEHIND,
+        }
+    }
+
+    /// One no longer waits, and the next one looks, where udev does not tell.
+    fn leave(&mut self, minor: u32, waiter: &Arc<Notify>) {
+        if let Some(made) = self.by_minor.get_mut(&minor)
+            && made.waiter.as_ref().is_some_and(|its| Arc::ptr_eq(its, waiter))
+        {
+            made.waiter = None;
+        }
+        if let Some((_, next)) = self.first().filter(|_| !self.told) {
+            next.notify_one();
+        }
+    }
 }
 
 impl Waiters {
@@ -47,7 +79,9 @@ impl Waiters {
         let mut waiting = self.lock();
         waiting.told = true;
         let Some(made) = waiting.by_minor.get(&minor) else { return false };
-        made.waiter.notify_one();
+        if let Some(waiter) = &made.waiter {
+            waiter.notify_one();
+        }
         let ours = cookie.is_some_and(|cookie| is_of(cookie, made.cookie));
         if ours {
             waiting.by_minor.remove(&minor);
@@ -64,11 +98,12 @@ impl Waiters {
 
     async fn wait(&self, minor: u32, cookie: u32, is_over: impl Fn() -> bool) {
         let waiter = Arc::<Notify>::default();
-        self.lock().by_minor.insert(minor, Made { cookie, waiter: waiter.clone() });
+        self.lock().by_minor.insert(minor, Made { cookie, waiter: Some(waiter.clone()) });
         while !is_over() {
-            let pause = if self.lock().told { LOOK_TOLD } else { LOOK };
+            let pause = self.lock().pause(minor);
             let _ = tokio::time::timeout(pause, waiter.notified()).await;
         }
+        self.lock().leave(minor, &waiter);
     }
 }
 
@@ -79,6 +114,27 @@ mod tests {
     use libmp::core::event::UeventAction;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn where_udev_does_not_tell_one_looks_for_all() {
+        let (waiters, asked) = (Waiters::default(), AtomicU32::new(0));
+        let start = tokio::time::Instant::now();
+        let over_after = |ms| {
+            let asked = &asked;
+            move || {
+                asked.fetch_add(1, Ordering::Relaxed);
+                start.elapsed() >= Duration::from_millis(ms)
+            }
+        };
+        tokio::join!(
+            waiters.wait(5, 7, over_after(960)),
+            waiters.wait(3, 8, over_after(940)),
+            waiters.wait(4, 9, over_after(950)),
+        );
+        let (asked, took) = (asked.load(Ordering::Relaxed), start.elapsed().as_millis());
+        assert!(asked <= 45, "{asked}");
+        assert!((960..1040).contains(&took), "{took} ms");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn where_udev_tells_it_is_hardly_asked() {

@@ -57,6 +57,8 @@ struct State {
     worker: Option<Worker>,
     /// It waits for work, and has not been woken yet.
     idle: bool,
+    /// A task is on its way to wake it.
+    waking: bool,
     /// Somebody looks whether it gets on.
     watched: bool,
     /// Jobs taken so far.
@@ -115,17 +117,41 @@ impl Lane {
     fn queue(&self, job: Job) {
         let mut state = self.lock();
         state.jobs.push_back(job);
-        let taken_up = if !state.served {
-            self.take_on(&mut state);
-            state.served
-        } else if state.idle {
-            state.idle = false;
-            self.work_came.notify_one();
-            true
+        if state.waking {
+            return;
+        }
+        if state.served && state.idle {
+            state.waking = true;
+            let lane = self.clone();
+            self.runtime.spawn(async move { lane.wake() });
+        } else if state.served {
+            self.see_to_watch(&mut state);
         } else {
-            false
-        };
-        if !taken_up && !state.watched {
+            self.take_on(&mut state);
+            if !state.served {
+                self.see_to_watch(&mut state);
+            }
+        }
+    }
+
+    /// Wakes the worker that waits for work. That is a task of its own: it runs when those that are ready already have, and
+    /// what they have queued costs one waking, too.
+    fn wake(&self) {
+        let mut state = self.lock();
+        state.waking = false;
+        if std::mem::take(&mut state.idle) {
+            self.work_came.notify_one();
+        } else if !state.served && !state.jobs.is_empty() {
+            self.take_on(&mut state);
+        }
+        if state.jobs.len() > 1 || !state.served {
+            self.see_to_watch(&mut state);
+        }
+    }
+
+    /// Somebody has to look whether the worker gets on.
+    fn see_to_watch(&self, state: &mut State) {
+        if !state.jobs.is_empty() && !state.watched {
             state.watched = true;
             self.runtime.spawn(self.clone().watch());
         }

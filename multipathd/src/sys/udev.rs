@@ -85,6 +85,9 @@ impl Monitor {
     }
 }
 
+/// What is asked of messages about devices of device-mapper. To have all of theirs takes more time than to receive them.
+const OF_MAPS: [&str; 4] = ["DM_NAME", "DM_UUID", "DM_ACTION", "DM_COOKIE"];
+
 fn convert(event: &udev::Event) -> Uevent {
     let action = match event.event_type() {
         udev::EventType::Add => UeventAction::Add,
@@ -93,8 +96,13 @@ fn convert(event: &udev::Event) -> Uevent {
         _ => UeventAction::Other,
     };
     let text = |text: &OsStr| text.to_string_lossy().into_owned();
-    let properties = event.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect();
     // libudev writes `/` where sysfs writes `!`.
     let name = PathName::new(event.sysname().to_string_lossy().replace('/', "!"));
+    let properties = if name.as_str().starts_with("dm-") {
+        let value = |key: &&str| Some(((*key).to_owned(), text(event.property_value(key)?)));
+        OF_MAPS.iter().filter_map(value).collect()
+    } else {
+        event.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect()
+    };
     Uevent { action, name, properties, own: false }
 }
