@@ -1,7 +1,7 @@
 //! What sysfs and udev's database know of disks. Attributes only: no I/O on a device.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Write};
 use std::os::fd::OwnedFd;
@@ -57,8 +57,12 @@ fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
     let block = Dir::open(&real);
     let device = block.dir("device");
-    // Where the bus is known, what only others have is not looked for.
-    let scsi = device.link("subsystem").is_some_and(|bus| bus == "scsi");
+    // `…/1:0:0:0/block/sda`: a SCSI disk, below its address. What only others have is not looked for there.
+    let hctl: Option<Hctl> = real
+        .parent()
+        .and_then(Path::parent)
+        .and_then(Path::file_name)
+        .and_then(|name| name.to_str()?.parse().ok());
     let mut properties = block.text("uevent").map(|uevent| database::of_kernel(&uevent)).unwrap_or_default();
     let number = |key| properties.get(key).and_then(|number| number.parse().ok()).ok_or(Errno::ENXIO);
     let devt = DevT { major: number("MAJOR")?, minor: number("MINOR")? };
@@ -77,8 +81,7 @@ fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
         sectors: block.number("size").unwrap_or_default(),
         read_only: block.text("ro").is_some_and(|ro| ro != "0"),
         syspath,
-        // `…/1:0:0:0` behind the link `device` is a SCSI device's name.
-        hctl: block.link("device").and_then(|device| device.to_str()?.parse().ok()),
+        hctl,
         state: value(&kept.state),
         vendor,
         model,
@@ -97,7 +100,7 @@ fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
         timeout_s: device.number("timeout"),
         max_sectors_kb: block.number("queue/max_sectors_kb"),
         block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
-        transport: transport(&real, &block, &device, scsi),
+        transport: transport(&real, &block, &device, hctl.is_some()),
         properties,
         ..RawProbe::default()
     };
@@ -222,12 +225,6 @@ impl Dir {
     fn dir(&self, link: &str) -> Self {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         Self(self.0.as_ref().and_then(|dir| fcntl::openat(dir, link, flags, Mode::empty()).ok()))
-    }
-
-    /// The last name of what a link leads to.
-    fn link(&self, link: &str) -> Option<OsString> {
-        let target = fcntl::readlinkat(self.0.as_ref()?, link).ok()?;
-        Path::new(&target).file_name().map(OsStr::to_owned)
     }
 
     fn open_file(&self, attribute: &str) -> Option<fs::File> {

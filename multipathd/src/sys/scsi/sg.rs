@@ -9,7 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use libmp::check::ScsiReply;
@@ -27,16 +27,17 @@ use crate::sys::{errno_of, last_errno};
 ///
 /// `/dev` is believed in nothing: what was opened has a number, and sysfs says whose that is.
 pub fn open_generic(devt: DevT) -> Option<File> {
-    let disk = format!("/sys/dev/block/{devt}");
-    let name = fs::read_link(format!("{disk}/device/generic")).ok()?.file_name()?.to_owned();
+    let numbers = Path::new("/sys/dev/block");
+    // `…/3:0:0:0/block/sdb`, and below the same `…/3:0:0:0/scsi_generic/sg1`
+    let disk = fs::read_link(numbers.join(devt.to_string())).ok()?;
+    let device = disk.parent()?.parent()?;
+    let name = fs::read_link(numbers.join(device).join("generic")).ok()?.file_name()?.to_owned();
     let mut options = OpenOptions::new();
     options.read(true).write(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC);
     let file = options.open(PathBuf::from("/dev").join(&name)).ok()?;
     let node = file.metadata().ok()?;
     let number = (major(node.rdev()), minor(node.rdev()));
     let opened = fs::read_link(format!("/sys/dev/char/{}:{}", number.0, number.1)).ok()?;
-    // `…/3:0:0:0/block/sdb` and `…/3:0:0:0/scsi_generic/sg1`
-    let device = fs::read_link(disk).ok()?.parent()?.parent()?.to_owned();
     let right = node.file_type().is_char_device() && opened == device.join("scsi_generic").join(name);
     right.then_some(file)
 }
