@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use libmp::core::event::Uevent;
+use libmp::types::PathName;
 use tokio::sync::Notify;
 
-use crate::sys::dm::{Announced, is_of};
+use crate::sys::dm::Announced;
 
 /// It is looked at so often whether udev has finished with a new map: its rules take longer than that.
 const LOOK: Duration = Duration::from_millis(32);
@@ -22,29 +22,15 @@ pub struct Waiters(Arc<Mutex<Waiting>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    by_minor: BTreeMap<u32, Made>,
+    by_minor: BTreeMap<u32, Arc<Notify>>,
     /// Messages of udev about maps come.
     told: bool,
 }
 
-/// A map that was made, of which udev has not told yet.
-#[derive(Debug)]
-struct Made {
-    /// What its messages call the operation (`DM_COOKIE`).
-    cookie: u32,
-    /// `None` where nobody waits any more.
-    waiter: Option<Arc<Notify>>,
-}
-
 impl Waiting {
-    /// Who waits of those, the first one by number.
-    fn first(&self) -> Option<(u32, &Arc<Notify>)> {
-        self.by_minor.iter().find_map(|(minor, made)| Some((*minor, made.waiter.as_ref()?)))
-    }
-
     /// How long one waits before it looks. The first one looks for all, as udev takes its maps by turns.
     fn pause(&self, minor: u32) -> Duration {
-        let is_first = self.first().is_none_or(|(first, _)| first == minor);
+        let is_first = self.by_minor.first_key_value().is_none_or(|(first, _)| *first == minor);
         match (self.told, is_first) {
             (false, true) => LOOK,
             (true, true) | (false, false) => LOOK_TOLD,
@@ -53,13 +39,9 @@ impl Waiting {
     }
 
     /// One no longer waits, and the next one looks, where udev does not tell.
-    fn leave(&mut self, minor: u32, waiter: &Arc<Notify>) {
-        if let Some(made) = self.by_minor.get_mut(&minor)
-            && made.waiter.as_ref().is_some_and(|its| Arc::ptr_eq(its, waiter))
-        {
-            made.waiter = None;
-        }
-        if let Some((_, next)) = self.first().filter(|_| !self.told) {
+    fn leave(&mut self, minor: u32) {
+        self.by_minor.remove(&minor);
+        if let Some((_, next)) = self.by_minor.first_key_value().filter(|_| !self.told) {
             next.notify_one();
         }
     }
@@ -70,48 +52,36 @@ impl Waiters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A message of udev about this device: its rules are through. Does it tell of nothing but a map's making? Its maker
-    /// says what has become of it then.
-    pub fn tell(&self, uevent: &Uevent) -> bool {
-        let minor = uevent.name.as_str().strip_prefix("dm-").and_then(|minor| minor.parse().ok());
-        let Some(minor) = minor else { return false };
-        let cookie = uevent.properties.get("DM_COOKIE").and_then(|cookie| cookie.parse().ok());
+    /// A message of udev about this device: its rules are through.
+    pub fn tell(&self, device: &PathName) {
+        let Some(minor) = device.as_str().strip_prefix("dm-").and_then(|minor| minor.parse().ok()) else {
+            return;
+        };
         let mut waiting = self.lock();
         waiting.told = true;
-        let Some(made) = waiting.by_minor.get(&minor) else { return false };
-        if let Some(waiter) = &made.waiter {
+        if let Some(waiter) = waiting.by_minor.get(&minor) {
             waiter.notify_one();
         }
-        let ours = cookie.is_some_and(|cookie| is_of(cookie, made.cookie));
-        if ours {
-            waiting.by_minor.remove(&minor);
-        }
-        ours
     }
 
     /// Waits until udev has finished with a map, or has had its time. A thread for each would wait for nothing else.
     pub async fn done(&self, made: &Announced) {
-        if let Some(cookie) = made.cookie() {
-            self.wait(made.minor(), cookie, || made.is_over()).await;
-        }
+        self.wait(made.minor(), || made.is_over()).await;
     }
 
-    async fn wait(&self, minor: u32, cookie: u32, is_over: impl Fn() -> bool) {
-        let waiter = Arc::<Notify>::default();
-        self.lock().by_minor.insert(minor, Made { cookie, waiter: Some(waiter.clone()) });
+    async fn wait(&self, minor: u32, is_over: impl Fn() -> bool) {
+        let waiter = self.lock().by_minor.entry(minor).or_default().clone();
         while !is_over() {
             let pause = self.lock().pause(minor);
             let _ = tokio::time::timeout(pause, waiter.notified()).await;
         }
-        self.lock().leave(minor, &waiter);
+        self.lock().leave(minor);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
-
-    use libmp::core::event::UeventAction;
 
     use super::*;
 
@@ -127,9 +97,9 @@ mod tests {
             }
         };
         tokio::join!(
-            waiters.wait(5, 7, over_after(960)),
-            waiters.wait(3, 8, over_after(940)),
-            waiters.wait(4, 9, over_after(950)),
+            waiters.wait(5, over_after(960)),
+            waiters.wait(3, over_after(940)),
+            waiters.wait(4, over_after(950)),
         );
         let (asked, took) = (asked.load(Ordering::Relaxed), start.elapsed().as_millis());
         assert!(asked <= 45, "{asked}");
@@ -138,12 +108,6 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_udev_tells_it_is_hardly_asked() {
-        let about = |device: &str, cookie: &str| Uevent {
-            action: UeventAction::Change,
-            name: device.into(),
-            properties: [("DM_COOKIE".into(), cookie.into())].into(),
-            own: false,
-        };
         for (told, device, most) in [(true, "dm-3", 5), (true, "dm-4", 5), (false, "dm-3", 40)] {
             let (waiters, asked, over) = (Waiters::default(), AtomicU32::new(0), AtomicU32::new(0));
             let start = tokio::time::Instant::now();
@@ -153,18 +117,16 @@ mod tests {
             };
             let udev = async {
                 if told {
-                    assert!(!waiters.tell(&about("sda", "7")) && !waiters.tell(&about("dm-9", "7")));
+                    waiters.tell(&"sda".into());
+                    waiters.tell(&"dm-9".into());
                 }
                 tokio::time::sleep(Duration::from_millis(1010)).await;
                 over.store(1, Ordering::Relaxed);
                 if told {
-                    // Flags are in it, too; what another tool does has another one, and is its own.
-                    assert!(!waiters.tell(&about(device, "6291464")));
-                    assert_eq!(waiters.tell(&about(device, "6291463")), device == "dm-3");
-                    assert!(!waiters.tell(&about(device, "6291463")), "it is told once");
+                    waiters.tell(&device.into());
                 }
             };
-            tokio::join!(waiters.wait(3, 7, is_over), udev);
+            tokio::join!(waiters.wait(3, is_over), udev);
             let (asked, took) = (asked.load(Ordering::Relaxed), start.elapsed().as_millis());
             assert!(asked <= most, "{asked}");
             // A message that is lost is made up for, by looking.
@@ -176,8 +138,7 @@ mod tests {
                 1530
             };
             assert!((1010..latest).contains(&took), "{told} {device}: {took} ms");
-            // One that has not been told of yet is known when it is.
-            assert_eq!(waiters.tell(&about("dm-3", "7")), !told || device != "dm-3");
+            assert!(waiters.lock().by_minor.is_empty());
         }
     }
 }

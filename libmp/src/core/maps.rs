@@ -197,7 +197,6 @@ impl Core {
             return;
         }
         let Some(inflight) = map.inflight.take() else { return };
-        self.compare_with_list(id, done.map.as_ref().ok().and_then(Option::as_deref));
         if inflight.op.takes_name().is_some() {
             self.list_names(id);
         }

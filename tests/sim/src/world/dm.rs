@@ -110,8 +110,6 @@ pub enum Signal {
     Changed {
         minor: u32,
         cookie_flags: u16,
-        /// The daemon has made the map.
-        own: bool,
     },
     PathEvent {
         minor: u32,
@@ -272,7 +270,7 @@ impl Dm {
         }
         device.cookie_flags = cookie_flags;
         let minor = device.minor;
-        self.signals.push(Signal::Changed { minor, cookie_flags, own: false });
+        self.signals.push(Signal::Changed { minor, cookie_flags });
         Ok(())
     }
 
@@ -383,7 +381,7 @@ impl Dm {
         let minor = device.minor;
         self.names.remove(from);
         self.names.insert(to.to_owned(), minor);
-        self.signals.push(Signal::Changed { minor, cookie_flags: 0, own: false });
+        self.signals.push(Signal::Changed { minor, cookie_flags: 0 });
         self.global_event += 1;
         Ok(())
     }
