@@ -13,8 +13,6 @@ use crate::sys::dm::Announced;
 const LOOK: Duration = Duration::from_millis(32);
 /// Where its messages come, they tell: a look in between is for one that is lost.
 const LOOK_TOLD: Duration = Duration::from_millis(500);
-/// And those behind the first one so often.
-const LOOK_BEHIND: Duration = Duration::from_secs(2);
 
 /// Those who wait, by the number in the map's `dm-N`.
 #[derive(Debug, Clone, Default)]
@@ -28,14 +26,10 @@ struct Waiting {
 }
 
 impl Waiting {
-    /// How long one waits before it looks. The first one looks for all, as udev takes its maps by turns.
+    /// How long one waits before it looks: until udev tells, the first one looks for all, as udev takes its maps by turns.
     fn pause(&self, minor: u32) -> Duration {
         let is_first = self.by_minor.first_key_value().is_none_or(|(first, _)| *first == minor);
-        match (self.told, is_first) {
-            (false, true) => LOOK,
-            (true, true) | (false, false) => LOOK_TOLD,
-            (true, false) => LOOK_BEHIND,
-        }
+        if is_first && !self.told { LOOK } else { LOOK_TOLD }
     }
 
     /// One no longer waits, and the next one looks, where udev does not tell.
