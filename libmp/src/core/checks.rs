@@ -76,6 +76,10 @@ impl Core {
             if health.state == CheckState::Unchecked {
                 self.timers.set(Timer::CheckTimeout(id), now + timeout);
             }
+            // Its transport has it blocked, and it counts as it did.
+            if path.is_usable() {
+                self.look_while_waiting(now, id, out);
+            }
             return;
         }
         path.health.outdated = false;

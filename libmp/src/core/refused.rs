@@ -26,18 +26,17 @@ const AGAIN: Duration = Duration::from_mins(1);
 
 impl Core {
     /// The members that the next table may have: all that are in the live one, and those that are new,
-    /// can be opened and were not refused lately; one of these, while it is being found out which one is refused.
+    /// can be opened and were not refused lately; one of these, while it is being found out which one is refused. That is
+    /// one of use, if there is any: no table is loaded for the sake of one that may be another LUN.
     pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
-        let mut new = 0;
-        let admitted = members.iter().copied().filter(|path| {
-            if is_live(map, path) {
-                return true;
-            }
-            let refused = path.refused.is_some_and(|until| until > now) || path.health.closed;
-            new += usize::from(!refused);
-            !refused && (new == 1 || !map.one_by_one)
-        });
-        admitted.collect()
+        let may_try = |path: &Path| path.refused.is_none_or(|until| until <= now) && !path.health.closed;
+        let is_new = |path: &&Path| !is_live(map, path) && may_try(path);
+        let mut new = members.iter().copied().filter(is_new);
+        let first = new.clone().find(|path| path.is_usable()).or_else(|| new.next()).map(|path| path.id);
+        let admitted = |path: &&Path| {
+            is_live(map, path) || (may_try(path) && (!map.one_by_one || first == Some(path.id)))
+        };
+        members.iter().copied().filter(admitted).collect()
     }
 
     /// A table was not taken. Says if that is put down to one of its paths: then the next plan, without

@@ -13,6 +13,9 @@ whole() { # every line of both files is one of theirs, the last has its end, and
     } && { [ ! -s $wwids ] || { ! grep -qvE '^(#.*|/3[0-9a-f]+/|)$' $wwids && [ -z "$(tail -c 1 $wwids)" ]; }; }
 }
 
+# WWIDs that come within a second of one another are written together: the last of them that much later than its map.
+remembered() { [ "$(grep -c '^/' /etc/multipath/wwids)" = "$1" ]; }
+
 bound() { grep -cv '^#' /etc/multipath/bindings 2>/dev/null; }
 
 # As soon as so many have their names: no process is started before.
@@ -47,8 +50,8 @@ scenario() {
     daemon_start || return
     wait_for 'the next start has all' 20 in_service $luns
     expect_eq 'each with a name' "$(bound)" $luns
+    wait_for 'every WWID is known' 5 remembered $luns
     expect_ok 'the files are whole' whole
-    expect_eq 'every WWID is known' "$(grep -c '^/' /etc/multipath/wwids)" $luns
     expect_eq 'what was left of a file that was being written has its place' "$(find /etc/multipath -type f -printf '%f\n' |
         grep -vxE '\.?(bindings|wwids)(\.new)?')" ''
 }
