@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use libmp::types::PathName;
+use libmp::core::event::Uevent;
 use tokio::sync::Notify;
 
-use crate::sys::dm::Announced;
+use crate::sys::dm::{Announced, is_of};
 
 /// It is looked at so often whether udev has finished with a new map: its rules take longer than that.
 const LOOK: Duration = Duration::from_millis(32);
@@ -20,22 +20,40 @@ pub struct Waiters(Arc<Mutex<Waiting>>);
 
 #[derive(Debug, Default)]
 struct Waiting {
-    by_minor: BTreeMap<u32, Arc<Notify>>,
+    by_minor: BTreeMap<u32, Made>,
     /// Messages of udev about maps come.
     told: bool,
 }
 
+/// A map that was made, of which udev has not told yet.
+#[derive(Debug)]
+struct Made {
+    /// What its messages call the operation (`DM_COOKIE`).
+    cookie: u32,
+    /// `None` where nobody waits any more.
+    waiter: Option<Arc<Notify>>,
+}
+
 impl Waiting {
+    /// Who waits of those, the first one by number.
+    fn first(&self) -> Option<(u32, &Arc<Notify>)> {
+        self.by_minor.iter().find_map(|(minor, made)| Some((*minor, made.waiter.as_ref()?)))
+    }
+
     /// How long one waits before it looks: until udev tells, the first one looks for all, as udev takes its maps by turns.
     fn pause(&self, minor: u32) -> Duration {
-        let is_first = self.by_minor.first_key_value().is_none_or(|(first, _)| *first == minor);
+        let is_first = self.first().is_none_or(|(first, _)| first == minor);
         if is_first && !self.told { LOOK } else { LOOK_TOLD }
     }
 
     /// One no longer waits, and the next one looks, where udev does not tell.
-    fn leave(&mut self, minor: u32) {
-        self.by_minor.remove(&minor);
-        if let Some((_, next)) = self.by_minor.first_key_value().filter(|_| !self.told) {
+    fn leave(&mut self, minor: u32, waiter: &Arc<Notify>) {
+        if let Some(made) = self.by_minor.get_mut(&minor)
+            && made.waiter.as_ref().is_some_and(|its| Arc::ptr_eq(its, waiter))
+        {
+            made.waiter = None;
+        }
+        if let Some((_, next)) = self.first().filter(|_| !self.told) {
             next.notify_one();
         }
     }
@@ -46,36 +64,48 @@ impl Waiters {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A message of udev about this device: its rules are through.
-    pub fn tell(&self, device: &PathName) {
-        let Some(minor) = device.as_str().strip_prefix("dm-").and_then(|minor| minor.parse().ok()) else {
-            return;
-        };
+    /// A message of udev about this device: its rules are through. Does it tell of nothing but a map's making? Its maker
+    /// says what has become of it then.
+    pub fn tell(&self, uevent: &Uevent) -> bool {
+        let minor = uevent.name.as_str().strip_prefix("dm-").and_then(|minor| minor.parse().ok());
+        let Some(minor) = minor else { return false };
+        let cookie = uevent.properties.get("DM_COOKIE").and_then(|cookie| cookie.parse().ok());
         let mut waiting = self.lock();
         waiting.told = true;
-        if let Some(waiter) = waiting.by_minor.get(&minor) {
+        let Some(made) = waiting.by_minor.get(&minor) else { return false };
+        if let Some(waiter) = &made.waiter {
             waiter.notify_one();
         }
+        let ours = cookie.is_some_and(|cookie| is_of(cookie, made.cookie));
+        if ours {
+            waiting.by_minor.remove(&minor);
+        }
+        ours
     }
 
     /// Waits until udev has finished with a map, or has had its time. A thread for each would wait for nothing else.
     pub async fn done(&self, made: &Announced) {
-        self.wait(made.minor(), || made.is_over()).await;
+        if let Some(cookie) = made.cookie() {
+            self.wait(made.minor(), cookie, || made.is_over()).await;
+        }
     }
 
-    async fn wait(&self, minor: u32, is_over: impl Fn() -> bool) {
-        let waiter = self.lock().by_minor.entry(minor).or_default().clone();
+    async fn wait(&self, minor: u32, cookie: u32, is_over: impl Fn() -> bool) {
+        let waiter = Arc::<Notify>::default();
+        self.lock().by_minor.insert(minor, Made { cookie, waiter: Some(waiter.clone()) });
         while !is_over() {
             let pause = self.lock().pause(minor);
             let _ = tokio::time::timeout(pause, waiter.notified()).await;
         }
-        self.lock().leave(minor);
+        self.lock().leave(minor, &waiter);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
+
+    use libmp::core::event::UeventAction;
 
     use super::*;
 
@@ -91,9 +121,9 @@ mod tests {
             }
         };
         tokio::join!(
-            waiters.wait(5, over_after(960)),
-            waiters.wait(3, over_after(940)),
-            waiters.wait(4, over_after(950)),
+            waiters.wait(5, 7, over_after(960)),
+            waiters.wait(3, 8, over_after(940)),
+            waiters.wait(4, 9, over_after(950)),
         );
         let (asked, took) = (asked.load(Ordering::Relaxed), start.elapsed().as_millis());
         assert!(asked <= 45, "{asked}");
@@ -102,6 +132,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn where_udev_tells_it_is_hardly_asked() {
+        let about = |device: &str, cookie: &str| Uevent {
+            action: UeventAction::Change,
+            name: device.into(),
+            properties: [("DM_COOKIE".into(), cookie.into())].into(),
+            own: false,
+        };
         for (told, device, most) in [(true, "dm-3", 5), (true, "dm-4", 5), (false, "dm-3", 40)] {
             let (waiters, asked, over) = (Waiters::default(), AtomicU32::new(0), AtomicU32::new(0));
             let start = tokio::time::Instant::now();
@@ -111,16 +147,18 @@ mod tests {
             };
             let udev = async {
                 if told {
-                    waiters.tell(&"sda".into());
-                    waiters.tell(&"dm-9".into());
+                    assert!(!waiters.tell(&about("sda", "7")) && !waiters.tell(&about("dm-9", "7")));
                 }
                 tokio::time::sleep(Duration::from_millis(1010)).await;
                 over.store(1, Ordering::Relaxed);
                 if told {
-                    waiters.tell(&device.into());
+                    // Flags are in it, too; what another tool does has another one, and is its own.
+                    assert!(!waiters.tell(&about(device, "6291464")));
+                    assert_eq!(waiters.tell(&about(device, "6291463")), device == "dm-3");
+                    assert!(!waiters.tell(&about(device, "6291463")), "it is told once");
                 }
             };
-            tokio::join!(waiters.wait(3, is_over), udev);
+            tokio::join!(waiters.wait(3, 7, is_over), udev);
             let (asked, took) = (asked.load(Ordering::Relaxed), start.elapsed().as_millis());
             assert!(asked <= most, "{asked}");
             // A message that is lost is made up for, by looking.
@@ -132,7 +170,8 @@ mod tests {
                 1530
             };
             assert!((1010..latest).contains(&took), "{told} {device}: {took} ms");
-            assert!(waiters.lock().by_minor.is_empty());
+            // One that has not been told of yet is known when it is.
+            assert_eq!(waiters.tell(&about("dm-3", "7")), !told || device != "dm-3");
         }
     }
 }

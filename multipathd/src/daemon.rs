@@ -177,10 +177,10 @@ impl Loop {
         }
     }
 
-    fn handle(&mut self, time: Instant, event: Event) {
-        match &event {
+    fn handle(&mut self, time: Instant, mut event: Event) {
+        match &mut event {
             Event::Request { id, .. } => self.clients.asked.push(*id),
-            Event::Uevent(uevent) => self.executor.announced.tell(&uevent.name),
+            Event::Uevent(uevent) => uevent.own = self.executor.announced.tell(uevent),
             _ => {}
         }
         self.core.handle(time, event, &mut self.out);

@@ -80,7 +80,7 @@ impl Core {
         if uevent.name.as_str().starts_with("dm-") {
             let (uuid, name) = (property("DM_UUID").unwrap_or(""), property("DM_NAME").unwrap_or(""));
             let of_path = property("DM_ACTION").is_some_and(|a| a.starts_with("PATH_"));
-            if uuid.starts_with(UUID_PREFIX) && !name.is_empty() && !of_path {
+            if uuid.starts_with(UUID_PREFIX) && !name.is_empty() && !of_path && !uevent.own {
                 self.map_uevent(uuid, &MapName::new(name));
             }
             self.mapped_device(now, uevent, out);

@@ -185,6 +185,8 @@ pub struct Uevent {
     /// udev's properties (`DEVTYPE`, `MAJOR`, `ID_SERIAL`, …); of a device of device-mapper, `DM_NAME`, `DM_UUID` and
     /// `DM_ACTION` at least.
     pub properties: BTreeMap<String, String>,
+    /// It tells of nothing but that a map was made, by an operation whose answer says how it is since.
+    pub own: bool,
 }
 
 /// Actions of udev events.

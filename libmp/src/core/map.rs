@@ -56,6 +56,8 @@ pub struct Map {
     pub wwid: Wwid,
     /// Something changed in the kernel: read it again.
     pub requery: bool,
+    /// Event counter and name that a list had while an answer was awaited, which may be older than the list.
+    pub in_list: Option<(u32, MapName)>,
     /// It was to be planned while an operation was under way.
     pub unplanned: bool,
     /// Its paths.
@@ -400,6 +402,7 @@ impl Map {
             looked_like: None,
             inflight: None,
             requery: false,
+            in_list: None,
             unplanned: false,
             backoff: Backoff::default(),
             message_backoff: Backoff::default(),

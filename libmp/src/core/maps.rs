@@ -86,10 +86,13 @@ impl Core {
         let active =
             |path: &&Path| map.observed.as_ref().and_then(|o| o.path_active(path.devt())) == Some(true);
         let useless = map.backoff.failures > refused::FAILURES && !members.iter().any(active);
-        let own = desired::desired(map, &members);
-        let desired: Option<Desired> = if useless { none().or(own) } else { own.or_else(none) };
         let small = self.has_small_unidentified(map);
-        let desired = desired.map(|desired| unidentified::keep(map, desired, small));
+        let desire = |members: &[&Path]| {
+            let own = desired::desired(map, members);
+            let desired = if useless { none().or(own) } else { own.or_else(none) };
+            desired.map(|desired| unidentified::keep(map, desired, small))
+        };
+        let desired: Option<Desired> = desire(&members);
         let situation = Situation {
             map,
             members: &members,
@@ -102,7 +105,7 @@ impl Core {
             may_switch: may_switch(map, now),
             may_rename_partitions: !map.misnamed.names.is_empty() && !map.misnamed.backoff.blocks(now),
         };
-        unidentified::without_doubt(&situation, plan::plan(&situation)?, small)
+        unidentified::without_doubt(&situation, plan::plan(&situation)?, small, &desire)
     }
 
     /// At the end queues end, so that no shutdown hangs in one; the maps stay.
@@ -197,6 +200,7 @@ impl Core {
             return;
         }
         let Some(inflight) = map.inflight.take() else { return };
+        self.compare_with_list(id, done.map.as_ref().ok().and_then(Option::as_deref));
         if inflight.op.takes_name().is_some() {
             self.list_names(id);
         }

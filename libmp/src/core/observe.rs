@@ -145,12 +145,7 @@ impl Core {
                     let id = self.known_or_new(&wwid, &entry.name);
                     self.requery(id);
                 }
-                Some(id) => {
-                    let same = |o: &Observed| o.event_nr == entry.event_nr && o.name == entry.name;
-                    if !self.maps[&id].observed.as_ref().is_some_and(same) {
-                        self.requery(id);
-                    }
-                }
+                Some(id) => self.found_in_list(id, (entry.event_nr, entry.name.clone())),
             }
         }
         let gone: Vec<MapId> = self
@@ -161,6 +156,28 @@ impl Core {
             .collect();
         for id in gone {
             self.read_again(id); // it may have come since the list was made
+        }
+    }
+
+    /// A map is in a list with this event counter and name: it is read, unless it is known so. Where an answer is awaited,
+    /// that comes first.
+    fn found_in_list(&mut self, id: MapId, listed: (u32, MapName)) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        if map.observed.as_ref().is_some_and(|o| (o.event_nr, &o.name) == (listed.0, &listed.1)) {
+            map.in_list = None;
+        } else if map.inflight.is_some() {
+            map.in_list = Some(listed);
+        } else {
+            self.requery(id);
+        }
+    }
+
+    /// An answer has come: is it as new as the last list?
+    pub(super) fn compare_with_list(&mut self, id: MapId, answer: Option<&RawMap>) {
+        let listed = self.maps.get_mut(&id).and_then(|map| map.in_list.take());
+        if listed.is_some_and(|(nr, name)| answer.is_none_or(|raw| (raw.event_nr, &raw.name) != (nr, &name)))
+        {
+            self.requery(id);
         }
     }
 

@@ -54,7 +54,7 @@ impl Core {
             (path.probe, path.probe_again) = (None, Again::No);
         }
         for map in core.maps.values_mut() {
-            (map.inflight, map.requery) = (None, false);
+            (map.inflight, map.requery, map.in_list) = (None, false, None);
         }
         let paper = Paper::new(&survey.found.maps);
         let mut rehearsal =

@@ -88,7 +88,7 @@ impl Machine {
     /// udev's rules have looked at the disk.
     fn looked_at(&self) -> Event {
         let properties = [("ID_SERIAL".into(), self.wwid.into())].into();
-        Event::Uevent(Uevent { action: UeventAction::Change, name: "sda".into(), properties })
+        Event::Uevent(Uevent { action: UeventAction::Change, name: "sda".into(), properties, own: false })
     }
 
     fn event(&mut self, effect: Effect, config: &Arc<Config>) -> Option<Event> {
@@ -226,7 +226,7 @@ fn a_path_whose_wwid_is_another_leaves_its_map_before_it_is_probed() {
         machine.advance(60);
         assert!(machine.core.paths().all(|path| path.map().is_some()));
         let properties = [("ID_SERIAL".into(), "3600b".into())].into();
-        let uevent = Uevent { action, name: "sda".into(), properties };
+        let uevent = Uevent { action, name: "sda".into(), properties, own: false };
         machine.core.handle(machine.now, Event::Uevent(uevent), &mut Outbox::new());
         assert!(machine.core.paths().all(|path| path.map().is_none()), "{action:?}");
     }
@@ -260,7 +260,7 @@ fn another_lun_has_another_serial_number() {
         (machine.wwid, machine.answer) = ("3600b", |_| refused("72 03 11 00"));
         if is_said {
             let properties = [("ID_SERIAL".into(), "3600b".into())].into();
-            let uevent = Uevent { action: UeventAction::Change, name: "sda".into(), properties };
+            let uevent = Uevent { action: UeventAction::Change, name: "sda".into(), properties, own: false };
             let mut out = Outbox::new();
             machine.core.handle(machine.now, Event::Uevent(uevent), &mut out);
             machine.carry_out(out, &config("checker_timeout 8"));
@@ -377,7 +377,7 @@ fn nothing_is_looked_at_before_the_configuration_is_there() {
     let map = MapListEntry { name: "data".into(), uuid: "mpath-3600a0b8".into(), devt, event_nr: 1 };
     let properties = [("DM_UUID", "mpath-3600a0b8"), ("DM_NAME", "data")];
     let properties = properties.map(|(key, value)| (key.into(), value.into())).into();
-    let told = Uevent { action: UeventAction::Change, name: "dm-0".into(), properties };
+    let told = Uevent { action: UeventAction::Change, name: "dm-0".into(), properties, own: false };
     for event in [Event::UeventsLost, Event::DmChanged([map].into()), Event::Uevent(told)] {
         core.handle(now, event, &mut out);
         let ordered: Vec<Effect> =

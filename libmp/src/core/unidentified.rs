@@ -5,7 +5,7 @@
 use alloc::vec::Vec;
 
 use crate::core::Core;
-use crate::core::desired::{self, Desired};
+use crate::core::desired::Desired;
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::plan::{self, Planned, Situation};
@@ -111,8 +111,13 @@ pub(super) fn is_unknown(map: &Map) -> bool {
 
 /// What is to be done where a path may be another LUN by now. All paths of a table that is loaded are used at first, failed
 /// ones too, and I/O that waits goes to them at once: such a path is left out until it has been looked at. No table is loaded for
-/// that alone.
-pub(super) fn without_doubt(situation: &Situation<'_>, planned: Planned, small: bool) -> Option<Planned> {
+/// that alone. `desire` is what the kernel should have with fewer members.
+pub(super) fn without_doubt(
+    situation: &Situation<'_>,
+    planned: Planned,
+    small: bool,
+    desire: &dyn Fn(&[&Path]) -> Option<Desired>,
+) -> Option<Planned> {
     if matches!(planned.op, DmOp::Reload { .. }) && small {
         return plan::plan(&Situation { desired: None, ..*situation });
     }
@@ -122,8 +127,7 @@ pub(super) fn without_doubt(situation: &Situation<'_>, planned: Planned, small: 
     }
     let with = |wanted: &dyn Fn(&Path) -> bool| {
         let members: Vec<&Path> = situation.members.iter().copied().filter(|path| wanted(path)).collect();
-        let desired =
-            desired::desired(situation.map, &members).map(|desired| keep(situation.map, desired, small));
+        let desired = desire(&members);
         plan::plan(&Situation { desired: desired.as_ref(), ..*situation })
     };
     let observed = situation.map.observed.as_ref();

@@ -86,7 +86,7 @@ impl Monitor {
 }
 
 /// What is asked of messages about devices of device-mapper. To have all of theirs takes more time than to receive them.
-const OF_MAPS: [&str; 3] = ["DM_NAME", "DM_UUID", "DM_ACTION"];
+const OF_MAPS: [&str; 4] = ["DM_NAME", "DM_UUID", "DM_ACTION", "DM_COOKIE"];
 
 fn convert(event: &udev::Event) -> Uevent {
     let action = match event.event_type() {
@@ -104,5 +104,5 @@ fn convert(event: &udev::Event) -> Uevent {
     } else {
         event.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect()
     };
-    Uevent { action, name, properties }
+    Uevent { action, name, properties, own: false }
 }

@@ -37,7 +37,7 @@ impl Sim {
 
     pub(crate) fn rules(&mut self, event: &KernelEvent) {
         let Some(message) = self.udev.process(&mut self.world, event) else { return };
-        if let KernelEvent::Dm(crate::world::dm::Signal::Changed { minor, cookie_flags }) = event {
+        if let KernelEvent::Dm(crate::world::dm::Signal::Changed { minor, cookie_flags, .. }) = event {
             // Rules read from a map that has paths; kpartx follows.
             if cookie_flags & 0x400 == 0 && !self.world.dm.devices.get(minor).is_some_and(|d| d.suspended) {
                 self.world.look(*minor);

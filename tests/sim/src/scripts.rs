@@ -21,6 +21,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("03-shutdown-keeps-queues", include_str!("../scripts/03-shutdown-keeps-queues.txt")),
     ("03-shutdown-with-queues", include_str!("../scripts/03-shutdown-with-queues.txt")),
     ("04-foreign-path", include_str!("../scripts/04-foreign-path.txt")),
+    ("05-small-doubtful-path-keeps-none", include_str!("../scripts/05-small-doubtful-path-keeps-none.txt")),
     ("05-useless-path-keeps-none", include_str!("../scripts/05-useless-path-keeps-none.txt")),
     ("05-waited-for", include_str!("../scripts/05-waited-for.txt")),
     ("05-wwid-changes", include_str!("../scripts/05-wwid-changes.txt")),

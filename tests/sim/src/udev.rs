@@ -86,7 +86,7 @@ impl Udev {
                 .chain([("DEVNAME".to_owned(), format!("/dev/{name}"))])
                 .collect(),
         };
-        Uevent { action, name: PathName::new(name), properties }
+        Uevent { action, name: PathName::new(name), properties, own: false }
     }
 
     fn map(&self, world: &World, signal: &Signal) -> Option<Uevent> {
@@ -140,6 +140,7 @@ impl Udev {
             }
             _ => {}
         }
-        Some(Uevent { action, name: PathName::new(format!("dm-{minor}")), properties })
+        let own = matches!(signal, Signal::Changed { own: true, .. });
+        Some(Uevent { action, name: PathName::new(format!("dm-{minor}")), properties, own })
     }
 }

@@ -38,6 +38,11 @@ impl Announced {
         self.devt.minor
     }
 
+    /// What udev's messages about its making call that (see [`is_of`]); `None` where udev is not waited for.
+    pub fn cookie(&self) -> Option<u32> {
+        self.cookie.as_ref().map(Cookie::base)
+    }
+
     /// Has udev finished with it, or had the time for that?
     pub fn is_over(&self) -> bool {
         let Some(cookie) = self.cookie.as_ref().filter(|cookie| !cookie.is_down()) else { return true };
@@ -56,6 +61,11 @@ impl Announced {
             debug!("{}: udev has not finished with it in {UDEV_LIMIT:?}: {errno}", self.name);
         }
     }
+}
+
+/// Is a message of udev with this `DM_COOKIE`, which has flags above, about the operation with that cookie?
+pub const fn is_of(dm_cookie: u32, cookie: u32) -> bool {
+    dm_cookie & 0xffff == cookie
 }
 
 impl Mapper {

@@ -110,6 +110,8 @@ pub enum Signal {
     Changed {
         minor: u32,
         cookie_flags: u16,
+        /// The daemon has made the map.
+        own: bool,
     },
     PathEvent {
         minor: u32,
@@ -270,7 +272,7 @@ impl Dm {
         }
         device.cookie_flags = cookie_flags;
         let minor = device.minor;
-        self.signals.push(Signal::Changed { minor, cookie_flags });
+        self.signals.push(Signal::Changed { minor, cookie_flags, own: false });
         Ok(())
     }
 
@@ -381,7 +383,7 @@ impl Dm {
         let minor = device.minor;
         self.names.remove(from);
         self.names.insert(to.to_owned(), minor);
-        self.signals.push(Signal::Changed { minor, cookie_flags: 0 });
+        self.signals.push(Signal::Changed { minor, cookie_flags: 0, own: false });
         self.global_event += 1;
         Ok(())
     }

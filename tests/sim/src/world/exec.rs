@@ -8,6 +8,7 @@ use libmp::dm::op::{DmOp, UdevFlags, uuid_of};
 use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
+use super::dm::Signal;
 
 /// One ioctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,7 +180,13 @@ impl World {
             Step::Create { .. } | Step::Wait => Ok(()),
             Step::Load { sectors, params, read_only } => self.load(&name, *sectors, params, *read_only),
             Step::Suspend { noflush } => self.dm.suspend(&name, *noflush),
-            Step::Resume { flags } => self.dm.resume(&name, cookie_flags(*flags)),
+            Step::Resume { flags } => {
+                let resumed = self.dm.resume(&name, cookie_flags(*flags));
+                if let Some(Signal::Changed { own, .. }) = self.dm.signals.last_mut() {
+                    *own = resumed.is_ok() && matches!(running.op, DmOp::Create { .. });
+                }
+                resumed
+            }
             Step::Message { text } => self.dm.message(&name, text),
             Step::Rename { to } => self.dm.rename(&name, to),
             Step::RenamePartition { uuid, to } => match self.dm.by_uuid(uuid).map(|d| d.name.clone()) {
