@@ -219,7 +219,13 @@ impl Core {
         };
         if again {
             // It was away, whatever is there now: nothing known of it holds for that.
-            let id = if probe.is_err() { self.gone_and_back(now, id, out) } else { id };
+            let id = match probe {
+                Ok(raw) => {
+                    path.told_size = Some((raw.devt, raw.sectors));
+                    id
+                }
+                Err(_) => self.gone_and_back(now, id, out),
+            };
             self.start_probe(id, out);
             return;
         }
@@ -276,7 +282,7 @@ impl Core {
         }
         path.health.unread_pages.complete(&mut facts);
         let grown = path.facts.as_ref().is_some_and(|was| was.sectors != facts.sectors);
-        path.facts = Some(facts);
+        (path.facts, path.told_size) = (Some(facts), None);
         path.rules.hear(&raw.properties);
         path.considered = considered;
         // A check that waited for the transport waits for the device from now on.

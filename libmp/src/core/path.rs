@@ -61,6 +61,8 @@ pub struct Path {
     pub probe: Option<Token>,
     /// What was said of it while the probe was under way.
     pub probe_again: Again,
+    /// Number and sectors by an answer that counts for no more, as the probe is made again.
+    pub told_size: Option<(DevT, u64)>,
     /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
     /// other may be given it.
     pub moved_from: Option<MapId>,
@@ -346,6 +348,7 @@ impl Path {
             stats: PathStats { failures: 0, checks: 0 },
             probe: None,
             probe_again: Again::No,
+            told_size: None,
             moved_from: None,
             taken_over: false,
             refused: None,

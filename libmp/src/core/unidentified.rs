@@ -45,8 +45,11 @@ impl Core {
     /// Is one of them known to be too small for the table that it is in? No table of that size can be loaded with it.
     pub(super) fn has_small_unidentified(&self, map: &Map) -> bool {
         let room = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
-        let small = |path: &Path| path.facts.as_ref().is_some_and(|f| (1..room).contains(&f.sectors));
-        let is_small = |path: &Path| map.unidentified.contains(&path.devt()) && small(path);
+        let size = |path: &Path| path.told_size.or_else(|| path.facts.as_ref().map(|f| (f.devt, f.sectors)));
+        let is_small = |path: &Path| {
+            size(path)
+                .is_some_and(|(devt, size)| (1..room).contains(&size) && map.unidentified.contains(&devt))
+        };
         !map.unidentified.is_empty() && self.paths.values().any(is_small)
     }
 

@@ -34,7 +34,7 @@ use crate::invariants::{Rest, Violation, at_rest};
 use crate::sim::Sim;
 use crate::trace::Trace;
 use crate::world::Nexus;
-use crate::world::disk::{Identity, Link, LunId, SdevState};
+use crate::world::disk::{Identity, Link, LunId, Reading, SdevState};
 use crate::world::dm::{Device, Kind, MAJOR, Table, Target};
 use crate::world::scsi::Alua;
 
@@ -309,7 +309,9 @@ impl Script {
             ("state", ["offline"]) => disk.state = SdevState::Offline,
             ("state", ["blocked"]) => disk.state = SdevState::Blocked,
             ("ro" | "rw", []) => disk.read_only = verb == "ro",
-            ("read", [how]) => disk.unread = *how == "never",
+            ("read", ["now"]) => disk.reading = Reading::Always,
+            ("read", ["once"]) => disk.reading = Reading::Once,
+            ("read", ["never"]) => disk.reading = Reading::Never,
             ("state", ["transport-offline"]) => disk.state = SdevState::TransportOffline,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
             ("hold" | "release", []) => disk.busy = verb == "hold",

@@ -83,6 +83,7 @@ pub const SCRIPTS: &[(&str, &str)] = &[
     ("20-offline-does-not-tell", include_str!("../scripts/20-offline-does-not-tell.txt")),
     ("20-read-late", include_str!("../scripts/20-read-late.txt")),
     ("20-read-only", include_str!("../scripts/20-read-only.txt")),
+    ("20-read-twice", include_str!("../scripts/20-read-twice.txt")),
     ("20-resize", include_str!("../scripts/20-resize.txt")),
     ("20-resize-waits-for-a-path", include_str!("../scripts/20-resize-waits-for-a-path.txt")),
     ("20-serial-with-first-check", include_str!("../scripts/20-serial-with-first-check.txt")),

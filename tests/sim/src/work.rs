@@ -109,7 +109,9 @@ impl Sim {
                 return;
             }
             Effect::Probe { token, name } => {
-                Event::Probed { token: *token, probe: self.world.probe(name.as_str()).map(Box::new) }
+                let probe = self.world.probe(name.as_str()).map(Box::new);
+                self.world.was_read(name.as_str());
+                Event::Probed { token: *token, probe }
             }
             Effect::ReadNative { token } => Event::NativeRead { token: *token, spaces: Some(Vec::new()) },
             Effect::Enumerate { token } => {

@@ -64,6 +64,15 @@ impl SdevState {
     }
 }
 
+/// How often what is known of a disk is read to the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    #[default]
+    Always,
+    Once,
+    Never,
+}
+
 /// One SCSI disk (`sda`): a path.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -80,8 +89,8 @@ pub struct Disk {
     pub state: SdevState,
     /// TEST UNIT READY succeeds, every read and write fails.
     pub reads_fail: bool,
-    /// What sysfs and udev's database have of it is not read to the end.
-    pub unread: bool,
+    /// Is what sysfs and udev's database have of it read to the end?
+    pub reading: Reading,
     /// Older than SPC-2: the kernel reads no pages of vital product data.
     pub old: bool,
     /// Something else has it open exclusively: no table is loaded with it.

@@ -18,7 +18,7 @@ use libmp::core::event::{Enumeration, UeventAction};
 use libmp::identify::RawProbe;
 use libmp::types::{DevT, Errno, Hctl, Instant, PathName};
 
-use disk::{Disk, Identity, Link, Lun, LunId, SdevState, name_and_number};
+use disk::{Disk, Identity, Link, Lun, LunId, Reading, SdevState, name_and_number};
 use layers::Layers;
 use mpath::Found;
 
@@ -115,7 +115,7 @@ impl World {
             link: Link::Up,
             state: SdevState::Running,
             reads_fail: false,
-            unread: false,
+            reading: Reading::Always,
             old: false,
             busy: false,
             read_only: false,
@@ -196,7 +196,14 @@ impl World {
 
     /// Does reading what a probe reads take for ever?
     pub fn is_unread(&self, name: &str) -> bool {
-        self.disks.get(name).is_some_and(|disk| disk.unread)
+        self.disks.get(name).is_some_and(|disk| disk.reading == Reading::Never)
+    }
+
+    /// It has been read to the end.
+    pub fn was_read(&mut self, name: &str) {
+        if let Some(disk) = self.disks.get_mut(name).filter(|disk| disk.reading == Reading::Once) {
+            disk.reading = Reading::Never;
+        }
     }
 
     /// What a check hears; `None` while the disk doesn't answer.
