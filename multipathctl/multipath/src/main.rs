@@ -1,6 +1,7 @@
 //! `multipath`, as udev's rules call it for every event of every disk: answers what they ask, and hands all else over to the
-//! operator's command. Small and without libraries, as loading takes longer than the answer.
-#![forbid(unsafe_code)]
+//! operator's command. Small and without libraries, as loading takes longer than the answer; and begun by C's `main`, as Rust's own
+//! beginning (a guard for the stack, which it looks up in `/proc/self/maps`, handlers of signals) takes as long as the answer.
+#![no_main]
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -13,7 +14,9 @@ use multipathd::sys::process::is_root;
 const WHOLE: &str = "multipathctl";
 const PLACE: &str = "/sbin";
 
-fn main() -> ExitCode {
+multipathd::begin_as_c!(run);
+
+fn run() -> ExitCode {
     let args = args::parse(std::env::args_os().skip(1)).ok().filter(|args| args.policy.is_none());
     let answered = args.filter(|_| is_root()).and_then(|args| {
         // What udev's database is needed for is begun anew there.

@@ -136,3 +136,20 @@ pub fn open_syslog() {
     // SAFETY: the name is static; openlog keeps the pointer.
     unsafe { libc::openlog(c"multipathd".as_ptr(), libc::LOG_PID, libc::LOG_DAEMON) };
 }
+
+/// Has a program without a `main` of Rust's (`#![no_main]`) begin with C's, and end with the exit code of this function:
+/// Rust's own beginning costs a short one more than its work. A pipe that nobody reads ends it, as any C program.
+#[macro_export]
+macro_rules! begin_as_c {
+    ($run:path) => {
+        /// Called by the C library, which has given the standard library the arguments before.
+        // SAFETY: the name is C's, and there is no other of it in a program that has no `main` of Rust's.
+        #[unsafe(no_mangle)]
+        pub extern "C" fn main(
+            _count: ::std::ffi::c_int,
+            _arguments: *const *const ::std::ffi::c_char,
+        ) -> ::std::ffi::c_int {
+            ::std::ffi::c_int::from($run() != ::std::process::ExitCode::SUCCESS)
+        }
+    };
+}
