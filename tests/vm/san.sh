@@ -108,6 +108,11 @@ san_access() { # TPG STATE
     echo "$2" >"$san_config/core/fileio_0/disk1/alua/group$1/alua_access_state"
 }
 
+# A port that is offline by SPC's secondary state: whatever is asked there, the answer is sense 02/04/12.
+san_offline() { # TPG 0|1
+    echo "$2" >"$san_config/iscsi/$san_target/tpgt_$1/lun/lun_0/alua_tg_pt_offline"
+}
+
 san_part_up() { # TPG [BACKSTORE]: a part of the target, with ports and LUNs of its own; the backstore is its LUN 0
     local tpg=$san_config/iscsi/$san_target/tpgt_$1
     mkdir -p "$tpg"

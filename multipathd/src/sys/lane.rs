@@ -414,6 +414,42 @@ mod tests {
     }
 
     #[test]
+    fn calls_that_are_ready_together_wake_the_worker_once() {
+        runtime().block_on(async {
+            let lane = Lane::new();
+            lane.run(|| Ok(())).await.expect("no error");
+            let idle = || lane.lock().idle;
+            tokio::time::timeout(Duration::from_secs(5), async {
+                while !idle() {
+                    tokio::task::yield_now().await;
+                }
+            })
+            .await
+            .expect("the worker waits for more");
+            let (given, results) = mpsc::channel();
+            for n in 0..RESULTS_MAX {
+                let given = given.clone();
+                lane.push_for(
+                    move || n,
+                    move |n| {
+                        let _ = given.send(n);
+                    },
+                );
+            }
+            // It sleeps on: what wakes it runs after all that is ready.
+            {
+                let state = lane.lock();
+                assert_eq!((state.idle, state.waking, state.jobs.len()), (true, true, RESULTS_MAX));
+            }
+            tokio::task::yield_now().await;
+            assert!(!lane.lock().waking);
+            drop(given);
+            let results: Vec<_> = results.iter().collect();
+            assert_eq!(results, (0..RESULTS_MAX).collect::<Vec<_>>());
+        });
+    }
+
+    #[test]
     fn results_that_come_close_together_are_given_together() {
         let (go, gone) = mpsc::channel::<()>();
         runtime().block_on(async {

@@ -18,6 +18,8 @@ used() { # MAP DISK
     [ "$(write_once "$1" 10)" = written ] && says " A [01] [0-9]+ [0-9]+ $(dev_t "$2") A" dmsetup status "$1"
 }
 
+used_alone() { [ "$(write_once "$1" 10)" = written ] && says " $(dev_t "$2") A" dmsetup status "$1"; } # MAP DISK
+
 answered() { cat /sys/block/"$1"/device/iodone_cnt; }
 
 more_than() { [ $(($(answered "$1"))) -gt "$2" ]; } # DISK COMMANDS
@@ -68,4 +70,13 @@ scenario() {
     san_access 2 0
     wait_for 'it is over: the groups follow' $limit is "$(dev_t "$b") $(dev_t "$a")" order "$map"
     wait_for 'both in service' $limit is 2 ready_paths
+
+    san_offline 1 1
+    wait_for 'a port is offline: its path is failed' $limit is 1 ready_paths
+    expect_ok 'by the kernel, too' says " $(dev_t "$a") F" dmsetup status "$map"
+    expect_eq 'its priority, which it does not tell, stays' "$(priorities)" "$a 10 $b 50"
+    expect_ok 'the other one is used' used_alone "$map" "$b"
+    san_offline 1 0
+    wait_for 'it is back' $limit is 2 ready_paths
+    expect_eq 'with the priority that it tells' "$(priorities)" "$a 10 $b 50"
 }
