@@ -30,7 +30,7 @@ pub fn prepare() -> Vec<(&'static str, Errno)> {
     let wishes = [
         ("to be spared when memory is short", oom_score()),
         ("more open files", raise_files()),
-        ("one arena of memory", cap_arenas()),
+        ("memory that is given back", bound_heap()),
         ("memory without waiting for I/O", io_flusher()),
         ("a better priority", priority()),
         ("to stay in memory", lock_memory()),
@@ -51,10 +51,17 @@ fn raise_files() -> Result<(), Errno> {
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|errno| Failure::from(errno).into())
 }
 
-/// One arena for all threads: each other would be locked into memory.
-fn cap_arenas() -> Result<(), Errno> {
-    // SAFETY: mallopt takes two ints.
-    if unsafe { libc::mallopt(libc::M_ARENA_MAX, 1) } == 1 { Ok(()) } else { Err(Errno::EINVAL) }
+/// One arena for all threads: each other would be locked into memory. And long replies are blocks of their own, however many
+/// there were: glibc would take the next ones of their length from its heap, and keep up to twice of that when they are freed.
+pub fn bound_heap() -> Result<(), Errno> {
+    const OF_ITS_OWN: libc::c_int = 128 << 10;
+    for (option, value) in [(libc::M_ARENA_MAX, 1), (libc::M_MMAP_THRESHOLD, OF_ITS_OWN)] {
+        // SAFETY: mallopt takes two ints.
+        if unsafe { libc::mallopt(option, value) } != 1 {
+            return Err(Errno::EINVAL);
+        }
+    }
+    Ok(())
 }
 
 fn io_flusher() -> Result<(), Errno> {
