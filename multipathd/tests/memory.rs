@@ -1,6 +1,11 @@
-//! What the allocator keeps. A process of its own, as it is told once for all.
+//! What the allocator keeps: in a process of its own, as it is told once for all, and one test at a time.
 
+use std::sync::{Mutex, PoisonError};
+
+use multipathd::sys::buffer::{Buffer, give_back};
 use multipathd::sys::process::bound_heap;
+
+static ALONE: Mutex<()> = Mutex::new(());
 
 fn resident_kib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
@@ -10,6 +15,7 @@ fn resident_kib() -> u64 {
 
 #[test]
 fn what_a_long_reply_held_is_given_back() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     bound_heap().expect("the allocator listens");
     drop(vec![1u8; 8 << 20]); // blocks of this length and shorter are the heap's from now on, if it is left to itself
     let before = resident_kib();
@@ -19,4 +25,17 @@ fn what_a_long_reply_held_is_given_back() {
     drop(reply);
     let after = resident_kib();
     assert!(after < before + 1024, "{before} KiB before, {after} KiB after, {} kept", kept.len());
+}
+
+/// Buffers that outlive the others keep the heap long, and the holes between them stay the daemon's.
+#[test]
+fn what_many_buffers_held_is_given_back() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let buffers: Vec<Buffer> = (0..8_000).map(|_| Buffer::for_direct_io(512)).collect();
+    let kept: Vec<Buffer> =
+        buffers.into_iter().enumerate().filter(|(at, _)| at % 1_000 == 999).map(|(_, b)| b).collect();
+    let before = resident_kib();
+    give_back();
+    let after = resident_kib();
+    assert!(after + 16_000 < before, "{before} KiB before, {after} KiB after, {} kept", kept.len());
 }

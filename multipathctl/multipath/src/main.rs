@@ -1,6 +1,6 @@
 //! `multipath`, as udev's rules call it for every event of every disk: answers what they ask, and hands all else over to the
 //! operator's command. Small and without libraries, as loading takes longer than the answer; and begun by C's `main`, as Rust's own
-//! beginning (a guard for the stack, which it looks up in `/proc/self/maps`, handlers of signals) takes as long as the answer.
+//! beginning (a guard for the stack, which it looks up in `/proc/self/maps`, handlers of signals) is of no use to one that is over so soon.
 #![no_main]
 
 use std::os::unix::process::CommandExt as _;

@@ -87,26 +87,3 @@ pub fn give_back() {
         libc::malloc_trim(0);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn resident_kib() -> usize {
-        let status = std::fs::read_to_string("/proc/self/status").expect("status");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("resident memory");
-        line.trim().trim_end_matches(" kB").parse().expect("a number")
-    }
-
-    /// Buffers that outlive the others keep the heap long, and the holes between them stay the daemon's.
-    #[test]
-    fn what_many_buffers_held_is_given_back() {
-        let buffers: Vec<Buffer> = (0..8_000).map(|_| Buffer::for_direct_io(512)).collect();
-        let kept: Vec<Buffer> =
-            buffers.into_iter().enumerate().filter(|(at, _)| at % 1_000 == 999).map(|(_, b)| b).collect();
-        let before = resident_kib();
-        give_back();
-        let after = resident_kib();
-        assert!(after + 16_000 < before, "{before} KiB before, {after} KiB after, {} kept", kept.len());
-    }
-}

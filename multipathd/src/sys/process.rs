@@ -145,7 +145,7 @@ pub fn open_syslog() {
 }
 
 /// Has a program without a `main` of Rust's (`#![no_main]`) begin with C's, and end with the exit code of this function:
-/// Rust's own beginning costs a short one more than its work. A pipe that nobody reads ends it, as any C program.
+/// Rust's own beginning makes more system calls than a short one's work. A pipe that nobody reads ends it, as any C program.
 #[macro_export]
 macro_rules! begin_as_c {
     ($run:path) => {
