@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Deref;
 use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -41,8 +42,6 @@ pub struct Lane {
     state: Arc<Mutex<State>>,
     /// For the worker that has nothing to do.
     work_came: Arc<Condvar>,
-    /// For spare workers.
-    called: Arc<Condvar>,
     runtime: Handle,
 }
 
@@ -63,24 +62,26 @@ struct State {
     watched: bool,
     /// Jobs taken so far.
     taken: u64,
-    /// Workers that were stuck once, and that nobody has called since.
-    spares: usize,
-    /// The generations that spare workers were called to be.
-    calls: VecDeque<u64>,
+    /// Workers that were stuck once, and that nobody has called since. The last is called first: those that are not needed
+    /// leave, however often one is.
+    spares: Vec<Spare>,
     /// Results that nobody has been given yet. Somebody watches then, as the worker may hang in its next call.
     results: Vec<Giving>,
+}
+
+/// A worker without a queue.
+struct Spare {
+    /// Which one it was last.
+    was: u64,
+    /// Told which one it is to be.
+    call: SyncSender<u64>,
 }
 
 impl Lane {
     /// An empty one, of the runtime that this is called in.
     #[allow(clippy::new_without_default, reason = "it needs a runtime around it")]
     pub fn new() -> Self {
-        Self {
-            state: Arc::default(),
-            work_came: Arc::default(),
-            called: Arc::default(),
-            runtime: Handle::current(),
-        }
+        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current() }
     }
 
     /// Runs a call and gives its result; `EIO` of one that panicked.
@@ -163,14 +164,8 @@ impl Lane {
 
     /// Sees to a worker of this generation.
     fn take_on(&self, state: &mut State) {
-        if state.spares == 0 {
-            state.served = self.spawn_worker(state.generation);
-            return;
-        }
-        state.spares -= 1;
-        state.calls.push_back(state.generation);
-        state.served = true;
-        self.called.notify_one();
+        let called = state.spares.pop().is_some_and(|spare| spare.call.try_send(state.generation).is_ok());
+        state.served = called || self.spawn_worker(state.generation);
     }
 
     /// False where no thread can be had.
@@ -240,18 +235,19 @@ impl Lane {
 
     /// What a worker that has no queue any more is called for; `None` where it is to leave.
     fn next_call(&self, generation: u64) -> Option<u64> {
-        let mut state = self.lock();
-        if state.generation == generation {
-            return None; // it had nothing to do for long
+        let (call, called) = mpsc::sync_channel(1);
+        {
+            let mut state = self.lock();
+            if state.generation == generation {
+                return None; // it had nothing to do for long
+            }
+            state.spares.push(Spare { was: generation, call });
         }
-        state.spares += 1;
-        let waited = self.called.wait_timeout_while(state, IDLE_MAX, |state| state.calls.is_empty());
-        state = waited.unwrap_or_else(PoisonError::into_inner).0;
-        let call = state.calls.pop_front();
-        if call.is_none() {
-            state.spares -= 1;
-        }
-        call
+        called.recv_timeout(IDLE_MAX).ok().or_else(|| {
+            // It may be called just now: who calls takes it from the list first.
+            self.lock().spares.retain(|spare| spare.was != generation);
+            called.try_recv().ok()
+        })
     }
 
     async fn watch(self) {
@@ -343,7 +339,6 @@ impl<T: Send> Drop for Closing<T> {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::sync::mpsc;
 
     fn runtime() -> tokio::runtime::Runtime {
         tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime")
@@ -508,13 +503,46 @@ mod tests {
                 let quick = lane.run(|| Ok(()));
                 let (slow, quick) = tokio::join!(slow, quick);
                 slow.and(quick).expect("no error");
-                while lane.lock().spares == 0 {
+                while lane.lock().spares.is_empty() {
                     tokio::time::sleep(Duration::from_millis(1)).await;
                 }
             }
-            assert!(lane.lock().calls.is_empty());
         });
         assert!(threads.lock().expect("lock").len() < 5);
+    }
+
+    #[test]
+    fn of_spare_workers_the_last_is_called() {
+        runtime().block_on(async {
+            let lane = Lane::new();
+            let releases: Vec<_> = (0..3)
+                .map(|_| {
+                    let (release, wait) = mpsc::channel::<()>();
+                    lane.push(move || {
+                        let _ = wait.recv();
+                    });
+                    release
+                })
+                .collect();
+            // Each but the last hangs with a call of its own, and none is behind that.
+            lane.run(|| Ok(())).await.expect("no error");
+            let spares = || lane.lock().spares.iter().map(|spare| spare.was).collect::<Vec<_>>();
+            for (n, release) in releases.into_iter().enumerate() {
+                drop(release);
+                while spares().len() <= n {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            }
+            let before = spares();
+            let (release, wait) = mpsc::channel::<()>();
+            lane.push(move || {
+                let _ = wait.recv();
+            });
+            lane.run(|| Ok(())).await.expect("no error");
+            // The one that hangs was not spare; who took its queue was the last of them.
+            assert_eq!(spares(), before[..before.len() - 1]);
+            drop(release);
+        });
     }
 
     #[test]
