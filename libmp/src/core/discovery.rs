@@ -282,7 +282,7 @@ impl Core {
         }
         path.health.unread_pages.complete(&mut facts);
         let grown = path.facts.as_ref().is_some_and(|was| was.sectors != facts.sectors);
-        (path.facts, path.told_size) = (Some(facts), None);
+        (path.facts, path.told_size) = (Some(facts.into()), None);
         path.rules.hear(&raw.properties);
         path.considered = considered;
         // A check that waited for the transport waits for the device from now on.

@@ -79,7 +79,7 @@ pub struct Map {
     /// Those of them that udev calls otherwise than this map.
     pub outcast: BTreeSet<DevT>,
     /// Who the last one was that came: settings go by it when there is none left.
-    pub last_member: Option<Facts>,
+    pub last_member: Option<Arc<Facts>>,
     /// Operations on its table or name that failed in a row, and when to try again.
     pub backoff: Backoff,
     /// Messages that failed in a row: a table that can't be loaded must not keep a path from being

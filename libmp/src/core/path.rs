@@ -3,6 +3,7 @@
 use ::core::fmt;
 use ::core::time::Duration;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::detect::{Alua, Detected};
@@ -52,7 +53,7 @@ pub struct Path {
     /// This arrival.
     pub id: PathId,
     /// Who it is; nothing before its first probe was answered.
-    pub facts: Option<Facts>,
+    pub facts: Option<Arc<Facts>>,
     /// What is configured for it.
     pub settings: Option<PathSettings>,
     /// The rules that were asked when it was last looked at.
@@ -417,7 +418,7 @@ impl Path {
 
     /// What `devices` entries are matched against.
     pub fn device_id(&self) -> DeviceId<'_> {
-        self.facts.as_ref().map_or(UNKNOWN_DEVICE, device_id)
+        self.facts.as_deref().map_or(UNKNOWN_DEVICE, device_id)
     }
 
     /// What its settings are resolved by, before its WWID is known.

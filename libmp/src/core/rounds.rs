@@ -91,7 +91,7 @@ impl Path {
         let health = &mut self.health;
         let runs = check::sysfs::runs(setting.sysfs_state) && health.round.requests < MOST_REQUESTS;
         if runs && !facts.unread_pages.is_empty() {
-            match health.unread_pages.step(facts, &health.round.answers) {
+            match health.unread_pages.step(Arc::make_mut(facts), &health.round.answers) {
                 Err(wanted) => return Turn::Ask(wanted.0),
                 // They tell of what kind it is.
                 Ok(news) if news => health.detected = None,
@@ -252,7 +252,7 @@ mod tests {
         let facts = identify(&path.name, raw);
         let settings = config.path_settings(&device_id(&facts));
         path.health.choose(&facts, &settings);
-        (path.facts, path.settings) = (Some(facts), Some(settings));
+        (path.facts, path.settings) = (Some(facts.into()), Some(settings));
         path
     }
 
@@ -368,7 +368,7 @@ mod tests {
 
         let mut anew = identify(&path.name, &raw);
         path.health.unread_pages.complete(&mut anew);
-        path.facts = Some(anew);
+        path.facts = Some(anew.into());
         assert_eq!(known(&path).0, "77", "and not again after another look at sysfs");
     }
 

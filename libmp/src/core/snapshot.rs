@@ -1,7 +1,8 @@
 //! The core's memory → a [`View`]. Nothing is asked of anybody.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
@@ -9,7 +10,6 @@ use crate::core::map::{Map, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::{Core, Phase, desired};
-use crate::identify::{self, RawProbe};
 use crate::show::view::{
     DaemonState, DeviceView, DmPathState, GroupView, InitState, MapView, PathView, Queueing, View,
 };
@@ -28,7 +28,7 @@ impl Core {
             daemon: self.daemon_state(),
             busy: self.is_busy(),
             pending_reconfigure: self.loading || self.reconfigure_again,
-            paths: paths.into_iter().map(|p| self.path_view(now, p)).collect(),
+            paths: paths.into_iter().filter_map(|p| self.path_view(now, p)).collect(),
             maps,
             devices: self.devices(),
             native: self.native.spaces.clone(),
@@ -77,26 +77,18 @@ impl Core {
         self.paths.values().map(view).collect()
     }
 
-    fn path_view(&self, now: Instant, path: &Path) -> PathView {
+    /// None of what has not been probed.
+    fn path_view(&self, now: Instant, path: &Path) -> Option<PathView> {
         let map = path.map().and_then(|id| self.maps.get(&id)).filter(|m| m.observed.is_some());
         let observed = map.and_then(|m| m.observed.as_ref());
-        let unknown = || identify::identify(&path.name, &RawProbe::default());
-        let facts = path.facts.clone().unwrap_or_else(unknown);
         let dm_state = match observed.and_then(|o| o.path_active(path.devt())) {
             None => DmPathState::Undef,
             Some(true) => DmPathState::Active,
             Some(false) => DmPathState::Failed,
         };
-        PathView {
-            name: path.name.clone(),
-            devt: facts.devt,
-            hctl: facts.hctl,
+        Some(PathView {
+            facts: path.facts.clone()?,
             wwid: path.wwid().cloned().unwrap_or_else(|| Wwid::new("")),
-            vendor: facts.vendor,
-            product: facts.product,
-            revision: facts.revision,
-            serial: facts.serial,
-            sectors: facts.sectors,
             dm_state,
             offline: path.health.offline,
             check_state: path.health.state,
@@ -107,21 +99,15 @@ impl Core {
             map: map.map(|m| m.name.clone()),
             init: init_state(path),
             failures: path.stats.failures,
-            protocol: facts.protocol,
-            tpg: facts.tpg,
-            max_sectors_kb: facts.max_sectors_kb,
-            ids: facts.ids,
             vpd_data: vendor_text(path),
             excluded: false,
-        }
+        })
     }
 
     fn map_view(&self, now: Instant, map: &Map) -> MapView {
         let mut members: Vec<&Path> = map.members.iter().filter_map(|p| self.paths.get(p)).collect();
         members.sort_by_key(|p| p.order());
         let observed = map.observed.as_ref();
-        let first = members.first().and_then(|p| p.facts.as_ref());
-        let text = |get: fn(&identify::Facts) -> &str| first.map(get).unwrap_or_default().into();
         let table = observed.and_then(Observed::table);
         MapView {
             name: map.kernel_name().clone(),
@@ -129,9 +115,7 @@ impl Core {
             devt: observed.map(|o| o.devt),
             sectors: observed.and_then(Observed::sectors).unwrap_or(0),
             read_only: observed.map(|o| o.read_only),
-            vendor: text(|f| &f.vendor),
-            product: text(|f| &f.product),
-            revision: text(|f| &f.revision),
+            first: members.first().and_then(|p| p.facts.clone()),
             features: table.map_or_else(|| "0".into(), crate::dm::table::Table::features_text),
             handler: table.map_or_else(|| "0".into(), crate::dm::table::Table::handler_text),
             suspended: observed.is_some_and(|o| o.suspended),
@@ -148,7 +132,6 @@ impl Core {
             total_queue_time_s: queue_time(now, map),
             queue_timeouts: map.stats.queue_timeouts,
             failures: map.stats.map_failures,
-            max_sectors_kb: first.and_then(|f| f.max_sectors_kb),
             groups: observed.map(|o| self.group_views(now, map, o, &members)).unwrap_or_default(),
             vpd_data: members.iter().find_map(|path| vendor_text(path)),
         }
@@ -169,7 +152,7 @@ impl Core {
                 .paths
                 .iter()
                 .filter_map(|p| by_devt.get(&p.devt))
-                .map(|p| self.path_view(now, p))
+                .filter_map(|p| self.path_view(now, p))
                 .collect(),
         })
         .collect()
@@ -188,7 +171,7 @@ const fn is_shown(path: &Path) -> bool {
 }
 
 /// What its vendor's page says, where it is configured to be shown.
-fn vendor_text(path: &Path) -> Option<String> {
+fn vendor_text(path: &Path) -> Option<Box<str>> {
     path.settings.as_ref()?.vpd_vendor.as_ref()?;
     path.health.vendor_page.text().map(Into::into)
 }

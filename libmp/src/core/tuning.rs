@@ -7,6 +7,7 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::sync::Arc;
 
 use crate::config::timeouts::{Limit, Retries, Timeouts, Wish};
 use crate::core::Core;
@@ -176,7 +177,7 @@ impl Core {
         let Some((_, tunable, value)) = path.tuning.inflight.take() else { return };
         match result {
             Ok(()) => {
-                if let Some(facts) = &mut path.facts {
+                if let Some(facts) = path.facts.as_mut().map(Arc::make_mut) {
                     if tunable == Tunable::MaxSectorsKb {
                         facts.max_sectors_kb = value.parse().ok();
                     }

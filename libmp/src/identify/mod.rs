@@ -16,7 +16,6 @@ use alloc::vec::Vec;
 
 use self::tunables::Values;
 pub use self::wwid::{NoWwid, contradicts, from_device, wwid, wwid_without_udev};
-use crate::show::view::TransportIds;
 use crate::types::{DevT, Hctl, PathName};
 
 /// Everything a probe reads of a path, unjudged. Attributes that can't be read are `None` or empty.
@@ -107,6 +106,21 @@ impl Bus {
             _ => Self::Other,
         }
     }
+}
+
+/// Worldwide names of a path's transport; `None` prints as `[undef]`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct TransportIds {
+    /// `%N`
+    pub host_wwnn: Option<String>,
+    /// `%n`
+    pub target_wwnn: Option<String>,
+    /// `%R`
+    pub host_wwpn: Option<String>,
+    /// `%r`
+    pub target_wwpn: Option<String>,
+    /// `%a`
+    pub host_adapter: Option<String>,
 }
 
 /// What is known of a path that does not change while it is there.

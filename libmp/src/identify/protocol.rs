@@ -7,8 +7,7 @@ use ::core::str::FromStr;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
-use super::{Bus, RawProbe};
-use crate::show::view::TransportIds;
+use super::{Bus, RawProbe, TransportIds};
 
 /// Names of entries in [`RawProbe::transport`], and where a probe finds them.
 pub mod attr {

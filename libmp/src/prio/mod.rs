@@ -236,8 +236,8 @@ mod tests {
     use super::*;
     use crate::check::ask::{Answer, Ask, good};
     use crate::check::command::{RtpgHeader, ScsiCommand};
+    use crate::identify::TransportIds;
     use crate::identify::{RawProbe, identify};
-    use crate::show::view::TransportIds;
     use crate::types::Hctl;
 
     fn facts() -> Facts {

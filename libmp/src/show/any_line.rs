@@ -107,7 +107,7 @@ proptest! {
         }
         if let Some(path) = find_path(&view, &name) {
             let text = name.strip_prefix("/dev/").unwrap_or(&name);
-            prop_assert!(text == path.name.as_str() || text.parse() == Ok(path.devt));
+            prop_assert!(text == path.name().as_str() || text.parse() == Ok(path.facts.devt));
         }
     }
 }

@@ -157,7 +157,7 @@ fn rows<T>(key: &str, wildcards: &'static [Wildcard<T>], format: &str, items: &[
 
 fn row<T>(json: &mut Writer, columns: &[&Wildcard<T>], item: &T) {
     for (at, column) in columns.iter().enumerate() {
-        let value = (column.value)(item);
+        let value = column.text(item);
         // A format may name a column twice; an object can't.
         let again = columns[..at].iter().any(|earlier| earlier.letter == column.letter);
         if again || NOTHING.contains(&value.as_str()) {

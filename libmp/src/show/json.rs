@@ -33,14 +33,14 @@ pub(super) fn document(content: impl FnOnce(&mut Writer)) -> String {
 
 /// A text that is one object.
 pub(super) fn object(content: impl FnOnce(&mut Writer)) -> String {
-    let mut json = Writer { out: String::new(), depth: 0, first: true };
+    let mut json = Writer { out: String::new(), depth: 0, first: true, cell: String::new() };
     json.object(content);
     json.out.push('\n');
     json.out
 }
 
 fn map(json: &mut Writer, map: &MapView) {
-    let text = |json: &mut Writer, key, letter| json.text(key, &value(MAP, letter, map));
+    let text = |json: &mut Writer, key, letter| json.cell(key, MAP, letter, map);
     text(json, "name", 'n');
     text(json, "uuid", 'w');
     text(json, "sysfs", 'd');
@@ -74,7 +74,7 @@ fn group(json: &mut Writer, number: u32, group: &GroupView) {
 }
 
 fn path(json: &mut Writer, path: &PathView) {
-    let text = |json: &mut Writer, key, letter| json.text(key, &value(PATH, letter, path));
+    let text = |json: &mut Writer, key, letter| json.cell(key, PATH, letter, path);
     text(json, "dev", 'd');
     text(json, "dev_t", 'D');
     text(json, "dm_st", 't');
@@ -92,17 +92,14 @@ fn path(json: &mut Writer, path: &PathView) {
     text(json, "marginal_st", 'M');
 }
 
-/// The value of a wildcard.
-fn value<T>(wildcards: &[Wildcard<T>], letter: char, item: &T) -> String {
-    wildcards.iter().find(|w| w.letter == letter).map(|w| (w.value)(item)).unwrap_or_default()
-}
-
 /// Lays out objects and arrays of objects, three blanks a level.
 pub(super) struct Writer {
     out: String,
     depth: usize,
     /// Is the next member the first of its object?
     first: bool,
+    /// Cells are written here first.
+    cell: String,
 }
 
 impl Writer {
@@ -145,6 +142,16 @@ impl Writer {
     pub(super) fn text(&mut self, key: &str, value: &str) {
         self.key(key, " : ");
         quote(value, &mut self.out);
+    }
+
+    /// A member with the value of a wildcard.
+    fn cell<T>(&mut self, key: &str, wildcards: &[Wildcard<T>], letter: char, item: &T) {
+        self.key(key, " : ");
+        self.cell.clear();
+        if let Some(wildcard) = wildcards.iter().find(|w| w.letter == letter) {
+            (wildcard.value)(item, &mut self.cell);
+        }
+        quote(&self.cell, &mut self.out);
     }
 
     pub(super) fn number(&mut self, key: &str, value: impl Display) {

@@ -74,17 +74,18 @@ fn address(name: &str) -> String {
 }
 
 /// Its tree: each path is a group of its own.
-pub fn tree(space: &Namespace, columns: &Layout<'_, PathView>) -> String {
-    let line = |format| Layout::<MapView>::new(MAP, format).line_of(|letter| namespace_cell(space, letter));
-    let mut out = line("%w [%G]:%d %s") + &line("size=%S features='%f' hwhandler='%h' wp=%r");
+pub fn write_tree(out: &mut String, space: &Namespace, columns: &Layout<'_, PathView>) {
+    for format in ["%w [%G]:%d %s", "size=%S features='%f' hwhandler='%h' wp=%r"] {
+        Layout::<MapView>::new(MAP, format).write_of(out, |letter| namespace_cell(space, letter));
+    }
     for (index, path) in space.paths.iter().enumerate() {
         let (branch, trunk) = if index + 1 == space.paths.len() { ('`', ' ') } else { ('|', '|') };
         let cell = |letter| path_cell(space, path, letter);
         let (priority, status) = (cell('p'), cell('T'));
         let _ = writeln!(out, "{branch}-+- policy='{NOT_AVAILABLE}' prio={priority} status={status}");
-        let _ = write!(out, "{trunk} `- {}", columns.line_of(cell));
+        let _ = write!(out, "{trunk} `- ");
+        columns.write_of(out, cell);
     }
-    out
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@
 //! does a `%` at the end.
 
 use alloc::string::String;
+use alloc::vec;
 use alloc::vec::Vec;
-use core::iter::repeat;
 
 use super::native::{namespace_cell, path_cell};
 use super::view::{MapView, PathView, View};
@@ -34,6 +34,8 @@ enum Piece<'a, T: 'static> {
 pub struct Layout<'a, T: 'static> {
     pieces: Vec<Piece<'a, T>>,
     widths: Vec<usize>,
+    /// Cells are measured here.
+    cell: String,
 }
 
 impl<'a, T> Layout<'a, T> {
@@ -50,72 +52,58 @@ impl<'a, T> Layout<'a, T> {
             rest = chars.as_str();
         }
         pieces.push(Piece::Text(rest));
-        Self { pieces, widths: Vec::new() }
-    }
-
-    /// One row's cells, one a wildcard of the format.
-    fn cells(&self, cell: impl Fn(&Wildcard<T>) -> String) -> Vec<String> {
-        let values = self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Text(_) => None,
-            Piece::Value(wildcard) => Some(cell(wildcard)),
-        });
-        values.collect()
-    }
-
-    fn values(&self, item: &T) -> Vec<String> {
-        self.cells(|wildcard| (wildcard.value)(item))
-    }
-
-    fn headers(&self) -> Vec<String> {
-        self.cells(|wildcard| wildcard.header.into())
+        let columns = pieces.iter().filter(|piece| matches!(piece, Piece::Value(_))).count();
+        Self { pieces, widths: vec![0; columns], cell: String::new() }
     }
 
     /// Makes columns at least as wide as these cells.
-    fn widen(&mut self, cells: &[String]) {
-        self.widths.resize(cells.len(), 0);
-        for (width, cell) in self.widths.iter_mut().zip(cells) {
-            *width = (*width).max(cell.chars().count());
+    fn widen(&mut self, put: impl Fn(&'static Wildcard<T>, &mut String)) {
+        let values = self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Value(wildcard) => Some(*wildcard),
+        });
+        for (wildcard, width) in values.zip(&mut self.widths) {
+            self.cell.clear();
+            put(wildcard, &mut self.cell);
+            *width = (*width).max(self.cell.chars().count());
         }
     }
 
     /// Makes columns at least as wide as they must be for this item.
     pub fn fit(&mut self, item: &T) {
-        let cells = self.values(item);
-        self.widen(&cells);
+        self.widen(|wildcard, out| (wildcard.value)(item, out));
     }
 
     /// Makes columns at least as wide as they must be for what is no such item, but has the same columns.
     pub fn fit_to(&mut self, cell: impl Fn(char) -> String) {
-        let cells = self.cells(|wildcard| cell(wildcard.letter));
-        self.widen(&cells);
+        self.widen(|wildcard, out| out.push_str(&cell(wildcard.letter)));
     }
 
     /// Writes one row; cells shorter than their column are padded, the last one too.
-    fn write(&self, out: &mut String, cells: &[String]) {
-        let mut columns = cells.iter().zip(self.widths.iter().chain(repeat(&0)));
+    fn write(&self, out: &mut String, put: impl Fn(&'static Wildcard<T>, &mut String)) {
+        let mut widths = self.widths.iter();
         for piece in &self.pieces {
-            if let Piece::Text(text) = piece {
-                out.push_str(text);
-            } else if let Some((cell, width)) = columns.next() {
-                out.push_str(cell);
-                out.extend((cell.chars().count()..*width).map(|_| ' '));
+            match piece {
+                Piece::Text(text) => out.push_str(text),
+                Piece::Value(wildcard) => {
+                    let begin = out.len();
+                    put(wildcard, out);
+                    let width = out[begin..].chars().count();
+                    out.extend((width..widths.next().copied().unwrap_or(0)).map(|_| ' '));
+                }
             }
         }
         out.push('\n');
     }
 
-    /// The line of what is no such item, but has the same columns.
-    pub fn line_of(&self, cell: impl Fn(char) -> String) -> String {
-        let mut out = String::new();
-        self.write(&mut out, &self.cells(|wildcard| cell(wildcard.letter)));
-        out
+    /// Writes the line of what is no such item, but has the same columns.
+    pub fn write_of(&self, out: &mut String, cell: impl Fn(char) -> String) {
+        self.write(out, |wildcard, out| out.push_str(&cell(wildcard.letter)));
     }
 
-    /// The line of one item.
-    pub fn line(&self, item: &T) -> String {
-        let mut out = String::new();
-        self.write(&mut out, &self.values(item));
-        out
+    /// Writes the line of one item.
+    pub fn write_line(&self, out: &mut String, item: &T) {
+        self.write(out, |wildcard, out| (wildcard.value)(item, out));
     }
 }
 
@@ -139,37 +127,32 @@ fn table<'i, T, C: Fn(char) -> String>(
     wildcards: &'static [Wildcard<T>],
     format: &str,
     raw: bool,
-    items: impl Iterator<Item = &'i T>,
-    others: impl Iterator<Item = C>,
+    items: impl Iterator<Item = &'i T> + Clone,
+    others: impl Iterator<Item = C> + Clone,
 ) -> String {
     let mut layout = Layout::new(wildcards, format);
-    let own = items.map(|item| layout.values(item));
-    let others = others.map(|cell| layout.cells(|wildcard| cell(wildcard.letter)));
-    let (mut rows, mut bytes) = (Vec::new(), 0);
-    for row in own.chain(others) {
-        bytes += format.len() + row.iter().map(String::len).sum::<usize>();
-        if bytes > MAX_REPLY_BYTES {
-            return TOO_LONG.into();
-        }
-        rows.push(row);
-    }
-    if rows.is_empty() {
-        return String::new();
-    }
-    if !raw {
-        rows.insert(0, layout.headers());
-        for row in &rows {
-            layout.widen(row);
-        }
-        if rows.len() * layout.widths.iter().sum::<usize>() > MAX_REPLY_BYTES {
-            return TOO_LONG.into();
-        }
-    }
     let mut out = String::new();
-    for row in &rows {
-        layout.write(&mut out, row);
+    if !raw {
+        // No cell is kept for the second time: all of them together take several times the reply.
+        items.clone().for_each(|item| layout.fit(item));
+        others.clone().for_each(|cell| layout.fit_to(cell));
+        layout.widen(|wildcard, cell| cell.push_str(wildcard.header));
+        layout.write(&mut out, |wildcard, out| out.push_str(wildcard.header));
     }
-    out
+    let header = out.len();
+    for item in items {
+        layout.write_line(&mut out, item);
+        if out.len() > MAX_REPLY_BYTES {
+            return TOO_LONG.into();
+        }
+    }
+    for cell in others {
+        layout.write_of(&mut out, cell);
+        if out.len() > MAX_REPLY_BYTES {
+            return TOO_LONG.into();
+        }
+    }
+    if out.len() == header { String::new() } else { out }
 }
 
 /// `show paths [[raw] format F]`.
@@ -188,14 +171,17 @@ pub fn maps(view: &View, format: &str, raw: bool) -> String {
 
 /// One line, without padding.
 pub fn line<T>(wildcards: &'static [Wildcard<T>], format: &str, item: &T) -> String {
-    Layout::new(wildcards, format).line(item)
+    let mut out = String::new();
+    Layout::new(wildcards, format).write_line(&mut out, item);
+    out
 }
 
 /// The line that a map would have in the table of all maps.
 pub fn padded_map(view: &View, format: &str, map: &MapView) -> String {
     let mut layout = Layout::new(MAP, format);
-    let headers = layout.headers();
-    layout.widen(&headers);
+    layout.widen(|wildcard, cell| cell.push_str(wildcard.header));
     view.maps.iter().for_each(|map| layout.fit(map));
-    layout.line(map)
+    let mut out = String::new();
+    layout.write_line(&mut out, map);
+    out
 }

@@ -1,27 +1,36 @@
 //! What the reference printed for two LUNs on two hosts, and what must be printed at the edges.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::view::*;
-use super::wildcards::{MAP, size};
+use super::wildcards::{MAP, Size};
 use super::{NotShown, find_map, find_path, show, table};
 use crate::check::CheckState;
 use crate::config::settings::{Failback, NoPathRetry};
 use crate::ctl::{Command, parse};
+use crate::identify::{Facts, RawProbe, identify};
 use crate::types::{DevT, Hctl, MapName, PathName, Priority, Wwid};
 
 fn path(host: u32, lun: u64) -> PathView {
     let index = host + 2 * u32::try_from(lun).unwrap();
-    PathView {
-        name: PathName::new(format!("sd{}", ["a", "b", "c", "d"][index as usize])),
+    let name = PathName::new(format!("sd{}", ["a", "b", "c", "d"][index as usize]));
+    let facts = Facts {
         devt: DevT::new(8, index * 16),
         hctl: Some(Hctl { host, channel: 0, target: 0, lun }),
-        wwid: Wwid::new(format!("333333330000007d{lun}")),
         vendor: "Linux".into(),
         product: "scsi_debug".into(),
         revision: "0191".into(),
         serial: format!("200{lun}"),
         sectors: 16_384,
+        protocol: "scsi:unspec".into(),
+        tpg: Some(if host == 0 { 0x100 } else { 0x200 }),
+        max_sectors_kb: Some(512),
+        ..identify(&name, &RawProbe::default())
+    };
+    PathView {
+        facts: Arc::new(facts),
+        wwid: Wwid::new(format!("333333330000007d{lun}")),
         dm_state: DmPathState::Active,
         offline: false,
         check_state: CheckState::Up,
@@ -32,13 +41,14 @@ fn path(host: u32, lun: u64) -> PathView {
         map: Some(["mpatha", "data"][usize::try_from(lun).unwrap()].into()),
         init: InitState::Ok,
         failures: 0,
-        protocol: "scsi:unspec".into(),
-        tpg: Some(if host == 0 { 0x100 } else { 0x200 }),
-        max_sectors_kb: Some(512),
-        ids: TransportIds::default(),
         vpd_data: None,
         excluded: false,
     }
+}
+
+/// To change what is known of a path.
+fn facts(path: &mut PathView) -> &mut Facts {
+    Arc::make_mut(&mut path.facts)
 }
 
 fn map(lun: u64) -> MapView {
@@ -55,9 +65,7 @@ fn map(lun: u64) -> MapView {
         devt: Some(DevT::new(254, u32::try_from(lun).unwrap())),
         sectors: 16_384,
         read_only: Some(false),
-        vendor: "Linux".into(),
-        product: "scsi_debug".into(),
-        revision: "0191".into(),
+        first: Some(path(0, lun).facts),
         features: "1 queue_if_no_path".into(),
         handler: "1 alua".into(),
         suspended: false,
@@ -71,7 +79,6 @@ fn map(lun: u64) -> MapView {
         total_queue_time_s: 0,
         queue_timeouts: 0,
         failures: 0,
-        max_sectors_kb: Some(512),
         groups: vec![group(0, DmGroupState::Active), group(1, DmGroupState::Enabled)],
         vpd_data: None,
     }
@@ -280,15 +287,17 @@ fn a_tree_without_alias_and_with_two_paths_a_group() {
     let mut map = map(0);
     map.wwid = "32017001378a8a9ff".into();
     map.name = "32017001378a8a9ff".into();
-    (map.vendor, map.product) = ("Proware".into(), "proIPS".into());
+    let first = Arc::make_mut(map.first.as_mut().unwrap());
+    (first.vendor, first.product) = ("Proware".into(), "proIPS".into());
     map.action = MapAction::None;
     map.sectors = 1_175_000_000 * 2;
     (map.features, map.handler) = ("0".into(), "0".into());
     let (mut sdb, mut sdc) = (path(0, 0), path(1, 0));
-    sdb.hctl = Some(Hctl { host: 1, ..Hctl::default() });
-    sdc.hctl = Some(Hctl { host: 2, ..Hctl::default() });
-    (sdb.name, sdc.name) = ("sdb".into(), "sdc".into());
-    (sdb.devt, sdc.devt) = (DevT::new(8, 16), DevT::new(8, 32));
+    for (path, host, name, minor) in [(&mut sdb, 1, "sdb", 16), (&mut sdc, 2, "sdc", 32)] {
+        let facts = facts(path);
+        facts.hctl = Some(Hctl { host, ..Hctl::default() });
+        (facts.name, facts.devt) = (name.into(), DevT::new(8, minor));
+    }
     let group = GroupView {
         selector: "round-robin 0".into(),
         priority: Priority(1),
@@ -459,9 +468,10 @@ fn an_orphan() {
     orphan.map = None;
     orphan.dm_state = DmPathState::Undef;
     orphan.check_state = CheckState::Unchecked;
-    (orphan.checker, orphan.next_check, orphan.hctl, orphan.tpg) = (None, None, None, None);
+    (orphan.checker, orphan.next_check) = (None, None);
     orphan.priority = Priority::UNDEF;
-    orphan.max_sectors_kb = None;
+    let facts_of = facts(orphan);
+    (facts_of.hctl, facts_of.tpg, facts_of.max_sectors_kb) = (None, None, None);
     check(
         &view,
         "show paths",
@@ -475,7 +485,7 @@ fn an_orphan() {
         "sda,mpatha,tur,0x0000000000000000,0x0100,512,XX........ 2/8\n\
          sdc,[orphan],[undef],[undef],[undef],[undef],orphan\n",
     );
-    view.paths[1].revision.clear();
+    facts(&mut view.paths[1]).revision.clear();
     check(&view, "show paths raw format %s", "Linux,scsi_debug,0191\nLinux,scsi_debug,##\n");
 }
 
@@ -500,7 +510,8 @@ fn values_of_maps() {
         ("suspend\n", value("%t", |m| m.suspended = true)),
         ("ro\n", value("%r", |m| m.read_only = Some(true))),
         ("undef\n", value("%r", |m| m.read_only = None)),
-        ("##,scsi_debug\n", value("%s", |m| m.vendor.clear())),
+        ("##,scsi_debug\n", value("%s", |m| Arc::make_mut(m.first.as_mut().unwrap()).vendor.clear())),
+        ("##,##\n", value("%s", |m| m.first = None)),
         ("\n", value("%A", |m| m.action = MapAction::None)),
     ] {
         assert_eq!(seen, text);
@@ -523,7 +534,7 @@ fn sizes() {
         (2_350_000_000, "1.1T"),
         (u64::MAX, "8388608P"),
     ] {
-        assert_eq!(size(sectors), text, "{sectors}");
+        assert_eq!(Size(sectors).to_string(), text, "{sectors}");
     }
 }
 
@@ -532,7 +543,7 @@ fn luns_beyond_the_first_256() {
     let mut view = view();
     view.paths.truncate(1);
     for (lun, text) in [(0x0102, "0x0102000000000000\n"), (0x0001_4002, "0x4002000100000000\n")] {
-        view.paths[0].hctl = Some(Hctl { lun, ..Hctl::default() });
+        facts(&mut view.paths[0]).hctl = Some(Hctl { lun, ..Hctl::default() });
         check(&view, "show paths raw format %L", text);
     }
 }
@@ -544,7 +555,7 @@ fn who_is_meant() {
         assert_eq!(find_map(&view, name).map(|m| &m.name), Some(&MapName::from("data")), "{name}");
     }
     for name in ["sdc", "/dev/sdc", "8:32"] {
-        assert_eq!(find_path(&view, name).map(|p| &p.name), Some(&PathName::from("sdc")), "{name}");
+        assert_eq!(find_path(&view, name).map(PathView::name), Some(&PathName::from("sdc")), "{name}");
     }
     view.paths[1].excluded = true;
     for line in ["show path sdc", "show path nosuch", "show map nosuch topology", "show map nosuch json"] {

@@ -11,65 +11,78 @@
 //! ```
 
 use ::core::fmt::Write as _;
-use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 
-use super::view::{GroupView, MapAction, MapView, PathView, View};
-use super::{native, table, table::Layout, wildcards};
+use super::view::{MapAction, MapView, PathView, View};
+use super::{native, table::Layout, wildcards};
 
-/// The columns of a path; they line up over all paths of the daemon, whatever their map.
+/// The columns of a path.
 const PATH: &str = "%i %d %D %t %T %o";
+
+/// What the lines of a tree are made of.
+struct Trees {
+    /// They line up over all paths of the daemon, whatever their map.
+    paths: Layout<'static, PathView>,
+    devices: Layout<'static, MapView>,
+    properties: Layout<'static, MapView>,
+}
 
 /// `show maps topology`.
 pub fn all(view: &View) -> String {
-    let columns = columns(view);
-    let maps = view.maps.iter().map(|map| tree(map, &columns));
-    maps.chain(view.native.iter().map(|space| native::tree(space, &columns))).collect()
+    let trees = Trees::new(view);
+    let mut out = String::new();
+    view.maps.iter().for_each(|map| trees.write(&mut out, map));
+    view.native.iter().for_each(|space| native::write_tree(&mut out, space, &trees.paths));
+    out
 }
 
 /// `show map NAME topology`.
 pub fn one(view: &View, map: &MapView) -> String {
-    tree(map, &columns(view))
-}
-
-fn columns(view: &View) -> Layout<'static, PathView> {
-    let mut columns = Layout::new(wildcards::PATH, PATH);
-    view.paths.iter().filter(|path| !path.excluded).for_each(|path| columns.fit(path));
-    for space in &view.native {
-        space.paths.iter().for_each(|path| columns.fit_to(|letter| native::path_cell(space, path, letter)));
-    }
-    columns
-}
-
-fn tree(map: &MapView, columns: &Layout<'_, PathView>) -> String {
-    let mut out = header(map);
-    out.push_str(&table::line(wildcards::MAP, "size=%S features='%f' hwhandler='%h' wp=%r", map));
-    for (index, group) in map.groups.iter().enumerate() {
-        let (branch, trunk) = if index + 1 == map.groups.len() { ('`', ' ') } else { ('|', '|') };
-        let _ = writeln!(out, "{branch}-+- {}", properties(group));
-        for (index, path) in group.paths.iter().enumerate() {
-            let branch = if index + 1 == group.paths.len() { '`' } else { '|' };
-            let _ = write!(out, "{trunk} {branch}- {}", columns.line(path));
-        }
-    }
+    let mut out = String::new();
+    Trees::new(view).write(&mut out, map);
     out
 }
 
-/// What was last done to it, its name, its WWID where that is not the name, its device.
-fn header(map: &MapView) -> String {
-    let action = match map.action {
-        MapAction::None => String::new(),
-        action => format!("{}: ", action.as_str()),
-    };
-    let wwid = match map.wwid.as_str() {
-        wwid if wwid == map.name.as_str() => String::new(),
-        wwid => format!(" ({wwid})"),
-    };
-    format!("{action}{}{wwid} {}", map.name, table::line(wildcards::MAP, "%d %s", map))
+impl Trees {
+    fn new(view: &View) -> Self {
+        let mut paths = Layout::new(wildcards::PATH, PATH);
+        view.paths.iter().filter(|path| !path.excluded).for_each(|path| paths.fit(path));
+        for space in &view.native {
+            space.paths.iter().for_each(|path| paths.fit_to(|letter| native::path_cell(space, path, letter)));
+        }
+        Self {
+            paths,
+            devices: Layout::new(wildcards::MAP, "%d %s"),
+            properties: Layout::new(wildcards::MAP, "size=%S features='%f' hwhandler='%h' wp=%r"),
+        }
+    }
+
+    fn write(&self, out: &mut String, map: &MapView) {
+        write_name(out, map);
+        self.devices.write_line(out, map);
+        self.properties.write_line(out, map);
+        for (index, group) in map.groups.iter().enumerate() {
+            let (branch, trunk) = if index + 1 == map.groups.len() { ('`', ' ') } else { ('|', '|') };
+            // No usable path: the reference says 0.
+            let (priority, status) = (group.priority.0.max(0), group.dm_state.as_str());
+            let _ = writeln!(out, "{branch}-+- policy='{}' prio={priority} status={status}", group.selector);
+            for (index, path) in group.paths.iter().enumerate() {
+                let branch = if index + 1 == group.paths.len() { '`' } else { '|' };
+                let _ = write!(out, "{trunk} {branch}- ");
+                self.paths.write_line(out, path);
+            }
+        }
+    }
 }
 
-fn properties(group: &GroupView) -> String {
-    // No usable path: the reference says 0.
-    let priority = group.priority.0.max(0).to_string();
-    format!("policy='{}' prio={priority} status={}", group.selector, group.dm_state.as_str())
+/// What was last done to it, its name, its WWID where that is not the name.
+fn write_name(out: &mut String, map: &MapView) {
+    let _ = match map.action {
+        MapAction::None => Ok(()),
+        action => write!(out, "{}: ", action.as_str()),
+    };
+    let _ = match map.wwid.as_str() {
+        wwid if wwid == map.name.as_str() => write!(out, "{wwid} "),
+        wwid => write!(out, "{} ({wwid}) ", map.name),
+    };
 }

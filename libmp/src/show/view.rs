@@ -1,12 +1,15 @@
 //! What `show` reads: a copy of the core's memory, typed, without any I/O to be done.
 
+use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::config::settings::{Failback, NoPathRetry};
+use crate::identify::Facts;
 use crate::native::Namespace;
-use crate::types::{DevT, Hctl, MapName, PathName, Priority, Wwid};
+use crate::types::{DevT, MapName, PathName, Priority, Wwid};
 
 /// State of a path in its map, as the kernel has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -123,42 +126,13 @@ impl MapAction {
     }
 }
 
-/// Worldwide names of a path's transport; `None` prints as `[undef]`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct TransportIds {
-    /// `%N`
-    pub host_wwnn: Option<String>,
-    /// `%n`
-    pub target_wwnn: Option<String>,
-    /// `%R`
-    pub host_wwpn: Option<String>,
-    /// `%r`
-    pub target_wwpn: Option<String>,
-    /// `%a`
-    pub host_adapter: Option<String>,
-}
-
 /// A path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PathView {
-    /// Kernel name.
-    pub name: PathName,
-    /// Device number.
-    pub devt: DevT,
-    /// SCSI address; `None` prints as `#:#:#:#`.
-    pub hctl: Option<Hctl>,
+    /// What the device says of itself, and the kernel of it.
+    pub facts: Arc<Facts>,
     /// WWID, empty while unknown.
     pub wwid: Wwid,
-    /// INQUIRY vendor, trimmed.
-    pub vendor: String,
-    /// INQUIRY product, trimmed.
-    pub product: String,
-    /// INQUIRY revision, trimmed.
-    pub revision: String,
-    /// Unit serial number.
-    pub serial: String,
-    /// Size in 512-byte sectors.
-    pub sectors: u64,
     /// State in the kernel's table.
     pub dm_state: DmPathState,
     /// Does sysfs say that the device is offline (`%o`: `offline`, else `running`)?
@@ -180,18 +154,17 @@ pub struct PathView {
     pub init: InitState,
     /// How often it failed.
     pub failures: u64,
-    /// `scsi:iscsi`, ….
-    pub protocol: String,
-    /// Target port group; `None` prints as `[undef]`.
-    pub tpg: Option<u16>,
-    /// `queue/max_sectors_kb`.
-    pub max_sectors_kb: Option<u64>,
-    /// Names of its transport.
-    pub ids: TransportIds,
     /// Vendor page data (`%g`).
-    pub vpd_data: Option<String>,
+    pub vpd_data: Option<Box<str>>,
     /// A device that is watched but excluded (blacklisted); it is not in `show paths`.
     pub excluded: bool,
+}
+
+impl PathView {
+    /// Kernel name.
+    pub fn name(&self) -> &PathName {
+        &self.facts.name
+    }
 }
 
 /// A path group.
@@ -233,12 +206,8 @@ pub struct MapView {
     pub sectors: u64,
     /// Read-only? `None` while unknown (`undef`).
     pub read_only: Option<bool>,
-    /// Vendor of its first path.
-    pub vendor: String,
-    /// Product of its first path.
-    pub product: String,
-    /// Revision of its first path.
-    pub revision: String,
+    /// Of its first path.
+    pub first: Option<Arc<Facts>>,
     /// Features as in the kernel's table (`1 queue_if_no_path`, `0`).
     pub features: String,
     /// Hardware handler (`1 alua`, `0`).
@@ -265,12 +234,10 @@ pub struct MapView {
     pub queue_timeouts: u64,
     /// Losses of the last path (`%x`).
     pub failures: u64,
-    /// Its `queue/max_sectors_kb`.
-    pub max_sectors_kb: Option<u64>,
     /// Its groups.
     pub groups: Vec<GroupView>,
     /// Vendor page data (`%g`).
-    pub vpd_data: Option<String>,
+    pub vpd_data: Option<Box<str>>,
 }
 
 /// What the daemon itself is doing (`show daemon`).

@@ -126,7 +126,7 @@ fn bench(arguments: &Arguments) -> ExitCode {
     match crowd::bench(size, Duration::from_mins(minutes), real::core()) {
         Ok(cost) => {
             let (paths, nanos) = (size.paths(), cost.nanos_a_check());
-            let Cost { checks, reads, looks, least, .. } = cost;
+            let Cost { checks, reads, looks, least, tree, .. } = cost;
             println!(
                 "{paths} paths of {luns} LUNs, {minutes} min at rest: {checks} checks, {reads} maps read again"
             );
@@ -134,6 +134,7 @@ fn bench(arguments: &Arguments) -> ExitCode {
                 "{nanos} ns of core time a check ({least} in the cheapest third), {} looks at paths and maps",
                 looks / checks.max(1)
             );
+            println!("{} us for show maps topology", tree.as_micros());
             match at_most.filter(|limit| u128::from(*limit) < nanos) {
                 Some(limit) => {
                     println!("FAIL: more than {limit} ns");

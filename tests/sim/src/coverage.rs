@@ -101,14 +101,14 @@ impl Coverage {
                 DmPathState::Failed => 2,
             };
             let is = (path.check_state, dm);
-            match self.paths.get_mut(path.name.as_str()) {
+            match self.paths.get_mut(path.name().as_str()) {
                 Some(was) if *was == is => {}
                 Some(was) => {
                     *self.path_transitions.entry((*was, is)).or_default() += 1;
                     *was = is;
                 }
                 None => {
-                    self.paths.insert(path.name.as_str().into(), is);
+                    self.paths.insert(path.name().as_str().into(), is);
                 }
             }
         }

@@ -6,7 +6,9 @@ use libmp::check::Answered;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::{DmDone, Event};
 use libmp::core::glance::AHEAD;
+use libmp::ctl::Show;
 use libmp::dm::op::{DmOp, Seen, uuid_of};
+use libmp::show::show;
 use libmp::types::Instant;
 use nix::time::{ClockId, clock_gettime};
 
@@ -88,6 +90,8 @@ pub struct Cost {
     /// Of its parts, the nanoseconds that a check of the cheapest one took: what the machine did besides, and what the
     /// other programs on it left in its caches, is in the others.
     pub least: u128,
+    /// Of the same for `show maps topology`, at the end.
+    pub tree: Duration,
 }
 
 impl Cost {
@@ -113,9 +117,18 @@ pub fn bench(size: Size, lasts: Duration, factory: Factory) -> Result<Cost, Viol
             looks: cost.looks + part.looks,
             spent: cost.spent + part.spent,
             least: cost.least.min(part.nanos_a_check()),
+            tree: Duration::ZERO,
         };
     }
+    cost.tree = (0..PARTS).map(|_| tree(&*daemon, begin)).min().unwrap_or_default();
     Ok(cost)
+}
+
+/// What the tree of all maps costs.
+fn tree(daemon: &dyn Daemon, now: Instant) -> Duration {
+    let began = processor_time();
+    show(&daemon.view(now), &Show::MapsTopology).expect("it has no device to be found");
+    processor_time().saturating_sub(began)
 }
 
 fn rest(world: &World, daemon: &mut dyn Daemon, begin: Instant, lasts: Duration) -> Result<Cost, Violation> {

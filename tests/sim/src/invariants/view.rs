@@ -14,24 +14,28 @@ impl Watch {
         self.names(view)?;
         self.one_place(view)?;
         for (name, known) in &mut self.paths {
-            if known.usable_unmapped_since.is_some() && !view.paths.iter().any(|p| p.name.as_str() == name) {
+            if known.usable_unmapped_since.is_some() && !view.paths.iter().any(|p| p.name().as_str() == name)
+            {
                 known.usable_unmapped_since = None;
             }
         }
         let held_up = |path: &PathView| {
-            self.is_name_lost(world, path.wwid.as_str()) || self.is_unread(now, path.name.as_str())
+            self.is_name_lost(world, path.wwid.as_str()) || self.is_unread(now, path.name().as_str())
         };
         let held_up: Vec<bool> = view.paths.iter().map(held_up).collect();
         let working = matches!(view.daemon, DaemonState::Idle | DaemonState::Running);
         for (path, held_up) in view.paths.iter().zip(held_up) {
             let usable = path.check_state.is_usable();
-            let known = self.paths.entry(path.name.as_str().to_owned()).or_default();
+            let known = self.paths.entry(path.name().as_str().to_owned()).or_default();
             if usable && !known.has_evidence() {
                 let by_operator = known.on_word(now, self.clock_jumped);
                 if !by_operator {
                     let detail = format!(
                         "{} is {} (came at event {}, last good check ordered at {:?})",
-                        path.name, path.check_state, known.came, known.good
+                        path.name(),
+                        path.check_state,
+                        known.came,
+                        known.good
                     );
                     return Err(Violation::new("up-on-fresh-evidence", detail));
                 }
@@ -48,7 +52,7 @@ impl Watch {
             let since = self.clock_jumped.map_or(since, |jump| jump.max(since));
             if now.saturating_since(since) > Duration::from_mins(2) {
                 let detail =
-                    format!("{} is {} and in no map since {:?}", path.name, path.check_state, now - since);
+                    format!("{} is {} and in no map since {:?}", path.name(), path.check_state, now - since);
                 return Err(Violation::new("usable-means-mapped", detail));
             }
         }
@@ -71,8 +75,8 @@ impl Watch {
     fn one_place(&self, view: &View) -> Result<(), Violation> {
         let mut seen = BTreeSet::new();
         for path in view.maps.iter().flat_map(|m| &m.groups).flat_map(|g| &g.paths) {
-            if !seen.insert(&path.name) {
-                let detail = format!("{} is there twice at event {}", path.name, self.step);
+            if !seen.insert(path.name()) {
+                let detail = format!("{} is there twice at event {}", path.name(), self.step);
                 return Err(Violation::new("a-path-in-one-map", detail));
             }
         }
