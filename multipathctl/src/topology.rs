@@ -9,12 +9,16 @@ const ACTIONS: &[&str] = &["", "create", "reload", "rename", "switchpg", "resize
 
 /// Columns of a path: H:C:T:L, name, number, and the states of kernel, checker and device.
 const COLUMNS: usize = 6;
+/// The kernel's.
+const KERNEL: usize = 3;
 /// The checker's.
 const CHECKER: usize = 4;
 
 /// One map's tree.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tree {
+    /// What was last done to it; empty where nothing was.
+    pub action: String,
     /// Its name.
     pub name: String,
     /// Its first line, without the action.
@@ -51,12 +55,15 @@ pub fn parse(text: &str) -> Vec<Tree> {
 
 impl Tree {
     fn new(header: &str) -> Self {
-        let header = match header.split_once(": ") {
-            Some((action, rest)) if ACTIONS.contains(&action) => rest,
-            _ => header,
-        };
+        let (action, header) =
+            header.split_once(": ").filter(|(action, _)| ACTIONS.contains(action)).unwrap_or(("", header));
         let name = header.split(' ').next().unwrap_or_default();
-        Self { name: name.to_string(), header: header.to_string(), lines: Vec::new() }
+        Self {
+            action: action.to_string(),
+            name: name.to_string(),
+            header: header.to_string(),
+            lines: Vec::new(),
+        }
     }
 
     /// Where it stands in a list: by name, what the kernel puts together by itself last.
@@ -81,6 +88,27 @@ impl Tree {
             Line::Path { cells, .. } => cells[1] == path || cells[2] == path,
             Line::Text(_) => false,
         })
+    }
+
+    /// Forgets what only the kernel can tell of a map: there is none yet.
+    pub fn make_imagined(&mut self) {
+        let is_device =
+            |word: &&str| word.strip_prefix("dm-").is_some_and(|minor| minor.parse::<u32>().is_ok());
+        if let Some(device) = self.header.split(' ').skip(1).find(is_device).map(ToString::to_string) {
+            self.header = self.header.replacen(&format!(" {device} "), " undef ", 1);
+        }
+        for line in &mut self.lines {
+            match line {
+                Line::Path { cells, .. } => cells[KERNEL] = "undef".to_string(),
+                Line::Text(text) => {
+                    for key in [" wp=", " status="] {
+                        if let Some((before, _)) = text.rsplit_once(key) {
+                            *text = format!("{before}{key}undef");
+                        }
+                    }
+                }
+            }
+        }
     }
 
     /// Forgets what checkers and prioritizers say.
@@ -195,6 +223,23 @@ size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=rw
              | `- 0:0:0:9 sdx 65:0 active undef running\n\
              `-+- policy='service-time 0' prio=0 status=enabled\n  \
                `- #:#:#:# sdb 8:16 active undef running\n"
+        );
+    }
+
+    #[test]
+    fn of_a_map_that_is_not_there() {
+        let mut trees = parse(&REPLY.replace("mpatha (", "dm-7 dm- ("));
+        trees.iter_mut().for_each(Tree::make_imagined);
+        assert_eq!((trees[0].action.as_str(), trees[1].action.as_str()), ("create", ""));
+        assert_eq!(
+            plain(&trees[..1]),
+            "dm-7 dm- (333333330000007d0) undef Linux,scsi_debug\n\
+             size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=undef\n\
+             |-+- policy='service-time 0' prio=50 status=undef\n\
+             | |- 0:0:0:0 sda 8:0  undef i/o pending running\n\
+             | `- 0:0:0:9 sdx 65:0 undef ready       running\n\
+             `-+- policy='service-time 0' prio=10 status=undef\n  \
+               `- #:#:#:# sdb 8:16 undef ready       running\n"
         );
     }
 

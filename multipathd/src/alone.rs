@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::{DmDone, DmFailure, Event, Peer, RequestId, Signal};
+use libmp::core::paper::Paper;
 use libmp::core::{Core, CoreInit};
 use libmp::ctl::TIMEOUT;
 use libmp::dm::op::{DmOp, uuid_of};
-use libmp::types::{Errno, Wwid};
+use libmp::types::{Errno, MapName, Wwid};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant as TokioInstant, sleep_until};
@@ -19,6 +20,7 @@ use tokio::time::{Instant as TokioInstant, sleep_until};
 use crate::args::Options;
 use crate::daemon::runtime;
 use crate::executor::Executor;
+use crate::reading::enumerate;
 use crate::sys::dm::Mapper;
 use crate::sys::lane::Lane;
 use crate::sys::now;
@@ -31,6 +33,8 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub enum Hands {
     /// Nothing.
     Bound,
+    /// Nothing: what is ordered of device-mapper is done on paper.
+    Writing,
     /// Maps may be removed.
     Removing,
     /// Everything may, but of one map alone.
@@ -42,14 +46,14 @@ pub enum Hands {
 impl Hands {
     fn may(&self, effect: &Effect) -> bool {
         let op = match effect {
-            Effect::Dm { op: DmOp::Query { .. }, .. } => return true,
+            Effect::Dm { op: DmOp::Query { .. }, .. } if *self != Self::Writing => return true,
             Effect::Dm { wwid, op, .. } => Some((wwid, op)),
             Effect::Mark { wwid, .. } => return *self == Self::Free || *self == Self::For(wwid.clone()),
             Effect::SysfsWrite { .. } | Effect::Save { .. } => None,
             _ => return true,
         };
         match self {
-            Self::Bound => false,
+            Self::Bound | Self::Writing => false,
             Self::Removing => {
                 let removes =
                     |op: &DmOp| matches!(op, DmOp::Remove { .. } | DmOp::CancelRemove | DmOp::Message { .. });
@@ -71,7 +75,9 @@ pub struct Alone {
     out: Outbox,
     hands: Hands,
     asked: u64,
-    refused: Vec<(Wwid, DmOp)>,
+    /// For hands that write on it.
+    paper: Paper,
+    removed: Vec<MapName>,
 }
 
 impl Alone {
@@ -83,6 +89,7 @@ impl Alone {
         let entered = runtime.enter();
         let executor = Executor::new(events.clone(), mapper, options, Lane::new());
         drop(entered);
+        let maps = if hands == Hands::Writing { enumerate(Some(&executor.mapper)).maps } else { Vec::new() };
         let core = Core::new(CoreInit { pid: std::process::id(), resident: false });
         let mut alone = Self {
             runtime,
@@ -93,7 +100,8 @@ impl Alone {
             out: Outbox::new(),
             hands,
             asked: 0,
-            refused: Vec::new(),
+            paper: Paper::new(&maps),
+            removed: Vec::new(),
         };
         alone.core.start(now(), &mut alone.out);
         alone.rest();
@@ -105,9 +113,9 @@ impl Alone {
         self.run(|core, _| core.is_at_rest());
     }
 
-    /// What would have been done to maps, each time that it was tried.
-    pub fn refused(&self) -> &[(Wwid, DmOp)] {
-        &self.refused
+    /// The maps that were removed on paper.
+    pub fn removed(&self) -> &[MapName] {
+        &self.removed
     }
 
     /// The reply to a line of the control language.
@@ -147,11 +155,8 @@ impl Alone {
                 let _runtime = self.runtime.enter();
                 if self.hands.may(&effect) {
                     let _ = self.executor.run(effect);
-                } else {
-                    if let Effect::Dm { wwid, op, .. } = &effect {
-                        self.refused.push((wwid.clone(), op.clone()));
-                    }
-                    refuse(effect, &self.executor.mapper, &self.events);
+                } else if let Some(answer) = self.refuse(effect) {
+                    let _ = self.events.send(answer);
                 }
             }
             if enough || done(&self.core, None) || TokioInstant::now() >= end {
@@ -169,18 +174,27 @@ impl Alone {
             self.core.handle(now(), event.unwrap_or(Event::Tick), &mut self.out);
         }
     }
-}
 
-/// An order that is not carried out is answered all the same: nothing is done for a map whose last order is under way.
-fn refuse(effect: Effect, mapper: &Mapper, events: &UnboundedSender<Event>) {
-    let answer = match effect {
-        Effect::Dm { token, wwid, op } => {
-            let result = Err(DmFailure::new("do anything", Errno::EIO));
-            Event::DmDone { token, done: Box::new(DmDone { result, map: mapper.seen(&uuid_of(&wwid), &op) }) }
-        }
-        Effect::SysfsWrite { token, .. } => Event::SysfsWritten { token, result: Err(Errno::EIO) },
-        Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },
-        _ => return,
-    };
-    let _ = events.send(answer);
+    /// An order that is not carried out is answered all the same: nothing is done for a map whose last order is under way.
+    fn refuse(&mut self, effect: Effect) -> Option<Event> {
+        let on_paper = self.hands == Hands::Writing;
+        Some(match effect {
+            Effect::Dm { token, wwid, op } if on_paper => {
+                if let DmOp::Remove { .. } = op {
+                    self.removed.extend(self.paper.name(&wwid).cloned());
+                }
+                Event::DmDone { token, done: Box::new(self.paper.perform(&wwid, &op)) }
+            }
+            Effect::Dm { token, wwid, op } => {
+                let result = Err(DmFailure::new("do anything", Errno::EIO));
+                let map = self.executor.mapper.seen(&uuid_of(&wwid), &op);
+                Event::DmDone { token, done: Box::new(DmDone { result, map }) }
+            }
+            Effect::SysfsWrite { token, .. } => {
+                Event::SysfsWritten { token, result: if on_paper { Ok(()) } else { Err(Errno::EIO) } }
+            }
+            Effect::Save { token, .. } | Effect::Mark { token, .. } => Event::Saved { token, result: Ok(()) },
+            _ => return None,
+        })
+    }
 }

@@ -21,11 +21,18 @@ use crate::sys::uring::Ring;
 
 /// Checks paths, and keeps open what it needs for that.
 pub struct Checks {
-    paths: Mutex<HashMap<PathName, Arc<OpenPath>>>,
+    open: Mutex<Open>,
     /// Opens, and hand-overs of commands.
     lane: Lane,
     /// `None` where the kernel has none, or forbids it.
     ring: Option<Arc<Ring>>,
+}
+
+#[derive(Default)]
+struct Open {
+    paths: HashMap<PathName, Arc<OpenPath>>,
+    /// How often a path was to be forgotten.
+    forgotten: u64,
 }
 
 /// A path, and what of it is open. Everything is opened when it is first needed.
@@ -46,20 +53,32 @@ impl Checks {
         let ring = Ring::new()
             .inspect_err(|errno| tracing::info!("no io_uring ({errno}): direct reads take a thread each"))
             .ok();
-        Arc::new(Self { paths: Mutex::default(), lane: Lane::new(), ring })
+        Arc::new(Self { open: Mutex::default(), lane: Lane::new(), ring })
+    }
+
+    /// How often a path was to be forgotten so far; for [`Checks::keep`].
+    pub fn forgotten(&self) -> u64 {
+        self.lock().forgotten
     }
 
     /// Attributes of a path that a probe has opened: its checks read them, unless some are open.
-    pub fn keep(&self, name: &PathName, devt: DevT, kept: Kept) {
-        let mut paths = self.lock();
-        if paths.get(name).is_none_or(|path| path.devt != devt) {
-            paths.insert(name.clone(), Arc::new(OpenPath::new(name.clone(), devt, kept)));
+    ///
+    /// Where a path, maybe this one, was to be forgotten since the probe began, they are kept only if the device is still there.
+    pub fn keep(&self, name: &PathName, devt: DevT, kept: Kept, forgotten_before: u64) {
+        let mut open = self.lock();
+        if open.forgotten != forgotten_before && !kept.is_there() {
+            return;
+        }
+        if open.paths.get(name).is_none_or(|path| path.devt != devt) {
+            open.paths.insert(name.clone(), Arc::new(OpenPath::new(name.clone(), devt, kept)));
         }
     }
 
     /// Closes what is open of a path, as soon as nobody uses it.
     pub fn forget(&self, name: &PathName) {
-        self.lock().remove(name);
+        let mut open = self.lock();
+        open.forgotten += 1;
+        open.paths.remove(name);
     }
 
     /// Checks a path. Ends when the device has answered, however late.
@@ -120,14 +139,14 @@ impl Checks {
         answers
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<PathName, Arc<OpenPath>>> {
-        self.paths.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A path, and its state in sysfs. An open attribute of a device that is gone can't be read any
     /// more, whatever comes in its place: then all is opened anew.
     fn path(&self, name: &PathName, devt: DevT) -> (Arc<OpenPath>, Option<String>) {
-        let mut paths = self.lock();
+        let paths = &mut self.lock().paths;
         if let Some(path) = paths.get(name).filter(|path| path.devt == devt) {
             match path.state.as_ref().map(Attribute::read) {
                 Some(Ok(state)) => return (path.clone(), Some(state)),
@@ -143,7 +162,7 @@ impl Checks {
     }
 
     fn forget_this(&self, path: &Arc<OpenPath>) {
-        let mut paths = self.lock();
+        let paths = &mut self.lock().paths;
         if paths.get(&path.name).is_some_and(|cached| Arc::ptr_eq(cached, path)) {
             paths.remove(&path.name);
         }

@@ -113,9 +113,10 @@ impl Executor {
     fn probe(&self, token: Token, name: PathName) {
         let failed = Event::Probed { token, probe: Err(Errno::EIO) };
         let checks = self.checks.clone();
+        let forgotten = checks.forgotten();
         let probed = move || {
             let probe = sysfs::probe_and_keep(&name).map(|(probe, kept)| {
-                checks.keep(&name, probe.devt, kept);
+                checks.keep(&name, probe.devt, kept, forgotten);
                 Box::new(probe)
             });
             Event::Probed { token, probe }

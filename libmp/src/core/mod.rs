@@ -31,7 +31,7 @@ pub mod names;
 mod native;
 pub mod notice;
 pub mod observe;
-mod paper;
+pub mod paper;
 mod partitions;
 pub mod path;
 pub mod plan;

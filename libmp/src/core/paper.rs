@@ -10,25 +10,30 @@ use crate::dm::op::{DmOp, Load, RawMap, RawTarget, uuid_of, wwid_of};
 use crate::dm::status::{GroupStatus, PathStatus, Status};
 use crate::dm::table::{Queueing, Table};
 use crate::show::view::DmGroupState;
-use crate::types::{DevT, Wwid};
+use crate::types::{DevT, MapName, Wwid};
 
 /// The maps.
 #[derive(Debug)]
-pub(super) struct Paper {
+pub struct Paper {
     maps: BTreeMap<Wwid, RawMap>,
     next_minor: u32,
 }
 
 impl Paper {
     /// As they are.
-    pub(super) fn new(maps: &[RawMap]) -> Self {
+    pub fn new(maps: &[RawMap]) -> Self {
         let by_wwid = |map: &RawMap| Some((wwid_of(&map.uuid)?, map.clone()));
         let next_minor = maps.iter().map(|map| map.devt.minor + 1).max().unwrap_or(0);
         Self { maps: maps.iter().filter_map(by_wwid).collect(), next_minor }
     }
 
+    /// What a map is called.
+    pub fn name(&self, wwid: &Wwid) -> Option<&MapName> {
+        self.maps.get(wwid).map(|map| &map.name)
+    }
+
     /// Carries out an operation, which succeeds.
-    pub(super) fn perform(&mut self, wwid: &Wwid, op: &DmOp) -> DmDone {
+    pub fn perform(&mut self, wwid: &Wwid, op: &DmOp) -> DmDone {
         match op {
             DmOp::Create { name, load, .. } => {
                 let devt = DevT { major: 0, minor: self.next_minor };

@@ -19,17 +19,17 @@ impl Core {
     /// Everything, as it stands.
     pub fn view(&self, now: Instant) -> View {
         let mut paths: Vec<&Path> = self.paths.values().filter(|p| is_shown(p)).collect();
-        paths.sort_by_key(|p| p.order());
-        let mut maps: Vec<MapView> =
-            self.maps.values().filter(|m| m.observed.is_some()).map(|m| self.map_view(now, m)).collect();
-        maps.sort_by_key(|m| m.devt);
+        paths.sort_by_cached_key(|p| p.order());
+        let mut maps: Vec<(DevT, &Map)> =
+            self.maps.values().filter_map(|m| Some((m.observed.as_ref()?.devt, m))).collect();
+        maps.sort_by_key(|(devt, _)| *devt);
         View {
             pid: self.pid,
             daemon: self.daemon_state(),
             busy: self.is_busy(),
             pending_reconfigure: self.loading || self.reconfigure_again,
             paths: paths.into_iter().filter_map(|p| self.path_view(now, p)).collect(),
-            maps,
+            maps: maps.into_iter().map(|(_, map)| self.map_view(now, map)).collect(),
             devices: self.devices(),
             native: self.native.spaces.clone(),
         }

@@ -9,6 +9,15 @@ use multipathd::args::{Bindings, Options};
 use crate::client::{self, AskError, Client};
 use crate::output;
 
+/// The daemon's core, run to rest, whether the daemon runs or not.
+pub fn alone(args: &Args, hands: Hands) -> Result<Alone, ExitCode> {
+    let bindings = if args.keep_bindings { Bindings::ReadOnly } else { Bindings::ReadWrite };
+    Alone::new(hands, Options { bindings, ..Options::default() }).map_err(|why| {
+        output::complain(&why);
+        ExitCode::FAILURE
+    })
+}
+
 /// One of the two.
 pub enum Asker {
     /// The daemon.
@@ -24,15 +33,7 @@ impl Asker {
         if let Some(client) = daemon {
             return Ok(Self::Daemon(client));
         }
-        let bindings = if args.keep_bindings { Bindings::ReadOnly } else { Bindings::ReadWrite };
-        let options = Options { bindings, ..Options::default() };
-        match Alone::new(hands(), options) {
-            Ok(alone) => Ok(Self::Alone(Box::new(alone))),
-            Err(why) => {
-                output::complain(&why);
-                Err(ExitCode::FAILURE)
-            }
-        }
+        alone(args, hands()).map(|alone| Self::Alone(Box::new(alone)))
     }
 
     /// Is it not the daemon?

@@ -5,21 +5,21 @@ use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use libmp::ctl::{BLACKLISTED, NO_CHANGE, OK};
-use libmp::dm::op::DmOp;
+use libmp::ctl::{BLACKLISTED, OK};
 use libmp::types::Wwid;
 use multipath_rules::device::{Device, Kind};
-use multipathd::alone::{Alone, Hands};
+use multipathd::alone::Hands;
 use multipathd::sys::claims;
 
-use super::asker::Asker;
+use super::asker::{self, Asker};
 use super::known::wwid_named;
 use crate::client::AskError;
 use crate::listing::{quoted, resolve};
 use crate::output::{self, Reply};
-use crate::topology;
+use crate::topology::{self, Tree};
 use multipath_rules::args::Args;
 
+const CREATE: &str = "create";
 /// Maps that come new are waited for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
@@ -89,10 +89,13 @@ fn show_new(args: &Args, before: &BTreeSet<Wwid>, asker: &mut Asker) -> Result<E
     new.retain(|tree| !before.iter().any(|wwid| tree.is_of(wwid.as_str(), None)));
     let text = match args.verbosity {
         0 => String::new(),
-        1 => new.iter().flat_map(|tree| [tree.name.as_str(), "\n"]).collect(),
-        _ => new.iter().fold(String::new(), |text, tree| {
-            text + "create: " + &topology::render(std::slice::from_ref(tree))
-        }),
+        1 => names(&new),
+        _ => {
+            for tree in &mut new {
+                tree.action = CREATE.into();
+            }
+            with_actions(&new)
+        }
     };
     Ok(output::print_styled(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS))
 }
@@ -102,37 +105,37 @@ fn is_busy(text: &str) -> bool {
     text.contains("configure") || text.contains("busy: True")
 }
 
-/// Says what a reconfigure would change; nothing where nothing would.
-pub fn dry_run(args: &Args) -> ExitCode {
-    let mut asker = match Asker::new(args, || Hands::Bound) {
-        Ok(asker) => asker,
+/// Shows the maps that would be made or changed as they would be then, all or one; nothing where none would. The files and the
+/// devices are asked, as they are now, not the daemon.
+pub fn dry_run(args: &Args, device: Option<&Device>, named: Option<&str>) -> ExitCode {
+    let mut alone = match asker::alone(args, Hands::Writing) {
+        Ok(alone) => alone,
         Err(failed) => return failed,
     };
-    if let Asker::Alone(alone) = &asker {
-        return would_be_done(args, alone);
-    }
-    match asker.ask("plan").map(Reply::new) {
-        Ok(reply) if reply.text == NO_CHANGE || args.verbosity == 0 => ExitCode::SUCCESS,
-        Ok(reply) => output::reply(&reply),
-        Err(error) => output::not_received(&error),
-    }
+    let wwid = named.and_then(|named| wwid_named(named, device));
+    let is_meant = |tree: &Tree| match (named, &wwid, device) {
+        (None, ..) => true,
+        (_, Some(wwid), _) => tree.is_of(wwid.as_str(), None),
+        (Some(named), None, device) => tree.is_of(&resolve(named), device.map(|device| device.name.as_str())),
+    };
+    let mut trees = topology::parse(&alone.ask("show maps topology"));
+    trees.retain(|tree| !tree.action.is_empty() && is_meant(tree));
+    trees.iter_mut().filter(|tree| tree.action == CREATE).for_each(Tree::make_imagined);
+    let removed = alone.removed().iter().filter(|_| named.is_none()).map(|name| format!("remove: {name}\n"));
+    let text = match args.verbosity {
+        0 => String::new(),
+        1 => names(&trees),
+        _ => removed.collect::<String>() + &with_actions(&trees),
+    };
+    output::print_styled(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
 }
 
-/// What a core would do to maps if it might, a line each.
-fn would_be_done(args: &Args, alone: &Alone) -> ExitCode {
-    let mut lines: Vec<String> = Vec::new();
-    for (wwid, op) in alone.refused() {
-        let line = match op {
-            DmOp::Create { name, load, .. } => format!("create: {name} ({wwid}) [{}]\n", load.params),
-            DmOp::Reload { load, .. } => format!("reload: {wwid} [{}]\n", load.params),
-            DmOp::Rename { to, .. } => format!("rename: {wwid} to {to}\n"),
-            DmOp::Remove { .. } => format!("remove: {wwid}\n"),
-            _ => continue,
-        };
-        // It is tried again and again.
-        if args.verbosity > 0 && !lines.contains(&line) {
-            lines.push(line);
-        }
-    }
-    output::print(&lines.concat()).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
+fn names(trees: &[Tree]) -> String {
+    trees.iter().flat_map(|tree| [tree.name.as_str(), "\n"]).collect()
+}
+
+fn with_actions(trees: &[Tree]) -> String {
+    trees.iter().fold(String::new(), |text, tree| {
+        text + &tree.action + ": " + &topology::render(std::slice::from_ref(tree))
+    })
 }

@@ -87,7 +87,7 @@ fn perform(args: &Args) -> ExitCode {
         Mode::FlushAll => remove(args, None),
         Mode::List | Mode::ListLong => list(args, named),
         Mode::Create => create::create(args, device.as_ref(), named.as_deref()),
-        Mode::DryRun => create::dry_run(args),
+        Mode::DryRun => create::dry_run(args, device.as_ref(), named.as_deref()),
         // Said or answered above.
         Mode::Help | Mode::IsPath | Mode::IsUsable => ExitCode::SUCCESS,
     }

@@ -34,6 +34,13 @@ fn scsi(answer: Answer) -> ScsiReply {
     reply
 }
 
+/// Those that this process has open.
+fn open_attributes() -> Vec<String> {
+    let files = fs::read_dir("/proc/self/fd").expect("readable").flatten();
+    let links = files.filter_map(|file| fs::read_link(file.path()).ok());
+    links.map(|link| link.display().to_string()).filter(|link| link.starts_with("/sys/")).collect()
+}
+
 fn set_state(path: &PathName, state: &str) {
     sysfs::write(path, None, "device/state", state).expect("state is written");
 }
@@ -203,11 +210,21 @@ pub fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
         let checks = Checks::new();
         scsi(asked(&checks, &path, devt, ready()).await.1);
         assert_eq!(asked(&checks, &path, devt, Ask::DirectRead).await.1, Answer::Read(512));
+        let before = checks.forgotten();
+        let (probe, kept) = sysfs::probe_and_keep(&path).expect("probed");
+        assert!(kept.is_there());
         sysfs::write(&path, None, "device/delete", "1").expect("deleted");
         for ask in [ready(), Ask::DirectRead] {
             let answer = asked(&checks, &path, devt, ask).await.1;
             assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
         }
+        checks.forget(&path);
+        checks.keep(&path, devt, kept, before);
+        assert_eq!(
+            (probe.devt, open_attributes()),
+            (devt, Vec::<String>::new()),
+            "of what went while it was probed"
+        );
         fs::write(format!("/sys/class/scsi_host/host{host}/scan"), "0 0 0").expect("scanned");
         udev_settle();
         let lun = self::lun();

@@ -19,6 +19,10 @@ status_of() { # COMMAND...: its exit status
     echo $?
 }
 
+has_open() { # DISK: how much of it the daemon has
+    find "/proc/$(daemon_pid)/fd" -lname "$(readlink -f "/sys/block/$1/device")/*" -o -lname "/dev/$1" | wc -l
+}
+
 new_conf() { # WWIDs: one gets a name, one another selector, one is left alone
     conf_debug 'failback immediate'
     cat >>/etc/multipath.conf <<END
@@ -69,6 +73,7 @@ scenario() {
     expect_match 'a setting without a table' "$plan" '^set     failback manual -> immediate: '
     expect_eq 'as JSON' "$(ctl plan new.conf --json | jq -r '[.maps[].change] | sort | join(" ")')" 'create reload remove rename'
 
+    expect_between 'what its checks read is open' "$(has_open "$(debug_disk 0 2)")" 1 9
     mark=$(($(wc -l <"$MP_LOG") + 1))
     cp new.conf /etc/multipath.conf
     expect_eq 'the plan of the file in place is the same' "$(ctl plan)" "${plan//\/run\/new.conf/\/etc\/multipath.conf}"
@@ -77,6 +82,7 @@ scenario() {
     wait_for 'six paths again' 20 is 6 active_paths
     settled
     expect_eq 'what was planned was done, and nothing else' "$(done_since "$mark")" "$(plan_of "$plan")"
+    expect_eq 'nothing of a path that was released is open' "$(has_open "$(debug_disk 0 2)")" 0
     expect_eq 'then nothing is left to do' "$(ctl plan)" 'nothing would change'
 
     printf 'defaults {\n\tchecker_timeout soon\n}\n' >bad.conf

@@ -38,6 +38,16 @@ says_why() { # DISK
     conf_debug
 }
 
+# What would be made is shown as with the reference, which says of everything that it is to be made, and nothing is.
+dry() {
+    local theirs
+    theirs=$("$reference/multipath" -d 2>/dev/null | sed 's/^: //; s/^create: //; s/ *$//' | sort)
+    expect_match 'there is something to be made' "$theirs" ' undef Linux,scsi_debug'
+    expect_eq 'a dry run shows it' "$($names/multipath -d 2>&1 | sed 's/^create: //; s/ *$//' | sort)" "$theirs"
+    expect_eq 'and says so of each' "$($names/multipath -d 2>&1 | grep -c '^create: ')" "$(grep -c ' undef Linux' <<<"$theirs")"
+    expect_eq 'nothing is made' "$(maps_count)" 0
+}
+
 scenario() {
     ours || return 0
     names_up
@@ -67,6 +77,7 @@ scenario() {
     expect_eq 'names of another file are refused' "$($names/multipath -b /etc/b 2>&1 | head -n 1)" '-b /etc/b: the bindings file is /etc/multipath/bindings'
 
     conf_debug
+    dry
     daemon_start || return
     wait_for 'four paths in service' 20 in_service 4 || return
     map=$(map_of "$disk")
@@ -98,6 +109,12 @@ scenario() {
     expect_no_match 'it is gone' "$(maps)" "^$map\$"
     expect_match 'and made again' "$($names/multipath 2>&1)" "^create: $map "
     expect_eq 'a dry run has nothing to say' "$($names/multipath -d 2>&1)" ''
+    conf_debug 'path_selector "queue-length 0"'
+    expect_eq 'a dry run with another selector' "$($names/multipath -d -v1 2>&1 | sort)" "$(maps | sort)"
+    expect_match 'shows a map as it would be' "$($names/multipath -d "$map" 2>&1)" "^.-\\+- policy='queue-length 0' prio=1 status="
+    expect_eq 'that one alone' "$($names/multipath -d "$map" 2>&1 | grep -c ' dm-[0-9]* ')" 1
+    expect_no_match 'and loads nothing' "$(dmsetup table)" queue-length
+    conf_debug
     expect_ok 'everything is loaded anew' $names/multipath -r
     reloads_one "$map" "$disk"
 
