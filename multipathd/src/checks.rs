@@ -6,6 +6,7 @@ use std::fs::File;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use libmp::check::command::ScsiCommand;
 use libmp::check::sysfs::is_blocked;
 use libmp::check::{Answer, Answered, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::types::{DevT, Errno, PathName};
@@ -123,17 +124,17 @@ impl Checks {
             .map(|ask| {
                 // It takes no time, and may be what the kernel learns from the device's answer.
                 if matches!(ask, Ask::AccessState) {
-                    return Err(ask);
+                    return None;
                 }
                 let (checks, path) = (self.clone(), path.clone());
-                Ok(tokio::spawn(async move { checks.ask(&path, ask, limit, running).await }))
+                Some(tokio::spawn(async move { checks.ask(&path, ask, limit, running).await }))
             })
             .collect();
         let mut answers = vec![self.ask(path, first, limit, running).await];
         for other in others {
             answers.push(match other {
-                Ok(asked) => asked.await.unwrap_or(Answer::Failed(Errno::EIO)),
-                Err(ask) => self.ask(path, ask, limit, running).await,
+                Some(asked) => asked.await.unwrap_or(Answer::Failed(Errno::EIO)),
+                None => path.access(),
             });
         }
         answers
@@ -168,25 +169,19 @@ impl Checks {
         }
     }
 
+    /// A direct read takes little memory while it is awaited. What takes more is on the heap, not in each check.
     async fn ask(&self, path: &Arc<OpenPath>, ask: Ask, limit: Duration, running: bool) -> Answer {
         let answer = match ask {
-            Ask::AccessState => {
-                return Answer::AccessState {
-                    access_state: path.read_again(&path.access_state, "device/access_state"),
-                    preferred_path: path.read_again(&path.preferred_path, "device/preferred_path"),
-                };
-            }
+            Ask::AccessState => return path.access(),
             _ if !running => return Answer::NotAsked,
             Ask::DirectRead => self.direct_read(path).await.map(Answer::Read),
             Ask::TimedReads { count, within } => {
-                self.timed_reads(path, count, within).await.map(Answer::TimedReads)
+                Box::pin(self.timed_reads(path, count, within)).await.map(Answer::TimedReads)
             }
-            Ask::Scsi(command) => {
-                self.scsi(path, Command { command, timeout: limit }).await.map(Answer::Scsi)
-            }
+            Ask::Scsi(command) => Box::pin(self.scsi(path, command, limit)).await.map(Answer::Scsi),
             Ask::Nvme(command) => {
                 let send = move |node: &File| nvme::execute_blocking(node, &command, limit);
-                self.on_node(path, send).await.map(Answer::Nvme)
+                Box::pin(self.on_node(path, send)).await.map(Answer::Nvme)
             }
         };
         answer.unwrap_or_else(Answer::Failed)
@@ -208,10 +203,24 @@ impl Checks {
         Ok(took)
     }
 
-    async fn scsi(&self, path: &Arc<OpenPath>, command: Command) -> Result<ScsiReply, Errno> {
+    async fn scsi(
+        &self,
+        path: &Arc<OpenPath>,
+        command: ScsiCommand,
+        timeout: Duration,
+    ) -> Result<ScsiReply, Errno> {
+        let command = Command { command, timeout };
+        if let Some(Some(generic)) = path.generic.get() {
+            return generic.answer_to(generic.order(&command)).await;
+        }
+        Box::pin(self.first_scsi(path, command)).await
+    }
+
+    /// The generic device is opened for the first command, which is sent at once. Where there is none, each goes to the path's node.
+    async fn first_scsi(&self, path: &Arc<OpenPath>, command: Command) -> Result<ScsiReply, Errno> {
         match self.generic(path, &command).await {
             (Some(generic), Some(sent)) => generic.answer_to(sent).await,
-            (Some(generic), None) => generic.execute(&command).await,
+            (Some(generic), None) => generic.answer_to(generic.order(&command)).await,
             (None, _) => self.on_node(path, move |disk| scsi::execute_blocking(disk, &command)).await,
         }
     }
@@ -231,7 +240,7 @@ impl Checks {
         blocking(move || call(&node)).await
     }
 
-    /// The generic device; it is opened for the first command, which is sent at once.
+    /// The generic device, and the command if it had to be opened for it.
     async fn generic(&self, path: &Arc<OpenPath>, command: &Command) -> (Option<Arc<Generic>>, Option<Sent>) {
         let mut sent = None;
         let first_sent = &mut sent;
@@ -253,6 +262,21 @@ impl Checks {
     }
 
     async fn direct_read(&self, path: &Arc<OpenPath>) -> Result<usize, Errno> {
+        let open = match path.reads.get() {
+            Some(open) => open,
+            None => Box::pin(self.open_for_reads(path)).await?,
+        };
+        let (file, size) = open.clone();
+        match &self.ring {
+            Some(ring) => ring.read_start(file, size).await,
+            None => blocking(move || block::read_start(&file, &Buffer::for_direct_io(size))).await,
+        }
+    }
+
+    async fn open_for_reads<'a>(
+        &self,
+        path: &'a Arc<OpenPath>,
+    ) -> Result<&'a (Arc<Closing<File>>, usize), Errno> {
         let opening = path.clone();
         let open = || async move {
             let open = move || {
@@ -263,11 +287,7 @@ impl Checks {
             let (file, size) = self.lane.run(open).await?;
             Ok::<_, Errno>((Arc::new(Closing::new(file, &self.lane)), size))
         };
-        let (file, size) = path.reads.get_or_try_init(open).await?.clone();
-        match &self.ring {
-            Some(ring) => ring.read_start(file, size).await,
-            None => blocking(move || block::read_start(&file, &Buffer::for_direct_io(size))).await,
-        }
+        path.reads.get_or_try_init(open).await
     }
 }
 
@@ -285,6 +305,14 @@ impl OpenPath {
         }
     }
 
+    /// What the kernel says of the access through it.
+    fn access(&self) -> Answer {
+        Answer::AccessState {
+            access_state: self.read_again(&self.access_state, "device/access_state"),
+            preferred_path: self.read_again(&self.preferred_path, "device/preferred_path"),
+        }
+    }
+
     /// An attribute that each check wants, opened by the first.
     fn read_again(&self, kept: &OnceLock<Attribute>, attribute: &str) -> Option<String> {
         if kept.get().is_none() {
@@ -299,4 +327,21 @@ async fn blocking<T: Send + 'static>(
     call: impl FnOnce() -> Result<T, Errno> + Send + 'static,
 ) -> Result<T, Errno> {
     tokio::task::spawn_blocking(call).await.unwrap_or(Err(Errno::EIO))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// There is one for each path that hangs.
+    #[test]
+    fn a_check_that_is_awaited_takes_little_memory() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let _entered = runtime.enter();
+        let asks = [Ask::DirectRead].into();
+        let request = CheckRequest { asks, timeout: Duration::ZERO, usual: None };
+        let checks = Checks::new();
+        let bytes = size_of_val(&checks.check("sda".into(), DevT::default(), request, |_| ()));
+        assert!(bytes <= 600, "{bytes}");
+    }
 }

@@ -26,7 +26,7 @@ pub struct Journal {
 struct Lines {
     /// The number of the first line that is kept.
     first: u64,
-    kept: VecDeque<String>,
+    kept: VecDeque<Box<str>>,
 }
 
 /// Some lines, and where to go on.
@@ -49,7 +49,7 @@ impl Journal {
     pub fn note(&self, time: Duration, notice: &Notice) {
         let mut lines = self.lock();
         let next = lines.next();
-        lines.kept.push_back(events::line(next, time, notice));
+        lines.kept.push_back(events::line(next, time, notice).into());
         if lines.kept.len() > KEPT {
             lines.kept.pop_front();
             lines.first += 1;
@@ -59,7 +59,7 @@ impl Journal {
 
     /// Everything that is kept.
     pub fn all(&self) -> String {
-        self.lock().kept.iter().map(String::as_str).collect()
+        self.lock().kept.iter().map(|line| &**line).collect()
     }
 
     /// The first number that is kept.

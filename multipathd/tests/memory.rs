@@ -31,11 +31,23 @@ fn what_a_long_reply_held_is_given_back() {
 #[test]
 fn what_many_buffers_held_is_given_back() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let buffers: Vec<Buffer> = (0..8_000).map(|_| Buffer::for_direct_io(512)).collect();
+    let buffers: Vec<Buffer> = (0..8_000).map(|_| Buffer::for_direct_io(4_096)).collect();
     let kept: Vec<Buffer> =
         buffers.into_iter().enumerate().filter(|(at, _)| at % 1_000 == 999).map(|(_, b)| b).collect();
     let before = resident_kib();
     give_back();
     let after = resident_kib();
     assert!(after + 16_000 < before, "{before} KiB before, {after} KiB after, {} kept", kept.len());
+}
+
+/// Each that is aligned to a page would take one.
+#[test]
+fn what_reads_a_sector_takes_little_more() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    give_back();
+    let before = resident_kib();
+    let buffers: Vec<Buffer> = (0..8_000).map(|_| Buffer::for_direct_io(512)).collect();
+    let after = resident_kib();
+    assert!(after < before + 10_000, "{before} KiB before, {after} KiB with {}", buffers.len());
+    assert!(buffers.iter().all(|buffer| buffer.as_ptr().addr() % 512 == 0));
 }

@@ -7,8 +7,8 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 
-/// What O_DIRECT wants at the most: a page.
-const ALIGNMENT: usize = 4096;
+/// No logical block that a device has here is larger.
+const PAGE: usize = 4096;
 
 /// A zeroed piece of memory of fixed size and address, aligned for direct I/O.
 #[derive(Debug)]
@@ -23,9 +23,10 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// One of so many bytes, aligned to a page.
-    pub fn for_direct_io(size: usize) -> Self {
-        Self::with_alignment(size, ALIGNMENT)
+    /// One of a logical block, aligned as that is: more is not asked for (open(2), O_DIRECT), and each that is aligned to a page
+    /// would leave most of one between itself and the next.
+    pub fn for_direct_io(block: usize) -> Self {
+        Self::with_alignment(block, block.next_power_of_two().clamp(16, PAGE))
     }
 
     /// One of so many bytes.

@@ -193,9 +193,9 @@ pub fn the_way_without_a_generic_device_says_the_same() {
     run(async {
         let generic = open_generic(devt).expect("sg is loaded");
         let generic = Arc::new(Generic::new(generic, &Lane::new()).expect("registered"));
-        let same = generic.execute(&inquiry(0x83)).await;
+        let same = generic.answer_to(generic.order(&inquiry(0x83))).await;
         assert_eq!(same, Ok(page));
-        let refused = generic.execute(&inquiry(0xee)).await;
+        let refused = generic.answer_to(generic.order(&inquiry(0xee))).await;
         let refused = refused.expect("an answer");
         assert_eq!(refused.status, 2);
         assert!(refused.sense.len() >= 8, "{:?}", refused.sense);

@@ -49,7 +49,7 @@ pub struct Generic {
     pending: Mutex<Pending>,
 }
 
-/// A command that was handed over.
+/// A command that was handed over, or soon will be.
 pub struct Sent(oneshot::Receiver<Result<ScsiReply, Errno>>);
 
 #[derive(Default)]
@@ -66,16 +66,16 @@ impl Generic {
         Ok(Self { file, lane: lane.clone(), pending: Mutex::default() })
     }
 
-    /// Runs a command. Ends when the command does; the kernel holds it to its time limit.
-    pub async fn execute(self: &Arc<Self>, command: &Command) -> Result<ScsiReply, Errno> {
+    /// Has the lane hand a command over; the kernel holds it to its time limit.
+    pub fn order(self: &Arc<Self>, command: &Command) -> Sent {
         let (done, answer) = oneshot::channel();
         let pack_id = self.enqueue(Transfer::new(command), done);
         let device = self.clone();
         self.lane.push(move || device.submit(pack_id));
-        self.answer_to(Sent(answer)).await
+        Sent(answer)
     }
 
-    /// The same in two steps, for who is on the lane already: hands a command over, which may block.
+    /// The same, for who is on the lane already: hands a command over, which may block.
     pub fn send(&self, command: &Command) -> Sent {
         let (done, answer) = oneshot::channel();
         self.submit(self.enqueue(Transfer::new(command), done));
