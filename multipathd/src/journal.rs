@@ -11,7 +11,7 @@ use tokio::sync::watch;
 
 /// Notices that are kept.
 pub const KEPT: usize = 1_000;
-/// Lines of one message.
+/// Lines of one message, and of one block.
 const BATCH: usize = 100;
 
 /// The last notices.
@@ -26,7 +26,12 @@ pub struct Journal {
 struct Lines {
     /// The number of the first line that is kept.
     first: u64,
-    kept: VecDeque<Box<str>>,
+    /// How many there are.
+    kept: usize,
+    /// A hundred lines each, but for the last. Each line by itself would lie, for long, between what comes and goes.
+    blocks: VecDeque<String>,
+    /// Lines of the first block that are not kept any more.
+    past: usize,
 }
 
 /// Some lines, and where to go on.
@@ -48,18 +53,14 @@ impl Journal {
     /// Takes a notice in, at this time since 1970.
     pub fn note(&self, time: Duration, notice: &Notice) {
         let mut lines = self.lock();
-        let next = lines.next();
-        lines.kept.push_back(events::line(next, time, notice).into());
-        if lines.kept.len() > KEPT {
-            lines.kept.pop_front();
-            lines.first += 1;
-        }
+        let line = events::line(lines.next(), time, notice);
+        lines.push(&line);
         self.next.send_replace(lines.next());
     }
 
     /// Everything that is kept.
     pub fn all(&self) -> String {
-        self.lock().kept.iter().map(|line| &**line).collect()
+        self.lock().skip(0).collect()
     }
 
     /// The first number that is kept.
@@ -76,9 +77,9 @@ impl Journal {
         if start > next {
             text = events::lost(start, time, start - next);
         }
-        let skip = usize::try_from(start - lines.first).unwrap_or(usize::MAX);
+        let skip = usize::try_from(start - lines.first).unwrap_or(KEPT);
         let mut next = start;
-        for line in lines.kept.iter().skip(skip).take(BATCH) {
+        for line in lines.skip(skip).take(BATCH) {
             text.push_str(line);
             next += 1;
         }
@@ -99,7 +100,35 @@ impl Journal {
 
 impl Lines {
     fn next(&self) -> u64 {
-        self.first + self.kept.len() as u64
+        self.first + self.kept as u64
+    }
+
+    /// Adds a line, which ends with a newline and has no other; the oldest of too many goes.
+    fn push(&mut self, line: &str) {
+        if (self.past + self.kept).is_multiple_of(BATCH) {
+            // As long as the one before: it need not grow.
+            self.blocks.push_back(String::with_capacity(self.blocks.back().map_or(0, String::len)));
+        }
+        if let Some(block) = self.blocks.back_mut() {
+            block.push_str(line);
+        }
+        self.kept += 1;
+        if self.kept > KEPT {
+            self.kept -= 1;
+            self.first += 1;
+            self.past += 1;
+        }
+        if self.past == BATCH {
+            self.past = 0;
+            self.blocks.pop_front();
+        }
+    }
+
+    /// All but so many of the first.
+    fn skip(&self, count: usize) -> impl Iterator<Item = &str> {
+        let count = self.past + count;
+        let blocks = self.blocks.iter().skip(count / BATCH);
+        blocks.flat_map(|block| block.split_inclusive('\n')).skip(count % BATCH)
     }
 }
 

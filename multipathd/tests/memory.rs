@@ -1,15 +1,24 @@
 //! What the allocator keeps: in a process of its own, as it is told once for all, and one test at a time.
 
+use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
-use multipathd::sys::buffer::{Buffer, give_back};
-use multipathd::sys::process::bound_heap;
+use multipathd::sys::buffer::Buffer;
+use multipathd::sys::process::{bound_heap, give_back, lock_memory};
 
 static ALONE: Mutex<()> = Mutex::new(());
 
 fn resident_kib() -> u64 {
+    status_kib("VmRSS:")
+}
+
+fn locked_kib() -> u64 {
+    status_kib("VmLck:")
+}
+
+fn status_kib(key: &str) -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("resident memory");
+    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of it");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
@@ -27,17 +36,35 @@ fn what_a_long_reply_held_is_given_back() {
     assert!(after < before + 1024, "{before} KiB before, {after} KiB after, {} kept", kept.len());
 }
 
+/// In the environment: the memory is to be locked, as that of a daemon is.
+const LOCKED: &str = "MEMORY_IS_LOCKED";
+
 /// Buffers that outlive the others keep the heap long, and the holes between them stay the daemon's.
 #[test]
 fn what_many_buffers_held_is_given_back() {
     let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let locked = std::env::var_os(LOCKED).is_some();
+    if locked && let Err(errno) = lock_memory() {
+        return eprintln!("no memory can be locked here: {errno}");
+    }
     let buffers: Vec<Buffer> = (0..8_000).map(|_| Buffer::for_direct_io(4_096)).collect();
     let kept: Vec<Buffer> =
         buffers.into_iter().enumerate().filter(|(at, _)| at % 1_000 == 999).map(|(_, b)| b).collect();
     let before = resident_kib();
     give_back();
     let after = resident_kib();
-    assert!(after + 16_000 < before, "{before} KiB before, {after} KiB after, {} kept", kept.len());
+    let kept = kept.len();
+    assert!(after + 16_000 < before, "locked {locked}: {before} KiB before, {after} KiB after, {kept} kept");
+    assert_eq!(locked_kib() > after / 2, locked, "{} KiB are locked of {after}", locked_kib());
+}
+
+/// In a process whose threads have one heap, as those of a daemon.
+#[test]
+fn what_many_buffers_held_is_given_back_though_memory_is_locked() {
+    let mut program = Command::new(std::env::current_exe().expect("it runs"));
+    program.args(["--exact", "what_many_buffers_held_is_given_back", "--nocapture"]);
+    let output = program.env(LOCKED, "1").env("MALLOC_ARENA_MAX", "1").output().expect("started");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Each that is aligned to a page would take one.

@@ -6,6 +6,7 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// No logical block that a device has here is larger.
 const PAGE: usize = 4096;
@@ -80,11 +81,109 @@ impl Drop for Buffer {
     }
 }
 
-/// Gives the kernel back what was freed and lies between what is in use. To be called when much was freed.
-pub fn give_back() {
-    // SAFETY: it touches nothing that is in use.
-    #[cfg(target_env = "gnu")]
-    unsafe {
-        libc::malloc_trim(0);
+/// Pieces of memory like a [`Buffer`], of one size, for what hangs by the thousand: many lie in one block, which the allocator maps
+/// by itself, and gives back as soon as none of them is used. By themselves they would lie between what outlives them.
+#[derive(Debug)]
+pub struct Pool {
+    size: usize,
+    blocks: Mutex<Vec<Block>>,
+}
+
+#[derive(Debug)]
+struct Block {
+    /// None where nothing of it is used, but of the first.
+    memory: Option<Buffer>,
+    /// Numbers of the pieces that nobody has; those that were used last are last.
+    free: Vec<usize>,
+}
+
+/// One of a [`Pool`].
+#[derive(Debug)]
+pub struct Piece {
+    pool: Arc<Pool>,
+    start: NonNull<u8>,
+    block: usize,
+    number: usize,
+}
+
+// SAFETY: nobody else has this piece of the pool's memory; a raw pointer is all that keeps it from being Send by itself.
+unsafe impl Send for Piece {}
+
+impl Pool {
+    /// Bytes of a block.
+    const BLOCK: usize = 128 << 10;
+
+    /// One of pieces of so many bytes, a block of a device each, aligned for direct I/O.
+    pub fn new(size: usize) -> Arc<Self> {
+        Arc::new(Self { size: size.max(1), blocks: Mutex::default() })
+    }
+
+    /// Takes one, zeroed when it is taken for the first time.
+    pub fn take(self: &Arc<Self>) -> Piece {
+        let mut blocks = self.lock();
+        let block = blocks.iter().position(|block| !block.free.is_empty()).unwrap_or_else(|| {
+            blocks.push(Block { memory: None, free: (0..self.pieces()).rev().collect() });
+            blocks.len() - 1
+        });
+        let Block { memory, free } = &mut blocks[block];
+        let number = free.pop().unwrap_or_default();
+        let memory = memory.get_or_insert_with(|| Buffer::with_alignment(self.pieces() * self.size, PAGE));
+        // SAFETY: the number is below that of the block's pieces.
+        let start = unsafe { memory.start.add(number * self.size) };
+        Piece { pool: self.clone(), start, block, number }
+    }
+
+    /// In a block.
+    const fn pieces(&self) -> usize {
+        let pieces = Self::BLOCK / self.size;
+        if pieces == 0 { 1 } else { pieces }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Block>> {
+        self.blocks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Piece {
+    /// Where it starts.
+    pub const fn as_ptr(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+}
+
+impl Drop for Piece {
+    fn drop(&mut self) {
+        let mut blocks = self.pool.lock();
+        let block = &mut blocks[self.block];
+        block.free.push(self.number);
+        if self.block > 0 && block.free.len() == self.pool.pieces() {
+            block.memory = None;
+            block.free.sort_unstable_by(|a, b| b.cmp(a));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pieces_are_apart_and_blocks_go_with_their_last_one() {
+        for size in [512, 4096, Pool::BLOCK, Pool::BLOCK + 4096] {
+            let pool = Pool::new(size);
+            let pieces: Vec<_> = (0..3 * pool.pieces()).map(|_| pool.take()).collect();
+            let mut starts: Vec<_> = pieces.iter().map(|piece| piece.as_ptr().addr()).collect();
+            starts.sort_unstable();
+            assert!(starts.iter().all(|start| start % size.min(PAGE) == 0), "{size}");
+            assert!(starts.windows(2).all(|pair| pair[1] - pair[0] >= size), "{size}");
+            let held = || pool.lock().iter().map(|block| block.memory.is_some()).collect::<Vec<_>>();
+            assert_eq!(held(), [true; 3]);
+            let last = pieces.into_iter().last();
+            assert_eq!(held(), [true, false, true], "the first is kept, the last is used");
+            drop(last);
+            assert_eq!(held(), [true, false, false]);
+            let again: Vec<_> = (0..=pool.pieces()).map(|_| pool.take()).collect();
+            assert_eq!((held(), again.len()), (vec![true, true, false], pool.pieces() + 1));
+        }
     }
 }

@@ -140,13 +140,16 @@ impl Lane {
     fn wake(&self) {
         let mut state = self.lock();
         state.waking = false;
-        if std::mem::take(&mut state.idle) {
-            self.work_came.notify_one();
-        } else if !state.served && !state.jobs.is_empty() {
+        let idle = std::mem::take(&mut state.idle);
+        if !idle && !state.served && !state.jobs.is_empty() {
             self.take_on(&mut state);
         }
         if state.jobs.len() > 1 || !state.served {
             self.see_to_watch(&mut state);
+        }
+        drop(state); // which it takes first of all
+        if idle {
+            self.work_came.notify_one();
         }
     }
 

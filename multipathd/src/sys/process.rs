@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libmp::types::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -17,6 +18,9 @@ const FILES_MAX: u64 = 1 << 20;
 const REALTIME_MAX: u64 = 10;
 /// Where no realtime priority is granted.
 const NICE: libc::c_int = -10;
+
+/// Is the memory of this process held?
+static LOCKED: AtomicBool = AtomicBool::new(false);
 
 /// Is this root?
 pub fn is_root() -> bool {
@@ -96,7 +100,7 @@ fn priority() -> Result<(), Errno> {
 ///
 /// Everything there is now, the program's text above all, is read in and held; what comes later
 /// (stacks of threads) is held page by page as it is used, not whole in advance.
-fn lock_memory() -> Result<(), Errno> {
+pub fn lock_memory() -> Result<(), Errno> {
     // SAFETY: no pointers.
     let rc = unsafe { libc::mlockall(libc::MCL_CURRENT) };
     if rc < 0 {
@@ -104,7 +108,43 @@ fn lock_memory() -> Result<(), Errno> {
     }
     // SAFETY: no pointers.
     let rc = unsafe { libc::mlockall(libc::MCL_FUTURE | libc::MCL_ONFAULT) };
-    if rc < 0 { Err(last_errno()) } else { Ok(()) }
+    if rc < 0 {
+        return Err(last_errno());
+    }
+    LOCKED.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Gives the kernel back what was freed and lies between what is in use. To be called when much was freed.
+pub fn give_back() {
+    // A page that is locked can't be given back (madvise(2), MADV_DONTNEED).
+    let heap = if LOCKED.load(Ordering::Relaxed) { heap() } else { None };
+    if let Some((start, length)) = heap {
+        // SAFETY: it changes no memory, only whether it may be moved out.
+        unsafe { libc::munlock(start, length) };
+    }
+    // SAFETY: it touches nothing that is in use.
+    #[cfg(target_env = "gnu")]
+    unsafe {
+        libc::malloc_trim(0);
+    }
+    // The end of the heap may have been given back, too.
+    if let Some((start, length)) = heap.and_then(|_| self::heap()) {
+        // SAFETY: as above.
+        unsafe { libc::mlock2(start, length, libc::MLOCK_ONFAULT) };
+    }
+}
+
+/// Where the heap starts, and its length in bytes.
+fn heap() -> Option<(*const libc::c_void, usize)> {
+    let maps = fs::read_to_string("/proc/self/maps").ok()?;
+    // It is more than one mapping where parts of it are locked in another way.
+    let ranges = maps.lines().filter(|line| line.ends_with("[heap]")).filter_map(|line| {
+        let (start, end) = line.split_once(' ')?.0.split_once('-')?;
+        Some((usize::from_str_radix(start, 16).ok()?, usize::from_str_radix(end, 16).ok()?))
+    });
+    let (start, end) = ranges.reduce(|(start, end), next| (start.min(next.0), end.max(next.1)))?;
+    Some((std::ptr::with_exposed_provenance(start), end - start))
 }
 
 /// Goes into the background: only the child returns. To be called before there is a second thread.

@@ -3,7 +3,7 @@
 //! A submission never blocks: where the device has no room the kernel hands the read to a worker of
 //! its own. Buffer and descriptor are kept until the read ends, however late.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,10 +13,10 @@ use io_uring::{IoUring, opcode, types};
 use libmp::types::Errno;
 use tokio::sync::{Notify, oneshot};
 
-use super::buffer::{self, Buffer};
+use super::buffer::{Piece, Pool};
 use super::lane::Closing;
 use super::poll::{Readable, readable};
-use super::{errno_of, last_errno};
+use super::{errno_of, last_errno, process};
 
 /// Reads handed over in one call; more of them take more calls.
 const ENTRIES: u32 = 64;
@@ -36,6 +36,8 @@ pub struct Ring {
 struct Inner {
     ring: IoUring,
     reads: HashMap<u64, Read>,
+    /// What is read into, by its size.
+    buffers: BTreeMap<usize, Arc<Pool>>,
     next: u64,
     /// There were many reads since there was none.
     many: bool,
@@ -45,7 +47,7 @@ struct Read {
     /// Held open for the kernel.
     _file: Arc<Closing<File>>,
     /// Held for the kernel.
-    _buffer: Buffer,
+    _buffer: Piece,
     done: oneshot::Sender<Result<usize, Errno>>,
 }
 
@@ -62,7 +64,8 @@ impl Ring {
         let event = unsafe { OwnedFd::from_raw_fd(fd) };
         ring.submitter().register_eventfd(event.as_raw_fd()).map_err(|error| errno_of(&error))?;
         let event = readable(event).map_err(|error| errno_of(&error))?;
-        let inner = Mutex::new(Inner { ring, reads: HashMap::new(), next: 0, many: false });
+        let inner =
+            Mutex::new(Inner { ring, reads: HashMap::new(), buffers: BTreeMap::new(), next: 0, many: false });
         let ring = Arc::new(Self { inner, queued: Notify::new(), event });
         tokio::spawn(ring.clone().submit_queued());
         tokio::spawn(ring.clone().reap());
@@ -72,7 +75,7 @@ impl Ring {
     /// Reads `size` bytes at offset 0: bytes read, or the read's errno. Ends when the read does.
     pub async fn read_start(&self, file: Arc<Closing<File>>, size: usize) -> Result<usize, Errno> {
         let (done, ended) = oneshot::channel();
-        self.queue(file, Buffer::for_direct_io(size), done)?;
+        self.queue(file, size, done)?;
         self.queued.notify_one();
         ended.await.unwrap_or(Err(Errno::EIO))
     }
@@ -84,13 +87,14 @@ impl Ring {
     fn queue(
         &self,
         file: Arc<Closing<File>>,
-        buffer: Buffer,
+        size: usize,
         done: oneshot::Sender<Result<usize, Errno>>,
     ) -> Result<(), Errno> {
         let mut inner = self.lock();
         let id = inner.next;
         inner.next += 1;
-        let length = u32::try_from(buffer.len()).map_err(|_| Errno::EINVAL)?;
+        let buffer = inner.buffers.entry(size).or_insert_with(|| Pool::new(size)).take();
+        let length = u32::try_from(size).map_err(|_| Errno::EINVAL)?;
         let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), buffer.as_ptr(), length)
             .offset(0)
             .build()
@@ -153,7 +157,7 @@ impl Ring {
             inner.reads.shrink_to_fit();
             tokio::spawn(async {
                 tokio::time::sleep(LET_GO).await;
-                buffer::give_back();
+                process::give_back();
             });
         }
     }

@@ -75,7 +75,7 @@ both_alike() {
     if [ "$who" = ours ]; then daemon_start; else reference_start; fi || return
     as_wanted usual
     columns >"/run/vendor.$who"
-    for stage in moved both parts odd; do
+    for stage in moved both parts odd named served; do
         stage_$stage
         as_wanted $stage
     done
@@ -248,6 +248,17 @@ stage_parts() {
     groups 80 0f
     path alua2 'active ready 5'
     but alua2 'active ready 0' 'a group in transition keeps its priority'
+}
+
+# Ports by their other names; a volume that nobody moves.
+stage_named() {
+    path ontap 'active ready 2' c0 "$(port ism_sw0)" 00 ''
+    path rdac1 'active ready 6' 12.c9 "$(vac 00 01 01)"
+}
+
+stage_served() {
+    path ontap 'active ready 2' c0 "$(port iswta)"
+    path rdac1 'active ready 3' 12.c9 "$(vac 00 01 02)"
 }
 
 # Ownership is being moved; a controller is in service mode; answers that no such array gives.
