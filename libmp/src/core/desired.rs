@@ -86,7 +86,7 @@ fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64
     let first = of_paths.find(|sectors| *sectors > 0);
     let mut agreed =
         || first.filter(|size| of_paths.all(|other| other == *size) && may_flush(observed, members));
-    let may_change = map.orders.resize.is_some() && map.unidentified.is_empty();
+    let may_change = map.orders.resize.is_some() && !map.unidentified.any_unknown();
     if may_change { agreed().or(of_kernel) } else { of_kernel }.or(first)
 }
 

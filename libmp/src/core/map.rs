@@ -15,6 +15,7 @@ use crate::core::path::PathId;
 use crate::core::queueing::Queue;
 use crate::core::readiness::Readiness;
 use crate::core::table::Id;
+use crate::core::unidentified::Unidentified;
 use crate::dm::op::{DmOp, RawMap};
 use crate::dm::status::Status;
 use crate::dm::table::Table;
@@ -74,10 +75,8 @@ pub struct Map {
     pub name: MapName,
     /// What is configured for it.
     pub settings: MapSettings,
-    /// Devices of its table, as it was found, of which nobody knows yet who they are.
-    pub unidentified: BTreeSet<DevT>,
-    /// Those of them that udev calls otherwise than this map.
-    pub outcast: BTreeSet<DevT>,
+    /// Devices of its table, as it was found, that are not known to be its paths.
+    pub unidentified: Unidentified,
     /// Who the last one was that came: settings go by it when there is none left.
     pub last_member: Option<Arc<Facts>>,
     /// Operations on its table or name that failed in a row, and when to try again.
@@ -395,8 +394,7 @@ impl Map {
             name,
             settings,
             members: BTreeSet::new(),
-            unidentified: BTreeSet::new(),
-            outcast: BTreeSet::new(),
+            unidentified: Unidentified::default(),
             last_member: None,
             observed: None,
             looked_like: None,

@@ -102,7 +102,7 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     }
     // One that is in use goes at its last close, if that is wanted.
     let may_go = !observed.deferred_remove && (!observed.is_in_use() || s.map.settings.deferred_remove);
-    let gone = s.members.is_empty() && s.map.unidentified.is_empty();
+    let gone = s.members.is_empty() && !s.map.unidentified.any_unknown();
     (gone && may_go).then(|| planned(op, "no path left"))
 }
 
@@ -159,7 +159,7 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         "ordered"
     } else if s.map.readiness == Readiness::Due {
         "it may be used now"
-    } else if !s.map.unidentified.is_empty() {
+    } else if s.map.unidentified.any_unknown() {
         // What is not known yet must not be a reason for one table after another: only what comes or goes is.
         let same = desired.table.has_paths_of(table);
         return (!same).then(|| reload_op(s, observed, desired, Difference::Groups.as_str()));
@@ -202,7 +202,7 @@ fn reorder(
 
 fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
     let best = desired::best_observed_group(s.map, observed, s.members);
-    let known = s.map.unidentified.is_empty();
+    let known = !s.map.unidentified.any_unknown();
     s.may_switch && known && best.is_some_and(|best| best != observed.current_group())
 }
 

@@ -59,7 +59,7 @@ impl Core {
             let values = uevent.properties.values().map(|value| value.trim().to_string()).collect();
             self.strangers.told.insert(devt, values);
         }
-        let has = |id: &&MapId| self.maps.get(id).is_some_and(|map| map.unidentified.contains(&devt));
+        let has = |id: &&MapId| self.maps.get(id).is_some_and(|map| map.unidentified.is_unknown(devt));
         for id in self.unidentified.iter().filter(has).copied().collect::<Vec<_>>() {
             self.tell_apart(id);
         }
@@ -69,12 +69,13 @@ impl Core {
     pub(super) fn tell_apart(&mut self, id: MapId) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let others: Vec<DevT> =
-            map.unidentified.iter().copied().filter(|devt| self.strangers.are_told(*devt, map)).collect();
+            map.unidentified.unknown().filter(|devt| self.strangers.are_told(*devt, map)).collect();
         if others.is_empty() {
             return;
         }
-        map.unidentified.retain(|devt| !others.contains(devt));
-        map.outcast.extend(others);
+        for devt in others {
+            map.unidentified.cast_out(devt);
+        }
         self.strangers.new.insert(id);
         self.dirty.insert(id);
     }
@@ -90,12 +91,11 @@ impl Core {
             None => identify::contradicts(raw, &map.wwid),
         };
         let maps = self.unidentified.iter().filter_map(|id| self.maps.get(id));
-        let has_it = maps.filter(|map| map.unidentified.contains(&devt) || map.outcast.contains(&devt));
+        let has_it = maps.filter(|map| map.unidentified.has(devt));
         for from in has_it.filter(is_other).map(|map| map.id).collect::<Vec<_>>() {
             self.moved_from(id, from);
             if let Some(map) = self.maps.get_mut(&from) {
-                map.unidentified.remove(&devt);
-                map.outcast.insert(devt);
+                map.unidentified.cast_out(devt);
                 self.dirty.insert(from);
             }
         }
@@ -134,8 +134,8 @@ impl Core {
     /// Devices that are, or may be, in the table of this map and are other LUNs.
     pub(super) fn strangers_in(&self, id: MapId) -> Vec<DevT> {
         let moved = self.moved().filter(|p| p.moved_from == Some(id) && p.map() != Some(id));
-        let outcast = self.maps.get(&id).into_iter().flat_map(|map| map.outcast.iter().copied());
-        outcast.chain(moved.map(Path::devt)).collect()
+        let others = self.maps.get(&id).into_iter().flat_map(|map| map.unidentified.others());
+        others.chain(moved.map(Path::devt)).collect()
     }
 
     /// While disks are still being read no table is made. Those that are known to be other LUNs are failed all the same.

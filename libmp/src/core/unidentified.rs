@@ -2,6 +2,7 @@
 //! or udev has not said. They are left where they are until it is known, as nothing speaks against them: after a switch of the root
 //! file system udev's database is empty for a while, and a map in use must not lose its paths for that.
 
+use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
 
 use crate::core::Core;
@@ -13,14 +14,72 @@ use crate::dm::op::DmOp;
 use crate::dm::table::{Table, TableGroup, TablePath};
 use crate::types::DevT;
 
+/// Devices of a map's table, as it was found, that are not known to be its paths.
+#[derive(Debug, Clone, Default)]
+pub struct Unidentified(BTreeMap<DevT, Whose>);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Nobody knows yet.
+    Unknown,
+    /// udev, or the disk itself, calls it otherwise than this map.
+    Others,
+}
+
+impl Unidentified {
+    /// Of none of these anything is known.
+    pub fn new(devices: impl Iterator<Item = DevT>) -> Self {
+        Self(devices.map(|devt| (devt, Whose::Unknown)).collect())
+    }
+
+    /// Is it known of all who they are?
+    pub fn is_settled(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Is this one of them, known to be another LUN or not?
+    pub fn has(&self, devt: DevT) -> bool {
+        self.0.contains_key(&devt)
+    }
+
+    /// Is this one that nobody knows?
+    pub fn is_unknown(&self, devt: DevT) -> bool {
+        self.0.get(&devt) == Some(&Whose::Unknown)
+    }
+
+    /// Is there one that nobody knows?
+    pub fn any_unknown(&self) -> bool {
+        self.unknown().next().is_some()
+    }
+
+    /// Those that nobody knows.
+    pub fn unknown(&self) -> impl Iterator<Item = DevT> + '_ {
+        self.all(Whose::Unknown)
+    }
+
+    /// Those that are other LUNs.
+    pub fn others(&self) -> impl Iterator<Item = DevT> + '_ {
+        self.all(Whose::Others)
+    }
+
+    fn all(&self, whose: Whose) -> impl Iterator<Item = DevT> + '_ {
+        self.0.iter().filter(move |(_, is)| **is == whose).map(|(devt, _)| *devt)
+    }
+
+    /// This one is another LUN.
+    pub fn cast_out(&mut self, devt: DevT) {
+        self.0.insert(devt, Whose::Others);
+    }
+}
+
 impl Core {
     /// A map was found: whose its devices are is yet to be seen.
     pub(super) fn find_unidentified(&mut self, id: MapId) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let table = map.observed.as_ref().and_then(Observed::table);
-        map.unidentified = table.into_iter().flat_map(Table::paths).map(|path| path.devt).collect();
-        map.outcast.clear();
-        if !map.unidentified.is_empty() {
+        let devices = table.into_iter().flat_map(Table::paths).map(|path| path.devt);
+        map.unidentified = Unidentified::new(devices);
+        if map.unidentified.any_unknown() {
             self.unidentified.insert(id);
             self.tell_apart(id);
         }
@@ -33,11 +92,10 @@ impl Core {
             let in_table = map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
             !in_table || self.members(map).iter().any(|path| path.devt() == *devt) || self.is_known(*devt)
         };
-        let known: Vec<DevT> = map.unidentified.union(&map.outcast).copied().filter(known).collect();
+        let known: Vec<DevT> = map.unidentified.0.keys().copied().filter(known).collect();
         let Some(map) = self.maps.get_mut(&id) else { return };
-        map.unidentified.retain(|devt| !known.contains(devt));
-        map.outcast.retain(|devt| !known.contains(devt));
-        if map.unidentified.is_empty() && map.outcast.is_empty() {
+        map.unidentified.0.retain(|devt, _| !known.contains(devt));
+        if map.unidentified.is_settled() {
             self.unidentified.remove(&id);
         }
     }
@@ -48,9 +106,9 @@ impl Core {
         let size = |path: &Path| path.told_size.or_else(|| path.facts.as_ref().map(|f| (f.devt, f.sectors)));
         let is_small = |path: &Path| {
             size(path)
-                .is_some_and(|(devt, size)| (1..room).contains(&size) && map.unidentified.contains(&devt))
+                .is_some_and(|(devt, size)| (1..room).contains(&size) && map.unidentified.is_unknown(devt))
         };
-        !map.unidentified.is_empty() && self.paths.values().any(is_small)
+        map.unidentified.any_unknown() && self.paths.values().any(is_small)
     }
 
     /// Is it known who this device is, or that it is none of the disks?
@@ -68,8 +126,7 @@ impl Core {
         if all {
             self.strangers.all_read();
         }
-        let has_it = |map: &Map| map.unidentified.contains(&devt) || map.outcast.contains(&devt);
-        let has = |id: &&MapId| all || self.maps.get(id).is_some_and(has_it);
+        let has = |id: &&MapId| all || self.maps.get(id).is_some_and(|map| map.unidentified.has(devt));
         self.dirty.extend(self.unidentified.iter().filter(has));
     }
 }
@@ -80,7 +137,7 @@ pub(super) fn keep(map: &Map, desired: Desired, small: bool) -> Desired {
     let Some((observed, live)) = map.observed.as_ref().and_then(|o| Some((o, o.table()?))) else {
         return desired;
     };
-    if map.unidentified.is_empty() {
+    if !map.unidentified.any_unknown() {
         return desired;
     }
     let mut desired = desired;
@@ -89,7 +146,7 @@ pub(super) fn keep(map: &Map, desired: Desired, small: bool) -> Desired {
         desired.table.init_group = live.init_group;
         return desired;
     }
-    let unknown = |path: &&TablePath| map.unidentified.contains(&path.devt);
+    let unknown = |path: &&TablePath| map.unidentified.is_unknown(path.devt);
     let kept = live.groups.iter().map(|group| TableGroup {
         selector: group.selector.clone(),
         paths: group.paths.iter().filter(unknown).cloned().collect(),
@@ -103,8 +160,8 @@ pub(super) fn keep(map: &Map, desired: Desired, small: bool) -> Desired {
 
 /// How many of those that are not known the kernel uses.
 pub(super) fn active(map: &Map) -> usize {
-    let active = |devt: &&DevT| map.observed.as_ref().and_then(|o| o.path_active(**devt)) == Some(true);
-    map.unidentified.iter().filter(active).count()
+    let active = |devt: &DevT| map.observed.as_ref().and_then(|o| o.path_active(*devt)) == Some(true);
+    map.unidentified.unknown().filter(active).count()
 }
 
 /// Is nothing known of the map but that the kernel uses a path of it? Then its settings are not known either.
