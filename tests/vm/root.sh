@@ -1,10 +1,10 @@
 #!/bin/bash
 # In a machine whose root is on a map (tests/root starts it): the map works, the daemon is the root file system's, and a path may fail.
-#   root.sh two|one|dracut: how many paths there were at boot (two with dracut's image, too)
+#   root.sh two|one|dracut|dracut-one: how many paths there were at boot, and whose image it was (dracut: two paths)
 # shellcheck source=tests/vm/lib.sh
 . /vm/lib.sh
 paths=2
-[ "$1" != one ] || paths=1
+[[ $1 != *one ]] || paths=1
 map=rootdisk
 
 daemon() { systemctl show -P MainPID multipathd.service; }
@@ -60,7 +60,7 @@ has_in_initramfs() { zcat /boot/initrd | cpio -t --quiet | grep -q "$1"; }
 
 is_on_a_map "$1"
 is_taken_over "$1"
-[ "$1" != one ] || joins "$1"
+[[ $1 != *one ]] || joins "$1"
 survives_a_path "$1"
 [ "$1" != two ] || makes_its_initramfs "$1"
 summary

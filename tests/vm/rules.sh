@@ -92,7 +92,7 @@ both_are_paths() {
 
 nothing_usable() { is 0 active_paths; }
 not_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha)" = 0 ]; }
-is_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha)" = 1 ]; }
+is_ready() { [ "$(property MPATH_DEVICE_READY mapper/mpatha 2>/dev/null)" = 1 ]; }
 
 life() { # ours|theirs [3, ours only]
     use "$@"
@@ -103,6 +103,8 @@ life() { # ours|theirs [3, ours only]
     daemon_start || return
     wait_for "$name: a map of two paths" 40 is 2 active_paths || return
     wait_for "$name: and both disks are known as its paths" 20 both_are_paths
+    # The kernel's map is there before udev's rules have made its node.
+    wait_for "$name: and udev is done with the map" 20 is_ready
     expect_eq "$name: device-mapper's rules" "$(property DM_UDEV_RULES_VSN mapper/mpatha)" "${2:-2}"
     picture empty
     contents
