@@ -66,6 +66,12 @@ impl Tree {
         }
     }
 
+    /// Its WWID.
+    pub fn wwid(&self) -> &str {
+        let second = self.header.split(' ').nth(1).unwrap_or_default();
+        second.strip_prefix('(').and_then(|word| word.strip_suffix(')')).unwrap_or(&self.name)
+    }
+
     /// Where it stands in a list: by name, what the kernel puts together by itself last.
     pub fn order(&self) -> (bool, &str) {
         let native = self.header.split(' ').nth(1).is_some_and(|word| word.starts_with("[nvme]:"));
@@ -231,6 +237,7 @@ size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=rw
         let mut trees = parse(&REPLY.replace("mpatha (", "dm-7 dm- ("));
         trees.iter_mut().for_each(Tree::make_imagined);
         assert_eq!((trees[0].action.as_str(), trees[1].action.as_str()), ("create", ""));
+        assert_eq!((trees[1].wwid(), parse("w dm-0 V,P")[0].wwid()), ("333333330000007d1", "w"));
         assert_eq!(
             plain(&trees[..1]),
             "dm-7 dm- (333333330000007d0) undef Linux,scsi_debug\n\

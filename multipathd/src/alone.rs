@@ -3,6 +3,8 @@
 //!
 //! Nobody tells it what happens: it lives for as long as one look takes.
 
+use std::collections::BTreeSet;
+use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +13,7 @@ use libmp::core::event::{DmDone, DmFailure, Event, Peer, RequestId, Signal};
 use libmp::core::paper::Paper;
 use libmp::core::{Core, CoreInit};
 use libmp::ctl::TIMEOUT;
-use libmp::dm::op::{DmOp, uuid_of};
+use libmp::dm::op::{DmOp, uuid_of, wwid_of};
 use libmp::types::{Errno, MapName, Wwid};
 use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -65,9 +67,33 @@ impl Hands {
     }
 }
 
+/// What was done to maps on paper.
+#[derive(Debug, Clone, Default)]
+pub struct Imagined {
+    /// Maps that there were before.
+    pub before: BTreeSet<Wwid>,
+    /// Maps that were made, changed, or told something.
+    pub changed: BTreeSet<Wwid>,
+    /// Maps that were removed, and their names.
+    pub removed: Vec<(Wwid, MapName)>,
+}
+
+impl Imagined {
+    fn note(&mut self, wwid: &Wwid, op: &DmOp, name: Option<&MapName>) {
+        match op {
+            DmOp::Query { .. } | DmOp::Reassign { .. } | DmOp::RenamePartitions { .. } => {}
+            // How paths are just now is no change of a map.
+            DmOp::Message { messages } if messages.iter().all(|message| message.contains("_path ")) => {}
+            DmOp::Remove { .. } => self.removed.extend(name.map(|name| (wwid.clone(), name.clone()))),
+            _ => drop(self.changed.insert(wwid.clone())),
+        }
+    }
+}
+
 /// A core, and who carries out its orders.
 pub struct Alone {
-    runtime: Runtime,
+    /// Never dropped: that would wait for threads that are stuck in a call.
+    runtime: ManuallyDrop<Runtime>,
     core: Core,
     executor: Executor,
     events: UnboundedSender<Event>,
@@ -77,7 +103,7 @@ pub struct Alone {
     asked: u64,
     /// For hands that write on it.
     paper: Paper,
-    removed: Vec<MapName>,
+    imagined: Imagined,
 }
 
 impl Alone {
@@ -92,7 +118,7 @@ impl Alone {
         let maps = if hands == Hands::Writing { enumerate(Some(&executor.mapper)).maps } else { Vec::new() };
         let core = Core::new(CoreInit { pid: std::process::id(), resident: false });
         let mut alone = Self {
-            runtime,
+            runtime: ManuallyDrop::new(runtime),
             core,
             executor,
             events,
@@ -100,8 +126,11 @@ impl Alone {
             out: Outbox::new(),
             hands,
             asked: 0,
+            imagined: Imagined {
+                before: maps.iter().filter_map(|map| wwid_of(&map.uuid)).collect(),
+                ..Imagined::default()
+            },
             paper: Paper::new(&maps),
-            removed: Vec::new(),
         };
         alone.core.start(now(), &mut alone.out);
         alone.rest();
@@ -113,9 +142,9 @@ impl Alone {
         self.run(|core, _| core.is_at_rest());
     }
 
-    /// The maps that were removed on paper.
-    pub fn removed(&self) -> &[MapName] {
-        &self.removed
+    /// What was done on paper.
+    pub fn imagined(&self) -> &Imagined {
+        &self.imagined
     }
 
     /// The reply to a line of the control language.
@@ -140,8 +169,6 @@ impl Alone {
     pub fn finish(mut self) {
         self.core.handle(now(), Event::Signal(Signal::Terminate), &mut self.out);
         self.run(|_, effect| matches!(effect, Some(Effect::Exit)));
-        // Threads that are stuck in a call are not waited for.
-        std::mem::forget(self.runtime);
     }
 
     /// Carries out orders, and hears what came of them, until `done` says that it is enough; it is asked after each order, and
@@ -180,9 +207,7 @@ impl Alone {
         let on_paper = self.hands == Hands::Writing;
         Some(match effect {
             Effect::Dm { token, wwid, op } if on_paper => {
-                if let DmOp::Remove { .. } = op {
-                    self.removed.extend(self.paper.name(&wwid).cloned());
-                }
+                self.imagined.note(&wwid, &op, self.paper.name(&wwid));
                 Event::DmDone { token, done: Box::new(self.paper.perform(&wwid, &op)) }
             }
             Effect::Dm { token, wwid, op } => {

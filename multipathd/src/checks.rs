@@ -12,8 +12,7 @@ use libmp::check::{Answer, Answered, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::types::{DevT, Errno, PathName};
 use tokio::sync::OnceCell;
 
-use crate::sys::block::{self, Purpose};
-use crate::sys::buffer::Buffer;
+use crate::sys::block::{self, Block, Purpose};
 use crate::sys::lane::{Closing, Lane};
 use crate::sys::nvme;
 use crate::sys::scsi::{self, Command, Generic, Sent};
@@ -32,8 +31,17 @@ pub struct Checks {
 #[derive(Default)]
 struct Open {
     paths: HashMap<PathName, Arc<OpenPath>>,
-    /// How often a path was to be forgotten.
-    forgotten: u64,
+    /// Probes that are under way.
+    probes: usize,
+    /// What was to be forgotten since there was none, in its order.
+    forgotten: Vec<PathName>,
+}
+
+/// A probe that is under way: what it opens of a path may be kept for its checks.
+pub struct Probing {
+    checks: Arc<Checks>,
+    /// What had been forgotten when it began.
+    before: usize,
 }
 
 /// A path, and what of it is open. Everything is opened when it is first needed.
@@ -45,7 +53,7 @@ struct OpenPath {
     preferred_path: OnceLock<Attribute>,
     generic: OnceCell<Option<Arc<Generic>>>,
     commands: OnceCell<Arc<Closing<File>>>,
-    reads: OnceCell<(Arc<Closing<File>>, usize)>,
+    reads: OnceCell<(Arc<Closing<File>>, Block)>,
 }
 
 impl Checks {
@@ -57,28 +65,19 @@ impl Checks {
         Arc::new(Self { open: Mutex::default(), lane: Lane::new(), ring })
     }
 
-    /// How often a path was to be forgotten so far; for [`Checks::keep`].
-    pub fn forgotten(&self) -> u64 {
-        self.lock().forgotten
-    }
-
-    /// Attributes of a path that a probe has opened: its checks read them, unless some are open.
-    ///
-    /// Where a path, maybe this one, was to be forgotten since the probe began, they are kept only if the device is still there.
-    pub fn keep(&self, name: &PathName, devt: DevT, kept: Kept, forgotten_before: u64) {
+    /// A probe begins.
+    pub fn probing(self: &Arc<Self>) -> Probing {
         let mut open = self.lock();
-        if open.forgotten != forgotten_before && !kept.is_there() {
-            return;
-        }
-        if open.paths.get(name).is_none_or(|path| path.devt != devt) {
-            open.paths.insert(name.clone(), Arc::new(OpenPath::new(name.clone(), devt, kept)));
-        }
+        open.probes += 1;
+        Probing { checks: self.clone(), before: open.forgotten.len() }
     }
 
-    /// Closes what is open of a path, as soon as nobody uses it.
+    /// Closes what is open of a path, as soon as nobody uses it. A probe of it that is under way keeps nothing.
     pub fn forget(&self, name: &PathName) {
         let mut open = self.lock();
-        open.forgotten += 1;
+        if open.probes > 0 {
+            open.forgotten.push(name.clone());
+        }
         open.paths.remove(name);
     }
 
@@ -266,28 +265,49 @@ impl Checks {
             Some(open) => open,
             None => Box::pin(self.open_for_reads(path)).await?,
         };
-        let (file, size) = open.clone();
+        let (file, block) = open.clone();
         match &self.ring {
-            Some(ring) => ring.read_start(file, size).await,
-            None => blocking(move || block::read_start(&file, &Buffer::for_direct_io(size))).await,
+            Some(ring) => ring.read_start(file, block).await,
+            None => blocking(move || block::read_start(&file, block)).await,
         }
     }
 
     async fn open_for_reads<'a>(
         &self,
         path: &'a Arc<OpenPath>,
-    ) -> Result<&'a (Arc<Closing<File>>, usize), Errno> {
+    ) -> Result<&'a (Arc<Closing<File>>, Block), Errno> {
         let opening = path.clone();
         let open = || async move {
             let open = move || {
                 let file = block::open(&opening.name, opening.devt, Purpose::DirectReads)?;
-                let size = block::logical_block_size(&file);
-                Ok::<_, Errno>((file, size))
+                let block = Block::of(&file, opening.devt);
+                Ok::<_, Errno>((file, block))
             };
-            let (file, size) = self.lane.run(open).await?;
-            Ok::<_, Errno>((Arc::new(Closing::new(file, &self.lane)), size))
+            let (file, block) = self.lane.run(open).await?;
+            Ok::<_, Errno>((Arc::new(Closing::new(file, &self.lane)), block))
         };
         path.reads.get_or_try_init(open).await
+    }
+}
+
+impl Probing {
+    /// Attributes of the path: its checks read them, unless some are open, or the path was to be forgotten meanwhile.
+    pub fn keep(&self, name: &PathName, devt: DevT, kept: Kept) {
+        let mut open = self.checks.lock();
+        let is_forgotten = open.forgotten[self.before..].contains(name);
+        if !is_forgotten && open.paths.get(name).is_none_or(|path| path.devt != devt) {
+            open.paths.insert(name.clone(), Arc::new(OpenPath::new(name.clone(), devt, kept)));
+        }
+    }
+}
+
+impl Drop for Probing {
+    fn drop(&mut self) {
+        let mut open = self.checks.lock();
+        open.probes -= 1;
+        if open.probes == 0 {
+            open.forgotten = Vec::new();
+        }
     }
 }
 

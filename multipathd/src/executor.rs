@@ -112,11 +112,10 @@ impl Executor {
 
     fn probe(&self, token: Token, name: PathName) {
         let failed = Event::Probed { token, probe: Err(Errno::EIO) };
-        let checks = self.checks.clone();
-        let forgotten = checks.forgotten();
+        let probing = self.checks.probing();
         let probed = move || {
             let probe = sysfs::probe_and_keep(&name).map(|(probe, kept)| {
-                checks.keep(&name, probe.devt, kept, forgotten);
+                probing.keep(&name, probe.devt, kept);
                 Box::new(probe)
             });
             Event::Probed { token, probe }

@@ -56,27 +56,30 @@ impl<'a, T> Layout<'a, T> {
         Self { pieces, widths: vec![0; columns], cell: String::new() }
     }
 
-    /// Makes columns at least as wide as these cells.
-    fn widen(&mut self, put: impl Fn(&'static Wildcard<T>, &mut String)) {
+    /// Makes columns at least as wide as these cells, and counts their bytes.
+    fn widen(&mut self, put: impl Fn(&'static Wildcard<T>, &mut String)) -> usize {
         let values = self.pieces.iter().filter_map(|piece| match piece {
             Piece::Text(_) => None,
             Piece::Value(wildcard) => Some(*wildcard),
         });
+        let mut bytes = 0;
         for (wildcard, width) in values.zip(&mut self.widths) {
             self.cell.clear();
             put(wildcard, &mut self.cell);
             *width = (*width).max(self.cell.chars().count());
+            bytes += self.cell.len();
         }
+        bytes
     }
 
-    /// Makes columns at least as wide as they must be for this item.
-    pub fn fit(&mut self, item: &T) {
-        self.widen(|wildcard, out| (wildcard.value)(item, out));
+    /// Makes columns at least as wide as they must be for this item, and counts its cells' bytes.
+    pub fn fit(&mut self, item: &T) -> usize {
+        self.widen(|wildcard, out| (wildcard.value)(item, out))
     }
 
-    /// Makes columns at least as wide as they must be for what is no such item, but has the same columns.
-    pub fn fit_to(&mut self, cell: impl Fn(char) -> String) {
-        self.widen(|wildcard, out| out.push_str(&cell(wildcard.letter)));
+    /// The same for what is no such item, but has the same columns.
+    pub fn fit_to(&mut self, cell: impl Fn(char) -> String) -> usize {
+        self.widen(|wildcard, out| out.push_str(&cell(wildcard.letter)))
     }
 
     /// Writes one row; cells shorter than their column are padded, the last one too.
@@ -134,21 +137,29 @@ fn table<'i, T, C: Fn(char) -> String>(
     let mut out = String::new();
     if !raw {
         // No cell is kept for the second time: all of them together take several times the reply.
-        items.clone().for_each(|item| layout.fit(item));
-        others.clone().for_each(|cell| layout.fit_to(cell));
+        let mut bytes = 0;
+        let mut is_too_long = |cells: usize| {
+            bytes += format.len() + cells;
+            bytes >= MAX_REPLY_BYTES
+        };
+        if items.clone().any(|item| is_too_long(layout.fit(item)))
+            || others.clone().any(|cell| is_too_long(layout.fit_to(cell)))
+        {
+            return TOO_LONG.into();
+        }
         layout.widen(|wildcard, cell| cell.push_str(wildcard.header));
         layout.write(&mut out, |wildcard, out| out.push_str(wildcard.header));
     }
     let header = out.len();
     for item in items {
         layout.write_line(&mut out, item);
-        if out.len() > MAX_REPLY_BYTES {
+        if out.len() >= MAX_REPLY_BYTES {
             return TOO_LONG.into();
         }
     }
     for cell in others {
         layout.write_of(&mut out, cell);
-        if out.len() > MAX_REPLY_BYTES {
+        if out.len() >= MAX_REPLY_BYTES {
             return TOO_LONG.into();
         }
     }
@@ -180,7 +191,9 @@ pub fn line<T>(wildcards: &'static [Wildcard<T>], format: &str, item: &T) -> Str
 pub fn padded_map(view: &View, format: &str, map: &MapView) -> String {
     let mut layout = Layout::new(MAP, format);
     layout.widen(|wildcard, cell| cell.push_str(wildcard.header));
-    view.maps.iter().for_each(|map| layout.fit(map));
+    for map in &view.maps {
+        layout.fit(map);
+    }
     let mut out = String::new();
     layout.write_line(&mut out, map);
     out

@@ -46,9 +46,13 @@ pub fn one(view: &View, map: &MapView) -> String {
 impl Trees {
     fn new(view: &View) -> Self {
         let mut paths = Layout::new(wildcards::PATH, PATH);
-        view.paths.iter().filter(|path| !path.excluded).for_each(|path| paths.fit(path));
-        for space in &view.native {
-            space.paths.iter().for_each(|path| paths.fit_to(|letter| native::path_cell(space, path, letter)));
+        for path in view.paths.iter().filter(|path| !path.excluded) {
+            paths.fit(path);
+        }
+        for (space, path) in
+            view.native.iter().flat_map(|space| space.paths.iter().map(move |path| (space, path)))
+        {
+            paths.fit_to(|letter| native::path_cell(space, path, letter));
         }
         Self {
             paths,

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use libmp::ctl::{BLACKLISTED, OK};
 use libmp::types::Wwid;
 use multipath_rules::device::{Device, Kind};
-use multipathd::alone::Hands;
+use multipathd::alone::{Hands, Imagined};
 use multipathd::sys::claims;
 
 use super::asker::{self, Asker};
@@ -20,6 +20,7 @@ use crate::topology::{self, Tree};
 use multipath_rules::args::Args;
 
 const CREATE: &str = "create";
+const RELOAD: &str = "reload";
 /// Maps that come new are waited for so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks.
@@ -108,26 +109,54 @@ fn is_busy(text: &str) -> bool {
 /// Shows the maps that would be made or changed as they would be then, all or one; nothing where none would. The files and the
 /// devices are asked, as they are now, not the daemon.
 pub fn dry_run(args: &Args, device: Option<&Device>, named: Option<&str>) -> ExitCode {
+    let wwid = named.and_then(|named| wwid_named(named, device));
     let mut alone = match asker::alone(args, Hands::Writing) {
         Ok(alone) => alone,
         Err(failed) => return failed,
     };
-    let wwid = named.and_then(|named| wwid_named(named, device));
-    let is_meant = |tree: &Tree| match (named, &wwid, device) {
-        (None, ..) => true,
-        (_, Some(wwid), _) => tree.is_of(wwid.as_str(), None),
-        (Some(named), None, device) => tree.is_of(&resolve(named), device.map(|device| device.name.as_str())),
-    };
     let mut trees = topology::parse(&alone.ask("show maps topology"));
-    trees.retain(|tree| !tree.action.is_empty() && is_meant(tree));
-    trees.iter_mut().filter(|tree| tree.action == CREATE).for_each(Tree::make_imagined);
-    let removed = alone.removed().iter().filter(|_| named.is_none()).map(|name| format!("remove: {name}\n"));
+    let imagined = alone.imagined();
+    for tree in &mut trees {
+        imagine(tree, imagined);
+    }
+    let named_map = named.map(resolve);
+    let is_meant = |wwid_of_map: &str, name: &str| match (&named_map, &wwid) {
+        (None, _) => true,
+        (_, Some(wwid)) => wwid_of_map == wwid.as_str(),
+        (Some(named), None) => name == named || wwid_of_map == named,
+    };
+    let device = device.map(|device| device.name.as_str());
+    trees.retain(|tree| {
+        is_meant(tree.wwid(), &tree.name) || device.is_some_and(|name| tree.is_of("", Some(name)))
+    });
+    let removed: Vec<_> =
+        imagined.removed.iter().filter(|(wwid, name)| is_meant(wwid.as_str(), name.as_str())).collect();
+    if let (Some(named), None, true, true) = (named, device, trees.is_empty(), removed.is_empty()) {
+        output::complain(&format!("'{named}' is not a valid argument"));
+        return ExitCode::FAILURE;
+    }
+    trees.retain(|tree| !tree.action.is_empty());
     let text = match args.verbosity {
         0 => String::new(),
         1 => names(&trees),
-        _ => removed.collect::<String>() + &with_actions(&trees),
+        _ => {
+            removed.iter().fold(String::new(), |text, (_, name)| text + &format!("remove: {name}\n"))
+                + &with_actions(&trees)
+        }
     };
     output::print_styled(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
+}
+
+/// A map as what was done on paper makes it.
+fn imagine(tree: &mut Tree, imagined: &Imagined) {
+    if !imagined.changed.contains(tree.wwid()) {
+        tree.action = String::new();
+    } else if !imagined.before.contains(tree.wwid()) {
+        tree.action = CREATE.into();
+        tree.make_imagined();
+    } else if tree.action.is_empty() {
+        tree.action = RELOAD.into(); // by messages alone
+    }
 }
 
 fn names(trees: &[Tree]) -> String {

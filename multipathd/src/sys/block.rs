@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use libmp::types::{DevT, Errno, PathName};
 use nix::sys::stat::makedev;
 
-use super::buffer::Buffer;
+use super::buffer::{Buffer, PAGE};
+use super::sysfs::Attribute;
 use super::{errno_of, last_errno};
 
 const BLKSSZGET: libc::c_ulong = 0x1268;
@@ -49,18 +50,35 @@ fn verify(node: &std::fs::Metadata, devt: DevT) -> Result<(), Errno> {
     if same && node.file_type().is_block_device() { Ok(()) } else { Err(Errno::ENXIO) }
 }
 
-/// Size of a logical block, the least that can be read past the page cache.
-pub fn logical_block_size(file: &File) -> usize {
-    let mut size: libc::c_int = 0;
-    // SAFETY: BLKSSZGET writes one int.
-    let rc = unsafe { libc::ioctl(file.as_raw_fd(), BLKSSZGET, &raw mut size) };
-    let size = usize::try_from(size).unwrap_or_default();
-    if rc == 0 && size >= SECTOR { size } else { SECTOR }
+/// What is read past the page cache at the least.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Block {
+    /// A logical block.
+    pub bytes: usize,
+    /// What a buffer for it takes, and how it is aligned: more than a block where the device wants that.
+    pub room: usize,
 }
 
-/// Reads at offset 0 until the buffer is full, once: bytes read.
-pub fn read_start(file: &File, buffer: &Buffer) -> Result<usize, Errno> {
-    // SAFETY: the buffer is that long and lives until the call returns.
-    let count = unsafe { libc::pread(file.as_raw_fd(), buffer.as_ptr().cast(), buffer.len(), 0) };
+impl Block {
+    /// That of an open device.
+    pub fn of(file: &File, devt: DevT) -> Self {
+        let mut size: libc::c_int = 0;
+        // SAFETY: BLKSSZGET writes one int.
+        let rc = unsafe { libc::ioctl(file.as_raw_fd(), BLKSSZGET, &raw mut size) };
+        let size = usize::try_from(size).unwrap_or_default();
+        let bytes = if rc == 0 && size >= SECTOR { size } else { SECTOR };
+        // Since Linux 6.0 memory is to be aligned as this says, which is a mask; before that as a block.
+        let mask = Attribute::open(devt, "queue/dma_alignment").and_then(|mask| mask.read().ok());
+        let alignment =
+            mask.and_then(|mask| mask.parse::<usize>().ok()).map_or(1, |mask| mask.saturating_add(1));
+        Self { bytes, room: bytes.max(alignment.min(PAGE)).next_power_of_two() }
+    }
+}
+
+/// Reads a block at offset 0, once: bytes read.
+pub fn read_start(file: &File, block: Block) -> Result<usize, Errno> {
+    let buffer = Buffer::for_direct_io(block.room);
+    // SAFETY: the buffer is longer, or as long, and lives until the call returns.
+    let count = unsafe { libc::pread(file.as_raw_fd(), buffer.as_ptr().cast(), block.bytes, 0) };
     usize::try_from(count).map_err(|_| last_errno())
 }

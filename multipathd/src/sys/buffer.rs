@@ -8,8 +8,8 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::ptr::NonNull;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// No logical block that a device has here is larger.
-const PAGE: usize = 4096;
+/// No device wants more.
+pub const PAGE: usize = 4096;
 
 /// A zeroed piece of memory of fixed size and address, aligned for direct I/O.
 #[derive(Debug)]
@@ -24,10 +24,9 @@ unsafe impl Send for Buffer {}
 unsafe impl Sync for Buffer {}
 
 impl Buffer {
-    /// One of a logical block, aligned as that is: more is not asked for (open(2), O_DIRECT), and each that is aligned to a page
-    /// would leave most of one between itself and the next.
-    pub fn for_direct_io(block: usize) -> Self {
-        Self::with_alignment(block, block.next_power_of_two().clamp(16, PAGE))
+    /// One of so many bytes, aligned to them: each that is aligned to a page would leave most of one between itself and the next.
+    pub fn for_direct_io(room: usize) -> Self {
+        Self::with_alignment(room, room.next_power_of_two().clamp(16, PAGE))
     }
 
     /// One of so many bytes.
@@ -113,7 +112,7 @@ impl Pool {
     /// Bytes of a block.
     const BLOCK: usize = 128 << 10;
 
-    /// One of pieces of so many bytes, a block of a device each, aligned for direct I/O.
+    /// One of pieces of so many bytes, each aligned to them, or to a page.
     pub fn new(size: usize) -> Arc<Self> {
         Arc::new(Self { size: size.max(1), blocks: Mutex::default() })
     }

@@ -116,8 +116,10 @@ pub fn lock_memory() -> Result<(), Errno> {
 }
 
 /// Gives the kernel back what was freed and lies between what is in use. To be called when much was freed.
+///
+/// A page that is locked can't be given back (madvise(2), MADV_DONTNEED): the heap is unlocked for that moment. What the kernel should
+/// move out just then is locked again as soon as it is used.
 pub fn give_back() {
-    // A page that is locked can't be given back (madvise(2), MADV_DONTNEED).
     let heap = if LOCKED.load(Ordering::Relaxed) { heap() } else { None };
     if let Some((start, length)) = heap {
         // SAFETY: it changes no memory, only whether it may be moved out.
@@ -128,10 +130,15 @@ pub fn give_back() {
     unsafe {
         libc::malloc_trim(0);
     }
-    // The end of the heap may have been given back, too.
-    if let Some((start, length)) = heap.and_then(|_| self::heap()) {
-        // SAFETY: as above.
-        unsafe { libc::mlock2(start, length, libc::MLOCK_ONFAULT) };
+    // Its end may have been given back, too.
+    if let Some((start, length)) = heap.map(|before| self::heap().unwrap_or(before)) {
+        // SAFETY: as above. Where the heap has just become shorter, all that there is of it is locked, and an error returned.
+        let locked = unsafe { libc::mlock2(start, length, libc::MLOCK_ONFAULT) } == 0;
+        // SAFETY: no pointers.
+        let all = || unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) } == 0;
+        if !locked && !all() {
+            tracing::warn!("memory that was given back could not be held again: {}", last_errno());
+        }
     }
 }
 

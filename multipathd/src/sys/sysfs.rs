@@ -169,13 +169,6 @@ pub struct Kept {
     pub preferred_path: Option<Attribute>,
 }
 
-impl Kept {
-    /// Is the device still there?
-    pub fn is_there(&self) -> bool {
-        self.state.as_ref().is_some_and(|state| state.read().is_ok())
-    }
-}
-
 /// `/sys/block/NAME`, for a name that stays inside.
 fn block_dir(name: &PathName) -> Result<PathBuf, Errno> {
     let name = name.as_str();

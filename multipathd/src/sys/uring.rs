@@ -13,6 +13,7 @@ use io_uring::{IoUring, opcode, types};
 use libmp::types::Errno;
 use tokio::sync::{Notify, oneshot};
 
+use super::block::Block;
 use super::buffer::{Piece, Pool};
 use super::lane::Closing;
 use super::poll::{Readable, readable};
@@ -72,10 +73,10 @@ impl Ring {
         Ok(ring)
     }
 
-    /// Reads `size` bytes at offset 0: bytes read, or the read's errno. Ends when the read does.
-    pub async fn read_start(&self, file: Arc<Closing<File>>, size: usize) -> Result<usize, Errno> {
+    /// Reads a block at offset 0: bytes read, or the read's errno. Ends when the read does.
+    pub async fn read_start(&self, file: Arc<Closing<File>>, block: Block) -> Result<usize, Errno> {
         let (done, ended) = oneshot::channel();
-        self.queue(file, size, done)?;
+        self.queue(file, block, done)?;
         self.queued.notify_one();
         ended.await.unwrap_or(Err(Errno::EIO))
     }
@@ -87,14 +88,14 @@ impl Ring {
     fn queue(
         &self,
         file: Arc<Closing<File>>,
-        size: usize,
+        block: Block,
         done: oneshot::Sender<Result<usize, Errno>>,
     ) -> Result<(), Errno> {
         let mut inner = self.lock();
         let id = inner.next;
         inner.next += 1;
-        let buffer = inner.buffers.entry(size).or_insert_with(|| Pool::new(size)).take();
-        let length = u32::try_from(size).map_err(|_| Errno::EINVAL)?;
+        let buffer = inner.buffers.entry(block.room).or_insert_with(|| Pool::new(block.room)).take();
+        let length = u32::try_from(block.bytes).map_err(|_| Errno::EINVAL)?;
         let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), buffer.as_ptr(), length)
             .offset(0)
             .build()
@@ -188,6 +189,10 @@ mod tests {
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime")
     }
 
+    fn block(bytes: usize) -> Block {
+        Block { bytes, room: bytes }
+    }
+
     fn closing(file: File) -> Arc<Closing<File>> {
         Arc::new(Closing::new(file, &Lane::new()))
     }
@@ -204,7 +209,7 @@ mod tests {
             let reads: Vec<_> = (0..1000)
                 .map(|_| {
                     let (ring, direct) = (ring.clone(), direct.clone());
-                    tokio::spawn(async move { ring.read_start(direct, 4096).await })
+                    tokio::spawn(async move { ring.read_start(direct, block(4096)).await })
                 })
                 .collect();
             for read in reads {
@@ -221,10 +226,10 @@ mod tests {
             let (hung, _writer) = nix::unistd::pipe().expect("pipe");
             let hung = closing(File::from(hung));
             let other = closing(File::open("/dev/zero").expect("there"));
-            let mut never = Box::pin(ring.read_start(hung, 512));
+            let mut never = Box::pin(ring.read_start(hung, block(512)));
             let late = tokio::time::timeout(Duration::from_millis(50), &mut never).await;
             assert!(late.is_err());
-            assert_eq!(ring.read_start(other, 512).await, Ok(512));
+            assert_eq!(ring.read_start(other, block(512)).await, Ok(512));
             assert_eq!(ring.lock().reads.len(), 1);
         });
     }
@@ -234,7 +239,7 @@ mod tests {
         runtime().block_on(async {
             let Ok(ring) = Ring::new() else { return };
             let directory = closing(File::open("/").expect("there"));
-            assert_eq!(ring.read_start(directory, 512).await, Err(Errno(libc::EISDIR)));
+            assert_eq!(ring.read_start(directory, block(512)).await, Err(Errno(libc::EISDIR)));
         });
     }
 }

@@ -210,16 +210,15 @@ pub fn a_deleted_path_is_an_errno_and_its_successor_is_opened_anew() {
         let checks = Checks::new();
         scsi(asked(&checks, &path, devt, ready()).await.1);
         assert_eq!(asked(&checks, &path, devt, Ask::DirectRead).await.1, Answer::Read(512));
-        let before = checks.forgotten();
+        let probing = checks.probing();
         let (probe, kept) = sysfs::probe_and_keep(&path).expect("probed");
-        assert!(kept.is_there());
         sysfs::write(&path, None, "device/delete", "1").expect("deleted");
         for ask in [ready(), Ask::DirectRead] {
             let answer = asked(&checks, &path, devt, ask).await.1;
             assert!(matches!(answer, Answer::Failed(_)), "{answer:?}");
         }
         checks.forget(&path);
-        checks.keep(&path, devt, kept, before);
+        probing.keep(&path, devt, kept);
         assert_eq!(
             (probe.devt, open_attributes()),
             (devt, Vec::<String>::new()),

@@ -114,6 +114,9 @@ scenario() {
     expect_match 'shows a map as it would be' "$($names/multipath -d "$map" 2>&1)" "^.-\\+- policy='queue-length 0' prio=1 status="
     expect_eq 'that one alone' "$($names/multipath -d "$map" 2>&1 | grep -c ' dm-[0-9]* ')" 1
     expect_no_match 'and loads nothing' "$(dmsetup table)" queue-length
+    conf_debug 'no_path_retry queue'
+    expect_eq 'what needs no table is shown, too' "$($names/multipath -d -v1 2>&1 | sort)" "$(maps | sort)"
+    expect_eq 'a dry run of nothing fails' "$($names/multipath -d nosuch 2>/dev/null; echo "status $?")" 'status 1'
     conf_debug
     expect_ok 'everything is loaded anew' $names/multipath -r
     reloads_one "$map" "$disk"

@@ -94,4 +94,16 @@ scenario() {
     expect_eq 'are gone' "$(maps_count)" 0
     expect_match 'a dry run' "$(mp -d 2>&1)" "$wwid"
     expect_eq 'makes nothing' "$(maps_count)" 0
+    hangs_are_left
 }
+
+# Disks that don't answer for 40 seconds.
+hangs_are_left() {
+    local delay=/sys/bus/pseudo/drivers/scsi_debug/delay
+    conf_debug 'path_checker tur' 'detect_checker no' 'checker_timeout 40'
+    expect_ok 'each answer takes a minute' poll 20 put $((60 * 250)) $delay
+    expect_between 'what hangs is waited for, and not for long (s)' "$(elapsed mp -d)" 15 30
+    wait_for 'its commands have ended' 60 put 1 $delay
+}
+
+put() { echo "$1" >"$2"; } 2>/dev/null
