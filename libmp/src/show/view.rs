@@ -1,4 +1,4 @@
-//! What `show` reads: a copy of the core's memory, typed, without any I/O to be done.
+//! What `show` reads: a picture of the core's memory, typed, without any I/O to be done. What is known of a path is shared, not copied.
 
 use alloc::boxed::Box;
 use alloc::string::String;
