@@ -85,7 +85,8 @@ poll() {
 wait_for() {
     local what=$1 limit=$2 start; shift 2
     start=$(now)
-    if poll "$limit" "$@"; then ok "$what ($(since "$start") s)"; else fail "$what" "not within $limit s: $*"; fi
+    if poll "$limit" "$@"; then ok "$what ($(since "$start") s)"; return; fi
+    fail "$what" "not within $limit s: $*$([ "$1" != is ] || printf ", but '%s'" "$("${@:3}" 2>&1 | head -n 20)")"
 }
 
 has() { grep -qE -- "$1"; }

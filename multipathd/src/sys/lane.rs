@@ -149,7 +149,7 @@ impl Lane {
         }
         drop(state); // which it takes first of all
         if idle {
-            self.work_came.notify_one();
+            self.work_came.notify_all(); // one that was given up may sleep there, too
         }
     }
 
@@ -254,36 +254,50 @@ impl Lane {
     }
 
     async fn watch(self) {
-        let (mut seen, mut works, mut gets_on) = (self.lock().taken, 0, 0);
+        let mut seen = Seen { taken: self.lock().taken, ..Seen::default() };
         loop {
-            let pause = if gets_on < GETS_ON { STUCK_AFTER } else { PAUSE_MAX };
-            tokio::time::sleep(pause).await;
-            let (results, over) = {
-                let mut state = self.lock();
-                state.watched = !state.jobs.is_empty();
-                gets_on += 1;
-                if state.watched && state.taken == seen {
-                    gets_on = 0;
-                    works += 1;
-                    if works >= WORKS_MAX || !state.worker.as_ref().is_some_and(Worker::is_working) {
-                        works = 0;
-                        state.generation += 1;
-                        state.idle = false;
-                        state.worker = None;
-                        self.take_on(&mut state);
-                    }
-                } else {
-                    works = 0;
-                }
-                seen = state.taken;
-                (std::mem::take(&mut state.results), !state.watched)
-            };
+            tokio::time::sleep(if seen.gets_on < GETS_ON { STUCK_AFTER } else { PAUSE_MAX }).await;
+            let (results, over) = self.look(&mut seen);
             give(results);
             if over {
                 return;
             }
         }
     }
+
+    /// Looks once whether the worker gets on, and has another take over if not. Gives the results that are held, and whether there
+    /// is nothing to look for any more.
+    fn look(&self, seen: &mut Seen) -> (Vec<Giving>, bool) {
+        let mut state = self.lock();
+        state.watched = !state.jobs.is_empty();
+        seen.gets_on += 1;
+        // One that sleeps because it has not been woken yet is not stuck.
+        if state.watched && state.taken == seen.taken && !state.waking {
+            seen.gets_on = 0;
+            seen.works += 1;
+            if seen.works >= WORKS_MAX || !state.worker.as_ref().is_some_and(Worker::is_working) {
+                seen.works = 0;
+                state.generation += 1;
+                state.idle = false;
+                state.worker = None;
+                self.take_on(&mut state);
+            }
+        } else {
+            seen.works = 0;
+        }
+        seen.taken = state.taken;
+        (std::mem::take(&mut state.results), !state.watched)
+    }
+}
+
+/// What who watches a lane has seen of it.
+#[derive(Default)]
+struct Seen {
+    taken: u64,
+    /// How often the worker was found to work on the same call.
+    works: u32,
+    /// How often it was found to get on.
+    gets_on: u32,
 }
 
 /// A thread of this process: its line in `/proc`, kept open, as a busy lane's is read a hundred times a second.
@@ -339,241 +353,4 @@ impl<T: Send> Drop for Closing<T> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-
-    fn runtime() -> tokio::runtime::Runtime {
-        tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime")
-    }
-
-    #[test]
-    fn a_stuck_call_delays_the_others_for_a_moment_only() {
-        let (release, wait) = mpsc::channel::<()>();
-        runtime().block_on(async {
-            let lane = Lane::new();
-            lane.push(move || {
-                let _ = wait.recv();
-            });
-            let answers = (0..50).map(|n| lane.run(move || Ok(n))).collect::<Vec<_>>();
-            let mut sum = 0;
-            for answer in answers {
-                sum += tokio::time::timeout(Duration::from_secs(5), answer)
-                    .await
-                    .expect("not stuck")
-                    .expect("no error");
-            }
-            assert_eq!(sum, 49 * 50 / 2);
-            drop(release);
-        });
-    }
-
-    #[test]
-    fn a_call_that_works_keeps_its_queue_for_a_while() {
-        runtime().block_on(async {
-            let lane = Lane::new();
-            let long = lane.run(|| {
-                let end = std::time::Instant::now() + STUCK_AFTER * 4;
-                while std::time::Instant::now() < end {}
-                Ok(thread::current().id())
-            });
-            let next = lane.run(|| Ok(thread::current().id()));
-            let (first, second) = tokio::join!(long, next);
-            assert_eq!(first, second);
-            // But not for ever.
-            let stop = Arc::new(std::sync::atomic::AtomicBool::new(false));
-            let stopped = stop.clone();
-            lane.push(move || while !stopped.load(Ordering::Relaxed) {});
-            let other = tokio::time::timeout(Duration::from_secs(5), lane.run(|| Ok(7))).await;
-            stop.store(true, Ordering::Relaxed);
-            assert_eq!(other.expect("not stuck"), Ok(7));
-        });
-    }
-
-    #[test]
-    fn a_result_does_not_wait_for_a_call_that_hangs() {
-        let (release, wait) = mpsc::channel::<()>();
-        let (go, gone) = mpsc::channel::<()>();
-        runtime().block_on(async {
-            let lane = Lane::new();
-            lane.push(move || {
-                let _ = gone.recv();
-            });
-            let asking = lane.clone();
-            let first = tokio::spawn(async move { asking.run(|| Ok(1)).await });
-            tokio::task::yield_now().await; // the second comes behind the first
-            lane.push(move || {
-                let _ = wait.recv();
-            });
-            go.send(()).expect("the lane listens");
-            assert_eq!(first.await.expect("it ends"), Ok(1));
-            drop(release);
-        });
-    }
-
-    #[test]
-    fn calls_that_are_ready_together_wake_the_worker_once() {
-        runtime().block_on(async {
-            let lane = Lane::new();
-            lane.run(|| Ok(())).await.expect("no error");
-            let idle = || lane.lock().idle;
-            tokio::time::timeout(Duration::from_secs(5), async {
-                while !idle() {
-                    tokio::task::yield_now().await;
-                }
-            })
-            .await
-            .expect("the worker waits for more");
-            let (given, results) = mpsc::channel();
-            for n in 0..RESULTS_MAX {
-                let given = given.clone();
-                lane.push_for(
-                    move || n,
-                    move |n| {
-                        let _ = given.send(n);
-                    },
-                );
-            }
-            // It sleeps on: what wakes it runs after all that is ready.
-            {
-                let state = lane.lock();
-                assert_eq!((state.idle, state.waking, state.jobs.len()), (true, true, RESULTS_MAX));
-            }
-            tokio::task::yield_now().await;
-            assert!(!lane.lock().waking);
-            drop(given);
-            let results: Vec<_> = results.iter().collect();
-            assert_eq!(results, (0..RESULTS_MAX).collect::<Vec<_>>());
-        });
-    }
-
-    #[test]
-    fn results_that_come_close_together_are_given_together() {
-        let (go, gone) = mpsc::channel::<()>();
-        runtime().block_on(async {
-            let lane = Lane::new();
-            lane.push(move || {
-                let _ = gone.recv();
-            });
-            let (given, results) = mpsc::channel();
-            for n in 0..RESULTS_MAX {
-                let (looking, given) = (lane.clone(), given.clone());
-                let held = move || looking.lock().results.len();
-                lane.push_for(held, move |held| {
-                    let _ = given.send((n, held));
-                });
-            }
-            go.send(()).expect("the lane listens");
-            drop(given);
-            let results: Vec<_> = results.iter().collect();
-            // The runtime's thread is here: nobody gave a result before its time.
-            assert_eq!(results, (0..RESULTS_MAX).map(|n| (n, n)).collect::<Vec<_>>());
-        });
-    }
-
-    #[test]
-    fn quick_calls_share_one_thread() {
-        let threads = Arc::new(Mutex::new(std::collections::HashSet::new()));
-        let ran = Arc::new(AtomicUsize::new(0));
-        runtime().block_on(async {
-            let lane = Lane::new();
-            for _ in 0..200 {
-                let (threads, ran) = (threads.clone(), ran.clone());
-                lane.push(move || {
-                    threads.lock().expect("lock").insert(thread::current().id());
-                    ran.fetch_add(1, Ordering::SeqCst);
-                });
-            }
-            while ran.load(Ordering::SeqCst) < 200 {
-                lane.run(|| Ok(())).await.expect("no error");
-            }
-        });
-        assert!(threads.lock().expect("lock").len() < 5);
-    }
-
-    #[test]
-    fn a_worker_that_was_stuck_is_used_again() {
-        let threads = Arc::new(Mutex::new(std::collections::HashSet::new()));
-        runtime().block_on(async {
-            let lane = Lane::new();
-            for _ in 0..20 {
-                let threads = threads.clone();
-                let slow = lane.run(move || {
-                    threads.lock().expect("lock").insert(thread::current().id());
-                    thread::sleep(STUCK_AFTER * 3);
-                    Ok(())
-                });
-                let quick = lane.run(|| Ok(()));
-                let (slow, quick) = tokio::join!(slow, quick);
-                slow.and(quick).expect("no error");
-                while lane.lock().spares.is_empty() {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
-        });
-        assert!(threads.lock().expect("lock").len() < 5);
-    }
-
-    #[test]
-    fn of_spare_workers_the_last_is_called() {
-        runtime().block_on(async {
-            let lane = Lane::new();
-            let releases: Vec<_> = (0..3)
-                .map(|_| {
-                    let (release, wait) = mpsc::channel::<()>();
-                    lane.push(move || {
-                        let _ = wait.recv();
-                    });
-                    release
-                })
-                .collect();
-            // Each but the last hangs with a call of its own, and none is behind that.
-            lane.run(|| Ok(())).await.expect("no error");
-            let spares = || lane.lock().spares.iter().map(|spare| spare.was).collect::<Vec<_>>();
-            for (n, release) in releases.into_iter().enumerate() {
-                drop(release);
-                while spares().len() <= n {
-                    tokio::time::sleep(Duration::from_millis(1)).await;
-                }
-            }
-            let before = spares();
-            let (release, wait) = mpsc::channel::<()>();
-            lane.push(move || {
-                let _ = wait.recv();
-            });
-            lane.run(|| Ok(())).await.expect("no error");
-            // The one that hangs was not spare; who took its queue was the last of them.
-            assert_eq!(spares(), before[..before.len() - 1]);
-            drop(release);
-        });
-    }
-
-    #[test]
-    fn a_worker_that_waits_takes_the_next_call() {
-        runtime().block_on(async {
-            let lane = Lane::new();
-            let first = lane.run(|| Ok(thread::current().id())).await;
-            while !lane.lock().idle {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-            assert_eq!(lane.run(|| Ok(thread::current().id())).await, first);
-        });
-    }
-
-    #[test]
-    fn a_close_that_hangs_does_not_hang_whoever_drops() {
-        struct Slow(mpsc::Receiver<()>);
-        impl Drop for Slow {
-            fn drop(&mut self) {
-                let _ = self.0.recv();
-            }
-        }
-        let (release, wait) = mpsc::channel::<()>();
-        runtime().block_on(async {
-            let lane = Lane::new();
-            drop(Closing::new(Slow(wait), &lane));
-            assert_eq!(lane.run(|| Ok(7)).await, Ok(7));
-            drop(release);
-        });
-    }
-}
+mod tests;
