@@ -255,7 +255,7 @@ impl Core {
         let good = state == path.health.state && state.is_usable();
         let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
         let settled = map.hold_until.is_none() && map.rerated.is_empty() && active == Some(true);
-        let done = path.purge == Purge::No && !path.tuning.is_put_off();
+        let done = path.purge == Purge::No && !path.tuning.is_unfinished();
         let calm = good && settled && done && path.steadiness.is_untroubled(now);
         let (looked_at, look_every) = (map.looked_at, self.look_every(map));
         let epoch = self.epoch;

@@ -37,9 +37,9 @@ pub struct Tuning {
 }
 
 impl Tuning {
-    /// Was something refused that a port takes as soon as it is back?
-    pub fn is_put_off(&self) -> bool {
-        self.refused.values().any(|errno| *errno == Errno::EBUSY)
+    /// Is a write under way, or was one refused that a port takes as soon as it is back?
+    pub fn is_unfinished(&self) -> bool {
+        self.inflight.is_some() || self.refused.values().any(|errno| *errno == Errno::EBUSY)
     }
 
     /// The next write; `None`: all is as wanted, or can't be.
@@ -152,7 +152,7 @@ impl Core {
 
     /// A path is good: what its port would not take while it was lost is written now.
     pub(super) fn tune_again(&mut self, id: PathId, out: &mut Outbox) {
-        let Some(path) = self.paths.get_mut(&id).filter(|path| path.tuning.is_put_off()) else { return };
+        let Some(path) = self.paths.get_mut(&id).filter(|path| path.tuning.is_unfinished()) else { return };
         path.tuning.refused.retain(|_, errno| *errno != Errno::EBUSY);
         self.tune_on(id, out);
     }
@@ -284,6 +284,17 @@ mod tests {
         let refused = play(wanted.clone(), ports("5", "30"), |_, _, _| false);
         assert_eq!(refused, ["dev_loss_tmo 41 refused"], "and the other is not tried, as it can't be taken");
         assert!(play(wanted, Values::new(), port).is_empty(), "what can't be read is not there");
+    }
+
+    /// Until then no check of its path may be one of those whose answers nobody looks at (`Core::calm_down`).
+    #[test]
+    fn what_is_under_way_or_put_off_is_not_finished() {
+        let refused = |errno| Tuning { refused: [(Tunable::DevLoss, errno)].into(), ..Tuning::default() };
+        let inflight = Some((Token(1), Tunable::DevLoss, "8".into()));
+        assert!(Tuning { inflight, ..Tuning::default() }.is_unfinished());
+        assert!(refused(Errno::EBUSY).is_unfinished());
+        assert!(!refused(Errno::EINVAL).is_unfinished());
+        assert!(!Tuning::default().is_unfinished());
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub enum Defect {
     SaveForever,
     /// Removed paths are still checked.
     CheckTheGone,
+    /// A port is told another time than is wanted.
+    WrongTimes,
 }
 
 struct Tampered {
@@ -136,6 +138,11 @@ impl Tampered {
             (TwoOperations, Effect::Dm { token, wwid, op: op @ DmOp::Reload { .. } }) => {
                 let again = Effect::Dm { token: self.token(), wwid: wwid.clone(), op: op.clone() };
                 vec![Effect::Dm { token, wwid, op }, again]
+            }
+            (WrongTimes, Effect::SysfsWrite { token, name, devt, attribute, .. })
+                if attribute.ends_with("fast_io_fail_tmo") =>
+            {
+                vec![Effect::SysfsWrite { token, name, devt, attribute, value: "1".into() }]
             }
             (SaveForever, effect @ Effect::Save { .. }) => {
                 self.last_save = Some(effect.clone());
@@ -321,6 +328,10 @@ mod tests {
     #[test]
     fn endless_orders_are_caught() {
         caught(Defect::SaveForever, &["rest-orders-nothing"]);
+    }
+    #[test]
+    fn a_port_that_is_told_something_else_is_caught() {
+        caught(Defect::WrongTimes, &["rest-layers"]);
     }
     #[test]
     fn checks_of_what_is_gone_are_caught() {

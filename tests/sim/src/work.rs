@@ -136,6 +136,11 @@ impl Sim {
             }
             Effect::SysfsWrite { token, name, devt, attribute, value } => {
                 let result = if self.rng.per_mille(self.faults.sysfs_error) {
+                    self.world
+                        .disks
+                        .values_mut()
+                        .filter(|d| d.devt == *devt)
+                        .for_each(|d| d.layers.spoilt = true);
                     Err(Errno::EINVAL)
                 } else {
                     self.world.sysfs_write(name.as_str(), *devt, attribute, value)

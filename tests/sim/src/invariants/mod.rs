@@ -63,6 +63,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ),
     ("rest-wwids", "At rest: the WWID of every map is in the file of those that were multipathed."),
     ("rest-paths", "At rest: every healthy path is in its map and active; no failed or foreign one is."),
+    ("rest-layers", "At rest: timers and limits below healthy paths are what the configuration says."),
     ("rest-groups", "At rest: the groups are what the policy says, and I/O goes to the best one."),
     ("rest-queueing", "At rest: queueing is what the configuration says."),
     ("rest-orders-nothing", "At rest: no table is loaded, no message sent, nothing saved."),

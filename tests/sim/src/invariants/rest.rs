@@ -156,7 +156,7 @@ impl<'a> Rest<'a> {
                 Some(path) if !path.active => {
                     return broken(format!("{name} ({devt}) is healthy and failed"));
                 }
-                Some(_) => {}
+                Some(_) => self.layers(disk)?,
             }
         }
         for path in target.paths() {
@@ -170,6 +170,31 @@ impl<'a> Rest<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What lies below a healthy path is as configured, unless a write to it was made to fail.
+    fn layers(self, disk: &Disk) -> Result<(), Violation> {
+        let extra = |option: &str| self.conf.extra.iter().rev().find_map(|line| line.strip_prefix(option));
+        let number = |option: &str| extra(option).and_then(|value| value.trim().parse::<u32>().ok());
+        let there = &disk.layers;
+        let deadline = number("eh_deadline");
+        let retries = number("max_retries").and_then(|n| i32::try_from(n).ok());
+        let fast_as_wanted = match extra("fast_io_fail_tmo").map(str::trim) {
+            Some("off") => there.fast_io_fail_s.is_none(),
+            // It is none where the port is gone before.
+            value => match (value.map_or(Ok(5), str::parse), there.fast_io_fail_s) {
+                (Ok(wanted), Some(fast)) => fast == wanted,
+                (Ok(wanted), None) => there.dev_loss_s <= wanted,
+                (Err(_), _) => false,
+            },
+        };
+        let as_wanted = deadline.is_none_or(|seconds| there.eh_deadline_s == Some(seconds))
+            && retries.is_none_or(|times| there.max_retries == times)
+            && fast_as_wanted;
+        if as_wanted || there.spoilt {
+            return Ok(());
+        }
+        Err(Violation::new("rest-layers", format!("{}: {there:?}", disk.name)))
     }
 
     fn is_ghost(self, disk: &Disk) -> bool {

@@ -19,6 +19,8 @@ pub struct Layers {
     pub marginal_port: bool,
     /// How often any of them was written.
     pub writes: u32,
+    /// A write was made to fail that would have succeeded.
+    pub spoilt: bool,
 }
 
 impl Default for Layers {
@@ -31,6 +33,7 @@ impl Default for Layers {
             max_sectors_kb: 1280,
             marginal_port: false,
             writes: 0,
+            spoilt: false,
         }
     }
 }
