@@ -231,12 +231,15 @@ pub fn step(
 /// The I/O, or the opening of the device, failed with this errno. Where this host itself was short
 /// of something, that says nothing of the path.
 fn failed(errno: Errno) -> Judged {
+    const EAGAIN: i32 = 11;
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     const ENOTTY: i32 = 25;
     match errno.0 {
-        ENOMEM | ENFILE | EMFILE => Judged::new(CheckState::Pending, "this host is short of memory or files"),
+        EAGAIN | ENOMEM | ENFILE | EMFILE => {
+            Judged::new(CheckState::Pending, "this host is short of memory or files")
+        }
         ENOTTY => Judged::UNSUPPORTED,
         _ => Judged::DOWN,
     }
@@ -305,6 +308,7 @@ mod tests {
             (Checker::HpSw, Answer::Failed(Errno(25)), Wild),
             (Checker::Tur, Answer::Failed(Errno(25)), Wild),
             (Checker::DirectIo, Answer::Failed(Errno(24)), Pending),
+            (Checker::DirectIo, Answer::Failed(Errno(11)), Pending),
         ] {
             let judged = judge(checker, Some("running"), Some(&answer)).unwrap();
             assert_eq!(judged.state, state, "{checker:?} {answer:?}");

@@ -1,14 +1,16 @@
 //! Direct reads through io_uring: no thread a read, and a read that hangs harms nobody.
 //!
 //! A submission never blocks: where the device has no room the kernel hands the read to a worker of
-//! its own. Buffer and descriptor are kept until the read ends, however late.
+//! its own, or has it handed over once more, for a worker. Buffer and descriptor are kept until the read
+//! ends, however late.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::fs::File;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use io_uring::squeue::{Entry, Flags};
 use io_uring::{IoUring, opcode, types};
 use libmp::types::Errno;
 use tokio::sync::{Notify, oneshot};
@@ -37,6 +39,8 @@ pub struct Ring {
 struct Inner {
     ring: IoUring,
     reads: HashMap<u64, Read>,
+    /// Not handed over yet, in their order.
+    orders: VecDeque<Entry>,
     /// What is read into, by its size.
     buffers: BTreeMap<usize, Arc<Pool>>,
     next: u64,
@@ -46,9 +50,13 @@ struct Inner {
 
 struct Read {
     /// Held open for the kernel.
-    _file: Arc<Closing<File>>,
+    file: Arc<Closing<File>>,
     /// Held for the kernel.
-    _buffer: Piece,
+    buffer: Piece,
+    /// In bytes.
+    length: u32,
+    /// It is done by a worker of the kernel's, which may wait.
+    may_wait: bool,
     done: oneshot::Sender<Result<usize, Errno>>,
 }
 
@@ -65,8 +73,8 @@ impl Ring {
         let event = unsafe { OwnedFd::from_raw_fd(fd) };
         ring.submitter().register_eventfd(event.as_raw_fd()).map_err(|error| errno_of(&error))?;
         let event = readable(event).map_err(|error| errno_of(&error))?;
-        let inner =
-            Mutex::new(Inner { ring, reads: HashMap::new(), buffers: BTreeMap::new(), next: 0, many: false });
+        let (reads, orders, buffers) = Default::default();
+        let inner = Mutex::new(Inner { ring, reads, orders, buffers, next: 0, many: false });
         let ring = Arc::new(Self { inner, queued: Notify::new(), event });
         tokio::spawn(ring.clone().submit_queued());
         tokio::spawn(ring.clone().reap());
@@ -96,18 +104,8 @@ impl Ring {
         inner.next += 1;
         let buffer = inner.buffers.entry(block.room).or_insert_with(|| Pool::new(block.room)).take();
         let length = u32::try_from(block.bytes).map_err(|_| Errno::EINVAL)?;
-        let entry = opcode::Read::new(types::Fd(file.as_raw_fd()), buffer.as_ptr(), length)
-            .offset(0)
-            .build()
-            .user_data(id);
-        if inner.ring.submission().is_full() {
-            inner.submit()?;
-        }
-        // SAFETY: buffer and descriptor go into `reads` and stay there until the read has ended.
-        if unsafe { inner.ring.submission().push(&entry) }.is_err() {
-            return Err(Errno(libc::EAGAIN));
-        }
-        inner.reads.insert(id, Read { _file: file, _buffer: buffer, done });
+        inner.reads.insert(id, Read { file, buffer, length, may_wait: false, done });
+        inner.order(id);
         inner.many |= inner.reads.len() >= MANY;
         Ok(())
     }
@@ -141,21 +139,30 @@ impl Ring {
     /// the rest back, and says nothing more of it, until it is called.
     fn reap_now(&self) {
         let mut inner = self.lock();
+        let mut again = Vec::new();
         loop {
             let Inner { ring, reads, .. } = &mut *inner;
             for entry in ring.completion() {
-                if let Some(read) = reads.remove(&entry.user_data()) {
-                    let result = usize::try_from(entry.result()).map_err(|_| Errno(-entry.result()));
-                    let _ = read.done.send(result);
+                let result = usize::try_from(entry.result()).map_err(|_| Errno(-entry.result()));
+                let id = entry.user_data();
+                if end(reads, id, result) {
+                    again.push(id);
                 }
             }
             if !ring.submission().cq_overflow() || inner.submit().is_err() {
                 break;
             }
         }
+        if !again.is_empty() {
+            for id in again {
+                inner.order(id);
+            }
+            self.queued.notify_one();
+        }
         if inner.many && inner.reads.is_empty() {
             inner.many = false;
             inner.reads.shrink_to_fit();
+            inner.orders.shrink_to_fit();
             tokio::spawn(async {
                 tokio::time::sleep(LET_GO).await;
                 process::give_back();
@@ -164,11 +171,42 @@ impl Ring {
     }
 }
 
+/// A read has ended, unless it is to be handed over again.
+fn end(reads: &mut HashMap<u64, Read>, id: u64, result: Result<usize, Errno>) -> bool {
+    match reads.get_mut(&id) {
+        // That says nothing of the device: what the kernel would have had to wait for was its own.
+        Some(read) if result == Err(Errno(libc::EAGAIN)) && !read.may_wait => {
+            read.may_wait = true;
+            true
+        }
+        _ => {
+            let _ = reads.remove(&id).map(|read| read.done.send(result));
+            false
+        }
+    }
+}
+
 impl Inner {
+    /// A read is to be handed over.
+    fn order(&mut self, id: u64) {
+        let Some(read) = self.reads.get(&id) else { return };
+        let how = if read.may_wait { Flags::ASYNC } else { Flags::empty() };
+        let order = opcode::Read::new(types::Fd(read.file.as_raw_fd()), read.buffer.as_ptr(), read.length);
+        self.orders.push_back(order.offset(0).build().flags(how).user_data(id));
+    }
+
+    /// Hands over all that was ordered.
     fn submit(&mut self) -> Result<(), Errno> {
         loop {
+            while let Some(order) = self.orders.front() {
+                // SAFETY: its buffer and descriptor are in `reads`, and stay there until it has ended.
+                if unsafe { self.ring.submission().push(order) }.is_err() {
+                    break; // the ring is full
+                }
+                self.orders.pop_front();
+            }
             match self.ring.submit() {
-                Ok(_) if self.ring.submission().is_empty() => return Ok(()),
+                Ok(_) if self.orders.is_empty() && self.ring.submission().is_empty() => return Ok(()),
                 Ok(0) => return Err(Errno(libc::EAGAIN)),
                 Ok(_) => {}
                 Err(error) if error.raw_os_error() == Some(libc::EINTR) => {}
@@ -231,6 +269,33 @@ mod tests {
             assert!(late.is_err());
             assert_eq!(ring.read_start(other, block(512)).await, Ok(512));
             assert_eq!(ring.lock().reads.len(), 1);
+        });
+    }
+
+    /// So answers a device that has no room for a request, at times, though the descriptor is one that waits.
+    #[test]
+    fn what_can_not_be_read_without_waiting_is_waited_for() {
+        runtime().block_on(async {
+            let Ok(ring) = Ring::new() else { return };
+            let zero = closing(File::open("/dev/zero").expect("there"));
+            let busy = Err(Errno(libc::EAGAIN));
+            for answered in [Ok(512), busy] {
+                let (done, ended) = oneshot::channel();
+                ring.queue(zero.clone(), block(512), done).expect("queued");
+                {
+                    let inner = &mut *ring.lock();
+                    let id = inner.next - 1;
+                    inner.orders.clear();
+                    assert!(end(&mut inner.reads, id, busy), "once");
+                    if answered.is_ok() {
+                        inner.order(id);
+                    } else {
+                        assert!(!end(&mut inner.reads, id, busy), "not for ever");
+                    }
+                }
+                ring.queued.notify_one();
+                assert_eq!(ended.await.expect("an answer"), answered);
+            }
         });
     }
 

@@ -135,16 +135,8 @@ impl Sim {
                 return;
             }
             Effect::SysfsWrite { token, name, devt, attribute, value } => {
-                let result = if self.rng.per_mille(self.faults.sysfs_error) {
-                    self.world
-                        .disks
-                        .values_mut()
-                        .filter(|d| d.devt == *devt)
-                        .for_each(|d| d.layers.spoilt = true);
-                    Err(Errno::EINVAL)
-                } else {
-                    self.world.sysfs_write(name.as_str(), *devt, attribute, value)
-                };
+                let spoilt = self.rng.per_mille(self.faults.sysfs_error);
+                let result = self.world.sysfs_write(name.as_str(), *devt, attribute, value, spoilt);
                 Event::SysfsWritten { token: *token, result }
             }
             Effect::Save { token, file, text, .. } => {

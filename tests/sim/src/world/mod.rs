@@ -236,8 +236,19 @@ impl World {
         self.disks.get(name).is_some_and(|d| d.hangs(&self.luns))
     }
 
-    /// A write to a disk's attribute.
-    pub fn sysfs_write(&mut self, name: &str, devt: DevT, attribute: &str, value: &str) -> Result<(), Errno> {
+    /// A write to a disk's attribute; one that is `spoilt` fails whatever it would do.
+    pub fn sysfs_write(
+        &mut self,
+        name: &str,
+        devt: DevT,
+        attribute: &str,
+        value: &str,
+        spoilt: bool,
+    ) -> Result<(), Errno> {
+        if spoilt {
+            self.disks.values_mut().filter(|d| d.devt == devt).for_each(|d| d.layers.spoilt = true);
+            return Err(Errno::EINVAL);
+        }
         let disk = self.disks.get_mut(name).ok_or(Errno::ENOENT)?;
         if disk.devt != devt {
             return Err(Errno::ENXIO);
