@@ -1,3 +1,5 @@
+//! Queues of calls: nothing lies, and nobody waits for a call that hangs.
+
 use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
