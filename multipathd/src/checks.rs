@@ -11,6 +11,7 @@ use libmp::check::sysfs::is_blocked;
 use libmp::check::{Answer, Answered, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::types::{DevT, Errno, PathName};
 use tokio::sync::OnceCell;
+use tracing::debug;
 
 use crate::sys::block::{self, Block, Purpose};
 use crate::sys::lane::{Closing, Lane};
@@ -173,7 +174,12 @@ impl Checks {
         let answer = match ask {
             Ask::AccessState => return path.access(),
             _ if !running => return Answer::NotAsked,
-            Ask::DirectRead => self.direct_read(path).await.map(Answer::Read),
+            Ask::DirectRead => {
+                let read = self.direct_read(path).await;
+                // For who wants to know why a path is down: its checker's words do not say.
+                read.inspect_err(|errno| debug!("{}: a direct read failed: {errno}", path.name))
+                    .map(Answer::Read)
+            }
             Ask::TimedReads { count, within } => {
                 Box::pin(self.timed_reads(path, count, within)).await.map(Answer::TimedReads)
             }

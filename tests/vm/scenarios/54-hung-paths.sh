@@ -107,16 +107,16 @@ each_did() { # BEFORE COUNT: each disk has answered so many commands since
 }
 
 on_time() { # NAME DISKS: in four intervals each is checked four times, give or take one
-    local before start span least most
+    local before start span disk least most
     before=$(commands_to "$2")
     start=$(now)
     sleep $((4 * every)) # what is looked for is what happens in a time
     span=$(since "$start")
-    read -r least most <<<"$(awk 'NR == FNR { was[$1] = $2; next }
-        { did = $2 - was[$1]; if (FNR == 1 || did < least) least = did; if (did > most) most = did }
-        END { print least, most }' <(echo "$before") <(commands_to "$2"))"
+    read -r least most disk <<<"$(awk 'NR == FNR { was[$1] = $2; next }
+        { did = $2 - was[$1]; if (FNR == 1 || did < least) least = did; if (did > most) { most = did; disk = $1 } }
+        END { print least, most, disk }' <(echo "$before") <(commands_to "$2"))"
     expect_between "$1: the fewest in $span s" "$least" "$(awk -v s="$span" -v e=$every 'BEGIN { print int(s / e) - 1 }')" 99
-    expect_between "$1: the most" "$most" 1 "$(awk -v s="$span" -v e=$every 'BEGIN { print int(s / e) + 2 }')"
+    expect_between "$1: the most, of $disk" "$most" 1 "$(awk -v s="$span" -v e=$every 'BEGIN { print int(s / e) + 2 }')"
 }
 
 answers() { "$vm/guest/bench.py" replies 10 'show topology'; }
