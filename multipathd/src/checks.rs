@@ -52,7 +52,7 @@ struct OpenPath {
     state: Option<Attribute>,
     access_state: OnceLock<Attribute>,
     preferred_path: OnceLock<Attribute>,
-    generic: OnceCell<Option<Arc<Generic>>>,
+    generic: OnceCell<Arc<Generic>>,
     commands: OnceCell<Arc<Closing<File>>>,
     reads: OnceCell<(Arc<Closing<File>>, Block)>,
 }
@@ -215,7 +215,7 @@ impl Checks {
         timeout: Duration,
     ) -> Result<ScsiReply, Errno> {
         let command = Command { command, timeout };
-        if let Some(Some(generic)) = path.generic.get() {
+        if let Some(generic) = path.generic.get() {
             return generic.answer_to(generic.order(&command)).await;
         }
         Box::pin(self.first_scsi(path, command)).await
@@ -245,7 +245,8 @@ impl Checks {
         blocking(move || call(&node)).await
     }
 
-    /// The generic device, and the command if it had to be opened for it.
+    /// The generic device, and the command if it had to be opened for it. One that is not there may come: its driver is loaded later
+    /// than the disk's.
     async fn generic(&self, path: &Arc<OpenPath>, command: &Command) -> (Option<Arc<Generic>>, Option<Sent>) {
         let mut sent = None;
         let first_sent = &mut sent;
@@ -258,11 +259,11 @@ impl Checks {
                     (Arc::new(generic), sent)
                 }))
             };
-            let (generic, first) = self.lane.run(open).await.ok().flatten()?;
+            let (generic, first) = self.lane.run(open).await.ok().flatten().ok_or(())?;
             *first_sent = Some(first);
-            Some(generic)
+            Ok::<_, ()>(generic)
         };
-        let generic = path.generic.get_or_init(open).await.clone();
+        let generic = path.generic.get_or_try_init(open).await.ok().cloned();
         (generic, sent)
     }
 

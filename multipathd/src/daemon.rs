@@ -76,7 +76,13 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     let core = Core::new(CoreInit { pid: std::process::id(), resident: true });
     // As a task: what wakes the future that the runtime itself runs is a call to the kernel each time.
     let served = runtime.block_on(async { tokio::spawn(serve(core, mapper, listening, options)).await });
-    let result = served.unwrap_or_else(|died| std::panic::resume_unwind(died.into_panic()));
+    let result = match served {
+        Ok(result) => result,
+        Err(died) => {
+            std::mem::forget(runtime); // dropped, it would wait for threads that hang
+            std::panic::resume_unwind(died.into_panic())
+        }
+    };
     Listening::remove(&ours);
     pid_file.remove();
     log::flush(LAST_WORDS);
@@ -319,6 +325,8 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
                 if batch.lost {
                     let _ = events.send(Event::UeventsLost);
                 }
+                // Who has a backlog would go on without a pause.
+                tokio::task::yield_now().await;
             }
             Err(errno) => return errno,
         }
@@ -328,18 +336,26 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
 async fn forward_map_events(events: UnboundedSender<Event>, mapper: Arc<Mapper>, lane: Lane) {
     let open =
         || async { Poller::open().and_then(|poller| readable(poller).map_err(|error| errno_of(&error))) };
+    // Opened late, it tells of nothing that happened before.
+    let mut missed = false;
     let poller = match open().await {
         Err(Errno(libc::ENOTTY)) => return info!("events of maps are not received: Linux before 4.14"),
-        Err(errno) => again("events of maps are not received", errno, RETRY, open).await,
+        Err(errno) => {
+            missed = true;
+            again("events of maps are not received", errno, RETRY, open).await
+        }
         Ok(poller) => poller,
     };
-    while let Ok(mut ready) = poller.readable().await {
-        // In this order: what happens after the list is made wakes again.
-        ready.clear_ready();
-        drop(ready);
-        let arm = || async { poller.get_ref().arm() };
-        if let Err(errno) = arm().await {
-            again("events of maps are not received", errno, RETRY, arm).await;
+    loop {
+        if !std::mem::take(&mut missed) {
+            let Ok(mut ready) = poller.readable().await else { return };
+            // In this order: what happens after the list is made wakes again.
+            ready.clear_ready();
+            drop(ready);
+            let arm = || async { poller.get_ref().arm() };
+            if let Err(errno) = arm().await {
+                again("events of maps are not received", errno, RETRY, arm).await;
+            }
         }
         let list = || {
             let mapper = mapper.clone();

@@ -38,7 +38,7 @@ impl Listener {
 async fn listen(events: UnboundedSender<Event>) {
     let mut said = false;
     loop {
-        match Messages::open() {
+        match Messages::open().await {
             Ok(messages) => {
                 said = false;
                 let why = forward(&messages, &events).await;

@@ -23,16 +23,17 @@ pub fn end_all(limit: Duration) -> Result<(), String> {
     let maps = mapper.list().map_err(|errno| format!("device-mapper lists no maps: {errno}"))?;
     let end = Instant::now() + limit;
     let (done, results) = channel();
-    let mut left = BTreeSet::new();
+    let (mut left, mut wrong) = (BTreeSet::new(), Vec::new());
     for map in maps.into_iter().filter(|map| wwid_of(&map.uuid).is_some()) {
-        left.insert(map.name.clone());
+        let name = map.name.clone();
         let (mapper, done) = (Arc::clone(&mapper), done.clone());
         let work = move || drop(done.send((map.name, end_of(&mapper, &map.uuid))));
-        let begun = thread::Builder::new().name("queues".into()).stack_size(STACK).spawn(work);
-        begun.map_err(|error| format!("no thread: {error}"))?;
+        match thread::Builder::new().name("queues".into()).stack_size(STACK).spawn(work) {
+            Ok(_) => drop(left.insert(name)),
+            Err(error) => wrong.push(format!("{name}: no thread: {error}")),
+        }
     }
     drop(done);
-    let mut wrong = Vec::new();
     while !left.is_empty() {
         match results.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok((name, result)) => {

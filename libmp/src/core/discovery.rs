@@ -90,8 +90,8 @@ impl Core {
             self.read_native(out);
         }
         self.heed_stranger(uevent);
-        if matches!(self.phase, Phase::Loading | Phase::Enumerating) && self.paths.is_empty() {
-            return; // the enumeration to come sees it
+        if self.phase == Phase::Loading {
+            return; // the enumeration to come sees it, which one that is under way may not
         }
         match uevent.action {
             UeventAction::Add => {

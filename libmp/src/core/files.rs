@@ -32,6 +32,8 @@ pub(super) struct OnDisk {
     rests_until: Option<Instant>,
     /// It was read while our text was not on the disk, and not taken over.
     passed_over: bool,
+    /// It was written while a load was under way: what that has read may be older.
+    written_meanwhile: bool,
 }
 
 /// A text that is not on the disk yet.
@@ -81,6 +83,11 @@ impl Core {
         }
     }
 
+    /// A load begins: what it reads is as new as what has been written so far.
+    pub(super) fn reading_files(&mut self) {
+        self.files.values_mut().for_each(|known| known.written_meanwhile = false);
+    }
+
     /// Both files were read. What is not on the disk yet is newer than what was read from it; what somebody has edited stays in
     /// the file all the same, and is read again.
     pub(super) fn take_files(&mut self, bindings: &str, wwids: &str, out: &mut Outbox) {
@@ -98,13 +105,19 @@ impl Core {
 
     fn takes(&mut self, file: StateFile, text: &str) -> bool {
         let known = self.files.entry(file).or_default();
+        let written_meanwhile = core::mem::take(&mut known.written_meanwhile);
         if known.unsaved.is_some() {
             known.passed_over = *text != *known.text;
             return false;
         }
-        if *text != *known.text {
-            known.text = text.into();
+        if *text == *known.text {
+            return true;
         }
+        if written_meanwhile {
+            self.reconfigure_again = true;
+            return false;
+        }
+        known.text = text.into();
         true
     }
 
@@ -145,6 +158,7 @@ impl Core {
             return;
         }
         known.text = text;
+        known.written_meanwhile = self.loading;
         known.rests_until = Some(now + SAVE_PAUSE);
         if again {
             self.save(file, out);
@@ -203,6 +217,7 @@ mod tests {
         assert!(!core.wwids.contains(&Wwid::new("his")) && core.wwids.contains(&Wwid::new("2")));
         core.saved(now, token, Ok(()), &mut out);
         assert!(core.is_saved() && core.reconfigure_again, "it is read again");
+        core.load(&mut out);
         core.take_files("", "/1/\n/his/\n/2/\n", &mut out);
         assert!(core.wwids.contains(&Wwid::new("his")));
         core.reconfigure_again = false;
@@ -220,6 +235,23 @@ mod tests {
         core.remember_wwid(now + SAVE_PAUSE, &Wwid::new("4"), &mut out);
         assert_eq!(orders(&mut out)[0].2, text);
         assert!(!core.reconfigure_again);
+    }
+
+    #[test]
+    fn what_was_read_before_ours_was_written_and_comes_after_is_read_again() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        let now = Instant::from_micros(0);
+        core.take_files("", "/1/\n", &mut out);
+        core.load(&mut out);
+        core.remember_wwid(now, &Wwid::new("2"), &mut out);
+        let [(token, text, _)] = orders(&mut out).try_into().expect("one");
+        core.saved(now, token, Ok(()), &mut out);
+        core.take_files("", "/1/\n", &mut out);
+        assert!(core.wwids.contains(&Wwid::new("2")) && core.reconfigure_again);
+        core.reconfigure_again = false;
+        core.load(&mut out);
+        core.take_files("", "/1/\n/2/\n/his/\n", &mut out);
+        assert!(core.wwids.contains(&Wwid::new("his")) && !core.reconfigure_again, "{text}");
     }
 
     #[test]

@@ -26,6 +26,7 @@ impl Core {
     pub(super) fn load(&mut self, out: &mut Outbox) {
         self.loading = true;
         self.loads += 1;
+        self.reading_files();
         let token = self.token(Awaited::Config);
         out.push(Effect::LoadConfig { token });
     }

@@ -368,6 +368,40 @@ fn a_disk_that_udev_never_looks_at_is_known_by_what_it_says_itself() {
 }
 
 #[test]
+fn a_disk_that_comes_while_all_are_listed_is_not_lost() {
+    let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+    let now = Instant::from_micros(0);
+    core.start(now, &mut out);
+    let token = out.drain().find_map(|effect| match effect {
+        Effect::LoadConfig { token } => Some(token),
+        _ => None,
+    });
+    let loaded = Loaded {
+        errors: Vec::new(),
+        config: config(""),
+        diagnostics: Vec::new(),
+        bindings: String::new(),
+        wwids: String::new(),
+        queueing: String::new(),
+    };
+    let token = token.expect("the configuration first");
+    core.handle(now, Event::Config { token, loaded: Box::new(loaded) }, &mut out);
+    let token = out.drain().find_map(|effect| match effect {
+        Effect::Enumerate { token } => Some(token),
+        _ => None,
+    });
+    // The folder has been read, the maps have not.
+    let properties = [].into();
+    let added = Uevent { action: UeventAction::Add, name: "sda".into(), properties, own: false };
+    core.handle(now, Event::Uevent(added), &mut out);
+    let event = Event::Enumerated { token: token.expect("then all there is"), found: Box::default() };
+    core.handle(now, event, &mut out);
+    let probed =
+        out.drain().any(|effect| matches!(effect, Effect::Probe { name, .. } if name.as_str() == "sda"));
+    assert!(probed, "it is looked at");
+}
+
+#[test]
 fn nothing_is_looked_at_before_the_configuration_is_there() {
     let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
     let now = Instant::from_micros(0);

@@ -25,15 +25,18 @@ pub struct Messages {
 
 impl Messages {
     /// Subscribes. `EPROTONOSUPPORT` where the kernel has no SCSI (yet). To be called inside the runtime.
-    pub fn open() -> Result<Self, Errno> {
+    pub async fn open() -> Result<Self, Errno> {
         let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
-        let open = || -> Result<Self, Failure> {
+        let open = move || -> Result<OwnedFd, Errno> {
             let protocol = SockProtocol::NetlinkSCSITransport;
-            let socket = socket(AddressFamily::Netlink, SockType::Datagram, flags, protocol)?;
-            bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS))?;
-            Ok(Self { socket: readable(socket)? })
+            let socket = socket(AddressFamily::Netlink, SockType::Datagram, flags, protocol);
+            let socket = socket.map_err(Failure::from)?;
+            bind(socket.as_raw_fd(), &NetlinkAddr::new(0, GROUPS)).map_err(Failure::from)?;
+            Ok(socket)
         };
-        Ok(open()?)
+        // Whoever asks for it first waits for the kernel to load a module, from a disk that may hang.
+        let socket = tokio::task::spawn_blocking(open).await.map_err(|_| Errno::EIO)??;
+        Ok(Self { socket: readable(socket).map_err(|error| errno_of(&error))? })
     }
 
     /// Waits for a datagram and takes it. `ENOBUFS`: some were lost.

@@ -144,7 +144,8 @@ impl Lane {
         if !idle && !state.served && !state.jobs.is_empty() {
             self.take_on(&mut state);
         }
-        if state.jobs.len() > 1 || !state.served {
+        // Not idle: it woke by itself, and may hang in what it found.
+        if !idle || state.jobs.len() > 1 || !state.served {
             self.see_to_watch(&mut state);
         }
         drop(state); // which it takes first of all

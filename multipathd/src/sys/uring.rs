@@ -23,6 +23,9 @@ use super::{errno_of, last_errno, process};
 
 /// Reads handed over in one call; more of them take more calls.
 const ENTRIES: u32 = 64;
+/// So many reads may wait in workers of the kernel's. By itself it has four for each processor, and what comes behind those that hang
+/// would wait with them.
+const WORKERS_MAX: u32 = 4096;
 /// So many reads at once are more than a healthy machine has: some hang, and hold memory.
 const MANY: usize = 128;
 /// After this, whoever waited for them has let go of what it held, too.
@@ -64,6 +67,8 @@ impl Ring {
     /// Sets one up, or tells why the kernel doesn't (`ENOSYS`; `EPERM` where it is forbidden).
     pub fn new() -> Result<Arc<Self>, Errno> {
         let ring = IoUring::builder().dontfork().build(ENTRIES).map_err(|error| errno_of(&error))?;
+        // Since Linux 5.15. Fewer do, as long as no more hang.
+        let _ = ring.submitter().register_iowq_max_workers(&mut [WORKERS_MAX, 0]);
         // SAFETY: no pointers.
         let fd = unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) };
         if fd < 0 {
@@ -269,6 +274,18 @@ mod tests {
             assert!(late.is_err());
             assert_eq!(ring.read_start(other, block(512)).await, Ok(512));
             assert_eq!(ring.lock().reads.len(), 1);
+        });
+    }
+
+    /// Where requests are short, as those of a port that hangs are all in use, each read of it takes a worker.
+    #[test]
+    fn there_are_workers_for_all_that_hang() {
+        runtime().block_on(async {
+            let Ok(ring) = Ring::new() else { return };
+            let mut most = [0, 0]; // asks only
+            if ring.lock().ring.submitter().register_iowq_max_workers(&mut most).is_ok() {
+                assert_eq!(most[0], WORKERS_MAX);
+            }
         });
     }
 

@@ -97,6 +97,28 @@ fn a_worker_that_nobody_has_woken_yet_is_not_stuck() {
 }
 
 #[test]
+fn a_worker_that_wakes_by_itself_and_hangs_delays_nobody_for_long() {
+    let (release, wait) = mpsc::channel::<()>();
+    let (begun, begins) = mpsc::channel::<()>();
+    runtime().block_on(async {
+        let lane = Lane::new();
+        lane.run(|| Ok(())).await.expect("no error");
+        while !lane.lock().idle {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        lane.push(move || {
+            let _ = begun.send(());
+            let _ = wait.recv();
+        });
+        lane.work_came.notify_all(); // its time is over, before it is woken
+        begins.recv().expect("it hangs");
+        let next = tokio::time::timeout(Duration::from_secs(5), lane.run(|| Ok(())));
+        next.await.expect("not stuck").expect("no error");
+        drop(release);
+    });
+}
+
+#[test]
 fn calls_that_are_ready_together_wake_the_worker_once() {
     runtime().block_on(async {
         let lane = Lane::new();
