@@ -177,8 +177,12 @@ impl Checks {
             Ask::DirectRead => {
                 let read = self.direct_read(path).await;
                 // For who wants to know why a path is down: its checker's words do not say.
-                read.inspect_err(|errno| debug!("{}: a direct read failed: {errno}", path.name))
-                    .map(Answer::Read)
+                match &read {
+                    Ok(0) => debug!("{}: a direct read found no block", path.name),
+                    Ok(_) => {}
+                    Err(errno) => debug!("{}: a direct read failed: {errno}", path.name),
+                }
+                read.map(Answer::Read)
             }
             Ask::TimedReads { count, within } => {
                 Box::pin(self.timed_reads(path, count, within)).await.map(Answer::TimedReads)
