@@ -32,7 +32,8 @@ impl Reply {
 /// Prints a reply as it is.
 pub fn reply(reply: &Reply) -> ExitCode {
     let code = if reply.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
-    print(&reply.text).map_or_else(|error| unprinted(&error), |()| code)
+    // That nobody reads it makes no success of it.
+    print(&reply.text).map_or_else(|error| if reply.failed { code } else { unprinted(&error) }, |()| code)
 }
 
 /// Prints text with styles in it; they are kept on a terminal only, and not under `NO_COLOR`.

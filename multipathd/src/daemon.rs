@@ -68,6 +68,9 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     log::set_verbosity(options.verbosity.unwrap_or(2));
     let refused = process::prepare();
     log::start(sink);
+    for why in listening.refused() {
+        warn!("not listened to: {why}");
+    }
     for (what, errno) in refused {
         info!("not granted: {what}: {errno}");
     }

@@ -170,16 +170,16 @@ fn is_bio_based(map: &Map, members: &[&Path], configured: Option<&str>) -> bool 
     }
 }
 
-/// The handler that the kernel has attached to every path, else the configured one; where nothing is configured ALUA's if all
+/// The handler that the kernel has attached to paths, else the configured one; where nothing is configured ALUA's if all
 /// paths take part in it, and that of the array.
 ///
-/// Kernels since 4.3 keep an attached handler whatever the table says, so asking for another only
-/// makes the load fail.
+/// Kernels since 4.3 keep an attached handler whatever the table and `retain_attached_hw_handler` say, and attach its like to the
+/// other paths: the table that is read back names it, so to ask for another would be to load the same again and again.
 fn handler(map: &Map, members: &[&Path]) -> Vec<String> {
     let attached = |p: &&Path| p.facts.as_ref().and_then(|f| f.dh_state.clone()).filter(|h| !h.is_empty());
-    let mut handlers: Vec<Option<String>> = members.iter().map(attached).collect();
-    handlers.dedup();
-    if let ([Some(one)], true) = (handlers.as_slice(), map.settings.retain_attached_hw_handler) {
+    let attached: Vec<String> = members.iter().filter_map(attached).collect();
+    let live = map.observed.as_ref().and_then(Observed::table).and_then(|table| table.handler.first());
+    if let Some(one) = live.filter(|live| attached.contains(live)).or(attached.first()) {
         return [one.clone()].into();
     }
     let configured = || {
@@ -253,4 +253,41 @@ pub fn best_observed_group(map: &Map, observed: &Observed, members: &[&Path]) ->
         .filter(|(_, ((_, usable), _))| *usable > 0)
         .max_by(|(i, (a, last)), (j, (b, other))| other.cmp(last).then(a.cmp(b)).then(j.cmp(i)))?;
     u32::try_from(index + 1).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source};
+    use crate::core::map::MapId;
+    use crate::core::path::{PathId, UNKNOWN_DEVICE};
+    use crate::identify::{RawProbe, identify};
+    use crate::types::Wwid;
+
+    fn path(number: u32, dh_state: &str) -> Path {
+        let mut path = Path::new(PathId(number), "sda".into());
+        let raw = RawProbe { dh_state: Some(dh_state.into()), ..RawProbe::default() };
+        path.facts = Some(identify(&path.name, &raw).into());
+        path
+    }
+
+    /// The kernel keeps what is attached, and says so in the table: asked for another, it would be asked for ever.
+    #[test]
+    fn the_handler_is_the_one_that_is_attached() {
+        let text = "devices {\ndevice {\nvendor \".*\"\nproduct \".*\"\nhardware_handler \"1 rdac\"\n\
+                    retain_attached_hw_handler no\n}\n}\n";
+        let config = Config::load(&[Source { name: "f", text }]).0;
+        let wwid = Wwid::new("3600a0b8");
+        let settings = config.map_settings(&UNKNOWN_DEVICE, &wwid);
+        let map = Map::new(MapId(1), wwid, "data".into(), settings);
+        for (states, expected) in [
+            (["detached", "detached"], "rdac"),
+            (["alua", "alua"], "alua"),
+            (["detached", "alua"], "alua"),
+            (["emc", "alua"], "emc"),
+        ] {
+            let paths = states.map(|state| path(1, state));
+            assert_eq!(handler(&map, &[&paths[0], &paths[1]]), [expected], "{states:?}");
+        }
+    }
 }

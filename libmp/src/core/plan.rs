@@ -63,6 +63,10 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if let Some(order) = s.map.orders.suspend_or_resume {
         return Some(suspend_or_resume(s, order));
     }
+    let to_go = s.map.orders.remove.is_some() && s.may_load;
+    if s.map.orders.suspended && to_go {
+        return remove(s, observed);
+    }
     if s.map.orders.suspended || (s.map.unfinished.is_some() && s.map.orders.remove.is_none()) {
         return None;
     }

@@ -66,7 +66,7 @@ impl Core {
             let text =
                 format!("the configuration is not taken over, the running one stays in force: {count}");
             out.notify(Notice::Other { level: Level::Error, text });
-            self.reload_all = false;
+            self.reload_all &= self.reconfigure_again; // the order may have come meanwhile
             self.answer_load(&refusal(&loaded), out);
             if core::mem::take(&mut self.reconfigure_again) {
                 let _ = self.reconfigure(out);

@@ -10,7 +10,7 @@ use crate::check::{Answer, CheckState, Judged};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{Again, Path, PathId, Standing};
+use crate::core::path::{Again, Exclusion, Path, PathId, Standing};
 use crate::core::waiting::Awaited;
 use crate::identify::{self, RawProbe};
 use crate::types::{Errno, Instant};
@@ -139,6 +139,9 @@ impl Core {
     pub(super) fn rescanned_anew(&mut self, id: PathId, result: Result<(), Errno>, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.rescanning = false;
+        if path.standing == Standing::Excluded(Exclusion::Deleted) {
+            return; // it is not to come back by itself
+        }
         match result {
             Ok(()) if path.probe.is_some() => path.probe_again = path.probe_again.max(Again::Also),
             Ok(()) => self.start_probe(id, out),

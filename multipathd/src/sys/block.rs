@@ -12,7 +12,8 @@ use super::buffer::{Buffer, PAGE};
 use super::sysfs::Attribute;
 use super::{errno_of, last_errno};
 
-const BLKSSZGET: libc::c_ulong = 0x1268;
+/// Not one number everywhere: "no data" is another one on POWER.
+const BLKSSZGET: libc::c_ulong = nix::request_code_none!(0x12, 104);
 const SECTOR: usize = 512;
 
 /// How a node is opened.

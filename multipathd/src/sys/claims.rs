@@ -63,7 +63,8 @@ pub fn is_in_use(disk: &PathName) -> bool {
         let real = fs::canonicalize(path).unwrap_or_else(|_| path.into());
         real.strip_prefix("/dev").is_ok_and(|node| nodes.contains(&*node.to_string_lossy()))
     };
-    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    // Names in it may be of any bytes.
+    let read = |path: &str| super::text_of(Path::new(path));
     let mounted = read("/proc/self/mountinfo").lines().any(|line| {
         let mut words = line.split(' ');
         let source = line.split_once(" - ").and_then(|(_, rest)| rest.split(' ').nth(1));

@@ -33,6 +33,11 @@ use nix::time::ClockId;
 
 use libmp::types::Errno;
 
+/// A text of the kernel's, in which names of any bytes may be: those that are no UTF-8 hide nothing else. Empty where it can't be read.
+fn text_of(path: &std::path::Path) -> String {
+    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+}
+
 /// The errno in an I/O error; `EIO` where it has none.
 pub fn errno_of(error: &io::Error) -> Errno {
     error.raw_os_error().map_or(Errno::EIO, Errno)
@@ -80,4 +85,14 @@ fn micros_of(clock: ClockId) -> u64 {
     let time = nix::time::clock_gettime(clock).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
     let micros = time.tv_sec() * 1_000_000 + time.tv_nsec() / 1_000;
     u64::try_from(micros).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_name_that_is_no_text_hides_nothing() {
+        let file = tempfile::NamedTempFile::new().expect("temporary file");
+        std::fs::write(file.path(), b"1 /caf\xe9 rw\n2 /data rw\n").expect("written");
+        assert!(super::text_of(file.path()).lines().any(|line| line == "2 /data rw"));
+    }
 }

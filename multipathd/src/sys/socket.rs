@@ -102,10 +102,12 @@ impl Address {
 pub struct Listening {
     listeners: Vec<StdListener>,
     ours: Vec<Address>,
+    refused: Vec<String>,
 }
 
 impl Listening {
-    /// Takes the sockets that systemd passed; without any, binds them. The error is a line.
+    /// Takes the sockets that systemd passed; without any, binds them. One that can't be bound may be held by a daemon that was
+    /// killed and hangs in the kernel: the others do. The error is a line.
     pub fn open(addresses: &[Address]) -> Result<Self, String> {
         let passed: Vec<StdListener> = sd_notify::listen_fds()
             .into_iter()
@@ -115,14 +117,28 @@ impl Listening {
             .filter(|listener| listener.local_addr().is_ok())
             .collect();
         if !passed.is_empty() {
-            return Ok(Self { listeners: passed, ours: Vec::new() });
+            return Ok(Self { listeners: passed, ours: Vec::new(), refused: Vec::new() });
         }
-        let mut listeners = Vec::new();
+        let (mut listeners, mut ours, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         for address in addresses {
-            let bound = address.bind().map_err(|error| format!("socket {address:?}: {error}"))?;
-            listeners.push(bound);
+            match address.bind() {
+                Ok(bound) => {
+                    listeners.push(bound);
+                    ours.push(address.clone());
+                }
+                Err(error) => refused.push(format!("socket {address:?}: {error}")),
+            }
         }
-        Ok(Self { listeners, ours: addresses.to_vec() })
+        if listeners.is_empty() && !refused.is_empty() {
+            Err(refused.join("; "))
+        } else {
+            Ok(Self { listeners, ours, refused })
+        }
+    }
+
+    /// What could not be bound, and why, a line each.
+    pub fn refused(&self) -> &[String] {
+        &self.refused
     }
 
     /// Removes what was bound in the file system.
@@ -398,196 +414,4 @@ async fn write(stream: &mut UnixStream, mut rest: &[u8]) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use libmp::core::notice::Notice;
-    use libmp::ctl::Form;
-    use std::io::{Read, Write};
-    use tokio::sync::mpsc;
-
-    const HELD_UP: Duration = Duration::from_millis(150);
-
-    /// Answers each request with its own text; `big` with ten megabytes. `list paths` holds up everything, and what is asked of a
-    /// path waits for something to happen.
-    async fn echo(server: Server, mut requests: mpsc::UnboundedReceiver<Event>) {
-        while let Some(event) = requests.recv().await {
-            if let Event::Request { id, peer, command } = event {
-                assert_eq!(peer.pid, Some(std::process::id()));
-                if command == "follow" {
-                    server.book(id, Book::EventsToCome);
-                    continue;
-                }
-                if command == "show replies" {
-                    server.book(id, Book::Replies(Form::Text));
-                    continue;
-                }
-                if command == "list paths" {
-                    std::thread::sleep(HELD_UP);
-                }
-                if command == "fail path sda" {
-                    server.turn_ends([id].into_iter());
-                    tokio::time::sleep(HELD_UP).await;
-                    server.turn_begins();
-                }
-                assert_eq!(peer.uid, nix::unistd::getuid().as_raw());
-                let text = if command == "big" { "x".repeat(10_000_000) } else { command };
-                server.reply(id, text);
-            }
-        }
-    }
-
-    fn with_server(client: impl FnOnce(&Address) + Send + 'static) {
-        with_journal(&Arc::default(), client);
-    }
-
-    fn with_journal(journal: &Arc<Journal>, client: impl FnOnce(&Address) + Send + 'static) {
-        let dir = tempfile::tempdir().expect("temporary directory");
-        let address = Address::Path(dir.path().join("socket"));
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-        runtime.block_on(async {
-            let (events, requests) = mpsc::unbounded_channel();
-            let listening = Listening::open(std::slice::from_ref(&address)).expect("bound");
-            let server = listening.serve(events, journal.clone()).expect("served");
-            tokio::spawn(echo(server, requests));
-            tokio::task::spawn_blocking(move || client(&address)).await.expect("client");
-        });
-    }
-
-    fn send(stream: &mut StdStream, length: u64, bytes: &[u8]) {
-        stream.write_all(&length.to_ne_bytes()).expect("sent");
-        stream.write_all(bytes).expect("sent");
-    }
-
-    fn receive(stream: &mut StdStream) -> Vec<u8> {
-        let mut length = [0; 8];
-        stream.read_exact(&mut length).expect("a length");
-        let mut bytes = vec![0; usize::try_from(u64::from_ne_bytes(length)).expect("small")];
-        stream.read_exact(&mut bytes).expect("a reply");
-        bytes
-    }
-
-    #[test]
-    fn requests_end_in_nul_or_newline_and_follow_each_other() {
-        with_server(|address| {
-            let mut stream = address.connect().expect("connected");
-            send(&mut stream, 11, b"show paths\0");
-            send(&mut stream, 11, b"show paths\n");
-            send(&mut stream, 10, b"show paths");
-            // An error says the line again as it came.
-            for reply in [&b"show paths\0"[..], b"show paths\n\0", b"show paths\0"] {
-                assert_eq!(receive(&mut stream), reply);
-            }
-        });
-    }
-
-    #[test]
-    fn garbage_drops_its_client_and_no_other() {
-        with_server(|address| {
-            let mut good = address.connect().expect("connected");
-            for length in [0, MAX_COMMAND_BYTES as u64 + 1, 1 << 63, u64::MAX] {
-                let mut bad = address.connect().expect("connected");
-                send(&mut bad, length, b"");
-                assert_eq!(bad.read(&mut [0; 8]).expect("closed"), 0);
-            }
-            let mut half = address.connect().expect("connected");
-            send(&mut half, 100, b"show");
-            drop(half);
-            send(&mut good, 5, b"help\0");
-            assert_eq!(receive(&mut good), b"help\0");
-        });
-    }
-
-    #[test]
-    fn a_slow_reader_hinders_nobody_and_gets_all() {
-        with_server(|address| {
-            let mut slow = address.connect().expect("connected");
-            send(&mut slow, 4, b"big\0");
-            let mut quick = address.connect().expect("connected");
-            send(&mut quick, 3, b"ok\0");
-            assert_eq!(receive(&mut quick), b"ok\0");
-            assert_eq!(receive(&mut slow).len(), 10_000_001);
-        });
-    }
-
-    /// A follower that reads nothing: the daemon keeps what it keeps for everybody, and the others are served. When it reads,
-    /// it is told how many it has missed.
-    #[test]
-    fn followers_may_be_slow() {
-        let journal = Arc::<Journal>::default();
-        let writer = journal.clone();
-        let note = |journal: &Journal| journal.note(Duration::ZERO, &Notice::UeventsLost);
-        note(&journal);
-        with_journal(&journal, move |address| {
-            let mut follower = address.connect().expect("connected");
-            send(&mut follower, 7, b"follow\0");
-            let first = String::from_utf8(receive(&mut follower)).expect("text");
-            assert!(first.contains("\"seq\": 0,") && first.matches('\n').count() == 1, "{first}");
-            // More than any socket holds.
-            for _ in 0..100_000 {
-                note(&writer);
-            }
-            let mut other = address.connect().expect("connected");
-            send(&mut other, 3, b"ok\0");
-            assert_eq!(receive(&mut other), b"ok\0");
-            let (mut seen, mut lost) = (1, 0);
-            while seen + lost < 100_001 {
-                let text = String::from_utf8(receive(&mut follower)).expect("text");
-                for line in text.trim_end_matches('\0').lines() {
-                    let count = line.split("\"count\": ").nth(1).and_then(|rest| rest.split(',').next());
-                    match count {
-                        Some(count) => lost += count.parse::<u64>().expect("a number"),
-                        None => seen += 1,
-                    }
-                }
-            }
-            assert!(lost > 0 && seen >= crate::journal::KEPT as u64, "{seen} seen, {lost} lost");
-            // Whatever it says ends it.
-            follower.write_all(b"x").expect("sent");
-            assert_eq!(follower.read(&mut [0; 8]).expect("closed"), 0);
-        });
-    }
-
-    /// That the loop was held up is seen, and what a command waits for is not taken for it.
-    #[test]
-    fn replies_are_timed() {
-        with_server(|address| {
-            let mut stream = address.connect().expect("connected");
-            for command in [&b"list paths\0"[..], b"fail path sda\0", b"bogus\0"] {
-                send(&mut stream, command.len() as u64, command);
-                assert_eq!(receive(&mut stream), command);
-            }
-            send(&mut stream, 13, b"show replies\0");
-            let text = String::from_utf8(receive(&mut stream)).expect("text");
-            // Command, replies, late ones.
-            let rows: Vec<Vec<&str>> = text
-                .trim_end_matches('\0')
-                .lines()
-                .skip(1)
-                .map(|row| row.split("  ").filter(|cell| !cell.is_empty()).map(str::trim).take(3).collect())
-                .collect();
-            assert_eq!(
-                rows,
-                [["(no command)", "1", "0"], ["fail path", "1", "0"], ["show paths", "1", "1"]],
-                "{text}"
-            );
-        });
-    }
-
-    /// Whoever hoards connections, honest clients of the same user are served.
-    #[test]
-    fn a_hoard_locks_nobody_out() {
-        with_server(|address| {
-            let hoard: Vec<_> = (0..400).map(|_| address.connect().expect("connected")).collect();
-            let mut honest = address.connect().expect("connected");
-            send(&mut honest, 3, b"ok\0");
-            assert_eq!(receive(&mut honest), b"ok\0");
-            drop(hoard);
-        });
-    }
-
-    #[test]
-    fn names_are_abstract_with_an_at_sign() {
-        assert_eq!(Address::parse("@x"), Address::Abstract(b"x".to_vec()));
-        assert_eq!(Address::parse("/run/x"), Address::Path("/run/x".into()));
-    }
-}
+mod tests;

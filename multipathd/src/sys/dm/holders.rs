@@ -7,12 +7,14 @@ use std::path::Path;
 use libmp::types::DevT;
 use nix::sys::stat::makedev;
 
+use crate::sys::text_of;
+
 /// What keeps a device from being removed, as far as the kernel says: `vg-root`, `mounted on /mnt`,
 /// `swap`. An open by a program alone is not among it.
 pub(super) fn of(devt: DevT) -> Vec<String> {
     let mut all = devices_on(devt);
-    all.extend(mounts(&fs::read_to_string("/proc/self/mountinfo").unwrap_or_default(), devt));
-    if is_swap(&fs::read_to_string("/proc/swaps").unwrap_or_default(), devt) {
+    all.extend(mounts(&text_of(Path::new("/proc/self/mountinfo")), devt));
+    if is_swap(&text_of(Path::new("/proc/swaps")), devt) {
         all.push("swap".into());
     }
     all

@@ -204,7 +204,8 @@ impl Mpath {
             if found.sectors != 0 && sectors > found.sectors {
                 return Err(Errno::EINVAL);
             }
-            if self.retain_handler && found.handler.is_some() {
+            // Asked for another, the kernel says EBUSY to itself and keeps the one that is attached (`setup_scsi_dh`).
+            if (self.retain_handler || self.handler.is_some()) && found.handler.is_some() {
                 self.handler = found.handler.map(str::to_owned);
             }
             let throughput = extra.get(1).copied().unwrap_or(1);
