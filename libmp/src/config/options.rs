@@ -418,7 +418,7 @@ options! {
     AllTgPt "all_tg_pt" [] DVO YES_NO, Some("no"), Current,
         "Registering a key on one target port registers it on all of them.";
     RetainAttachedHwHandler "retain_attached_hw_handler" [] DVO YES_NO, Some("yes"), Current,
-        "Keep the hardware handler that the kernel has attached to a path.";
+        "Keep the hardware handler that the kernel has attached to a path. Kernels since 4.3 always do.";
     DetectPrio "detect_prio" [] DVO YES_NO, Some("yes"), Current,
         "Ask the device which prioritizer fits it.";
     DetectChecker "detect_checker" ["detect_path_checker"] DVO YES_NO, Some("yes"), Current,

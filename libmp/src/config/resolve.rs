@@ -159,22 +159,13 @@ impl<'c> Stack<'c> {
         (UidSource::Udev("ID_SERIAL".into()), None)
     }
 
-    /// `no_path_retry` and `retain_attached_hw_handler`, which features of old can say too.
-    fn feature_keywords(&self, features: &str) -> (NoPathRetry, bool) {
-        let retry = match self.get(Key::NoPathRetry) {
+    /// `no_path_retry`, which features of old can say too.
+    fn no_path_retry(&self, features: &str) -> NoPathRetry {
+        match self.get(Key::NoPathRetry) {
             Some(value) => no_path_retry(value),
             None if has_feature(features, "queue_if_no_path") => NoPathRetry::Queue,
             None => NoPathRetry::Undef,
-        };
-        let said = self.all(Key::RetainAttachedHwHandler).find(|setting| setting.span.line > 0);
-        let retain = match said {
-            Some(setting) => setting.value == Value::Word("yes"),
-            None => {
-                self.is_yes(Key::RetainAttachedHwHandler)
-                    || has_feature(features, "retain_attached_hw_handler")
-            }
-        };
-        (retry, retain)
+        }
     }
 }
 
@@ -257,7 +248,6 @@ impl Config {
     pub fn map_settings(&self, device: &DeviceId<'_>, wwid: &Wwid) -> MapSettings {
         let stack = self.stack(Some(device), Some(wwid));
         let features = stack.text(Key::Features);
-        let (no_path_retry, retain) = stack.feature_keywords(features);
         MapSettings {
             alias: stack.get(Key::Alias).map(|alias| MapName::new(alias.as_str())),
             user_friendly_names: stack.is_yes(Key::UserFriendlyNames),
@@ -269,9 +259,8 @@ impl Config {
             features: without_features(features),
             hardware_handler: stack.text(Key::HardwareHandler).into(),
             hardware_handler_is_set: stack.is_set(Key::HardwareHandler),
-            retain_attached_hw_handler: retain,
             failback: failback(stack.get(Key::Failback)),
-            no_path_retry,
+            no_path_retry: stack.no_path_retry(features),
             flush_on_last_del: flush(stack.text(Key::FlushOnLastDel)),
             deferred_remove: stack.is_yes(Key::DeferredRemove),
             skip_kpartx: stack.is_yes(Key::SkipKpartx),

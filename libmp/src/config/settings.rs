@@ -343,8 +343,6 @@ pub struct MapSettings {
     pub hardware_handler: String,
     /// Is that configured, and not the default?
     pub hardware_handler_is_set: bool,
-    /// A handler that the kernel has attached stays.
-    pub retain_attached_hw_handler: bool,
     /// When to go back to a better group.
     pub failback: Failback,
     /// What happens to I/O without a path.

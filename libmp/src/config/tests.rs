@@ -113,7 +113,7 @@ fn nothing_written_means_the_defaults() {
     assert_eq!((map.grouping, map.failback), (GroupingPolicy::Failover, Failback::Manual));
     assert_eq!((map.no_path_retry, map.flush_on_last_del), (NoPathRetry::Undef, FlushOnLastDel::Unused));
     assert_eq!((map.hardware_handler.as_str(), map.alias_prefix.as_str()), ("0", "mpath"));
-    assert!(map.retain_attached_hw_handler && !map.user_friendly_names && map.alias.is_none());
+    assert!(!map.user_friendly_names && map.alias.is_none());
 }
 
 #[test]
@@ -233,9 +233,6 @@ fn queue_if_no_path_is_no_path_retry() {
     let both = "defaults {\n features \"3 queue_if_no_path queue_mode bio\"\n no_path_retry fail\n}\n";
     let settings = map(&good(both), &OTHER);
     assert_eq!((settings.no_path_retry, settings.features.as_str()), (NoPathRetry::Fail, "2 queue_mode bio"));
-    let retain =
-        "defaults {\n features \"1 retain_attached_hw_handler\"\n retain_attached_hw_handler no\n}\n";
-    assert!(!map(&good(retain), &OTHER).retain_attached_hw_handler);
     let config = good(features);
     assert_eq!(config.resolve(Key::NoPathRetry, Some(&OTHER), None)[0].origin, Origin::Implied("features"));
 }

@@ -15,7 +15,7 @@ every=$((luns > 100 ? 5 : 2)) # seconds between two checks of a path
 group=/sys/fs/cgroup/hung
 
 scenario() {
-    # Without a delay: a host of these answers more than 192 commands at a time with DID_ABORT, which no host adapter does.
+    # Without a delay: with one, hosts of these answer some of many commands with DID_ABORT, which the kernel does not repeat.
     san_scsi_debug 2 "$luns" dev_size_mb=4 delay=0 || return
     echo "   $(now) s: $((2 * luns)) disks"
     conf_debug "polling_interval $every" "max_polling_interval $every" 'path_checker directio' 'detect_checker no' \

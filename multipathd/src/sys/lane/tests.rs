@@ -7,6 +7,13 @@ fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime")
 }
 
+/// Its worker waits for more.
+async fn is_idle(lane: &Lane) {
+    while !lane.lock().idle {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
 #[test]
 fn a_stuck_call_delays_the_others_for_a_moment_only() {
     let (release, wait) = mpsc::channel::<()>();
@@ -76,12 +83,7 @@ fn a_worker_that_nobody_has_woken_yet_is_not_stuck() {
     runtime().block_on(async {
         let lane = Lane::new();
         lane.run(|| Ok(())).await.expect("no error");
-        let all_sleep = || async {
-            while !lane.lock().idle {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
-        };
-        all_sleep().await;
+        is_idle(&lane).await;
         // The watch of an earlier crowd looks between the call and the waking.
         let second = lane.run(|| Ok(()));
         let mut seen = Seen { taken: lane.lock().taken, ..Seen::default() };
@@ -89,7 +91,7 @@ fn a_worker_that_nobody_has_woken_yet_is_not_stuck() {
         let (second, over) = tokio::join!(second, looked);
         second.expect("no error");
         assert!(!over, "there was a call");
-        all_sleep().await;
+        is_idle(&lane).await;
         // Were there two that sleep now, the wrong one could be woken, and the call lie there until another comes.
         let third = tokio::time::timeout(Duration::from_secs(5), lane.run(|| Ok(())));
         third.await.expect("at once").expect("no error");
@@ -103,9 +105,7 @@ fn a_worker_that_wakes_by_itself_and_hangs_delays_nobody_for_long() {
     runtime().block_on(async {
         let lane = Lane::new();
         lane.run(|| Ok(())).await.expect("no error");
-        while !lane.lock().idle {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        is_idle(&lane).await;
         lane.push(move || {
             let _ = begun.send(());
             let _ = wait.recv();
@@ -260,9 +260,7 @@ fn a_worker_that_waits_takes_the_next_call() {
     runtime().block_on(async {
         let lane = Lane::new();
         let first = lane.run(|| Ok(thread::current().id())).await;
-        while !lane.lock().idle {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
+        is_idle(&lane).await;
         assert_eq!(lane.run(|| Ok(thread::current().id())).await, first);
     });
 }
