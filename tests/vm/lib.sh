@@ -239,6 +239,11 @@ swaps() { awk '$1 == "dm_swap" { print $2 }' /sys/kernel/tracing/kprobe_profile;
 
 swapped() { [ "$(swaps)" -ge "$1" ]; } # at least so often in all
 
+expect_swaps() { # NAME BEFORE WANTED: so many since then; if not, which they were
+    local got=$(($(swaps) - $2))
+    if [ "$got" = "$3" ]; then ok "$1"; else fail "$1" "got $got, wanted $3; $(grep -aE ': (re)?(load|creat)ed' "$MP_LOG" | tail -n 8 | tr '\n' ';')"; fi
+}
+
 # Whatever is left of a scenario goes: daemons, maps (queueing ones too), storage.
 cleanup() {
     daemon_stop

@@ -19,7 +19,7 @@ scenario() {
     daemon_start || return
     wait_for 'eight paths in service again' 20 is 8 active_paths
     settled
-    ours && expect_eq 'nothing was reloaded' "$(($(swaps) - before))" 0
+    ours && expect_swaps 'nothing was reloaded' "$before" 0
     expect_eq 'the same tables' "$(dmsetup table --target multipath | sort)" "$tables"
 
     daemon_kill

@@ -22,13 +22,13 @@ scenario() {
     san_access 2 0
     wait_for 'all are optimized: one group' 10 is 1 groups "$map"
     settled
-    expect_eq 'by one table' "$(($(swaps) - before))" 1
+    expect_swaps 'by one table' "$before" 1
     expect_eq 'of all eight' "$(map_paths "$map") $(active_paths)" '8 8'
     before=$(swaps)
     san_access 1 1
     wait_for 'the others become worse: two groups' 10 is 2 groups "$map"
     settled
-    expect_eq 'by one table' "$(($(swaps) - before))" 1
+    expect_swaps 'by one table' "$before" 1
     expect_eq 'four paths each' "$(dmsetup table "$map" | grep -o 'service-time 0 [0-9]*' | xargs)" 'service-time 0 4 service-time 0 4'
     expect_eq 'the better first' "$(ctl show paths raw format '%p' | sort | uniq -c | xargs)" '4 10 4 50'
 }

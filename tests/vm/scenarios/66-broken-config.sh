@@ -64,7 +64,7 @@ scenario() {
     expect_match 'in the log too' "$(tail -n +$((mark + 1)) "$MP_LOG")" 'not taken over, the running one stays in force'
     settled
     expect_eq 'what held, holds' "$(ctl show config 2>/dev/null | sed -n '/^defaults/,/^}/p' | grep -c 'path_grouping_policy "multibus"$')" 1
-    expect_eq 'no table was loaded' "$(($(swaps) - before))" 0
+    expect_swaps 'no table was loaded' "$before" 0
     good | sed 's/multibus/failover/' | conf
     expect_eq 'the whole file is taken' "$(ctl reconfigure 2>/dev/null)" ok
     wait_for 'and used' 20 says ' 2 1 service-time .* service-time ' dmsetup table "$map"

@@ -28,20 +28,20 @@ scenario() {
     expect_eq 'reconfigure says ok' "$(ctl reconfigure 2>/dev/null)" ok
     wait_for 'reconfigure reads it again' 15 configured_again "$count"
     settled
-    expect_eq 'nothing was reloaded' "$(($(swaps) - before))" 0
+    expect_swaps 'nothing was reloaded' "$before" 0
     expect_eq 'no uevent' "$(cat /sys/kernel/uevent_seqnum)" "$uevents"
     conf_debug 'path_selector "queue-length 0"'
     kill -HUP "$(daemon_pid)"
     wait_for 'a change is carried out' 20 says queue-length dmsetup table "$map"
     wait_for 'one reload a map' 10 swapped $((before + 2))
     settled
-    expect_eq 'and no more' "$(($(swaps) - before))" 2
+    expect_swaps 'and no more' "$before" 2
     before=$(swaps)
     one=$(san_wwid "$(debug_disk 0 1)")
     printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tpath_selector "round-robin 0"\n\t}\n}\n' "$one" >>/etc/multipath.conf
     expect_eq 'one map is told otherwise' "$(ctl reconfigure 2>/dev/null)" ok
     wait_for 'it is reloaded' 20 says round-robin dmsetup table "$one"
     settled
-    expect_eq 'and no other' "$(($(swaps) - before))" 1
+    expect_swaps 'and no other' "$before" 1
     io_stop
 }

@@ -61,7 +61,7 @@ scenario() {
     before=$(swaps)
     expect_eq 'reconfigure' "$(ctl reconfigure)" ok
     settled
-    expect_eq 'no table was loaded' "$(($(swaps) - before))" 0
+    expect_swaps 'no table was loaded' "$before" 0
     rm -f /etc/multipath.conf.bak
 
     printf 'defaults {\n\tpoling_interval 5\n}\n' >/run/bad.conf

@@ -61,7 +61,7 @@ scenario() {
     swaps_watch
     local before; before=$(swaps)
     expect_ok 'every table anew' mp -r
-    expect_eq 'both were loaded' "$(($(swaps) - before))" 2
+    expect_swaps 'both were loaded' "$before" 2
 
     conf_debug 'no_path_retry queue'
     make_both 'no queueing without a daemon'
