@@ -15,6 +15,19 @@ san_scsi_debug() { # HOSTS LUNS [module options]
     modprobe scsi_debug vpd_use_hostno=0 "add_host=$hosts" num_tgts=1 "max_luns=$luns" dev_size_mb=8 "$@" || return
     poll $((60 + hosts * luns / 4)) is $((hosts * luns)) debug_disks_count || { fail "scsi_debug" "$(debug_disks_count) disks"; return 1; }
     udevadm settle --timeout=$((60 + hosts * luns / 4))
+    poll 30 debug_disks_rated || { fail "scsi_debug" "the kernel's handler has not read all access states"; return 1; }
+}
+
+# Until the handler has asked a disk, which it repeats after 2 s, the kernel calls it active/optimized. A host's state is what its
+# number leaves when divided by 3.
+debug_disks_rated() {
+    local disk device states=(active/optimized active/non-optimized standby) host
+    for disk in $(debug_disks); do
+        device=/sys/block/$disk/device
+        [ "$(cat "$device/dh_state" 2>/dev/null)" = alua ] || continue
+        host=$(cd "$device" && pwd -P); host=${host##*/}; host=${host%%:*}
+        [ "$(cat "$device/access_state")" = "${states[host % 3]}" ] || return 1
+    done
 }
 
 # Empty loopback hosts take the numbers up to the next multiple of 3.

@@ -139,10 +139,29 @@ pub struct Orders {
     pub suspended: bool,
     /// Suspend or resume it now.
     pub suspend_or_resume: Option<SuspendOrder>,
-    /// Tell the kernel to use this path, whatever its checker says.
-    pub reinstate: Option<DevT>,
+    /// Tell the kernel to use these paths, whatever their checkers say.
+    pub reinstate: BTreeSet<DevT>,
     /// Switch to this group (from 1) now.
     pub switch_to: Option<u32>,
+}
+
+impl Orders {
+    /// Forgets the orders that a message, or something else, has failed to carry out. Was there any?
+    pub fn drop_failed(&mut self, message: bool) -> bool {
+        if message {
+            let reinstate = core::mem::take(&mut self.reinstate);
+            return self.switch_to.take().is_some() | !reinstate.is_empty();
+        }
+        self.remove.take().is_some()
+            | self.suspend_or_resume.take().is_some()
+            | core::mem::take(&mut self.reload)
+            | self.resize.take_if(|resize| *resize == Resize::Ordered).is_some()
+    }
+
+    /// Is there one that somebody waits for?
+    pub fn any(&self) -> bool {
+        self.clone().drop_failed(true) || self.clone().drop_failed(false)
+    }
 }
 
 /// Who has it take the size of its paths.
@@ -205,6 +224,12 @@ impl Backoff {
     pub fn blocks(&self, now: Instant) -> bool {
         self.until.is_some_and(|until| until > now)
     }
+
+    /// Whoever asks has it tried at once.
+    pub fn at_once(&mut self) {
+        self.until = None;
+    }
+
     /// It went well.
     pub fn clear(&mut self) {
         *self = Self::default();

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::config::settings::{Failback, FlushOnLastDel, NoPathRetry};
+use crate::core::answers::Need;
 use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
-use crate::core::map::{Inflight, Map, MapId, Observed, Purpose, Resize};
+use crate::core::map::{Inflight, Map, MapId, Observed, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{self, Planned, Situation};
@@ -157,7 +158,7 @@ impl Core {
     fn at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.switch.due = false;
-        map.orders.reinstate = None;
+        map.orders.reinstate.clear();
         let untouched = map.action == MapAction::None
             && !map.members.is_empty()
             && map.observed.is_some()
@@ -181,7 +182,7 @@ impl Core {
             self.await_maker(now, id);
             self.plan_failback(now, id);
         }
-        self.answer_map(id, Ok(()), out);
+        self.answer_at_rest(now, id, out);
     }
 
     pub(super) fn retry(&mut self, id: MapId) {
@@ -231,7 +232,7 @@ impl Core {
         if lost {
             self.map_gone(id, out);
             let gone = DmFailure::new("read", Errno::ENXIO);
-            self.answer_map(id, done.result.and(Err(gone)), out);
+            self.answer_map(id, |_| true, &done.result.and(Err(gone)), out);
             return;
         }
         match done.result {
@@ -357,8 +358,8 @@ impl Core {
                     }
                 }
                 ("reinstate_path", Some(p)) => {
-                    map.orders.reinstate = None;
                     let (id, devt) = (p.id, p.devt());
+                    map.orders.reinstate.remove(&devt);
                     out.notify(Notice::Reinstated { map: name, path: p.name.clone(), devt });
                     if let Some(observed) = &mut map.observed {
                         // It was active, if only for an instant: what is read now may say otherwise.
@@ -410,15 +411,10 @@ impl Core {
             return self.partitions_not_renamed(now, id, failure, out);
         }
         let longest = self.longest_pause(id);
+        let is_message = matches!(done.op, DmOp::Message { .. } | DmOp::CancelRemove);
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
-        let ordered = map.orders.remove.take().is_some()
-            | map.orders.suspend_or_resume.take().is_some()
-            | map.orders.switch_to.take().is_some()
-            | map.orders.reinstate.take().is_some()
-            | core::mem::take(&mut map.orders.reload)
-            | map.orders.resize.take_if(|resize| *resize == Resize::Ordered).is_some();
-        let is_message = matches!(done.op, DmOp::Message { .. } | DmOp::CancelRemove);
+        let ordered = map.orders.drop_failed(is_message);
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
         let until = backoff.failed(now, longest, &failure);
         let failures = backoff.failures;
@@ -441,7 +437,7 @@ impl Core {
             self.timers.set(Timer::Retry(id), until);
         }
         if ordered || failures > 1 {
-            self.answer_map(id, Err(failure), out);
+            self.answer_map(id, |need| (need == Need::Messages) == is_message, &Err(failure), out);
         }
     }
 

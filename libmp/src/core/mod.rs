@@ -10,6 +10,7 @@
 //! orders device-mapper operations. A map has at most one under way.
 
 pub mod announce;
+mod answers;
 pub mod checks;
 pub mod desired;
 pub mod discovery;

@@ -61,7 +61,7 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
         return None;
     }
     if let Some(order) = s.map.orders.suspend_or_resume {
-        return Some(suspend_or_resume(s, order));
+        return Some(suspend_or_resume(s, observed, order));
     }
     let to_go = s.map.orders.remove.is_some() && s.may_load;
     if s.map.orders.suspended && to_go {
@@ -115,10 +115,20 @@ const fn as_before(map: &Map) -> UdevFlags {
     UdevFlags { reload: true, skip_kpartx: map.settings.skip_kpartx, no_paths: map.readiness.is_withheld() }
 }
 
-fn suspend_or_resume(s: &Situation<'_>, order: SuspendOrder) -> Planned {
+fn suspend_or_resume(s: &Situation<'_>, observed: &Observed, order: SuspendOrder) -> Planned {
     match order {
         SuspendOrder::Suspend => planned(DmOp::Suspend, "operator"),
-        SuspendOrder::Resume => planned(DmOp::Resume { flags: as_before(s.map) }, "operator"),
+        SuspendOrder::Resume => resume(s, observed, "operator"),
+    }
+}
+
+/// A map is resumed; one of whose paths leads to another LUN by now, with another table.
+fn resume(s: &Situation<'_>, observed: &Observed, reason: &'static str) -> Planned {
+    match s.desired {
+        Some(desired) if strange(s.strangers, observed).next().is_some() => {
+            reload_op(s, observed, desired, "another LUN")
+        }
+        _ => planned(DmOp::Resume { flags: as_before(s.map) }, reason),
     }
 }
 
@@ -131,7 +141,7 @@ fn wake(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         // Whose table that is, nobody knows: loading ours takes its place.
         return s.desired.map(|d| reload_op(s, observed, d, "left suspended with another table"));
     }
-    Some(planned(DmOp::Resume { flags: as_before(s.map) }, "left suspended"))
+    Some(resume(s, observed, "left suspended"))
 }
 
 fn rename(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
@@ -211,11 +221,18 @@ fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
 }
 
 /// I/O meant for this LUN must not reach another: such a path is failed before anything else is done,
-/// as a new table may be refused, or wait for the I/O that is under way.
+/// as a new table may be refused, or wait for the I/O that is under way. A suspended map sends none, and takes no message.
 pub(super) fn expel(strangers: &[DevT], observed: &Observed) -> Option<Planned> {
-    let active = strangers.iter().filter(|devt| observed.path_active(**devt) == Some(true));
-    let messages: Vec<_> = active.map(|devt| format!("fail_path {devt}")).collect();
+    if observed.suspended {
+        return None;
+    }
+    let messages: Vec<_> = strange(strangers, observed).map(|devt| format!("fail_path {devt}")).collect();
     (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "another LUN"))
+}
+
+/// Those of them that the kernel would send I/O to.
+fn strange<'a>(strangers: &'a [DevT], observed: &'a Observed) -> impl Iterator<Item = &'a DevT> {
+    strangers.iter().filter(|devt| observed.path_active(**devt) == Some(true))
 }
 
 /// A path is back in a map that was to go at its last close, for want of paths.
@@ -249,7 +266,7 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let devt = path.devt();
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
-            Some(false) if path.is_usable() || s.map.orders.reinstate == Some(devt) => {
+            Some(false) if path.is_usable() || s.map.orders.reinstate.contains(&devt) => {
                 messages.push(format!("reinstate_path {devt}"));
             }
             _ => {}

@@ -2,6 +2,7 @@
 //! moved over to the path's map (`reassign_maps`, `reset map`), so that they outlive the path.
 
 use crate::core::Core;
+use crate::core::answers::Need;
 use crate::core::effect::Outbox;
 use crate::core::event::DmFailure;
 use crate::core::map::{MapId, Observed};
@@ -28,6 +29,6 @@ impl Core {
         let text = alloc::format!("{}: {}: {}", map.name, failure.step, failure.errno);
         out.notify(Notice::Other { level: Level::Warning, text });
         self.dirty.insert(id);
-        self.answer_map(id, Err(failure), out);
+        self.answer_map(id, |need| need == Need::Table, &Err(failure), out);
     }
 }

@@ -2,14 +2,15 @@
 //! when it is done, or when the client has waited long enough. Each request gets exactly one reply.
 
 use ::core::time::Duration;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::{CheckState, Judged};
+use crate::core::answers::Need;
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox, StateFile};
-use crate::core::event::{DmFailure, Peer, RequestId, Survey};
-use crate::core::map::{Map, MapId, MapStats, Removal, Resize, SuspendOrder};
+use crate::core::event::{Peer, RequestId, Survey};
+use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
@@ -19,22 +20,21 @@ use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
     self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, TIMEOUT,
 };
-use crate::dm::op::DmOp;
-use crate::types::{Errno, Instant, MapName, PathName, Wwid};
+use crate::types::{Instant, MapName, PathName, Wwid};
 
 /// A request that is answered later.
 #[derive(Debug, Clone)]
 pub struct Pending {
     command: String,
     peer: Peer,
-    until: Until,
+    pub(super) until: Until,
 }
 
 /// What it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
-    /// The map is as it is wanted.
-    Map(MapId),
+    /// The map is as it is wanted, in this respect.
+    Map(MapId, Need),
     /// The path is probed.
     Probed(PathId),
     /// The map's paths have been rescanned.
@@ -130,24 +130,24 @@ impl Core {
             }
             Command::Quit => OK.into(),
             Command::AddMap(name) => self.add_map(now, name, out),
-            Command::DelMap(name) => {
-                self.on_map(name, |map| map.orders.remove = Some(Removal { by_operator: true }))
-            }
+            Command::DelMap(name) => self.on_map(name, Need::Table, |map| {
+                map.orders.remove = Some(Removal { by_operator: true });
+            }),
             Command::DelMaps => self.del_maps(),
             Command::AddWwid(wwid) => self.add_wwid(now, wwid, out),
             Command::DelWwid(wwid) => self.del_wwid(wwid, out),
             Command::ResetWwids => self.reset_wwids(out),
-            Command::Suspend(name) => {
-                self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Suspend))
-            }
-            Command::Resume(name) => {
-                self.on_map(name, |map| map.orders.suspend_or_resume = Some(SuspendOrder::Resume))
-            }
+            Command::Suspend(name) => self.on_map(name, Need::Suspension, |map| {
+                map.orders.suspend_or_resume = Some(SuspendOrder::Suspend);
+            }),
+            Command::Resume(name) => self.on_map(name, Need::Suspension, |map| {
+                map.orders.suspend_or_resume = Some(SuspendOrder::Resume);
+            }),
             Command::Resize(name) => self.resize(name, out),
             Command::ForceQueueingDaemon => self.force_queueing(true, out),
             Command::RestoreQueueingDaemon => self.force_queueing(false, out),
-            Command::Reset(name) => self.on_map(name, |map| map.orders.reassign = true),
-            Command::Reload(name) => self.on_map(name, |map| map.orders.reload = true),
+            Command::Reset(name) => self.on_map(name, Need::Table, |map| map.orders.reassign = true),
+            Command::Reload(name) => self.on_map(name, Need::Table, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => {
                 self.each_map(name.as_deref(), |map| map.stats = MapStats::default())
@@ -184,22 +184,21 @@ impl Core {
             Some(id)
                 if !matches!(self.paths[&id].standing, Standing::Excluded(Exclusion::Blacklisted(_))) =>
             {
-                act(self, id)
+                self.refusal_of_path(id).unwrap_or_else(|| act(self, id))
             }
             _ => DEVICE_NOT_FOUND.into(),
         }
     }
 
     /// Changes what is wanted of a map; the answer comes when the kernel has it.
-    fn on_map(&mut self, name: &str, act: impl FnOnce(&mut Map)) -> Answer {
+    fn on_map(&mut self, name: &str, need: Need, act: impl FnOnce(&mut Map)) -> Answer {
         let found = self.find_map(name).filter(|id| self.maps[id].observed.is_some());
         let Some(id) = found else { return DEVICE_NOT_FOUND.into() };
         if let Some(map) = self.maps.get_mut(&id) {
             map.backoff.clear();
             act(map);
         }
-        self.dirty.insert(id);
-        Answer::When(Until::Map(id))
+        self.when(id, need)
     }
 
     /// What is the same for every map that there is.
@@ -217,7 +216,7 @@ impl Core {
             }
             return OK.into();
         };
-        self.on_map(name, act)
+        self.on_map(name, Need::Messages, act)
     }
 
     /// Maps go on queueing when the daemon stops, whatever the configuration says.
@@ -268,7 +267,7 @@ impl Core {
             if let Some(text) = text {
                 self.finish(request, text, out);
             } else if let Some(pending) = self.pending.get_mut(&request) {
-                pending.until = Until::Map(id);
+                pending.until = Until::Map(id, Need::Table);
             }
         }
     }
@@ -307,7 +306,7 @@ impl Core {
             Some(n) if group == 0 || group as usize > n => {
                 Answer::Now(alloc::format!("fail\ninvalid group {group}: the map has {n}\n"))
             }
-            Some(_) => self.on_map(name, |map| map.orders.switch_to = Some(group)),
+            Some(_) => self.on_map(name, Need::Messages, |map| map.orders.switch_to = Some(group)),
         }
     }
 
@@ -325,8 +324,7 @@ impl Core {
             map.unfinished = None;
             map.backoff.clear();
         }
-        self.dirty.insert(id);
-        Answer::When(Until::Map(id))
+        self.when(id, Need::Table)
     }
 
     /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
@@ -347,11 +345,11 @@ impl Core {
         if self.paths[&id].probe.is_some() { Answer::When(Until::Probed(id)) } else { self.probed_answer(id) }
     }
 
-    fn probed_answer(&self, id: PathId) -> Answer {
+    fn probed_answer(&mut self, id: PathId) -> Answer {
         match self.paths.get(&id).map(|p| &p.standing) {
             None | Some(Standing::Excluded(Exclusion::Blacklisted(_))) => BLACKLISTED.into(),
             Some(Standing::Excluded(why)) => Answer::Now(alloc::format!("fail\n{why}\n")),
-            Some(Standing::Member { map, .. }) => Answer::When(Until::Map(*map)),
+            Some(Standing::Member { map, .. }) => self.when(*map, Need::Path(id)),
             Some(_) => OK.into(),
         }
     }
@@ -363,7 +361,7 @@ impl Core {
         if let Some(token) = self.paths.get_mut(&id).and_then(|path| path.probe.take()) {
             self.waiting.forget(token);
         }
-        map.map_or_else(|| OK.into(), |map| Answer::When(Until::Map(map)))
+        map.map_or_else(|| OK.into(), |map| self.when(map, Need::Table))
     }
 
     /// The path stays failed, whatever its checker would say, until it is reinstated.
@@ -374,8 +372,7 @@ impl Core {
         }
         let judged = Judged::new(CheckState::Down, "failed by an operator");
         self.new_state(now, id, &judged, out);
-        self.dirty.insert(map);
-        Answer::When(Until::Map(map))
+        self.when(map, Need::Messages)
     }
 
     /// The kernel is told to use the path, on the operator's word; what the daemon thinks of it is
@@ -394,12 +391,11 @@ impl Core {
             }
             let devt = path.devt();
             if let Some(map) = self.maps.get_mut(&map) {
-                map.orders.reinstate = Some(devt);
+                map.orders.reinstate.insert(devt);
             }
         }
         self.start_check(now, id, out);
-        self.dirty.insert(map);
-        Answer::When(Until::Map(map))
+        self.when(map, Need::Messages)
     }
 
     /// An operator says of a path that it is marginal, or not.
@@ -407,8 +403,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return FAIL.into() };
         let Some(map) = path.map() else { return FAIL.into() };
         act(path);
-        self.dirty.insert(map);
-        Answer::When(Until::Map(map))
+        self.when(map, Need::Table)
     }
 
     fn unmark_map(&mut self, name: &str) -> Answer {
@@ -418,7 +413,7 @@ impl Core {
                 path.steadiness.unmark();
             }
         }
-        self.on_map(name, |_| ())
+        self.on_map(name, Need::Table, |_| ())
     }
 
     /// A probe was answered: who waited for it is told, or waits for the map.
@@ -432,28 +427,6 @@ impl Core {
                     }
                 }
             }
-        }
-    }
-
-    /// A map is as it is wanted, or can't be made so.
-    pub(super) fn answer_map(&mut self, id: MapId, result: Result<(), DmFailure>, out: &mut Outbox) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let held = self.maps.get(&id).is_some_and(|m| m.hold_until.is_some());
-        if held && result.is_ok() {
-            return;
-        }
-        let text = match result {
-            Ok(()) => OK.to_string(),
-            Err(e) if e.errno == Errno::EBUSY && e.holders.is_empty() => IN_USE.to_string(),
-            Err(e) if e.errno == Errno::EBUSY => {
-                alloc::format!("{IN_USE}held by: {}\n", e.holders.join(", "))
-            }
-            Err(e) => alloc::format!("fail\n{}: {}\n", e.step, e.errno),
-        };
-        for request in self.waiting_for(Until::Map(id)) {
-            self.finish(request, &text, out);
         }
     }
 
@@ -514,7 +487,7 @@ impl Core {
             self.finish(id, &alloc::format!("{TIMEOUT}not rescanned: {awaited}\n"), out);
         }
         match until {
-            Some(Until::Map(map)) if self.waiting_for(Until::Map(map)).is_empty() => self.withdraw(map),
+            Some(Until::Map(map, _)) if self.waiting_for_map(map, |_| true).is_empty() => self.withdraw(map),
             Some(Until::Removals) => {
                 for map in self.maps.keys().collect::<Vec<_>>() {
                     self.withdraw(map);
@@ -522,20 +495,6 @@ impl Core {
             }
             _ => {}
         }
-    }
-
-    /// Nobody waits any more for what was ordered for a map: what has not begun will not. A map that
-    /// goes, or is suspended, a minute after its operator was told "timeout" is a nasty surprise.
-    fn withdraw(&mut self, id: MapId) {
-        let Some(map) = self.maps.get_mut(&id) else { return };
-        let begun = |op: fn(&DmOp) -> bool| map.inflight.as_ref().is_some_and(|i| op(&i.op));
-        let removing = begun(|op| matches!(op, DmOp::Remove { .. }));
-        let suspending = begun(|op| matches!(op, DmOp::Suspend | DmOp::Resume { .. }));
-        let orders = &mut map.orders;
-        orders.remove = orders.remove.filter(|_| removing);
-        orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
-        orders.resize = orders.resize.filter(|resize| *resize == Resize::ByItself);
-        (orders.reload, orders.reinstate, orders.switch_to) = (false, None, None);
     }
 }
 

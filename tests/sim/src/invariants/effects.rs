@@ -8,8 +8,9 @@ use libmp::core::event::RequestId;
 use libmp::dm::op::{DmOp, Load, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
 
-use super::{Asked, Violation, Watch};
+use super::{Asked, Known, Violation, Watch};
 use crate::world::World;
+use crate::world::dm::Device;
 
 impl Watch {
     /// The daemon orders this.
@@ -190,8 +191,30 @@ impl Watch {
                 }
                 Ok(())
             }
+            DmOp::Resume { .. } => {
+                device.map_or(Ok(()), |device| self.resume(world.now, device, wwid.as_str()))
+            }
             _ => Ok(()),
         }
+    }
+
+    /// No map is resumed with a path that is known to lead elsewhere: its I/O would go there at once.
+    fn resume(&self, now: Instant, device: &Device, wwid: &str) -> Result<(), Violation> {
+        let active = device
+            .mpath()
+            .filter(|_| device.suspended)
+            .into_iter()
+            .flat_map(crate::world::mpath::Mpath::paths);
+        for path in active.filter(|path| path.active) {
+            if let Some((name, Known { wwid: Some((shown, since)), .. })) = self.known_by_devt(path.disk.devt)
+                && shown != wwid
+                && now.saturating_since(self.free_since(device.minor, *since)) > super::io::REACTION
+            {
+                let detail = format!("{name} is {shown}, and the map of {wwid} is resumed with it");
+                return Err(Violation::new("io-reaches-its-lun", detail));
+            }
+        }
+        Ok(())
     }
 
     fn fits(&self, load: &Load) -> Result<(), Violation> {

@@ -10,7 +10,7 @@ use crate::world::World;
 use crate::world::io::{Bio, Outcome};
 
 /// The daemon has so long to act on what it was told.
-const REACTION: Duration = Duration::from_secs(30);
+pub(super) const REACTION: Duration = Duration::from_secs(30);
 
 impl Watch {
     /// One read or write ended.
@@ -32,7 +32,7 @@ impl Watch {
         Ok(())
     }
 
-    fn free_since(&self, minor: u32, since: Instant) -> Instant {
+    pub(super) fn free_since(&self, minor: u32, since: Instant) -> Instant {
         let excused = self.excused.get(&minor).copied().unwrap_or(self.born);
         since.max(excused).max(self.born).max(self.surveyed)
     }

@@ -1,0 +1,161 @@
+//! When those who asked for something to be done to a map are answered: when it is done, when it can't be, or when nothing
+//! will be done for now.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::core::effect::Outbox;
+use crate::core::event::{DmFailure, RequestId};
+use crate::core::map::{Live, Map, MapId, Resize};
+use crate::core::path::{Path, PathId};
+use crate::core::requests::{Answer, Until};
+use crate::core::{Core, Phase};
+use crate::ctl::{FAIL, IN_USE, OK};
+use crate::dm::op::DmOp;
+use crate::types::{Errno, Instant};
+
+/// In what respect a map is to be as it is wanted before a request is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Need {
+    /// Its table and its name, or that it is gone.
+    Table,
+    /// Its table, with this path in it.
+    Path(PathId),
+    /// What messages tell it: states of paths, the group in use, queueing.
+    Messages,
+    /// Whether it is suspended.
+    Suspension,
+}
+
+/// Why nothing is done to a map, whatever is ordered.
+fn obstacle(map: &Map) -> Option<&'static str> {
+    if matches!(map.observed.as_ref().map(|observed| &observed.live), Some(Live::Foreign(_))) {
+        return Some("fail\nits table is not one of multipath\n");
+    }
+    map.orders.suspended.then_some("fail\nthe map is suspended: resume it first\n")
+}
+
+impl Core {
+    /// An answer for when the map is as it is wanted. What has failed before is tried at once, as somebody asks.
+    pub(super) fn when(&mut self, id: MapId, need: Need) -> Answer {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.backoff.at_once();
+            map.message_backoff.at_once();
+        }
+        self.dirty.insert(id);
+        Answer::When(Until::Map(id, need))
+    }
+
+    /// The answer to an order for a path to whose map nothing is done: nothing is changed then.
+    pub(super) fn refusal_of_path(&self, id: PathId) -> Option<Answer> {
+        let map = self.paths.get(&id).and_then(Path::map)?;
+        obstacle(self.maps.get(&map)?).map(Answer::from)
+    }
+
+    /// The requests that wait for a map in one of these respects.
+    pub(super) fn waiting_for_map(&self, id: MapId, needs: impl Fn(Need) -> bool) -> Vec<RequestId> {
+        let waits = |until: Until| matches!(until, Until::Map(map, need) if map == id && needs(need));
+        self.pending.iter().filter(|(_, pending)| waits(pending.until)).map(|(id, _)| *id).collect()
+    }
+
+    /// Nothing is to be done for a map, or nothing can be.
+    pub(super) fn answer_at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let Some(map) = self.maps.get(&id) else { return self.answer_map(id, |_| true, &Ok(()), out) };
+        if let (Phase::Stopping, true) = (self.phase, map.orders.any()) {
+            return self.refuse(id, |_| true, FAIL, out);
+        }
+        let obstacle = obstacle(map);
+        let (held, making) = (map.hold_until.is_some(), map.unfinished.is_some());
+        let (load, tell) = (!map.backoff.blocks(now), !map.message_backoff.blocks(now));
+        if !map.orders.suspended && obstacle.is_some() {
+            return self.refuse(id, |_| true, obstacle.unwrap_or(FAIL), out);
+        }
+        self.answer_map(id, |need| need == Need::Suspension, &Ok(()), out);
+        if let Some(why) = obstacle {
+            return self.refuse(id, |_| true, why, out);
+        }
+        // Somebody else is still making it, or the first checks of its paths are awaited.
+        if held || making {
+            return;
+        }
+        if tell {
+            self.answer_map(id, |need| need == Need::Messages, &Ok(()), out);
+        }
+        if load {
+            self.answer_paths(id, out);
+            self.answer_map(id, |need| need == Need::Table, &Ok(()), out);
+        }
+    }
+
+    /// Who added a path is told whether it is in the table.
+    fn answer_paths(&mut self, id: MapId, out: &mut Outbox) {
+        for request in self.waiting_for_map(id, |need| matches!(need, Need::Path(_))) {
+            let Some(Until::Map(_, Need::Path(path))) = self.pending.get(&request).map(|p| p.until) else {
+                continue;
+            };
+            let refused = self.paths.get(&path).is_some_and(|path| path.refused.is_some());
+            let text = if refused { "fail\nthe kernel does not take it into the table\n" } else { OK };
+            self.finish(request, text, out);
+        }
+    }
+
+    /// A map is as it is wanted in these respects, or can't be made so.
+    pub(super) fn answer_map(
+        &mut self,
+        id: MapId,
+        needs: impl Fn(Need) -> bool,
+        result: &Result<(), DmFailure>,
+        out: &mut Outbox,
+    ) {
+        if self.pending.is_empty() {
+            return;
+        }
+        let text = text(result);
+        for request in self.waiting_for_map(id, needs) {
+            self.finish(request, &text, out);
+        }
+    }
+
+    /// Nothing is done to a map for those who wait: nor later, when nobody expects it.
+    fn refuse(&mut self, id: MapId, needs: impl Fn(Need) -> bool, why: &str, out: &mut Outbox) {
+        let requests = self.waiting_for_map(id, needs);
+        if !requests.is_empty() {
+            self.withdraw(id);
+        }
+        for request in requests {
+            self.finish(request, why, out);
+        }
+    }
+
+    /// Nobody waits any more for what was ordered for a map: what has not begun will not. A map that
+    /// goes, or is suspended, a minute after its operator was told "timeout" is a nasty surprise.
+    pub(super) fn withdraw(&mut self, id: MapId) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let begun = |op: fn(&DmOp) -> bool| map.inflight.as_ref().is_some_and(|i| op(&i.op));
+        let removing = begun(|op| matches!(op, DmOp::Remove { .. }));
+        let suspending = begun(|op| matches!(op, DmOp::Suspend | DmOp::Resume { .. }));
+        let orders = &mut map.orders;
+        orders.remove = orders.remove.filter(|_| removing);
+        orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
+        orders.resize = orders.resize.filter(|resize| *resize == Resize::ByItself);
+        (orders.reload, orders.switch_to) = (false, None);
+        orders.reinstate.clear();
+    }
+}
+
+fn text(result: &Result<(), DmFailure>) -> String {
+    match result {
+        Ok(()) => OK.to_string(),
+        Err(e) if e.errno == Errno::EBUSY && e.step.starts_with("remove") && e.holders.is_empty() => {
+            IN_USE.to_string()
+        }
+        Err(e) if e.errno == Errno::EBUSY && !e.holders.is_empty() => {
+            format!("{IN_USE}held by: {}\n", e.holders.join(", "))
+        }
+        Err(e) => format!("fail\n{}: {}\n", e.step, e.errno),
+    }
+}
