@@ -10,6 +10,7 @@ use clap::{ArgAction, CommandFactory as _, Parser, Subcommand};
 use libmp::ctl::{self, Book, Command, MapForm, Show};
 use multipathd::args::join;
 
+use crate::client::Patience;
 use crate::configuration::Extent;
 
 const EXAMPLES: &str = "\
@@ -91,9 +92,9 @@ struct Args {
     #[arg(long = "for", value_name = "SECONDS", value_parser = seconds, requires = "watch")]
     for_long: Option<Duration>,
 
-    /// How long to wait for an answer
-    #[arg(long, value_name = "SECONDS", default_value = "4", value_parser = seconds)]
-    timeout: Duration,
+    /// How long to wait for an answer (default: `uxsock_timeout`, 4 at least)
+    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    timeout: Option<Duration>,
 
     /// Send this line as it is (also -k'LINE')
     #[arg(long, value_name = "LINE", conflicts_with_all = ["list", "words", "watch"])]
@@ -185,7 +186,7 @@ pub struct Cli {
     /// What.
     pub task: Task,
     /// How long.
-    pub time_limit: Duration,
+    pub patience: Patience,
 }
 
 /// What is to be done.
@@ -282,7 +283,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Cli, clap::Erro
         args.push("--help".into());
     }
     let args = Args::try_parse_from(args)?;
-    Ok(Cli { time_limit: args.timeout, task: task(args)? })
+    Ok(Cli { patience: args.timeout.map_or(Patience::Configured, Patience::Only), task: task(args)? })
 }
 
 /// Tells what is wrong with a command line, or prints the help or version that it asks for.

@@ -14,13 +14,36 @@ use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, sockopt};
 use nix::sys::time::TimeVal;
 
-/// How long a reply may take: the daemon gives its answers within `uxsock_timeout`, which is in its configuration.
-pub fn reply_limit() -> Duration {
-    let (config, _) = reading::load(&Files::default().read(), NewDevices::Configured);
-    config.globals().uxsock_timeout.max(REPLY_LIMIT)
+/// How long a reply may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// The daemon gives its answers within `uxsock_timeout`, which is in its configuration. That is read when the least such time is over.
+    Configured,
+    /// So long.
+    Only(Duration),
 }
 
-/// The least `uxsock_timeout`, for questions that are answered at once.
+impl Patience {
+    /// Without a look at the configuration.
+    pub const fn at_first(self) -> Duration {
+        match self {
+            Self::Configured => REPLY_LIMIT,
+            Self::Only(limit) => limit,
+        }
+    }
+
+    fn in_all(self) -> Duration {
+        match self {
+            Self::Configured => {
+                let (config, _) = reading::load(&Files::default().read(), NewDevices::Configured);
+                config.globals().uxsock_timeout.max(REPLY_LIMIT)
+            }
+            Self::Only(limit) => limit,
+        }
+    }
+}
+
+/// The least `uxsock_timeout`.
 pub const REPLY_LIMIT: Duration = Duration::from_secs(4);
 
 /// Why there is no answer.
@@ -48,35 +71,39 @@ impl From<io::Error> for AskError {
 pub struct Client {
     stream: UnixStream,
     decoder: Decoder,
-    limit: Duration,
+    patience: Patience,
 }
 
 impl Client {
-    /// Connects; each answer may then take as long as `limit`.
-    pub fn connect(limit: Duration) -> io::Result<Self> {
+    /// Connects; each answer may then take so long.
+    pub fn connect(patience: Patience) -> io::Result<Self> {
+        let limit = patience.at_first();
         let stream = match std::env::var(ENVIRONMENT) {
             Ok(name) if !name.is_empty() => connect(&name, limit)?,
             _ => connect(PATH, limit).or_else(|_| connect(ABSTRACT, limit))?,
         };
-        Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), limit })
+        Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), patience })
     }
 
     /// Leaves this connection for a new one.
     pub fn reconnect(&mut self) -> io::Result<()> {
-        *self = Self::connect(self.limit)?;
+        *self = Self::connect(self.patience)?;
         Ok(())
     }
 
     /// Sends a line and waits for its reply. After an error the connection is of no use any more.
     pub fn ask(&mut self, line: &str) -> Result<String, AskError> {
-        let deadline = Instant::now() + self.limit;
+        let start = Instant::now();
         self.send(line)?;
-        self.receive(Some(deadline))
+        match self.receive(Some(start + self.patience.at_first())) {
+            Err(AskError::TimedOut) => self.receive(Some(start + self.patience.in_all())),
+            received => received,
+        }
     }
 
     /// Sends a line.
     pub fn send(&mut self, line: &str) -> Result<(), AskError> {
-        self.stream.set_write_timeout(Some(self.limit))?;
+        self.stream.set_write_timeout(Some(self.patience.at_first()))?;
         self.stream.write_all(&wire::encode(line))?;
         Ok(())
     }

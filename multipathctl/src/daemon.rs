@@ -8,7 +8,7 @@ use libmp::ctl::{self, Book, Command};
 use multipathd::args::{self, Invocation, USAGE};
 use multipathd::daemon;
 
-use crate::client::{self, AskError, Client};
+use crate::client::{AskError, Client, Patience};
 use crate::{events, output, shell};
 
 /// Does what the arguments after the program's name say.
@@ -20,7 +20,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             ExitCode::FAILURE
         }
         Ok(Invocation::Command(line)) => one(&line),
-        Ok(Invocation::Interactive) => interactive(client::reply_limit()),
+        Ok(Invocation::Interactive) => interactive(Patience::Configured),
         Ok(Invocation::Help) => {
             output::print(USAGE).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
         }
@@ -37,10 +37,10 @@ pub fn client(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     if let [only] = words.as_slice()
         && let Some(limit_ms) = only.to_str().and_then(|word| word.parse().ok()).filter(|ms| *ms > 0)
     {
-        return interactive(Duration::from_millis(limit_ms));
+        return interactive(Patience::Only(Duration::from_millis(limit_ms)));
     }
     match args::parse(words) {
-        Ok(Invocation::Daemon(_)) => interactive(client::reply_limit()),
+        Ok(Invocation::Daemon(_)) => interactive(Patience::Configured),
         Ok(Invocation::Command(line)) => one(&line),
         _ => {
             output::complain(
@@ -53,7 +53,7 @@ pub fn client(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 /// One command.
 pub fn one(line: &str) -> ExitCode {
-    let Ok(mut client) = Client::connect(client::reply_limit()) else { return output::failed_to_connect() };
+    let Ok(mut client) = Client::connect(Patience::Configured) else { return output::failed_to_connect() };
     ask(line, &mut client).unwrap_or_else(|error| output::not_received(&error))
 }
 
@@ -65,7 +65,7 @@ pub fn ask(line: &str, client: &mut Client) -> Result<ExitCode, AskError> {
     Ok(output::reply(&output::Reply::new(client.ask(line)?)))
 }
 
-fn interactive(limit: Duration) -> ExitCode {
-    let Ok(mut client) = Client::connect(limit) else { return output::failed_to_connect() };
+fn interactive(patience: Patience) -> ExitCode {
+    let Ok(mut client) = Client::connect(patience) else { return output::failed_to_connect() };
     shell::run(&mut client).unwrap_or_else(|error| output::not_received(&error))
 }

@@ -62,9 +62,9 @@ fn by_own_name(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return configuration::print(extent);
     }
     if cli.task == Task::EndQueueing {
-        return queues::end(cli.time_limit);
+        return queues::end(cli.patience.at_first());
     }
-    let connected = Client::connect(cli.time_limit);
+    let connected = Client::connect(cli.patience);
     if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
         return explain::offline(device, *form);
     }

@@ -8,13 +8,13 @@ use libmp::core::effect::StateFile;
 use multipathd::queues::end_all;
 use multipathd::sys::files::Paths;
 
-use crate::client::Client;
+use crate::client::{Client, Patience};
 use crate::output;
 
 /// Ends the queueing of every map. The daemon comes first: it would put back what it finds changed. It and device-mapper are waited for
 /// so long each.
 pub fn end(limit: Duration) -> ExitCode {
-    if let Ok(mut daemon) = Client::connect(limit) {
+    if let Ok(mut daemon) = Client::connect(Patience::Only(limit)) {
         // What comes of it is seen in the kernel.
         let _ = daemon.ask("disablequeueing maps");
         // It is for the daemon that stops: the next one, if there is to be any, queues as it is configured.

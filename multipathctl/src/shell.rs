@@ -15,7 +15,7 @@ use rustyline::history::MemHistory;
 use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
-use crate::client::{AskError, Client};
+use crate::client::{AskError, Client, Patience};
 use crate::output::{self, Reply};
 
 const PROMPT: &str = "multipathd> ";
@@ -157,7 +157,7 @@ impl Words {
     fn names(&self, line: &str) -> Vec<String> {
         let mut asking = self.asking.borrow_mut();
         if asking.is_none() {
-            *asking = Client::connect(crate::client::REPLY_LIMIT).ok();
+            *asking = Client::connect(Patience::Configured).ok();
         }
         let reply = asking.as_mut().and_then(|client| client.ask(line).ok());
         let Some(reply) = reply else {

@@ -109,6 +109,9 @@ fn write(args: &Args, path: &Path, old: Option<&str>) -> Result<(), String> {
         Err(error) if error.kind() == ErrorKind::NotFound => None,
         Err(error) => return Err(format!("{}: {error}", to.display())),
     };
+    if args.outfile.is_none() && there.as_deref() != old {
+        return Err(format!("{name} has changed meanwhile; nothing was changed: call it again"));
+    }
     let written = match &there {
         Some(there) => whole::replace(to, there, &new, |_| Ok(())),
         None => whole::create(to, &new),
@@ -176,5 +179,23 @@ fn call(program: &str, arguments: &[&str]) -> Result<(), String> {
             Err(format!("{line}: {}; {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
         }
         Err(error) => Err(format!("{line}: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_edit_between_the_two_looks_is_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("multipath.conf");
+        let args = args::parse(["--user_friendly_names".into(), "n".into()]).expect("arguments");
+        fs::write(&path, "defaults {\n}\n").expect("written");
+        let refused = write(&args, &path, Some("# as it was\n")).expect_err("it is another file");
+        assert!(refused.contains("has changed meanwhile"), "{refused}");
+        assert_eq!(fs::read_to_string(&path).expect("there"), "defaults {\n}\n");
+        write(&args, &path, Some("defaults {\n}\n")).expect("it is as it was");
+        assert!(fs::read_to_string(&path).expect("there").contains("user_friendly_names"));
     }
 }

@@ -6,7 +6,7 @@ use multipath_rules::args::Args;
 use multipathd::alone::{Alone, Hands};
 use multipathd::args::{Bindings, Options};
 
-use crate::client::{self, AskError, Client};
+use crate::client::{AskError, Client, Patience};
 use crate::output;
 
 /// The daemon's core, run to rest, whether the daemon runs or not.
@@ -29,7 +29,7 @@ pub enum Asker {
 impl Asker {
     /// The daemon; where there is none, its core, run to rest, that may do with its `hands` what they may.
     pub fn new(args: &Args, hands: impl FnOnce() -> Hands) -> Result<Self, ExitCode> {
-        let daemon = if args.alone { None } else { Client::connect(client::REPLY_LIMIT).ok() };
+        let daemon = if args.alone { None } else { Client::connect(Patience::Configured).ok() };
         if let Some(client) = daemon {
             return Ok(Self::Daemon(client));
         }

@@ -14,7 +14,7 @@ use multipathd::reading;
 use multipathd::sys::files::{Files, Paths};
 use multipathd::sys::{claims, sysfs};
 
-use crate::client::{self, Client};
+use crate::client::{Client, Patience};
 use crate::listing::quoted;
 use crate::output::{self, Reply};
 
@@ -75,7 +75,7 @@ pub fn reset(alone: bool) -> ExitCode {
 
 /// The daemon's answer, if there is a daemon.
 fn told(alone: bool, line: &str) -> Option<String> {
-    let mut client = if alone { None } else { Client::connect(client::REPLY_LIMIT).ok() }?;
+    let mut client = if alone { None } else { Client::connect(Patience::Configured).ok() }?;
     Some(client.ask(line).unwrap_or_else(|error| format!("fail\n{error}\n")))
 }
 

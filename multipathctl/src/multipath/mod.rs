@@ -24,7 +24,7 @@ use multipathd::sys::process::is_root;
 use multipathd::sys::{claims, sysfs};
 
 use crate::cli::{Form, Listing};
-use crate::client::{self, Client};
+use crate::client::{Client, Patience};
 use crate::configuration::{self, Extent};
 use crate::listing::{self, quoted};
 use crate::output::{self, Reply};
@@ -152,7 +152,7 @@ fn list(args: &Args, named: Option<String>) -> ExitCode {
         _ => Form::Full,
     };
     let listing = Listing { map: named, form };
-    let daemon = if args.alone { None } else { Client::connect(client::REPLY_LIMIT).ok() };
+    let daemon = if args.alone { None } else { Client::connect(Patience::Configured).ok() };
     match daemon {
         Some(mut client) => {
             listing::list(&listing, &mut client).unwrap_or_else(|error| output::not_received(&error))
