@@ -220,6 +220,8 @@ impl Errno {
     pub const ENODEV: Self = Self(19);
     /// `EINVAL`: refused as malformed.
     pub const EINVAL: Self = Self(22);
+    /// `ENOTTY`: not a device that takes this `ioctl`.
+    pub const ENOTTY: Self = Self(25);
     /// `ENOBUFS`: no room left.
     pub const ENOBUFS: Self = Self(105);
 }

@@ -13,6 +13,7 @@ use super::sense::Ending;
 use super::{Unanswered, rdac};
 use crate::config::settings::{Checker, PathSettings, Prioritizer};
 use crate::identify::{Bus, Facts};
+use crate::types::Errno;
 
 /// What a device said of its kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -64,10 +65,13 @@ pub fn step(facts: &Facts, settings: &PathSettings, answers: &Answers) -> Step<O
             Err(_) => None,
         }),
         Bus::Nvme if settings.detect_prio => Ok(match answers.nvme(&NvmeCommand::identify_controller())? {
-            Ok(reply) => Some(Detected { rdac: false, ana: reply.status == 0 && has_ana(&reply.data) }),
-            // Not a controller that is asked this way.
-            Err(Unanswered::Failed(_)) => Some(Detected::default()),
-            Err(Unanswered::NotAsked) => None,
+            Ok(reply) if reply.status == 0 => Some(Detected { rdac: false, ana: has_ana(&reply.data) }),
+            // Not a controller that is asked this way; it knows no such command, or not this form of it (NVMe base specification 2.0,
+            // figure 93: invalid opcode, invalid field).
+            Err(Unanswered::Failed(Errno::ENOTTY)) => Some(Detected::default()),
+            Ok(reply) if matches!(reply.status & 0x7ff, 1 | 2) => Some(Detected::default()),
+            // The way there, or this host, was short of something: that is no answer.
+            Ok(_) | Err(_) => None,
         }),
         _ => nothing,
     }
@@ -87,18 +91,21 @@ pub(crate) fn has_ana(controller: &[u8]) -> bool {
     controller.get(76).is_some_and(|cmic| cmic & 0x08 != 0)
 }
 
-/// The checker to use.
-pub const fn checker(facts: &Facts, settings: &PathSettings, detected: Detected) -> Checker {
-    match (settings.detect_checker, detected.rdac, facts.has_alua()) {
+/// The checker to use; `alua`: the device has asymmetric access, as far as is known.
+pub const fn checker(settings: &PathSettings, detected: Detected, alua: bool) -> Checker {
+    match (settings.detect_checker, detected.rdac, alua) {
         (true, true, _) => Checker::Rdac,
         (true, false, true) => Checker::Tur,
         _ => settings.checker,
     }
 }
 
-/// The prioritizer to use. `alua` without asymmetric access would rate nothing: `const`.
-pub fn prioritizer(facts: &Facts, settings: &PathSettings, detected: Detected) -> Prioritizer {
+/// The prioritizer to use; `alike`: it looked like asymmetric access, and is not. What needs that would rate nothing: `const`.
+pub fn prioritizer(facts: &Facts, settings: &PathSettings, detected: Detected, alike: bool) -> Prioritizer {
     const EXPLICIT: u8 = 2;
+    if alike {
+        return if settings.prio.is_asymmetric_access() { Prioritizer::Const } else { settings.prio };
+    }
     if settings.detect_prio && detected.ana {
         return Prioritizer::Ana;
     }
@@ -159,8 +166,8 @@ mod tests {
         ] {
             let (facts, settings) = (facts("sda", tpgs, tpg, state), settings(text));
             let row = format!("{text} {tpgs} {tpg:?} {state:?} {detected:?}");
-            assert_eq!(self::checker(&facts, &settings, detected), checker, "{row}");
-            assert_eq!(prioritizer(&facts, &settings, detected), prio, "{row}");
+            assert_eq!(self::checker(&settings, detected, facts.has_alua()), checker, "{row}");
+            assert_eq!(prioritizer(&facts, &settings, detected, false), prio, "{row}");
         }
     }
 
@@ -205,7 +212,9 @@ mod tests {
             (Answer::Nvme(NvmeReply { status: 0, data: controller(0x02) }), Some(false)),
             (Answer::Nvme(NvmeReply { status: 2, data: controller(0x0a) }), Some(false)),
             (Answer::Nvme(NvmeReply::default()), Some(false)),
-            (Answer::Failed(crate::types::Errno(25)), Some(false)),
+            (Answer::Failed(Errno::ENOTTY), Some(false)),
+            (Answer::Nvme(NvmeReply { status: 0x370, data: controller(0x0a) }), None),
+            (Answer::Failed(Errno(24)), None),
             (Answer::NotAsked, None),
         ] {
             let mut answers = Answers::default();

@@ -218,6 +218,8 @@ pub fn step(
         return Ok(judged);
     }
     match checker {
+        // Nothing else would tell that a device is gone whose state could be read.
+        Checker::None if sysfs_state.is_none() && facts.state.is_some() => Ok(sysfs::GONE),
         Checker::None => Ok(Judged::UP),
         Checker::Tur | Checker::CcissTur => tur::step(answers),
         Checker::ReadSector0 => readsector0::step(facts.block_size, answers),
@@ -235,7 +237,7 @@ fn failed(errno: Errno) -> Judged {
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    const ENOTTY: i32 = 25;
+    const ENOTTY: i32 = Errno::ENOTTY.0;
     match errno.0 {
         EAGAIN | ENOMEM | ENFILE | EMFILE => {
             Judged::new(CheckState::Pending, "this host is short of memory or files")

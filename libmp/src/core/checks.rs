@@ -4,9 +4,8 @@ use ::core::time::Duration;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::check::detect::Alua;
 use crate::check::{self, Answered, Ask, CheckRequest, CheckState, Judged};
-use crate::config::settings::{Checker, Failback, NoPathRetry, Prioritizer};
+use crate::config::settings::{Checker, Failback, NoPathRetry};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
@@ -238,19 +237,10 @@ impl Core {
 
     fn rate(&mut self, now: Instant, id: PathId, rated: Result<Priority, PrioError>, out: &mut Outbox) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        let Some(settings) = &path.settings else { return };
         let (priority, error) = match rated {
             Ok(priority) => (Some(priority), None),
             // What was known before holds.
             Err(PrioError::Transitioning | PrioError::NotRead) => (None, None),
-            Err(PrioError::NotSupported | PrioError::NoAccessState)
-                if settings.detect_prio && path.health.prioritizer.is_asymmetric_access() =>
-            {
-                // It looked like asymmetric access and is not: its paths are all alike.
-                path.health.prioritizer = Prioritizer::Const;
-                path.health.alike = path.facts.as_ref().map(|facts| Alua::of(facts, settings));
-                (Some(Priority(1)), None)
-            }
             Err(error @ PrioError::Arguments(_)) => (Some(Priority(0)), Some(error)),
             Err(error) => (None, Some(error)),
         };

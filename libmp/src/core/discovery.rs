@@ -131,9 +131,9 @@ impl Core {
         let (Standing::Member { wwid, .. } | Standing::Waiting { wwid }) = &path.standing else { return };
         let Some(settings) = &path.settings else { return };
         let UidSource::Udev(attribute) = &settings.uid else { return };
-        let named = uevent.properties.get(attribute.as_str()).map_or("", |value| value.trim());
-        if !named.is_empty() && named != wwid.as_str() {
-            let (was, is) = (wwid.clone(), Wwid::new(named));
+        let named = uevent.properties.get(attribute.as_str()).and_then(|value| identify::of_property(value));
+        if let Some(is) = named.filter(|named| named != wwid) {
+            let was = wwid.clone();
             if path.map().is_some() {
                 self.wwid_changed(now, id, &is, out);
             } else {

@@ -114,7 +114,7 @@ impl Core {
         let mut say = |what, result: String| steps.push(Step { what, result });
         match (excluded, path.wwid()) {
             (Some(Exclusion::NoSize), _) => say("size", "0".into()),
-            (Some(why @ Exclusion::Usb), _) => say("transport", why.to_string()),
+            (Some(why @ (Exclusion::Usb | Exclusion::Native)), _) => say("transport", why.to_string()),
             (Some(why @ Exclusion::NoWwid(_)), _) => {
                 say("WWID", format!("{why}; asked for: {}", source(path)));
             }

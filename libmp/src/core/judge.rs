@@ -64,6 +64,8 @@ fn judge_by(
     let usb = facts.protocol == "scsi:usb";
     let refused = match verdict(&considered) {
         BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
+        // Whatever the configuration was told of the kernel: its module may have come later.
+        BlacklistVerdict::Allowed if identify::is_native_head(raw) => Some(Exclusion::Native),
         BlacklistVerdict::Allowed if raw.sectors == 0 => Some(Exclusion::NoSize),
         BlacklistVerdict::Allowed if usb && !config.globals().allow_usb_devices => Some(Exclusion::Usb),
         BlacklistVerdict::Allowed => None,
@@ -101,5 +103,30 @@ pub fn wanted<P>(
         _ if has_map() => Wanted::HasMap,
         FindMultipaths::Strict => Wanted::NotKnown,
         FindMultipaths::On | FindMultipaths::Smart => second().map_or(Wanted::Alone, Wanted::Second),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    #[test]
+    fn a_head_of_the_kernels_own_multipathing_is_no_path() {
+        let text = "defaults {\nfind_multipaths greedy\n}\nblacklist_exceptions {\ndevnode \"^nvme\"\n}\n";
+        let (config, _) = Config::load(&[Source { name: "f", text }]);
+        let refused = |syspath: &str| {
+            let raw = RawProbe {
+                syspath: syspath.into(),
+                sectors: 2048,
+                udev_initialized: true,
+                wwid_attr: Some("uuid.9a1c".into()),
+                ..RawProbe::default()
+            };
+            judge(&config, &"nvme0n1".into(), &raw).refused
+        };
+        let head = "/devices/virtual/nvme-subsystem/nvme-subsys0/nvme0n1";
+        assert_eq!(refused(head), Some(Exclusion::Native));
+        assert_eq!(refused("/devices/pci0000:00/0000:00:04.0/nvme/nvme0/nvme0n1"), None);
     }
 }

@@ -188,6 +188,8 @@ pub enum Exclusion {
     Deleted,
     /// It is a path of a USB device and those are not taken.
     Usb,
+    /// It is a head of the kernel's own NVMe multipathing, with paths of its own.
+    Native,
 }
 
 impl fmt::Display for Exclusion {
@@ -201,6 +203,7 @@ impl fmt::Display for Exclusion {
             Self::WwidChanged { was, is } => write!(f, "its WWID changed from {was} to {is}"),
             Self::Deleted => f.write_str("an operator took it out"),
             Self::Usb => f.write_str("it is a USB device (allow_usb_devices no)"),
+            Self::Native => f.write_str("the kernel's own NVMe multipathing has it"),
         }
     }
 }

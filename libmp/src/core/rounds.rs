@@ -150,14 +150,9 @@ impl Health {
     /// Checker and prioritizer, by what is configured and what the device has said of its kind.
     pub fn choose(&mut self, facts: &Facts, settings: &PathSettings) {
         let detected = self.detected.unwrap_or_default();
-        self.checker = detect::checker(facts, settings, detected);
-        let mut prioritizer = detect::prioritizer(facts, settings, detected);
-        if settings.detect_prio
-            && prioritizer.is_asymmetric_access()
-            && self.alike == Some(detect::Alua::of(facts, settings))
-        {
-            prioritizer = Prioritizer::Const;
-        }
+        let alike = settings.detect_prio && self.alike == Some(detect::Alua::of(facts, settings));
+        self.checker = detect::checker(settings, detected, facts.has_alua() && !alike);
+        let prioritizer = detect::prioritizer(facts, settings, detected, alike);
         if self.prioritizer != prioritizer {
             // What another prioritizer said is on another scale; but the handler in the kernel only tells
             // what the device would have told.
@@ -199,6 +194,14 @@ impl Health {
                 let runs = check::sysfs::runs(setting.sysfs_state);
                 let ask = usable || (runs && !asks.iter().any(is_dear));
                 if ask { Turn::Ask(asks) } else { Turn::Done(judged, None) }
+            }
+            // It looked like asymmetric access and is not: what is configured holds, asked for in this same round.
+            Ok(Err(PrioError::NotSupported | PrioError::NoAccessState))
+                if settings.detect_prio && self.prioritizer.is_asymmetric_access() =>
+            {
+                self.alike = Some(detect::Alua::of(facts, settings));
+                self.choose(facts, settings);
+                self.rated(facts, settings, setting, judged)
             }
             Ok(Err(PrioError::Retry)) if self.round.prio_tries + 1 < prio::TRIES => {
                 self.round.prio_tries += 1;
@@ -393,11 +396,37 @@ mod tests {
         for raw in [
             read,
             usb(&raw),
-            RawProbe { inquiry: hex("00 00 04"), ..raw.clone() },
+            RawProbe { inquiry: hex("00 00 00"), ..raw.clone() },
             RawProbe { inquiry: hex("05 00 02"), ..raw.clone() },
         ] {
             assert_eq!(identify(&"sda".into(), &raw).unread_pages, [0; 0], "{raw:?}");
         }
+        let missed = RawProbe { inquiry: hex("00 00 06"), ..raw };
+        assert_eq!(
+            identify(&"sda".into(), &missed).unread_pages.len(),
+            3,
+            "the kernel's scan has failed to read them"
+        );
+    }
+
+    #[test]
+    fn who_claims_port_groups_and_tells_nothing_of_them_is_rated_as_configured() {
+        let raw = RawProbe {
+            inquiry: hex("00 00 06 00 00 10"),
+            vpd83: hex("0083 0014 0103 0008 6001405000000001 0115 0004 0000 0001"),
+            ..RawProbe::default()
+        };
+        let mut path = path("prio weightedpath\nprio_args \"devname sda 7\"\npath_checker readsector0", &raw);
+        let claims = |ask: &Ask| {
+            scsi(ask, |operation, _| {
+                if operation == 0xa3 { refused("70 00 05 00000000 0a 00000000 20 00") } else { good("") }
+            })
+        };
+        let said = play(&mut path, Some("running"), &claims);
+        assert!(said[0].contains("a3"), "{said:?}");
+        assert_eq!(path.health.prioritizer, Prioritizer::WeightedPath);
+        assert_eq!(path.health.checker, Checker::ReadSector0);
+        assert!(!play(&mut path, Some("running"), &claims).concat().contains("a3"), "not asked again");
     }
 
     #[test]

@@ -165,7 +165,11 @@ const fn is_shown(path: &Path) -> bool {
         && !matches!(
             &path.standing,
             Standing::Excluded(
-                Exclusion::Blacklisted(_) | Exclusion::Deleted | Exclusion::Gone | Exclusion::Usb
+                Exclusion::Blacklisted(_)
+                    | Exclusion::Deleted
+                    | Exclusion::Gone
+                    | Exclusion::Usb
+                    | Exclusion::Native
             )
         )
 }

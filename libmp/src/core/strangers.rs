@@ -2,7 +2,6 @@
 //! failed at once, while the daemon starts, too, and leave the table. Whoever takes them next waits for that.
 
 use alloc::collections::{BTreeMap, BTreeSet};
-use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::core::effect::Outbox;
@@ -11,7 +10,7 @@ use crate::core::map::{Map, MapId, Purpose};
 use crate::core::path::{Path, PathId};
 use crate::core::{Core, plan};
 use crate::identify::{self, RawProbe};
-use crate::types::DevT;
+use crate::types::{DevT, Wwid};
 
 /// What strangers there are, and what tells of some.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +19,7 @@ pub(super) struct Strangers {
     moved: BTreeSet<PathId>,
     /// All that udev has said of disks that have not been read yet. It may come before the configuration, and a disk's
     /// probe may take its time.
-    told: BTreeMap<DevT, BTreeSet<String>>,
+    told: BTreeMap<DevT, BTreeSet<Wwid>>,
     /// Maps with strangers that are new.
     new: BTreeSet<MapId>,
 }
@@ -38,7 +37,7 @@ impl Strangers {
 
     /// Does udev know of this device, and nothing of it is this map's WWID?
     fn are_told(&self, devt: DevT, map: &Map) -> bool {
-        self.told.get(&devt).is_some_and(|values| !values.contains(map.wwid.as_str()))
+        self.told.get(&devt).is_some_and(|values| !values.contains(&map.wwid))
     }
 }
 
@@ -56,7 +55,11 @@ impl Core {
         if uevent.action == UeventAction::Remove || is_known {
             self.strangers.told.remove(&devt);
         } else if is_named {
-            let values = uevent.properties.values().map(|value| value.trim().to_string()).collect();
+            let values = uevent
+                .properties
+                .values()
+                .filter_map(|value| identify::of_property(value.as_str()))
+                .collect();
             self.strangers.told.insert(devt, values);
         }
         let has = |id: &&MapId| self.maps.get(id).is_some_and(|map| map.unidentified.is_unknown(devt));

@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::tunables::Values;
-pub use self::wwid::{NoWwid, contradicts, from_device, wwid, wwid_without_udev};
+pub use self::wwid::{NoWwid, contradicts, from_device, of_property, wwid, wwid_without_udev};
 use crate::types::{DevT, Hctl, PathName};
 
 /// Everything a probe reads of a path, unjudged. Attributes that can't be read are `None` or empty.
@@ -106,6 +106,12 @@ impl Bus {
             _ => Self::Other,
         }
     }
+}
+
+/// Is it a disk that stands for several paths already, by the kernel's NVMe multipathing? It belongs to a subsystem, not to a
+/// controller.
+pub fn is_native_head(raw: &RawProbe) -> bool {
+    Bus::of_probe(raw) == Bus::Nvme && raw.syspath.contains("/nvme-subsystem/")
 }
 
 /// Worldwide names of a path's transport; `None` prints as `[undef]`.
@@ -245,17 +251,16 @@ pub(crate) fn serial(page: &[u8]) -> String {
     vpd::unit_serial(page).map(text).unwrap_or_default()
 }
 
-/// Of a disk older than SPC-2 (INQUIRY byte 2 below 4: SPC-4 6.6.2) the kernel reads none. Neither does it of
-/// some USB and ATA devices that are known to fail then: those are left alone.
+/// Of a disk older than SPC-2 (INQUIRY byte 2 below 4: SPC-4 6.6.2) the kernel reads none, and of another it has none where reading
+/// them failed during its scan. Neither does it read them of some USB and ATA devices that are known to fail then: those are left
+/// alone.
 fn unread_pages(raw: &RawProbe, protocol: &str) -> &'static [u8] {
     const DISK: u8 = 0;
     const SCSI_2: u8 = 2;
-    const SPC_2: u8 = 4;
     let is_disk = raw.inquiry.first().is_some_and(|kind| kind & 0x1f == DISK);
     let version = raw.inquiry.get(2).copied().unwrap_or_default();
     let none = [&raw.vpd0, &raw.vpd80, &raw.vpd83].iter().all(|page| page.is_empty());
-    let is_old = (SCSI_2..SPC_2).contains(&version);
-    if is_disk && none && is_old && !matches!(protocol, "scsi:usb" | "scsi:ata") {
+    if is_disk && none && version >= SCSI_2 && !matches!(protocol, "scsi:usb" | "scsi:ata") {
         &[0x00, 0x80, 0x83]
     } else {
         &[]

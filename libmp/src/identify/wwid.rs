@@ -44,7 +44,7 @@ pub fn wwid(raw: &RawProbe, source: &UidSource) -> Result<Wwid, NoWwid> {
         UidSource::ScsiId => usual_property(bus),
         UidSource::Udev(attribute) => attribute,
     };
-    match raw.properties.get(attribute).map(|value| value.trim_end_matches(' ')) {
+    match raw.properties.get(attribute).map(|value| without_blanks(value)) {
         Some(value) if !value.is_empty() => return checked(Some(value.into())),
         _ if attribute.is_empty() => {}
         _ if !raw.udev_initialized => return Err(NoWwid::UdevNotDone),
@@ -105,6 +105,15 @@ fn usual_property(bus: Bus) -> &'static str {
         Bus::Ccw => "ID_UID",
         Bus::Scsi | Bus::Cciss | Bus::Other => "ID_SERIAL",
     }
+}
+
+fn without_blanks(value: &str) -> &str {
+    value.trim_end_matches(' ')
+}
+
+/// The WWID that this value of a property is, as it is made of the property when a disk is read.
+pub fn of_property(value: &str) -> Option<Wwid> {
+    checked(Some(without_blanks(value).into())).ok()
 }
 
 fn checked(text: Option<String>) -> Result<Wwid, NoWwid> {
@@ -390,6 +399,7 @@ mod tests {
         assert!(wwid(&raw, &UidSource::Udev("ID_SERIAL".into())).is_err());
         let padded =
             |zeros: usize| format!("nvme.0000-31633100{0}-4c696e7578{0}-00000002", "00".repeat(zeros));
+        assert_eq!(of_property(&padded(30)).unwrap().as_str(), "nvme.0000-316331-4c696e7578-00000002");
         raw.wwid_attr = Some(padded(30));
         assert_eq!(text(from_device(&raw)), "nvme.0000-316331-4c696e7578-00000002");
         raw.wwid_attr = Some(padded(2));

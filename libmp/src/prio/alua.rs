@@ -28,17 +28,15 @@ pub(super) fn rate(
     }))
 }
 
-/// With the extended header; a device that refuses that is asked for the plain one from then on. Again
-/// with more room where the answer says that it is longer.
+/// With the extended header; a device that refuses that, for whatever reason (some do not say that it is for the header), is asked
+/// for the plain one from then on. Again with more room where the answer says that it is longer.
 fn ask<'a>(memory: &mut Memory, answers: &'a Answers) -> Step<Result<&'a ScsiReply, Unanswered>> {
     let header = if memory.plain_rtpg { RtpgHeader::Plain } else { RtpgHeader::Extended };
     let Ok(reply) = answers.scsi(&ScsiCommand::report_target_port_groups(header, LENGTH))? else {
         return answers.scsi(&ScsiCommand::report_target_port_groups(header, LENGTH));
     };
     match Ending::of(reply) {
-        Ending::Refused(sense)
-            if header == RtpgHeader::Extended && (sense.key, sense.asc) == (key::ILLEGAL_REQUEST, 0x24) =>
-        {
+        Ending::Refused(sense) if header == RtpgHeader::Extended && sense.key == key::ILLEGAL_REQUEST => {
             memory.plain_rtpg = true;
             ask(memory, answers)
         }
@@ -104,7 +102,7 @@ mod tests {
         let mut rated = |list: &[_]| rate(Preference::NotOptimized, Some(7), &mut memory, &answered(list));
         assert_eq!(rated(&[]), Err(Wanted([Ask::Scsi(rtpg(RtpgHeader::Extended))].into())));
         assert_eq!(rated(&[(rtpg(RtpgHeader::Extended), extended)]), Ok(Ok(Priority(10))));
-        let no = (rtpg(RtpgHeader::Extended), refused("72 05 24 00"));
+        let no = (rtpg(RtpgHeader::Extended), refused("72 05 00 00"));
         assert_eq!(rated(&[no]), Err(Wanted([Ask::Scsi(rtpg(RtpgHeader::Plain))].into())));
         assert_eq!(rated(&[]), Err(Wanted([Ask::Scsi(rtpg(RtpgHeader::Plain))].into())), "remembered");
     }

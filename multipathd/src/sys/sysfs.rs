@@ -353,7 +353,8 @@ fn layer_of(block: &Path, attribute: &str) -> Option<PathBuf> {
     let class = CLASSES.iter().find(|known| known.name == class)?;
     let real = behind(block).ok()?;
     let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
-    let instance = class.instances(&components).next()?;
+    // The nearest: the host of a virtual port (NPIV) lies below that of the physical one.
+    let instance = class.instances(&components).last()?;
     Some(Path::new("/sys/class").join(class.name).join(instance).join(attribute))
 }
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use io_uring::squeue::{Entry, Flags};
-use io_uring::{IoUring, opcode, types};
+use io_uring::{IoUring, Probe, opcode, types};
 use libmp::types::Errno;
 use tokio::sync::{Notify, oneshot};
 
@@ -64,9 +64,15 @@ struct Read {
 }
 
 impl Ring {
-    /// Sets one up, or tells why the kernel doesn't (`ENOSYS`; `EPERM` where it is forbidden).
+    /// Sets one up, or tells why the kernel doesn't (`ENOSYS`; `EPERM` where it is forbidden; `EINVAL` before Linux 5.6, whose rings do not
+    /// know the reads that are asked for).
     pub fn new() -> Result<Arc<Self>, Errno> {
         let ring = IoUring::builder().dontfork().build(ENTRIES).map_err(|error| errno_of(&error))?;
+        let mut known = Probe::new();
+        ring.submitter().register_probe(&mut known).map_err(|error| errno_of(&error))?;
+        if !known.is_supported(opcode::Read::CODE) {
+            return Err(Errno::EINVAL);
+        }
         // Since Linux 5.15. Fewer do, as long as no more hang.
         let _ = ring.submitter().register_iowq_max_workers(&mut [WORKERS_MAX, 0]);
         // SAFETY: no pointers.
