@@ -7,7 +7,6 @@ use std::time::{Duration, Instant};
 
 use libmp::ctl::wire::{self, Decoder};
 use multipath_rules::socket::{ABSTRACT, ENVIRONMENT, PATH, address};
-use multipathd::args::NewDevices;
 use multipathd::reading;
 use multipathd::sys::files::Files;
 use nix::errno::Errno;
@@ -35,7 +34,7 @@ impl Patience {
     fn in_all(self) -> Duration {
         match self {
             Self::Configured => {
-                let (config, _) = reading::load(&Files::default().read(), NewDevices::Configured);
+                let (config, _) = reading::load(&Files::default().read());
                 config.globals().uxsock_timeout.max(REPLY_LIMIT)
             }
             Self::Only(limit) => limit,

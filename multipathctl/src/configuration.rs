@@ -5,7 +5,6 @@ use std::process::ExitCode;
 
 use libmp::config::{Diagnostic, Severity};
 use libmp::ctl::FAIL;
-use multipathd::args::NewDevices;
 use multipathd::sys::files::{Files, Paths};
 use multipathd::{offline, reading};
 
@@ -35,7 +34,7 @@ pub fn print(extent: Extent) -> ExitCode {
 
 /// Its text, and a line for each error of the files.
 pub fn read(paths: Paths, extent: Extent) -> (String, Vec<String>) {
-    let (config, found) = reading::load(&Files::new(paths.clone()).read(), NewDevices::Configured);
+    let (config, found) = reading::load(&Files::new(paths.clone()).read());
     let text = match extent {
         Extent::Whole => config.dump(),
         Extent::Local => offline::ask(paths, "show config local"),

@@ -16,7 +16,7 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use crate::client::{AskError, Client, Patience};
-use crate::output::{self, Reply};
+use crate::output;
 
 const PROMPT: &str = "multipathd> ";
 /// Says how a pipe is framed: `readline`, `plain`, anything else is `bare`.
@@ -121,7 +121,8 @@ fn answer(line: &str, client: &mut Client) -> Result<io::Result<()>, AskError> {
     if ctl::parse(line) == Ok(Command::Book(Book::EventsToCome)) {
         return Ok(output::print("events are followed by `multipathctl events --follow`\n"));
     }
-    Ok(output::print(&Reply::new(client.ask(line)?).text))
+    // With the line that says `fail`: nothing else tells how it went.
+    Ok(output::print(&client.ask(line)?))
 }
 
 /// Completes words of the language, maps and paths.

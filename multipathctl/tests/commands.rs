@@ -240,7 +240,7 @@ fn lines_from_standard_input() {
     });
     let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"show maps\n\nfail path x\nquit\nshow maps\n").unwrap();
-    check(&child.wait_with_output().unwrap(), 0, "name sysfs uuid\ndevice not found\n", "");
+    check(&child.wait_with_output().unwrap(), 0, "name sysfs uuid\nfail\ndevice not found\n", "");
 }
 
 #[test]

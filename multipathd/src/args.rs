@@ -18,7 +18,7 @@ usage: multipathd [-d] [-s] [-v N] [-B] [-n] [-w]     start the daemon
   -s    no time stamps on stderr
   -v N  how much is logged: 0 errors, 1 warnings, 2 changes (default), 3 and 4 more
   -B    leave /etc/multipath/bindings as it is
-  -n    make no map of a disk whose WWID is not in /etc/multipath/wwids
+  -n    accepted and ignored: find_multipaths says of which disks maps are made
   -w    accepted and ignored: maps are always watched through one poll
   -h    this text
 
@@ -49,8 +49,6 @@ pub struct Options {
     pub verbosity: Option<u8>,
     /// `-B`
     pub bindings: Bindings,
-    /// `-n`
-    pub new_devices: NewDevices,
 }
 
 /// `-d`
@@ -73,16 +71,6 @@ pub enum Bindings {
     ReadOnly,
 }
 
-/// `-n`
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum NewDevices {
-    /// As the configuration says.
-    #[default]
-    Configured,
-    /// Only WWIDs of the wwids file get maps.
-    KnownOnly,
-}
-
 /// Reads the arguments after the program's name. The error is a line.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation, String> {
     let mut parser = Parser::from_args(arguments);
@@ -93,8 +81,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Invocation
             Arg::Short('s') => options.timestamps = Timestamps::Suppressed,
             Arg::Short('v') => options.verbosity = Some(verbosity(&mut parser)?),
             Arg::Short('B') => options.bindings = Bindings::ReadOnly,
-            Arg::Short('n') => options.new_devices = NewDevices::KnownOnly,
-            Arg::Short('w') => {}
+            Arg::Short('n' | 'w') => {}
             Arg::Short('k') => {
                 return Ok(match parser.optional_value() {
                     Some(command) => Invocation::Command(command.to_string_lossy().into_owned()),
@@ -178,7 +165,6 @@ mod tests {
         let Ok(Invocation::Daemon(options)) = parsed(&["-d", "-s", "-v", "3", "-Bnw"]) else { panic!() };
         assert_eq!(options.verbosity, Some(3));
         assert_eq!(options.bindings, Bindings::ReadOnly);
-        assert_eq!(options.new_devices, NewDevices::KnownOnly);
         assert_eq!(parsed(&[]), Ok(Invocation::Daemon(Options::default())));
         assert!(parsed(&["-v", "x"]).is_err() && parsed(&["-Z"]).is_err());
     }

@@ -12,7 +12,7 @@ use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::announced::Waiters;
-use crate::args::{Bindings, NewDevices, Options};
+use crate::args::{Bindings, Options};
 use crate::checks::Checks;
 use crate::log;
 use crate::reading;
@@ -85,20 +85,17 @@ impl Executor {
     }
 
     fn load_config(&self, token: Token) {
-        let (files, options) = (self.files.clone(), self.options);
-        let config = move || Event::Config {
-            token,
-            loaded: Box::new(reading::parse(files.read(), options.new_devices)),
-        };
+        let files = self.files.clone();
+        let config = move || Event::Config { token, loaded: Box::new(reading::parse(files.read())) };
         self.promise(None).kept_by(&self.work, config);
     }
 
     /// Of everything at once: on a thread of its own, as nothing else shall wait for it.
     fn survey(&self, token: Token, file: Option<String>) {
-        let (files, mapper, options) = (self.files.clone(), self.mapper.clone(), self.options);
+        let (files, mapper) = (self.files.clone(), self.mapper.clone());
         let promise = self.promise(None);
         tokio::task::spawn_blocking(move || {
-            let survey = survey(files.paths(), file.as_deref(), options.new_devices, &mapper);
+            let survey = survey(files.paths(), file.as_deref(), &mapper);
             promise.keep(Event::Surveyed { token, survey: Box::new(survey) });
         });
     }
@@ -224,7 +221,7 @@ impl Drop for Promise {
 }
 /// All that a reconfigure would read, with `file` in the place of multipath.conf. Nothing that the daemon
 /// keeps of its files is touched.
-fn survey(paths: &Paths, file: Option<&str>, new_devices: NewDevices, mapper: &Mapper) -> Survey {
+fn survey(paths: &Paths, file: Option<&str>, mapper: &Mapper) -> Survey {
     let config = file.map_or_else(|| paths.config.clone(), PathBuf::from);
     let texts = Files::new(Paths { config, ..paths.clone() }).read();
     let missing = file.filter(|file| !texts.config.iter().any(|(name, _)| name == file));
@@ -232,7 +229,7 @@ fn survey(paths: &Paths, file: Option<&str>, new_devices: NewDevices, mapper: &M
         let why = texts.unreadable.iter().find(|line| line.starts_with(file)).cloned();
         why.unwrap_or_else(|| format!("{file}: no such file"))
     });
-    let mut loaded = reading::parse(texts, new_devices);
+    let mut loaded = reading::parse(texts);
     loaded.errors.extend(missing);
     let found = reading::enumerate(Some(mapper));
     let probes = found.disks.iter().map(|name| (name.clone(), sysfs::probe(name).map(Box::new))).collect();

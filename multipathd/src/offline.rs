@@ -10,7 +10,6 @@ use libmp::core::event::{Event, Peer, RequestId};
 use libmp::core::{Core, CoreInit};
 use libmp::types::Errno;
 
-use crate::args::NewDevices;
 use crate::reading;
 use crate::sys::dm::Mapper;
 use crate::sys::files::{Files, Paths};
@@ -44,7 +43,7 @@ pub fn ask(paths: Paths, line: &str) -> String {
 fn read(effect: Effect, files: &Files, mapper: Option<&Mapper>) -> Option<Event> {
     Some(match effect {
         Effect::LoadConfig { token } => {
-            let loaded = reading::parse(files.read(), NewDevices::Configured);
+            let loaded = reading::parse(files.read());
             Event::Config { token, loaded: Box::new(loaded) }
         }
         Effect::Enumerate { token } => {

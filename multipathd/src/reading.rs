@@ -8,13 +8,9 @@ use libmp::config::{Config, Diagnostic, Environment, Source};
 use libmp::core::event::{Enumeration, Loaded};
 use libmp::dm::op::UUID_PREFIX;
 
-use crate::args::NewDevices;
 use crate::sys::dm::Mapper;
 use crate::sys::files::Texts;
 use crate::sys::{machine, sysfs};
-
-/// `-n`, in the configuration's own words.
-const KNOWN_ONLY: Source<'_> = Source { name: "-n", text: "defaults {\n\tfind_multipaths strict\n}\n" };
 
 /// What the machine says and no file.
 pub fn environment() -> Environment<'static> {
@@ -22,9 +18,9 @@ pub fn environment() -> Environment<'static> {
     Environment { accounts: &machine::System, native_nvme_multipath }
 }
 
-/// Texts → configuration. The command line comes after the files.
-pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
-    let (config, found) = load(&texts, new_devices);
+/// Texts → configuration.
+pub fn parse(texts: Texts) -> Loaded {
+    let (config, found) = load(&texts);
     let Texts { bindings, wwids, queueing, unreadable, .. } = texts;
     let errors = found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line).collect();
     let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
@@ -32,12 +28,8 @@ pub fn parse(texts: Texts, new_devices: NewDevices) -> Loaded {
 }
 
 /// What the files give, and what there is to say about them.
-pub fn load(texts: &Texts, new_devices: NewDevices) -> (Config, Vec<Diagnostic>) {
-    let mut sources: Vec<Source<'_>> =
-        texts.config.iter().map(|(name, text)| Source { name, text }).collect();
-    if new_devices == NewDevices::KnownOnly {
-        sources.push(KNOWN_ONLY);
-    }
+pub fn load(texts: &Texts) -> (Config, Vec<Diagnostic>) {
+    let sources: Vec<Source<'_>> = texts.config.iter().map(|(name, text)| Source { name, text }).collect();
     Config::load_in(&sources, &environment())
 }
 

@@ -55,7 +55,8 @@ fn gone(text: &str, item: &Item<'_>) -> Edit {
     Edit { start, end, text: String::new() }
 }
 
-fn insert(text: &str, section: Section, key: Key, value: &str) -> String {
+/// The text with a new setting, in the first section of its kind or in one of its own.
+pub(super) fn insert(text: &str, section: Section, key: Key, value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     let mark = if !value.is_empty() && value.chars().all(plain) { "" } else { "\"" };
     let line = format!("{} {mark}{}{mark}", key.row().name, value.replace('"', "\"\""));

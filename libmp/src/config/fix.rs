@@ -8,6 +8,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::diag::{Diagnostic, Severity};
+use super::edit;
 use super::kind::{RootOnly, Value, callout_program};
 use super::legacy;
 use super::lexer::{self, Token, TokenKind};
@@ -51,16 +52,11 @@ pub fn fix(name: &str, text: &str, said: &[Diagnostic]) -> String {
     let mut found = walk(text);
     let edits: Vec<Edit> = found.items.iter().filter_map(|item| rewrite(item, &found.items)).collect();
     found.edits.extend(edits);
+    let fixed = apply(text, found.edits);
     if said.iter().any(|one| one.code == "old-file" && one.source == name) {
-        const GREEDY: &str = "find_multipaths greedy";
-        let defaults = found.opened.iter().find(|(section, _)| *section == Section::Defaults);
-        let (at, text) = match defaults {
-            Some(&(_, at)) => (at, format!("\n{}{GREEDY}", indent(text, at))),
-            None => (text.len(), format!("defaults {{\n\t{GREEDY}\n}}\n")),
-        };
-        found.edits.push(Edit { start: at, end: at, text });
+        return edit::insert(&fixed, Section::Defaults, Key::FindMultipaths, "greedy");
     }
-    apply(text, found.edits)
+    fixed
 }
 
 /// The blanks before the first line below.
@@ -272,6 +268,15 @@ blacklist {
             ),
             // Not alone on its line: left as it is.
             ("defaults { rr_min_io 5 }\n", "defaults { rr_min_io 5 }\n"),
+            // What is new needs a line of its own, wherever the file ends.
+            (
+                "defaults { prio_callout /bin/true failback 5 }\n",
+                "defaults {\n\tfind_multipaths greedy\n prio const failback 5 }\n",
+            ),
+            (
+                "blacklist {\n}\ndevices {\n device {\n  vendor A\n  product B\n  prio_callout /bin/true\n }\n}\n# vim: ts=4",
+                "blacklist {\n}\ndevices {\n device {\n  vendor A\n  product B\n  prio const\n }\n}\n# vim: ts=4\ndefaults {\n\tfind_multipaths greedy\n}\n",
+            ),
             // No successor is known.
             (
                 "defaults {\n getuid_callout /bin/own\n find_multipaths on\n}\n",

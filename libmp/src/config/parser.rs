@@ -514,10 +514,14 @@ impl<'t> Parser<'_, '_, 't> {
     }
 }
 
-/// The index after a line's end, or of the `}` that ends it.
+/// The index after a line's end, or of the `}` that ends it: not one that belongs to a `{` of the same line, as in a regular
+/// expression without quotes.
 fn rest_of_line(tokens: &[Token<'_>], at: usize) -> usize {
     let last = tokens.len() - 1;
-    if last > at && tokens[last].kind == TokenKind::Close { last } else { tokens.len() }
+    let count =
+        |kind: TokenKind<'_>| tokens[at..last.max(at)].iter().filter(|token| token.kind == kind).count();
+    let ends = last > at && tokens[last].kind == TokenKind::Close;
+    if ends && count(TokenKind::Open) <= count(TokenKind::Close) { last } else { tokens.len() }
 }
 
 #[cfg(test)]

@@ -112,6 +112,14 @@ fn a_rule_with_both_its_patterns_stays_whatever_else_is_in_it() {
 }
 
 #[test]
+fn braces_of_a_value_without_quotes_close_nothing() {
+    let (found, kept) =
+        check("blacklist {\n wwid 36001405{3}\n devnode ^sda$\n}\ndefaults {\n prio alua\n}\n");
+    assert_eq!(found, ["2:15 warning extra-words"]);
+    assert!(kept.contains("devnode \"^sda$\"") && kept.contains("\tprio \"alua\"\n"), "{kept}");
+}
+
+#[test]
 fn a_stray_brace_costs_its_line_only() {
     let (found, kept) = check("defaults {\n {\n prio alua\n}\noverrides {\n prio sysfs\n}\n");
     assert_eq!(found, ["2:2 error stray-brace"]);

@@ -102,13 +102,14 @@ pub fn may_flush(observed: Option<&Observed>, members: &[&Path]) -> bool {
 
 /// The policy in force: that of the configuration, or the one that ALUA's priorities call for.
 pub fn policy(map: &Map, members: &[&Path]) -> GroupingPolicy {
-    let alua = |p: &&&Path| matches!(p.health.prioritizer, Prioritizer::Alua | Prioritizer::Sysfs);
-    let detected = map.settings.detect_pgpolicy
-        && !members.is_empty()
-        && members.iter().filter(alua).count() == members.len();
+    let alua = |p: &&Path| matches!(p.health.prioritizer, Prioritizer::Alua | Prioritizer::Sysfs);
+    let detected = map.settings.detect_pgpolicy && !members.is_empty() && members.iter().all(alua);
+    let unknown = || members.iter().any(|path| path.facts.as_ref().is_none_or(|facts| facts.tpg.is_none()));
     match (detected, map.settings.detect_pgpolicy_use_tpg) {
         (true, true) => GroupingPolicy::ByTpg,
         (true, false) => GroupingPolicy::ByPrio,
+        // Paths that tell of no port group must not come into one group for that: they may be those of two controllers.
+        (false, _) if map.settings.grouping == GroupingPolicy::ByTpg && unknown() => GroupingPolicy::Failover,
         (false, _) => map.settings.grouping,
     }
 }
@@ -288,6 +289,30 @@ mod tests {
         ] {
             let paths = states.map(|state| path(1, state));
             assert_eq!(handler(&map, &[&paths[0], &paths[1]]), [expected], "{states:?}");
+        }
+    }
+
+    #[test]
+    fn paths_of_no_port_group_are_not_grouped_by_that() {
+        let text = "defaults {\npath_grouping_policy group_by_tpg\n}\n";
+        let config = Config::load(&[Source { name: "f", text }]).0;
+        let wwid = Wwid::new("3600a0b8");
+        let settings = config.map_settings(&UNKNOWN_DEVICE, &wwid);
+        let map = Map::new(MapId(1), wwid, "data".into(), settings);
+        let path = |tpg: Option<u16>| {
+            let mut path = path(1, "detached");
+            let mut facts = identify(&path.name, &RawProbe::default());
+            facts.tpg = tpg;
+            path.facts = Some(facts.into());
+            path
+        };
+        for (tpgs, expected) in [
+            ([Some(1), Some(1)], GroupingPolicy::ByTpg),
+            ([None, Some(1)], GroupingPolicy::Failover),
+            ([None, None], GroupingPolicy::Failover),
+        ] {
+            let paths = tpgs.map(path);
+            assert_eq!(policy(&map, &[&paths[0], &paths[1]]), expected, "{tpgs:?}");
         }
     }
 }

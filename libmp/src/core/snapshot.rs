@@ -79,7 +79,10 @@ impl Core {
 
     /// None of what has not been probed.
     fn path_view(&self, now: Instant, path: &Path) -> Option<PathView> {
-        let map = path.map().and_then(|id| self.maps.get(&id)).filter(|m| m.observed.is_some());
+        let map = path.map().and_then(|id| self.maps.get(&id));
+        // Checks of a map that somebody has removed go on, for the next time it is made; it is not shown what they find.
+        let away = map.is_some_and(|map| map.orders.stay_away && map.observed.is_none());
+        let map = map.filter(|map| map.observed.is_some());
         let observed = map.and_then(|m| m.observed.as_ref());
         let dm_state = match observed.and_then(|o| o.path_active(path.devt())) {
             None => DmPathState::Undef,
@@ -91,8 +94,8 @@ impl Core {
             wwid: path.wwid().cloned().unwrap_or_else(|| Wwid::new("")),
             dm_state,
             offline: path.health.offline,
-            check_state: path.health.state,
-            checker: path.settings.is_some().then_some(path.health.checker.as_str()),
+            check_state: if away { CheckState::Unchecked } else { path.health.state },
+            checker: path.settings.is_some().then_some(path.health.checker.as_str()).filter(|_| !away),
             next_check: map.map(|_| next_check(now, path)),
             priority: path.health.priority,
             marginal: path.steadiness.is_marginal(),

@@ -483,7 +483,7 @@ fn an_orphan() {
         &view,
         "show paths raw format %d,%m,%c,%L,%A,%k,%C",
         "sda,mpatha,tur,0x0000000000000000,0x0100,512,XX........ 2/8\n\
-         sdc,[orphan],[undef],[undef],[undef],[undef],orphan\n",
+         sdc,[orphan],[undef],[undef],[undef],n/a,orphan\n",
     );
     facts(&mut view.paths[1]).revision.clear();
     check(&view, "show paths raw format %s", "Linux,scsi_debug,0191\nLinux,scsi_debug,##\n");
@@ -500,7 +500,17 @@ fn values_of_maps() {
     for (text, seen) in [
         ("immediate\n", value("%F", |m| m.failback = Failback::Immediate)),
         ("followover\n", value("%F", |m| m.failback = Failback::Followover)),
-        ("-\n", value("%F", |m| m.failback = Failback::Deferred(Duration::from_secs(10)))),
+        ("deferred:10\n", value("%F", |m| m.failback = Failback::Deferred(Duration::from_secs(10)))),
+        ("2 512\n", value("%N %k", |_| ())),
+        (
+            "1 256\n",
+            value("%N %k", |m| {
+                let failed = &mut m.groups[0].paths[0];
+                failed.check_state = CheckState::Down;
+                Arc::make_mut(&mut failed.facts).max_sectors_kb = Some(256);
+            }),
+        ),
+        ("0 n/a\n", value("%N %k", |m| m.groups.clear())),
         ("-\n", value("%Q", |m| m.queueing = Queueing::Configured(NoPathRetry::Undef))),
         ("on\n", value("%Q", |m| m.queueing = Queueing::Configured(NoPathRetry::Queue))),
         ("off\n", value("%Q", |m| m.queueing = Queueing::Configured(NoPathRetry::Fail))),

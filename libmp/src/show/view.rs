@@ -81,10 +81,10 @@ impl InitState {
     /// The word in `%I`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::New => "init",
+            Self::New => "new",
             Self::Failed => "failed",
-            Self::MissingUdev => "missing udev info",
-            Self::RequestedUdev => "requested udev info",
+            Self::MissingUdev => "udev-missing",
+            Self::RequestedUdev => "udev-requested",
             Self::Ok => "ok",
             Self::Removed => "removed",
             Self::Partial => "partial",
@@ -259,7 +259,7 @@ impl DaemonState {
     /// The word in `show daemon`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Init => "init",
+            Self::Init => "new",
             Self::Configure => "configure",
             Self::Idle => "idle",
             Self::Running => "running",

@@ -67,7 +67,10 @@ pub static MAP: &[Wildcard<MapView>] = &[
     row('e', "rev", |m, out| texts(out, &[of_first(m, |f| &f.revision)])),
     row('G', "foreign", |_, out| out.push_str(OWN)),
     row('g', "vpd page data", |m, out| or_undef(out, m.vpd_data.as_ref())),
-    row('k', "max_sectors_kb", |m, out| or_undef(out, m.first.as_ref().and_then(|f| f.max_sectors_kb))),
+    // The kernel takes the least of its paths for a map.
+    row('k', "max_sectors_kb", |m, out| {
+        or_not_available(out, members(m).filter_map(|path| path.facts.max_sectors_kb).min());
+    }),
 ];
 
 /// Wildcards of paths, in the order of `show wildcards`.
@@ -108,7 +111,7 @@ pub static PATH: &[Wildcard<PathView>] = &[
         Some(tpg) => put(out, format_args!("0x{tpg:04x}")),
         None => out.push_str(UNDEF),
     }),
-    row('k', "max_sectors_kb", |p, out| or_undef(out, p.facts.max_sectors_kb)),
+    row('k', "max_sectors_kb", |p, out| or_not_available(out, p.facts.max_sectors_kb)),
 ];
 
 /// `show wildcards`.
@@ -130,9 +133,13 @@ pub const fn marginal(is: bool) -> &'static str {
     if is { "marginal" } else { "normal" }
 }
 
-/// How many paths a map has (`%N`).
+/// How many paths of a map can be used (`%N`).
 pub fn paths(map: &MapView) -> usize {
-    map.groups.iter().map(|group| group.paths.len()).sum()
+    members(map).filter(|path| path.check_state.is_usable()).count()
+}
+
+fn members(map: &MapView) -> impl Iterator<Item = &PathView> {
+    map.groups.iter().flat_map(|group| &group.paths)
 }
 
 /// 512-byte sectors as a size with one unit: `8.0M`, `1.1T`, `40G`. One decimal below ten, none above.
@@ -175,6 +182,13 @@ fn or_undef(out: &mut String, value: Option<impl fmt::Display>) {
     }
 }
 
+fn or_not_available(out: &mut String, value: Option<impl fmt::Display>) {
+    match value {
+        Some(value) => put(out, value),
+        None => out.push_str("n/a"),
+    }
+}
+
 /// What INQUIRY says of the map's first path.
 fn of_first(map: &MapView, get: fn(&Facts) -> &str) -> &str {
     map.first.as_deref().map(get).unwrap_or_default()
@@ -195,7 +209,7 @@ fn failback(map: &MapView, out: &mut String) {
         (Failback::Manual, _) => out.push_str("manual"),
         (Failback::Immediate, _) => out.push_str("immediate"),
         (Failback::Followover, _) => out.push_str("followover"),
-        (Failback::Deferred(_), None) => out.push('-'),
+        (Failback::Deferred(after), None) => put(out, format_args!("deferred:{}", after.as_secs())),
         (Failback::Deferred(after), Some(left)) => progress(out, left, after.as_secs()),
     }
 }

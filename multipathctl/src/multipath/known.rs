@@ -9,7 +9,6 @@ use libmp::state::bindings::Bindings;
 use libmp::state::wwids::Wwids;
 use libmp::types::{PathName, Wwid};
 use multipath_rules::device::{Device, Kind};
-use multipathd::args::NewDevices;
 use multipathd::reading;
 use multipathd::sys::files::{Files, Paths};
 use multipathd::sys::{claims, sysfs};
@@ -98,7 +97,7 @@ fn wwid_of(files: &Files, text: &str, device: Option<&Device>, what: Change) -> 
         Some(Device { kind: Kind::Map, name }) => claims::map_wwid(name),
         Some(Device { kind: Kind::Disk, name }) => {
             let name = PathName::new(name.as_str());
-            let (config, _) = reading::load(&files.read(), NewDevices::Configured);
+            let (config, _) = reading::load(&files.read());
             let judged = judge(&config, &name, &sysfs::probe(&name).ok()?);
             let excluded = judged.refused.is_some() && what == Change::Add;
             judged.wwid.ok().filter(|_| !excluded)

@@ -274,6 +274,7 @@ impl Conf {
                 ("path_grouping_policy", "failover") => self.grouping = Grouping::Failover,
                 ("path_grouping_policy", "group_by_prio") => self.grouping = Grouping::ByPrio,
                 ("path_grouping_policy", "multibus") => self.grouping = Grouping::Multibus,
+                ("path_grouping_policy", "group_by_tpg") => self.grouping = Grouping::ByTpg,
                 ("polling_interval", n) => self.polling_s = n.parse().unwrap_or(self.polling_s),
                 ("max_polling_interval", n) => self.max_polling_s = n.parse().unwrap_or(self.max_polling_s),
                 ("user_friendly_names", is) => self.friendly_names = is == "yes",
