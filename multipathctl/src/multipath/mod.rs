@@ -48,7 +48,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         output::complain(&args::usage());
         return ExitCode::SUCCESS;
     }
-    if !is_root() {
+    // Whoever may read the files may read what is made of them.
+    if !is_root() && !matches!(args.mode, Mode::Configuration | Mode::LocalConfiguration) {
         output::complain("need to be root");
         return ExitCode::FAILURE;
     }
@@ -78,19 +79,24 @@ fn perform(args: &Args) -> ExitCode {
         Mode::ResetWwids => known::reset(args.alone),
         Mode::Flush => match (&device, &named) {
             (Some(Device { kind: Kind::Disk, .. }), _) | (_, None) => missing(args.mode),
-            (None, Some(node)) if node.starts_with('/') => {
-                output::log(&format!("'{node}' is not a valid argument\n"));
-                ExitCode::FAILURE
-            }
+            (None, Some(node)) if node.starts_with('/') => not_valid(node),
             (_, Some(map)) => remove(args, Some(map)),
         },
         Mode::FlushAll => remove(args, None),
-        Mode::List | Mode::ListLong => list(args, named),
+        Mode::List | Mode::ListLong => match named {
+            Some(node) if node.starts_with('/') && device.is_none() => not_valid(&node),
+            named => list(args, named),
+        },
         Mode::Create => create::create(args, device.as_ref(), named.as_deref()),
         Mode::DryRun => create::dry_run(args, device.as_ref(), named.as_deref()),
         // Said or answered above.
         Mode::Help | Mode::IsPath | Mode::IsUsable => ExitCode::SUCCESS,
     }
+}
+
+fn not_valid(node: &str) -> ExitCode {
+    output::log(&format!("'{node}' is not a valid argument\n"));
+    ExitCode::FAILURE
 }
 
 fn missing(mode: Mode) -> ExitCode {
