@@ -7,15 +7,21 @@ need_packages() { # PACKAGE...
         dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
     done
     [ ${#missing[@]} = 0 ] && return
-    local sudo=''
-    [ "$(id -u)" = 0 ] || sudo=sudo
     echo "installing: ${missing[*]}" >&2
-    if ! apt-cache show "${missing[@]}" >/dev/null 2>&1; then
-        $sudo apt-get update -qq >/dev/null
-    fi
-    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>/tmp/install.$$ ||
-        { cat "/tmp/install.$$" >&2; rm -f "/tmp/install.$$"; return 1; }
-    rm -f "/tmp/install.$$"
+    DEBIAN_FRONTEND=noninteractive with_lists as_root apt-get install -y -qq --no-install-recommends "${missing[@]}"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"; else sudo --preserve-env=DEBIAN_FRONTEND "$@"; fi
+}
+
+# Runs a command of apt, quietly; once more with new lists of packages, where there are none or they are out of date.
+with_lists() { # COMMAND...
+    local said
+    said=$(mktemp) || return
+    "$@" >/dev/null 2>"$said" || { as_root apt-get update -qq >/dev/null && "$@" >/dev/null 2>"$said"; } ||
+        { cat "$said" >&2; rm -f "$said"; return 1; }
+    rm -f "$said"
 }
 
 # What building takes: udev's library, and cargo, which is the machine's owner's choice.
@@ -37,17 +43,14 @@ build_programs() { # FOLDER OF THE PROJECT
 # machine's disks. Once it is there, nothing is fetched.
 need_reference() {
     local packages=(multipath-tools libaio1 libdevmapper1.02.1 libedit2 libjson-c5 liburcu8)
-    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/multipath-reference new package sudo=''
-    [ "$(id -u)" = 0 ] || sudo=sudo
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/multipath-reference new package
     if [ ! -x "$folder/sbin/multipath" ]; then
         echo "fetching: ${packages[*]}" >&2
-        apt-cache show "${packages[@]}" >/dev/null 2>&1 || $sudo apt-get update -qq >/dev/null
         mkdir -p "$(dirname "$folder")"
         new=$(mktemp -d "$folder.XXXXXX") || return 1
-        (cd "$new" && apt-get download -qq "${packages[@]}" >/dev/null 2>download.log) ||
-            { cat "$new/download.log" >&2; rm -rf "$new"; return 1; }
+        (cd "$new" && with_lists apt-get download -qq "${packages[@]}") || { rm -rf "$new"; return 1; }
         for package in "$new"/*.deb; do dpkg -x "$package" "$new" || return 1; done
-        rm -f "$new"/*.deb "$new/download.log"
+        rm -f "$new"/*.deb
         rm -rf "$folder"
         mv "$new" "$folder"
     fi

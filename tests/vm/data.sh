@@ -60,7 +60,9 @@ job() { # NAME FILE SIZE
 
 disk() { debug_disk "$1" 0; } # of a host; nothing where it was deleted
 
-some_disk() { local name; name=$(disk $((RANDOM % hosts))); [ -n "$name" ] && echo "$name"; }
+# Drawn before each fault: a command substitution would draw from a sequence of its own, whatever the seed.
+pick=0
+some_disk() { local name; name=$(disk $pick); [ -n "$name" ] && echo "$name"; }
 
 fault_fail() { local d; d=$(some_disk) || return; ctl fail path "$d"; }
 fault_reinstate() { local d; d=$(some_disk) || return; ctl reinstate path "$d"; }
@@ -127,6 +129,7 @@ go_through() {
     SECONDS=0
     until over $done; do
         kind=${kinds[RANDOM % ${#kinds[@]}]}
+        pick=$((RANDOM % hosts))
         echo "fault $((done + 1)), $kind" >$dir/now
         "fault_$kind" >"$dir/last" 2>&1 || refused=$((refused + 1))
         done=$((done + 1)) count[$kind]=$((${count[$kind]:-0} + 1))

@@ -29,7 +29,7 @@ fail() { # NAME WHY: the reason may have many lines
     return 1
 }
 
-skip() { echo "skip $1: ${2:-}"; }
+skip() { echo "skip $1: ${2:-}" | tee -a "$verdicts"; }
 
 expect_eq() { # NAME GOT WANTED
     if [ "$2" = "$3" ]; then ok "$1"; else fail "$1" "got '$2', wanted '$3'"; fi
@@ -43,8 +43,10 @@ expect_no_match() { # NAME TEXT REGEX
     if ! grep -qE -- "$3" <<<"$2"; then ok "$1"; else fail "$1" "a line like '$3' in:"$'\n'"$2"; fi
 }
 
+is_number() { [[ $1 =~ ^-?[0-9]+(\.[0-9]+)?$ ]]; } # no answer at all is none
+
 expect_between() { # NAME GOT FROM TO
-    if awk -v a="$2" -v b="$3" -v c="$4" 'BEGIN { exit !(b <= a && a <= c) }'; then ok "$1 ($2)"; else
+    if is_number "$2" && awk -v a="$2" -v b="$3" -v c="$4" 'BEGIN { exit !(b <= a && a <= c) }'; then ok "$1 ($2)"; else
         fail "$1" "$2, not in $3 to $4"
     fi
 }
@@ -55,7 +57,7 @@ expect_ok() { # NAME COMMAND...
 }
 
 expect_below() { # NAME GOT LIMIT: numbers, decimals allowed
-    if awk -v a="$2" -v b="$3" 'BEGIN { exit !(a < b) }'; then ok "$1 ($2)"; else fail "$1" "$2, limit $3"; fi
+    if is_number "$2" && awk -v a="$2" -v b="$3" 'BEGIN { exit !(a < b) }'; then ok "$1 ($2)"; else fail "$1" "'$2', limit $3"; fi
 }
 
 summary() { # the closing line; status 1 if anything failed
@@ -104,10 +106,11 @@ says() { line_like "$1" "$("${@:2}" 2>/dev/null)"; }
 
 says_not() { ! says "$@"; }
 
-elapsed() { # COMMAND...: prints the seconds it took; its output goes away, its status stays
+elapsed() { # COMMAND...: prints the seconds it took, or its status if it failed; its output goes away, its status stays
     local start status=0
     start=$(date +%s.%N)
     "$@" >/dev/null 2>&1 || status=$?
+    [ $status = 0 ] || { echo "status $status"; return $status; }
     awk -v a="$start" -v b="$(date +%s.%N)" 'BEGIN { printf "%.2f\n", b - a }'
     return $status
 }
@@ -379,8 +382,10 @@ io_score() { # what is written from now on
 }
 
 io_stop() {
-    kill -TERM "$io_pid"
-    wait "$io_pid"
+    local status=0
+    kill -TERM "$io_pid" || status=gone
+    wait "$io_pid" || status=$?
+    expect_eq 'I/O went on to the end' "$status" 0
     expect_match 'I/O was never disturbed' "$(cat /run/io.score /run/io.log)" 'errors 0 mismatches 0'
 }
 

@@ -86,6 +86,7 @@ back() {
     wait_for 'it has both paths' 20 says 'mpatha.*2' multipathd show maps status
     expect_eq 'the files stay' "$(files)" "$before"
     done_by 'ours is purged' dpkg -P multipathd
+    expect_eq "Debian's starts with the machine" "$(systemctl is-enabled $service)" enabled
     expect_eq 'the files stay' "$(files)" "$before"
 }
 

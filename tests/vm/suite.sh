@@ -45,7 +45,7 @@ hung() { # NAME: what the kernel knows of it
 }
 
 run_one() { # FILE
-    local name=${1##*/} before start scenario timer ended; name=${name%.sh}
+    local name=${1##*/} before verdicts_before start scenario timer ended; name=${name%.sh}
     if [ -n "${VM_REFERENCE:-}" ] && grep -q '^for_reference=no' "$1"; then
         skip "$name" 'not for the reference'
         return
@@ -53,6 +53,7 @@ run_one() { # FILE
     echo "== $name"
     : >"$MP_LOG"
     before=$(grep -c '^FAIL ' "$verdicts" 2>/dev/null)
+    verdicts_before=$(wc -l <"$verdicts")
     start=$(now)
     (
         # shellcheck disable=SC1090
@@ -66,6 +67,8 @@ run_one() { # FILE
     wait -n -p ended "$scenario" "$timer"
     kill "$timer"
     wait "$timer" 2>/dev/null
+    # Neither a file that can't be read, nor one whose storage did not come up, is one that passes.
+    [ "$(wc -l <"$verdicts")" != "$verdicts_before" ] || fail "$name" 'no verdict'
     if [ "$(grep -c '^FAIL ' "$verdicts")" != "${before:-0}" ]; then
         echo "--- the daemon's log in $name"; tail -n "${VM_LOG_LINES:-60}" "$MP_LOG"
         echo "--- the kernel's"; dmesg | tail -n 25; echo ---

@@ -32,6 +32,7 @@ failbacks() {
     for lun in 0 1 2 3; do path_online "$(debug_disk 0 $lun)"; done
     wait_for 'the paths are back' 20 is 8 active_paths
     expect_ok 'nobody switches at once' all_use 2 "${all[@]}"
+    udevadm settle --timeout=30 # who reads a map has it open
     expect_eq 'one map is removed meanwhile' "$(ctl del map "$gone")" ok
     wait_for 'each of the others switches back, and a follower is told' 25 three_told
     expect_ok 'I/O on each' each_written "${rest[@]}" # only then the kernel has another active group

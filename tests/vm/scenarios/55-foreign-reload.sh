@@ -28,7 +28,7 @@ scenario() {
     wait_for 'the daemon loads its own' 60 swapped $((before + 2))
     wait_for 'both paths again' 30 is 2 map_paths "$map"
     wait_for 'the table that the configuration says' 30 is "$wanted" dmsetup table "$map"
-    expect_eq 'the daemon knows both' "$(ready_paths "$map")" 2
+    wait_for 'the daemon knows both' 10 is 2 ready_paths "$map"
     io_stop
 
     # A path of another LUN in it: what is written to the map before the daemon has seen it is not its doing.

@@ -16,6 +16,7 @@ two_partitions() { # MAP: the second is mounted, the first must not go
     expect_match 'by whom it is' "$out" '^held by: mounted on /run/mnt$'
     expect_eq 'no partition is lost' "$(dmsetup ls | grep -c "^$map")" 3
     umount /run/mnt
+    udevadm settle --timeout=30 # who reads a device has it open
     expect_eq 'not in use: removed with both' "$(ctl del map "$map") $(dmsetup ls)" 'ok No devices found'
     expect_eq 'and comes back' "$(ctl add map "$map")" ok
 }
@@ -55,6 +56,7 @@ scenario() {
     expect_ok 'an alias' ctl reconfigure
     wait_for 'renames the map' 20 test -b /dev/mapper/data
     wait_for 'and its partition' 20 test -b /dev/mapper/data-part1
+    udevadm settle --timeout=30
     expect_eq 'removed, with its partition' "$(ctl del map data)" ok
     expect_eq 'nothing is left' "$(dmsetup ls)" 'No devices found'
 }

@@ -72,6 +72,6 @@ scenario() {
 }
 
 # What differs from one time to the next is left out.
-same() { jq -S 'del(..|.next_check?) | del(.replies)'; }
+same() { jq -S 'del(..|.next_check?) | del(.replies, .state, .busy)'; } # what a check under way changes is left out
 
 rss_mb() { awk '/VmRSS/ { print int($2 / 1024) }' "/proc/$(daemon_pid)/status"; }
