@@ -289,6 +289,9 @@ impl Core {
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);
         self.end_hold_if_checked(now, map_id, out);
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.resizing = false;
+        }
         self.size_told(map_id, id, out);
     }
 

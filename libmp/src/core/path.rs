@@ -58,6 +58,8 @@ pub struct Path {
     pub settings: Option<PathSettings>,
     /// The rules that were asked when it was last looked at.
     pub considered: Vec<Considered>,
+    /// It is being rescanned for the size of its map: what a probe says meanwhile may be older.
+    pub resizing: bool,
     /// The probe under way.
     pub probe: Option<Token>,
     /// What was said of it while the probe was under way.
@@ -350,6 +352,7 @@ impl Path {
             facts: None,
             settings: None,
             considered: Vec::new(),
+            resizing: false,
             standing: Standing::New,
             health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),
             stats: PathStats { failures: 0, checks: 0 },

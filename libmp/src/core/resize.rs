@@ -39,9 +39,9 @@ impl Core {
         }
         map.rescans = map.members.clone();
         for path in map.members.clone() {
-            let Some((name, devt)) = self.paths.get(&path).map(|p| (p.name.clone(), p.devt())) else {
-                continue;
-            };
+            let Some(member) = self.paths.get_mut(&path) else { continue };
+            member.resizing = true;
+            let (name, devt) = (member.name.clone(), member.devt());
             let token = self.waiting.token(Awaited::Rescan(path));
             let (attribute, value) = ("device/rescan", "1".into());
             out.push(Effect::SysfsWrite { token, name, devt, attribute, value });
@@ -51,6 +51,9 @@ impl Core {
 
     /// A path was rescanned, or can't be: either way the probe tells its size.
     pub(super) fn rescanned(&mut self, id: PathId, out: &mut Outbox) {
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.resizing = false;
+        }
         if self.maps.values().any(|m| m.rescans.contains(&id)) {
             self.start_probe(id, out);
         }
@@ -59,6 +62,9 @@ impl Core {
     /// A path has told its size, or is no longer there to tell it.
     pub(super) fn size_told(&mut self, map_id: MapId, id: PathId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&map_id) else { return };
+        if self.paths.get(&id).is_some_and(|path| path.resizing) {
+            return;
+        }
         if map.rescans.remove(&id) && map.rescans.is_empty() {
             match self.sizes(map_id) {
                 Sizes::Same => self.answer_resize(map_id, Some(OK), out),
@@ -83,6 +89,11 @@ impl Core {
     pub(super) fn give_up_rescans(&mut self, id: MapId) -> String {
         let Some(map) = self.maps.get_mut(&id) else { return String::new() };
         let awaited: BTreeSet<PathId> = core::mem::take(&mut map.rescans);
+        for id in &awaited {
+            if let Some(path) = self.paths.get_mut(id) {
+                path.resizing = false;
+            }
+        }
         let names = awaited.iter().filter_map(|p| Some(self.paths.get(p)?.name.as_str()));
         names.collect::<Vec<_>>().join(", ")
     }

@@ -16,7 +16,7 @@ scenario() {
     settled
     expect_eq 'suspended' "$(ctl suspend map "$map")" ok
     expect_ok 'so says the kernel' suspended "$map"
-    expect_eq 'no order but resume is taken' "$(ctl fail path "$disk" 2>&1 | xargs)" 'fail the map is suspended: resume it first'
+    expect_eq 'no order but resume is taken' "$(ctl fail path "$disk" 2>&1 | xargs)" 'the map is suspended: resume it first'
     expect_match 'and none that loads' "$(ctl reload map "$map" 2>&1)" '^the map is suspended'
     dmsetup resume "$map"
     wait_for 'the daemon has seen that' 20 is "$map active" ctl show map "$map" raw format '%n %t'
