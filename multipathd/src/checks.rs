@@ -151,8 +151,9 @@ impl Checks {
         if let Some(path) = paths.get(name).filter(|path| path.devt == devt) {
             match path.state.as_ref().map(Attribute::read) {
                 Some(Ok(state)) => return (path.clone(), Some(state)),
-                None => return (path.clone(), None),
-                Some(Err(_)) => {}
+                // It has none, or could not be opened the last time: for want of descriptors, or as the disk was away.
+                None if Attribute::open(devt, "device/state").is_none() => return (path.clone(), None),
+                None | Some(Err(_)) => {}
             }
         }
         let kept = Kept { state: Attribute::open(devt, "device/state"), ..Kept::default() };

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use libmp::config::settings::DeviceId;
 use libmp::config::{Config, Diagnostic, Environment, Source};
 use libmp::core::event::{Enumeration, Loaded};
-use libmp::dm::op::UUID_PREFIX;
+use libmp::dm::op::{UUID_PREFIX, wwid_of};
 
 use crate::sys::dm::Mapper;
 use crate::sys::files::Texts;
-use crate::sys::{machine, sysfs};
+use crate::sys::{database, machine, sysfs};
 
 /// What the machine says and no file.
 pub fn environment() -> Environment<'static> {
@@ -56,5 +56,7 @@ pub fn enumerate(mapper: Option<&Mapper>) -> Enumeration {
             found.others.push(entry);
         }
     }
+    let unready = found.maps.iter().filter(|map| !database::is_ready(map.devt));
+    found.unready = unready.filter_map(|map| wwid_of(&map.uuid)).collect();
     found
 }

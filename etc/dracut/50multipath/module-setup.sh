@@ -33,8 +33,13 @@ install() {
         # Without multipathd-queueing.service, and with SIGKILL: neither is to end the queueing when the root file system's own daemon
         # takes the maps over.
         inst_multiple "$units/multipathd.service" "$units/multipathd.socket"
-        mkdir -p "$initdir/etc/systemd/system/multipathd.service.d"
-        printf '[Service]\nKillSignal=SIGKILL\n' >"$initdir/etc/systemd/system/multipathd.service.d/initramfs.conf"
+        # The socket goes when the initrd does, as the service: who asked by it then would start the service again, and with it cancel
+        # initrd-cleanup.service, with which it conflicts.
+        local unit only=$'[Unit]\nConditionKernelCommandLine=!rd.multipath=0\n'
+        for unit in service socket; do mkdir -p "$initdir/etc/systemd/system/multipathd.$unit.d"; done
+        printf '%s[Service]\nKillSignal=SIGKILL\n' "$only" >"$initdir/etc/systemd/system/multipathd.service.d/initramfs.conf"
+        printf '%sConflicts=initrd-cleanup.service\nBefore=initrd-cleanup.service\n' "$only" \
+            >"$initdir/etc/systemd/system/multipathd.socket.d/initramfs.conf"
         mkdir -p "$initdir$units/sysinit.target.wants" "$initdir$units/sockets.target.wants"
         ln -sf ../multipathd.service "$initdir$units/sysinit.target.wants/"
         ln -sf ../multipathd.socket "$initdir$units/sockets.target.wants/"

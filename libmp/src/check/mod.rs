@@ -218,8 +218,6 @@ pub fn step(
         return Ok(judged);
     }
     match checker {
-        // Nothing else would tell that a device is gone whose state could be read.
-        Checker::None if sysfs_state.is_none() && facts.state.is_some() => Ok(sysfs::GONE),
         Checker::None => Ok(Judged::UP),
         Checker::Tur | Checker::CcissTur => tur::step(answers),
         Checker::ReadSector0 => readsector0::step(facts.block_size, answers),

@@ -61,11 +61,6 @@ impl Sense {
     pub fn tells_of_another_lun(self) -> bool {
         (self.key, self.asc) == (key::UNIT_ATTENTION, 0x3f) && matches!(self.ascq, 0x03 | 0x05 | 0x0e)
     }
-
-    /// ASYMMETRIC ACCESS STATE CHANGED, IMPLICIT ASYMMETRIC ACCESS STATE TRANSITION FAILED (SPC-4 table 56).
-    pub fn tells_of_access_states(self) -> bool {
-        (self.key, self.asc) == (key::UNIT_ATTENTION, 0x2a) && matches!(self.ascq, 0x06 | 0x07)
-    }
 }
 
 /// How a SCSI command ended.

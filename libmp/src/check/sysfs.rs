@@ -4,7 +4,7 @@
 use super::{CheckState, Judged};
 
 /// Its directory is gone, and udev has yet to say so.
-pub(super) const GONE: Judged = Judged::new(CheckState::Down, "path offline (gone)");
+pub const GONE: Judged = Judged::new(CheckState::Down, "path offline (gone)");
 
 /// `None`: the device runs (or its kind has no such state), the checker's I/O decides.
 pub(super) fn judge(state: Option<&str>) -> Option<Judged> {

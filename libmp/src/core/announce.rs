@@ -34,6 +34,11 @@ impl Rules {
             && said("FIND_MULTIPATHS_WAIT_CANCELLED").is_none();
     }
 
+    /// Do rules run here that know of multipath, and call this a path?
+    pub(super) fn claim(self) -> bool {
+        self.claimed == Some(true)
+    }
+
     /// Are they to look again, for this answer?
     fn are_wrong(self, is_path: bool) -> bool {
         let waits_in_vain = is_path && self.waits;

@@ -18,8 +18,10 @@ use crate::types::{Errno, Instant};
 /// In what respect a map is to be as it is wanted before a request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Need {
-    /// Its table and its name, or that it is gone.
+    /// Its table and its name.
     Table,
+    /// That it is gone.
+    Removal,
     /// Its table, with this path in it.
     Path(PathId),
     /// What messages tell it: states of paths, the group in use, queueing.
@@ -37,20 +39,27 @@ fn obstacle(map: &Map) -> Option<&'static str> {
 }
 
 impl Core {
-    /// An answer for when the map is as it is wanted. What has failed before is tried at once, as somebody asks.
+    /// An answer for when the map is as it is wanted. What has failed before is tried at once, as somebody asks: but no table for the sake
+    /// of a message, which would wait for it.
     pub(super) fn when(&mut self, id: MapId, need: Need) -> Answer {
         if let Some(map) = self.maps.get_mut(&id) {
-            map.backoff.at_once();
-            map.message_backoff.at_once();
+            match need {
+                Need::Messages => map.message_backoff.at_once(),
+                _ => map.backoff.at_once(),
+            }
         }
         self.dirty.insert(id);
         Answer::When(Until::Map(id, need))
     }
 
-    /// The answer to an order for a path to whose map nothing is done: nothing is changed then.
+    /// The answer to an order for a map to which nothing is done: nothing is changed then.
+    pub(super) fn refusal(&self, id: MapId) -> Option<Answer> {
+        obstacle(self.maps.get(&id)?).map(Answer::from)
+    }
+
+    /// The same for one of its paths.
     pub(super) fn refusal_of_path(&self, id: PathId) -> Option<Answer> {
-        let map = self.paths.get(&id).and_then(Path::map)?;
-        obstacle(self.maps.get(&map)?).map(Answer::from)
+        self.refusal(self.paths.get(&id).and_then(Path::map)?)
     }
 
     /// The requests that wait for a map in one of these respects.
@@ -65,12 +74,23 @@ impl Core {
             return;
         }
         let Some(map) = self.maps.get(&id) else { return self.answer_map(id, |_| true, &Ok(()), out) };
-        if let (Phase::Stopping, true) = (self.phase, map.orders.any()) {
-            return self.refuse(id, |_| true, FAIL, out);
-        }
         let obstacle = obstacle(map);
         let (held, making) = (map.hold_until.is_some(), map.unfinished.is_some());
         let (load, tell) = (!map.backoff.blocks(now), !map.message_backoff.blocks(now));
+        if self.phase == Phase::Stopping {
+            // What has not been done yet will not be.
+            let undone = map.orders.any() || held || making || !load || !tell;
+            return if undone || self.plan_one(now, id, out).is_some() {
+                self.refuse(id, |_| true, FAIL, out);
+            } else {
+                self.answer_map(id, |need| !matches!(need, Need::Path(_)), &Ok(()), out);
+                self.answer_paths(id, out);
+            };
+        }
+        if !map.orders.suspended && map.orders.remove.is_some() && obstacle.is_some() {
+            self.withdraw(id); // `del maps` waits for all of them
+        }
+        let Some(map) = self.maps.get(&id) else { return };
         if !map.orders.suspended && obstacle.is_some() {
             return self.refuse(id, |_| true, obstacle.unwrap_or(FAIL), out);
         }
@@ -87,7 +107,7 @@ impl Core {
         }
         if load {
             self.answer_paths(id, out);
-            self.answer_map(id, |need| need == Need::Table, &Ok(()), out);
+            self.answer_map(id, |need| matches!(need, Need::Table | Need::Removal), &Ok(()), out);
         }
     }
 

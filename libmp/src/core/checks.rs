@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::{self, Answered, Ask, CheckRequest, CheckState, Judged};
-use crate::config::settings::{Checker, Failback, NoPathRetry, Prioritizer};
+use crate::config::settings::{Checker, Failback, NoPathRetry};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
@@ -186,24 +186,9 @@ impl Core {
             return;
         }
         path.health.tries = 0;
-        let changed = core::mem::take(&mut path.health.access_changed);
-        if !self.same_again(now, id, (&round, raw), (&judged, rated.as_ref()), out) {
-            self.concluded(now, id, judged, rated, out);
+        if self.same_again(now, id, (&round, raw), (&judged, rated.as_ref()), out) {
+            return;
         }
-        if changed {
-            self.rate_soon(now, id);
-        }
-    }
-
-    /// A check is over that says something new.
-    fn concluded(
-        &mut self,
-        now: Instant,
-        id: PathId,
-        judged: Judged,
-        rated: Option<Result<Priority, PrioError>>,
-        out: &mut Outbox,
-    ) {
         if self.recheck(id, &judged, out) {
             return self.schedule(now, id, false);
         }
@@ -448,16 +433,6 @@ impl Core {
         self.timers.set(Timer::Check(id), at);
     }
 
-    /// The array has changed access states. The kernel, whose word for them is taken, asks for them only now.
-    fn rate_soon(&mut self, now: Instant, id: PathId) {
-        let Some(path) = self.paths.get_mut(&id) else { return };
-        if path.health.prioritizer == Prioritizer::Sysfs && self.timers.get(Timer::Check(id)).is_some() {
-            let at = now + KERNELS_TIME;
-            path.health.next_check = at;
-            self.timers.set(Timer::Check(id), at);
-        }
-    }
-
     /// Something happened to a path: its next check comes after the shortest interval.
     pub(super) fn check_soon(&mut self, now: Instant, id: PathId) {
         let min = self.config.globals().polling_interval;
@@ -473,9 +448,6 @@ impl Core {
 }
 
 const SECOND: u64 = 1_000_000;
-
-/// The kernel has asked for access states after so long, since it was told that they have changed.
-const KERNELS_TIME: Duration = Duration::from_secs(1);
 
 /// When a map that must queue is looked at again.
 pub(super) fn next_look(now: Instant) -> Instant {

@@ -3,6 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::config::settings::{Checker, GroupingPolicy, Prioritizer};
 use crate::core::map::{Map, Observed};
 use crate::core::path::Path;
@@ -75,8 +76,16 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
         sectors,
         read_only: members.iter().any(|p| p.facts.as_ref().is_some_and(|f| f.read_only)),
         table,
-        usable: groups.iter().any(|g| g.usable > 0),
+        usable: members.iter().any(|path| may_serve(observed, path)),
     })
+}
+
+/// Is it usable, or taken for that until its check has said otherwise? Nobody would say later of a map that it may be used, if it
+/// was called unusable for an answer that takes its time.
+fn may_serve(observed: Option<&Observed>, path: &Path) -> bool {
+    let failed = observed.and_then(|o| o.path_active(path.devt())) == Some(false);
+    let awaited = matches!(path.health.state, CheckState::Pending | CheckState::Unchecked);
+    path.is_usable() || (awaited && !failed && !path.is_failed_or_held())
 }
 
 /// A map keeps its size until it is ordered to take that of its paths; a new one has it.

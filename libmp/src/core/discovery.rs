@@ -31,6 +31,7 @@ impl Core {
         for raw in &found.maps {
             self.map_found(now, raw, out);
         }
+        self.doubt_readiness(&found.unready);
         let names = found.maps.iter();
         let names = names.filter_map(|m| Some((m.uuid.strip_prefix(UUID_PREFIX)?, &m.name))).collect();
         self.review_partitions(&names);

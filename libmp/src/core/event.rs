@@ -1,7 +1,7 @@
 //! What the core is told. Adapters turn bytes into these and decide nothing.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -12,7 +12,7 @@ use crate::dm::op::{MapListEntry, RawMap, Seen};
 use crate::fabric;
 use crate::identify::RawProbe;
 use crate::native::Namespace;
-use crate::types::{Errno, PathName, Token};
+use crate::types::{Errno, PathName, Token, Wwid};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -171,6 +171,8 @@ pub struct Enumeration {
     pub disks: Vec<PathName>,
     /// All multipath maps (UUID `mpath-…`), read whole.
     pub maps: Vec<RawMap>,
+    /// Those of them that udev's rules have not called ready (`MPATH_DEVICE_READY`), by their WWIDs.
+    pub unready: BTreeSet<Wwid>,
     /// Other device-mapper devices, for names that are taken.
     pub others: Vec<MapListEntry>,
 }

@@ -118,6 +118,8 @@ pub struct Map {
     pub mark: Mark,
     /// What udev's rules were told of its use.
     pub readiness: Readiness,
+    /// udev's rules have not called it ready, when all maps were listed.
+    pub unready: bool,
     /// The names that it is found by.
     pub(super) listed: Listed,
 }
@@ -448,6 +450,7 @@ impl Map {
             misnamed: Misnamed::default(),
             mark: Mark::default(),
             readiness: Readiness::default(),
+            unready: false,
             listed: Listed::default(),
         }
     }

@@ -70,7 +70,7 @@ impl Core {
         }
     }
 
-    fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
+    pub(super) fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
         self.review_unidentified(id);
         self.review_refused(now, id);
         self.review_readiness(now, id);
@@ -78,9 +78,13 @@ impl Core {
         let map = &self.maps[&id];
         let mut members = self.members(map);
         members.retain(|path| !self.is_leaving(path));
-        let members = Self::admitted(map, &members, now);
+        let mut members = Self::admitted(map, &members, now);
         let strangers = self.strangers_in(id);
         let holds = |devt: &DevT| map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
+        if map.observed.as_ref().is_some_and(|observed| observed.suspended) && strangers.iter().any(holds) {
+            // It is resumed without them; a path that is new must not keep it from that.
+            members.retain(|path| holds(&path.devt()));
+        }
         // No path of its own fits into the map, or none is of use and the kernel does not take them (any more): what is
         // another LUN's by now is let go all the same.
         let none = || strangers.iter().any(holds).then(|| desired::desired(map, &[])).flatten();
@@ -436,7 +440,8 @@ impl Core {
         if !put_down && self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
             self.timers.set(Timer::Retry(id), until);
         }
-        if ordered || failures > 1 {
+        // What is put down to one path, or to the handler, the next plan does without.
+        if ordered || (failures > 1 && !put_down) {
             self.answer_map(id, |need| (need == Need::Messages) == is_message, &Err(failure), out);
         }
     }

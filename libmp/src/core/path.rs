@@ -238,8 +238,6 @@ pub struct Health {
     pub blocked: bool,
     /// The kernel failed the path after the check under way had begun: its answer does not count.
     pub outdated: bool,
-    /// The array has said that access states have changed: what the kernel has of them may be older.
-    pub access_changed: bool,
     /// The check under way, question by question.
     pub round: Round,
     /// The checker's message.
@@ -309,7 +307,6 @@ impl Health {
             prioritizer,
             detected: None,
             alike: None,
-            access_changed: false,
             unread_pages: UnreadPages::default(),
             vendor_page: VendorPage::default(),
             memory: check::Memory::default(),

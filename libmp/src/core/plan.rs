@@ -153,12 +153,11 @@ fn rename(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
 
 fn reload_op(s: &Situation<'_>, observed: &Observed, desired: &Desired, reason: &'static str) -> Planned {
     let resized = observed.sectors().is_some_and(|now| now != desired.sectors);
+    // Whoever orders it may do so because udev has missed something.
+    let same = !resized && !matches!(observed.live, Live::Empty) && !s.map.orders.reload;
     let op = DmOp::Reload {
         load: desired.load(),
-        flags: desired.flags(
-            s.map,
-            !resized && !matches!(observed.live, Live::Empty) && s.map.readiness != Readiness::Due,
-        ),
+        flags: desired.flags(s.map, same && s.map.readiness != Readiness::Due),
         flush: resized,
     };
     planned(op, reason)

@@ -2,6 +2,7 @@
 //! move the LUN to another controller, though better paths are on their way.
 
 use ::core::time::Duration;
+use alloc::collections::BTreeSet;
 
 use crate::check::CheckState;
 use crate::core::Core;
@@ -9,7 +10,7 @@ use crate::core::map::{Map, MapId};
 use crate::core::path::Path;
 use crate::core::timers::Timer;
 use crate::dm::op::UdevFlags;
-use crate::types::Instant;
+use crate::types::{Instant, Wwid};
 
 /// What udev's rules were told of a map.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -57,21 +58,45 @@ impl Core {
                 map.readiness = Readiness::Withheld(now + delay);
                 self.timers.set(Timer::Ready(id), now + delay);
             }
-            (Readiness::Unknown | Readiness::Due, _) if !flags.reload => map.readiness = Readiness::Ready,
+            (Readiness::Unknown | Readiness::Due, _) if !flags.reload => {
+                (map.readiness, map.unready) = (Readiness::Ready, false);
+            }
             _ => {}
+        }
+    }
+
+    /// All maps were listed: of some, udev's rules do not say that they may be used.
+    pub(super) fn doubt_readiness(&mut self, unready: &BTreeSet<Wwid>) {
+        for map in self.maps.values_mut() {
+            map.unready = unready.contains(&map.wwid);
+            if map.unready && map.readiness == Readiness::Ready {
+                map.readiness = Readiness::Unknown;
+                self.dirty.insert(map.id);
+            }
         }
     }
 
     /// Is a map to be shown now? One that is found may have been withheld by a daemon before.
     pub(super) fn review_readiness(&mut self, now: Instant, id: MapId) {
         let Some(map) = self.maps.get(&id) else { return };
-        if map.observed.as_ref().is_none_or(|observed| observed.table().is_none()) || map.hold_until.is_some()
-        {
+        let Some(observed) = map.observed.as_ref().filter(|observed| observed.table().is_some()) else {
+            return;
+        };
+        if map.hold_until.is_some() {
             return;
         }
         let delay = self.ghost_delay(map);
         let members = self.members(map);
         let next = match (map.readiness, delay) {
+            // Nobody else will tell udev: its event is lost, as happens where udev is ended with events in its queue.
+            (Readiness::Unknown, None) if map.unready && members.is_empty() => return,
+            (Readiness::Unknown, None) if map.unready && members.iter().any(|path| path.rules.claim()) => {
+                let active = |path: &&Path| observed.path_active(path.devt()) == Some(true);
+                if !members.iter().any(active) {
+                    return;
+                }
+                Readiness::Due
+            }
             (Readiness::Unknown, None) => Readiness::Ready,
             (Readiness::Unknown, Some(_)) if members.is_empty() => return,
             (Readiness::Unknown, Some(delay)) if self.withholds(map, &members) => {

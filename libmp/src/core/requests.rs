@@ -130,7 +130,7 @@ impl Core {
             }
             Command::Quit => OK.into(),
             Command::AddMap(name) => self.add_map(now, name, out),
-            Command::DelMap(name) => self.on_map(name, Need::Table, |map| {
+            Command::DelMap(name) => self.on_map(name, Need::Removal, |map| {
                 map.orders.remove = Some(Removal { by_operator: true });
             }),
             Command::DelMaps => self.del_maps(),
@@ -149,9 +149,7 @@ impl Core {
             Command::Reset(name) => self.on_map(name, Need::Table, |map| map.orders.reassign = true),
             Command::Reload(name) => self.on_map(name, Need::Table, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
-            Command::ResetStats(name) => {
-                self.each_map(name.as_deref(), |map| map.stats = MapStats::default())
-            }
+            Command::ResetStats(name) => self.reset_stats(name.as_deref()),
             Command::DisableQueueing(name) => self.switch_queueing(name.as_deref(), true, out),
             Command::RestoreQueueing(name) => self.switch_queueing(name.as_deref(), false, out),
             Command::SetMarginal(name) => {
@@ -194,8 +192,14 @@ impl Core {
     fn on_map(&mut self, name: &str, need: Need, act: impl FnOnce(&mut Map)) -> Answer {
         let found = self.find_map(name).filter(|id| self.maps[id].observed.is_some());
         let Some(id) = found else { return DEVICE_NOT_FOUND.into() };
+        if let Some(refusal) = self.refusal(id).filter(|_| !matches!(need, Need::Suspension | Need::Removal))
+        {
+            return refusal;
+        }
         if let Some(map) = self.maps.get_mut(&id) {
-            map.backoff.clear();
+            if matches!(need, Need::Table | Need::Removal) {
+                map.backoff.clear();
+            }
             act(map);
         }
         self.when(id, need)
@@ -217,6 +221,14 @@ impl Core {
             return OK.into();
         };
         self.on_map(name, Need::Messages, act)
+    }
+
+    fn reset_stats(&mut self, name: Option<&str>) -> Answer {
+        let found = name.map(|name| self.find_map(name).filter(|id| self.maps[id].observed.is_some()));
+        for map in self.maps.values_mut().filter(|map| found.is_none_or(|found| found == Some(map.id))) {
+            map.stats = MapStats::default();
+        }
+        if found == Some(None) { DEVICE_NOT_FOUND.into() } else { OK.into() }
     }
 
     /// Maps go on queueing when the daemon stops, whatever the configuration says.
@@ -255,6 +267,9 @@ impl Core {
     fn resize(&mut self, name: &str, out: &mut Outbox) -> Answer {
         let found = self.find_map(name).filter(|id| self.maps[id].observed.is_some());
         let Some(id) = found else { return DEVICE_NOT_FOUND.into() };
+        if let Some(refusal) = self.refusal(id) {
+            return refusal;
+        }
         match self.rescan(id, out) {
             Ok(()) => Answer::When(Until::Rescanned(id)),
             Err(why) => why.into(),
@@ -407,7 +422,11 @@ impl Core {
     }
 
     fn unmark_map(&mut self, name: &str) -> Answer {
-        let members = self.find_map(name).map(|id| self.maps[&id].members.clone()).unwrap_or_default();
+        let found = self.find_map(name);
+        if let Some(refusal) = found.and_then(|id| self.refusal(id)) {
+            return refusal;
+        }
+        let members = found.map(|id| self.maps[&id].members.clone()).unwrap_or_default();
         for id in members {
             if let Some(path) = self.paths.get_mut(&id) {
                 path.steadiness.unmark();

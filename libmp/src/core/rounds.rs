@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::{self, Answer, Answers, Ask, CheckState, Judged, Step, Wanted, detect};
-use crate::config::settings::{PathSettings, Prioritizer};
+use crate::config::settings::{Checker, PathSettings, Prioritizer};
 use crate::core::path::{Health, Path};
 use crate::identify::Facts;
 use crate::prio::{self, PrioError};
@@ -120,6 +120,11 @@ impl Health {
             }
         }
         let vendor_page = health.vendor_page.step(facts, settings, &health.round.answers);
+        // Nothing else would tell that a device is gone whose state could be read. At the beginning it has not been, yet.
+        let gone = setting.sysfs_state.is_none() && facts.state.is_some() && health.round.requests > 0;
+        if gone && health.checker == Checker::None {
+            return Turn::Done(check::sysfs::GONE, None);
+        }
         let judged = check::step(
             health.checker,
             facts,
@@ -238,7 +243,6 @@ mod tests {
     use crate::check::ask::{good, refused};
     use crate::check::clariion::tests::page;
     use crate::check::mutated::any_page;
-    use crate::config::settings::Checker;
     use crate::config::{Config, Source};
     use crate::core::path::{Path, PathId, device_id};
     use crate::identify::{RawProbe, hex, identify};

@@ -5,7 +5,7 @@
 
 use alloc::format;
 
-use crate::check::sense::{Ending, Sense};
+use crate::check::sense::Ending;
 use crate::check::{Answer, CheckState, Judged};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
@@ -81,23 +81,16 @@ impl Core {
         }
     }
 
-    /// An answer may be one that another LUN gives: then the disk is looked at with the next good one. Or it tells that access states
-    /// are others now.
+    /// An answer may be one that another LUN gives: then the disk is looked at with the next good one.
     pub(super) fn heed_attention(&mut self, id: PathId, answers: &[Answer]) {
-        let told = |of: fn(Sense) -> bool| {
-            answers.iter().any(|answer| match answer {
-                Answer::Scsi(reply) => matches!(Ending::of(reply), Ending::Refused(sense) if of(sense)),
-                _ => false,
-            })
+        let told = |answer: &Answer| match answer {
+            Answer::Scsi(reply) => {
+                matches!(Ending::of(reply), Ending::Refused(sense) if sense.tells_of_another_lun())
+            }
+            _ => false,
         };
-        if told(Sense::tells_of_another_lun) {
+        if answers.iter().any(told) {
             self.doubt(id);
-        }
-        if told(Sense::tells_of_access_states)
-            && let Some(path) = self.paths.get_mut(&id)
-        {
-            path.health.access_changed = true;
-            path.health.calm = None;
         }
     }
 

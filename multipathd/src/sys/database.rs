@@ -33,6 +33,12 @@ pub fn add(devt: DevT, properties: &mut BTreeMap<String, String>) -> bool {
     properties.get(IN_WORK).is_none_or(|value| value != "1")
 }
 
+/// Do udev's rules say of a map that it may be used?
+pub fn is_ready(devt: DevT) -> bool {
+    let mut properties = BTreeMap::new();
+    add(devt, &mut properties) && properties.get("MPATH_DEVICE_READY").is_some_and(|ready| ready == "1")
+}
+
 /// A record has a line for each thing: `E:KEY=VALUE`, `S:` a link below `/dev`, `I:` when udev first saw the device, `G:` a
 /// tag, `Q:` a tag of the latest event.
 fn add_record(record: &str, properties: &mut BTreeMap<String, String>) {

@@ -210,6 +210,10 @@ play() { # WHO FOLDER-OF-PROGRAMS
         answer "$who" "$@" >"/run/transcript.$who/$number" </dev/null
         is_question "$kind $words" || calm "$dir/multipathd"
         case $words in
+        '') # `multipath` has made a map. Whether udev's reading has already given it an active group is chance.
+            dd if=/dev/mapper/data of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null
+            poll 5 group_is_known "$dir/multipathd"
+            ;;
         'add path '* | 'del path '*) poll 5 group_is_known "$dir/multipathd" ;;
         # Debian's daemon goes on calling it faulty until its next check.
         'reinstate path '*) poll 10 says_not ' faulty ' "$dir/multipathd" show paths ;;

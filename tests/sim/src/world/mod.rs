@@ -185,6 +185,7 @@ impl World {
         Enumeration {
             disks: self.disks.keys().map(|name| PathName::new(name.as_str())).chain(mapped).collect(),
             maps: maps.iter().filter_map(|e| self.dm.read(&e.uuid)).collect(),
+            unready: BTreeSet::new(),
             others,
         }
     }
