@@ -91,7 +91,7 @@ impl Core {
             self.read_native(out);
         }
         self.heed_stranger(uevent);
-        if self.phase == Phase::Loading {
+        if self.phase == Phase::Loading && uevent.action != UeventAction::Remove {
             return; // the enumeration to come sees it, which one that is under way may not
         }
         match uevent.action {
@@ -199,6 +199,7 @@ impl Core {
         }
         let token = self.waiting.token(Awaited::Probe(id));
         path.probe = Some(token);
+        path.tuning.probe_begins();
         out.push(Effect::Probe { token, name: path.name.clone() });
     }
 
@@ -282,6 +283,7 @@ impl Core {
             path.health.forget_pages();
         }
         path.health.unread_pages.complete(&mut facts);
+        path.tuning.put_right(&mut facts);
         let grown = path.facts.as_ref().is_some_and(|was| was.sectors != facts.sectors);
         (path.facts, path.told_size) = (Some(facts.into()), None);
         path.rules.hear(&raw.properties);

@@ -16,6 +16,7 @@ use crate::core::map::{MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::PathId;
 use crate::core::waiting::Awaited;
+use crate::identify::Facts;
 use crate::identify::tunables::{Tunable, Values};
 use crate::types::{Errno, Instant, Token};
 
@@ -34,9 +35,23 @@ pub struct Tuning {
     pub refused: BTreeMap<Tunable, Errno>,
     /// The write under way.
     pub inflight: Option<(Token, Tunable, String)>,
+    /// What was written while a probe was under way, which may have read what was before.
+    written: Values,
 }
 
 impl Tuning {
+    /// A probe begins: what is written from now on it may have read too early.
+    pub fn probe_begins(&mut self) {
+        self.written.clear();
+    }
+
+    /// What a probe has read, put right by what was written meanwhile.
+    pub fn put_right(&self, facts: &mut Facts) {
+        for (tunable, value) in &self.written {
+            note(facts, *tunable, value);
+        }
+    }
+
     /// Is a write under way, or was one refused that a port takes as soon as it is back?
     pub fn is_unfinished(&self) -> bool {
         self.inflight.is_some() || self.refused.values().any(|errno| *errno == Errno::EBUSY)
@@ -61,6 +76,14 @@ impl Tuning {
         }
         Some((tunable, value))
     }
+}
+
+/// This was written.
+fn note(facts: &mut Facts, tunable: Tunable, value: &str) {
+    if tunable == Tunable::MaxSectorsKb {
+        facts.max_sectors_kb = value.parse().ok();
+    }
+    facts.tunables.insert(tunable, value.into());
 }
 
 /// What a path's transport and disk are to be told.
@@ -178,10 +201,10 @@ impl Core {
         match result {
             Ok(()) => {
                 if let Some(facts) = path.facts.as_mut().map(Arc::make_mut) {
-                    if tunable == Tunable::MaxSectorsKb {
-                        facts.max_sectors_kb = value.parse().ok();
-                    }
-                    facts.tunables.insert(tunable, value.clone());
+                    note(facts, tunable, &value);
+                }
+                if path.probe.is_some() {
+                    path.tuning.written.insert(tunable, value.clone());
                 }
                 path.tuning.found.insert(tunable, value);
             }
@@ -214,6 +237,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
+    use crate::identify::RawProbe;
 
     /// Plays the writes against a kernel: `Err` of the closure is a refusal.
     fn play(wanted: Values, found: Values, kernel: impl Fn(&Values, Tunable, &str) -> bool) -> Vec<String> {
@@ -284,6 +308,24 @@ mod tests {
         let refused = play(wanted.clone(), ports("5", "30"), |_, _, _| false);
         assert_eq!(refused, ["dev_loss_tmo 41 refused"], "and the other is not tried, as it can't be taken");
         assert!(play(wanted, Values::new(), port).is_empty(), "what can't be read is not there");
+    }
+
+    #[test]
+    fn what_was_written_during_a_probe_is_not_undone_by_it() {
+        let mut tuning = Tuning::default();
+        let read = RawProbe::default();
+        let mut facts = crate::identify::identify(&"sda".into(), &read);
+        facts.tunables = ports("5", "30");
+        tuning.written = ports("off", "600");
+        tuning.put_right(&mut facts);
+        assert_eq!(facts.tunables, ports("off", "600"));
+        tuning.written.insert(Tunable::MaxSectorsKb, "512".into());
+        tuning.put_right(&mut facts);
+        assert_eq!(facts.max_sectors_kb, Some(512));
+        facts.tunables = ports("5", "30");
+        tuning.probe_begins();
+        tuning.put_right(&mut facts);
+        assert_eq!(facts.tunables, ports("5", "30"), "the next one reads what is there");
     }
 
     /// Until then no check of its path may be one of those whose answers nobody looks at (`Core::calm_down`).
