@@ -30,12 +30,11 @@ pub(super) enum Need {
     Suspension,
 }
 
-/// Why nothing is done to a map, whatever is ordered.
-fn obstacle(map: &Map) -> Option<&'static str> {
-    if matches!(map.observed.as_ref().map(|observed| &observed.live), Some(Live::Foreign(_))) {
-        return Some("fail\nits table is not one of multipath\n");
-    }
-    map.orders.suspended.then_some("fail\nthe map is suspended: resume it first\n")
+const FOREIGN: &str = "fail\nits table is not one of multipath\n";
+const SUSPENDED: &str = "fail\nthe map is suspended: resume it first\n";
+
+fn is_foreign(map: &Map) -> bool {
+    map.observed.as_ref().is_some_and(|observed| matches!(observed.live, Live::Foreign(_)))
 }
 
 impl Core {
@@ -54,7 +53,9 @@ impl Core {
 
     /// The answer to an order for a map to which nothing is done: nothing is changed then.
     pub(super) fn refusal(&self, id: MapId) -> Option<Answer> {
-        obstacle(self.maps.get(&id)?).map(Answer::from)
+        let map = self.maps.get(&id)?;
+        let why = if is_foreign(map) { Some(FOREIGN) } else { map.orders.suspended.then_some(SUSPENDED) };
+        why.map(Answer::from)
     }
 
     /// The same for one of its paths.
@@ -74,32 +75,26 @@ impl Core {
             return;
         }
         let Some(map) = self.maps.get(&id) else { return self.answer_map(id, |_| true, &Ok(()), out) };
-        let obstacle = obstacle(map);
-        let (held, making) = (map.hold_until.is_some(), map.unfinished.is_some());
+        let (foreign, suspended) = (is_foreign(map), map.orders.suspended);
+        // Somebody else is still making it, or the first checks of its paths are awaited.
+        let awaited = map.hold_until.is_some() || map.unfinished.is_some();
         let (load, tell) = (!map.backoff.blocks(now), !map.message_backoff.blocks(now));
         if self.phase == Phase::Stopping {
             // What has not been done yet will not be.
-            let undone = map.orders.any() || held || making || !load || !tell;
-            return if undone || self.plan_one(now, id, out).is_some() {
-                self.refuse(id, |_| true, FAIL, out);
-            } else {
-                self.answer_map(id, |need| !matches!(need, Need::Path(_)), &Ok(()), out);
-                self.answer_paths(id, out);
-            };
+            let undone = map.orders.any() || awaited || !load || !tell;
+            if undone || self.plan_one(now, id, out).is_some() {
+                return self.refuse(id, FAIL, out);
+            }
         }
-        if !map.orders.suspended && map.orders.remove.is_some() && obstacle.is_some() {
+        if foreign {
             self.withdraw(id); // `del maps` waits for all of them
-        }
-        let Some(map) = self.maps.get(&id) else { return };
-        if !map.orders.suspended && obstacle.is_some() {
-            return self.refuse(id, |_| true, obstacle.unwrap_or(FAIL), out);
+            return self.refuse(id, FOREIGN, out);
         }
         self.answer_map(id, |need| need == Need::Suspension, &Ok(()), out);
-        if let Some(why) = obstacle {
-            return self.refuse(id, |_| true, why, out);
+        if suspended {
+            return self.refuse(id, SUSPENDED, out);
         }
-        // Somebody else is still making it, or the first checks of its paths are awaited.
-        if held || making {
+        if awaited {
             return;
         }
         if tell {
@@ -141,8 +136,8 @@ impl Core {
     }
 
     /// Nothing is done to a map for those who wait: nor later, when nobody expects it.
-    fn refuse(&mut self, id: MapId, needs: impl Fn(Need) -> bool, why: &str, out: &mut Outbox) {
-        let requests = self.waiting_for_map(id, needs);
+    fn refuse(&mut self, id: MapId, why: &str, out: &mut Outbox) {
+        let requests = self.waiting_for_map(id, |_| true);
         if !requests.is_empty() {
             self.withdraw(id);
         }

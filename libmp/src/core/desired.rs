@@ -22,7 +22,7 @@ pub struct Desired {
     pub read_only: bool,
     /// The table; its groups best first.
     pub table: Table,
-    /// Is any path usable?
+    /// Is any path usable, or about to be?
     pub usable: bool,
 }
 
@@ -85,7 +85,7 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
 fn may_serve(observed: Option<&Observed>, path: &Path) -> bool {
     let failed = observed.and_then(|o| o.path_active(path.devt())) == Some(false);
     let awaited = matches!(path.health.state, CheckState::Pending | CheckState::Unchecked);
-    path.is_usable() || (awaited && !failed && !path.is_failed_or_held())
+    path.is_usable() || (awaited && !failed)
 }
 
 /// A map keeps its size until it is ordered to take that of its paths; a new one has it.

@@ -33,10 +33,11 @@ pub fn add(devt: DevT, properties: &mut BTreeMap<String, String>) -> bool {
     properties.get(IN_WORK).is_none_or(|value| value != "1")
 }
 
-/// Do udev's rules say of a map that it may be used?
+/// Do udev's rules say of a map that it may be used, or are they about to say?
 pub fn is_ready(devt: DevT) -> bool {
     let mut properties = BTreeMap::new();
-    add(devt, &mut properties) && properties.get("MPATH_DEVICE_READY").is_some_and(|ready| ready == "1")
+    add(devt, &mut properties);
+    [IN_WORK, "MPATH_DEVICE_READY"].iter().any(|key| properties.get(*key).is_some_and(|value| value == "1"))
 }
 
 /// A record has a line for each thing: `E:KEY=VALUE`, `S:` a link below `/dev`, `I:` when udev first saw the device, `G:` a
