@@ -325,6 +325,9 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
                 for uevent in batch.uevents {
                     let _ = events.send(Event::Uevent(uevent));
                 }
+                for (device, told) in batch.told {
+                    let _ = events.send(Event::Attention { device, told });
+                }
                 if batch.lost {
                     let _ = events.send(Event::UeventsLost);
                 }

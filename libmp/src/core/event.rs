@@ -1,5 +1,6 @@
 //! What the core is told. Adapters turn bytes into these and decide nothing.
 
+use ::core::fmt;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
@@ -12,7 +13,7 @@ use crate::dm::op::{MapListEntry, RawMap, Seen};
 use crate::fabric;
 use crate::identify::RawProbe;
 use crate::native::Namespace;
-use crate::types::{Errno, PathName, Token, Wwid};
+use crate::types::{Errno, Hctl, PathName, Token, Wwid};
 
 /// One thing that happened.
 #[derive(Debug, Clone)]
@@ -105,6 +106,13 @@ pub enum Event {
     },
     /// A Fibre Channel fabric told something of its ports.
     Fabric(fabric::Message),
+    /// A disk has told something by itself.
+    Attention {
+        /// Its address.
+        device: Hctl,
+        /// What.
+        told: Attention,
+    },
     /// A signal.
     Signal(Signal),
     /// `next_deadline` has come (or not: a spurious one is a no-op).
@@ -202,6 +210,44 @@ pub enum UeventAction {
     Remove,
     /// Any other (`bind`, `move`, `offline`, …).
     Other,
+}
+
+/// What a SCSI device tells by itself, of all that the kernel passes on (`SDEV_UA` in drivers/scsi/scsi_lib.c; SPC-4 annex
+/// F, additional sense codes).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Attention {
+    /// ASYMMETRIC ACCESS STATE CHANGED (2A/06).
+    AccessStates,
+    /// CAPACITY DATA HAS CHANGED (2A/09).
+    Capacity,
+    /// INQUIRY DATA HAS CHANGED (3F/03).
+    Identity,
+    /// REPORTED LUNS DATA HAS CHANGED (3F/0E): any LUN of that target may be another, and only one of them says so.
+    Luns,
+}
+
+impl Attention {
+    /// By the kernel's word for it.
+    pub fn parse(word: &str) -> Option<Self> {
+        Some(match word {
+            "ASYMMETRIC_ACCESS_STATE_CHANGED" => Self::AccessStates,
+            "CAPACITY_DATA_HAS_CHANGED" => Self::Capacity,
+            "INQUIRY_DATA_HAS_CHANGED" => Self::Identity,
+            "REPORTED_LUNS_DATA_HAS_CHANGED" => Self::Luns,
+            _ => return None,
+        })
+    }
+}
+
+impl fmt::Display for Attention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::AccessStates => "access states have changed",
+            Self::Capacity => "its size has changed",
+            Self::Identity => "what it shows has changed",
+            Self::Luns => "the LUNs of this target have changed",
+        })
+    }
 }
 
 /// How a device-mapper operation went.

@@ -11,6 +11,7 @@
 
 pub mod announce;
 mod answers;
+mod attention;
 pub mod checks;
 pub mod desired;
 pub mod discovery;
@@ -67,6 +68,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::config::Config;
+use crate::core::attention::Attentions;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Event, RequestId, Signal};
 use crate::core::files::OnDisk;
@@ -173,6 +175,7 @@ pub struct Core {
     /// Checks that left nothing behind, which paths share.
     usual: Usuals,
     native: Native,
+    attentions: Attentions,
 }
 
 impl Core {
@@ -215,6 +218,7 @@ impl Core {
             busy: None,
             usual: Usuals::default(),
             native: Native::default(),
+            attentions: Attentions::default(),
         }
     }
 
@@ -311,6 +315,7 @@ impl Core {
             Event::Saved { token, result } => self.saved(now, token, result, out),
             Event::Request { id, peer, command } => self.request(now, id, peer, &command, out),
             Event::Fabric(message) => self.fabric_told(&message, out),
+            Event::Attention { device, told } => self.attention(now, device, told, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
             Event::Tick => {}
@@ -347,6 +352,7 @@ impl Core {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
                 Timer::Native => self.read_native(out),
+                Timer::Attention => self.heed_attentions(now, out),
                 Timer::Limits => self.limits_over(now, out),
                 Timer::Sample(id) => self.sample(now, id, out),
                 Timer::Retrigger(id) => self.retrigger(now, id, out),

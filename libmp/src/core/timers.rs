@@ -39,6 +39,8 @@ pub enum Timer {
     Request(RequestId),
     /// The kernel's own NVMe multipathing is looked at again.
     Native,
+    /// Paths that have told something are checked.
+    Attention,
     /// The start no longer waits for what has not answered.
     Settle,
 }

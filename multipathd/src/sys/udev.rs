@@ -6,8 +6,8 @@
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
 
-use libmp::core::event::{Uevent, UeventAction};
-use libmp::types::{Errno, PathName};
+use libmp::core::event::{Attention, Uevent, UeventAction};
+use libmp::types::{Errno, Hctl, PathName};
 use nix::errno::Errno as Raw;
 use nix::sys::socket::{setsockopt, sockopt};
 use udev::{MonitorBuilder, MonitorSocket};
@@ -23,8 +23,10 @@ const BATCH: usize = 256;
 /// What was received.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// The messages, in order.
+    /// The messages about disks, in order.
     pub uevents: Vec<Uevent>,
+    /// What SCSI devices have told by themselves.
+    pub told: Vec<(Hctl, Attention)>,
     /// Some messages did not fit into the kernel's buffer and are lost.
     pub lost: bool,
 }
@@ -35,11 +37,12 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Subscribes to what udev says of disks (no partitions), with room for so many bytes of it. To
-    /// be called inside the runtime.
+    /// Subscribes to what udev says of disks (no partitions), and of SCSI devices, with room for so many bytes of it. To be
+    /// called inside the runtime.
     pub fn new(receive_buffer: usize) -> Result<Self, Errno> {
         let open = || -> std::io::Result<Self> {
-            let socket = MonitorBuilder::new()?.match_subsystem_devtype("block", "disk")?.listen()?;
+            let disks = MonitorBuilder::new()?.match_subsystem_devtype("block", "disk")?;
+            let socket = disks.match_subsystem_devtype("scsi", "scsi_device")?.listen()?;
             // The kernel doubles it; without the privilege the default stays.
             let _ = setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
             Ok(Self { socket: readable(socket)? })
@@ -66,6 +69,9 @@ impl Monitor {
         for _ in 0..BATCH {
             Raw::clear();
             match socket.iter().next() {
+                Some(event) if event.subsystem() == Some(OsStr::new("scsi")) => {
+                    batch.told.extend(told(&event));
+                }
                 Some(event) => batch.uevents.push(convert(&event)),
                 None => match Raw::last() {
                     Raw::ENOBUFS => batch.lost = true,
@@ -87,6 +93,12 @@ impl Monitor {
 
 /// What is asked of messages about devices of device-mapper. To have all of theirs takes more time than to receive them.
 const OF_MAPS: [&str; 4] = ["DM_NAME", "DM_UUID", "DM_ACTION", "DM_COOKIE"];
+
+/// What a SCSI device has told by itself, if that is what its message is about.
+fn told(event: &udev::Event) -> Option<(Hctl, Attention)> {
+    let told = Attention::parse(event.property_value("SDEV_UA")?.to_str()?)?;
+    Some((event.sysname().to_str()?.parse().ok()?, told))
+}
 
 fn convert(event: &udev::Event) -> Uevent {
     let action = match event.event_type() {

@@ -46,6 +46,7 @@ impl Coverage {
             Event::Saved { .. } => "save failed",
             Event::Request { .. } => "request",
             Event::Fabric(_) => "fabric",
+            Event::Attention { .. } => "attention",
             Event::Signal(_) => "signal",
             Event::Tick => "tick",
         };

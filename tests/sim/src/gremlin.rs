@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use libmp::core::event::{Event, Signal};
+use libmp::core::event::{Attention, Event, Signal};
 use libmp::fabric::{Impairment, LinkFault, Message, News, Wwpn};
 
 use crate::conf::Conf;
@@ -42,6 +42,7 @@ pub enum Act {
     LateUdev,
     SecondName,
     Fabric,
+    Attention,
 }
 
 /// Every act, with its usual weight.
@@ -73,6 +74,7 @@ pub const ACTS: &[(u32, Act)] = &[
     (4, Act::LateUdev),
     (2, Act::SecondName),
     (4, Act::Fabric),
+    (4, Act::Attention),
 ];
 
 impl Sim {
@@ -352,6 +354,7 @@ impl Sim {
                 self.excuse_all();
             }
             Act::Fabric => self.fabric_tells(),
+            Act::Attention => self.disk_tells(),
             Act::LoseUevents => self.lose_uevents(),
             Act::SpuriousEvents => {
                 let event = match self.rng.below(3) {
@@ -374,6 +377,19 @@ impl Sim {
         let impaired = News::Impaired { by, attached: Wwpn(0), ports };
         let news = if self.rng.per_mille(600) { impaired } else { News::Changed };
         self.after(Duration::ZERO, Item::Tell(Event::Fabric(Message { host, news })));
+    }
+
+    /// Whether it is so or not.
+    fn disk_tells(&mut self) {
+        let Some(disk) = self.any_disk().and_then(|name| self.world.disks.get(&name)) else { return };
+        let device = disk.hctl;
+        let told = self.rng.weighted(&[
+            (2, Attention::AccessStates),
+            (1, Attention::Capacity),
+            (1, Attention::Identity),
+            (2, Attention::Luns),
+        ]);
+        self.after(Duration::ZERO, Item::Tell(Event::Attention { device, told }));
     }
 
     fn any_command(&mut self) -> String {

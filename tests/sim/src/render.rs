@@ -113,6 +113,7 @@ pub fn event(event: &Event) -> String {
         Event::SysfsWritten { token, result } => format!("#{} sysfs written: {result:?}", token.0),
         Event::Saved { token, result } => format!("#{} saved: {result:?}", token.0),
         Event::Request { id, command, .. } => format!("request {}: {command}", id.0),
+        Event::Attention { device, told } => format!("{device}: {told}"),
         Event::Fabric(message) => format!("fabric: {message:?}"),
         Event::Signal(signal) => format!("signal {signal:?}"),
         Event::Tick => "tick".into(),

@@ -24,7 +24,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use libmp::core::event::{Event, Signal};
+use libmp::core::event::{Attention, Event, Signal};
 use libmp::fabric::{Impairment, LinkFault, Message, News, Wwpn};
 use libmp::types::{DevT, Errno};
 
@@ -174,15 +174,15 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
+            ["forget-checks"] => {
+                self.sim.checks_of.clear();
+                Ok(())
+            }
             ["rules", "greedy"] => {
                 self.sim.world.rules_greedy = true;
                 Ok(())
             }
-            ["fabric", host, what, ref ports @ ..] => {
-                let message = Message { host: number(host)?, news: news(what, ports)? };
-                self.sim.dispatch(Event::Fabric(message)).map_err(broken)?;
-                self.advance(Duration::ZERO)
-            }
+            ["fabric" | "told", ..] => self.tell(&words),
             ["expect", "not", ..] => match self.expect(&words[2..], step) {
                 Ok(()) => Err("it is so".into()),
                 Err(_) => Ok(()),
@@ -190,6 +190,29 @@ impl Script {
             ["expect", ..] => self.expect(&words[1..], step),
             _ => self.change(&words),
         }
+    }
+
+    /// The daemon is told something that no file or device shows.
+    fn tell(&mut self, words: &[&str]) -> Step {
+        let event = match *words {
+            ["fabric", host, what, ref ports @ ..] => {
+                Event::Fabric(Message { host: number(host)?, news: news(what, ports)? })
+            }
+            ["told", disk, what] => {
+                let device = self.sim.world.disks.get(disk).ok_or(format!("no disk {disk}"))?.hctl;
+                let told = match what {
+                    "access" => Attention::AccessStates,
+                    "capacity" => Attention::Capacity,
+                    "identity" => Attention::Identity,
+                    "luns" => Attention::Luns,
+                    _ => return Err("access, capacity, identity or luns".into()),
+                };
+                Event::Attention { device, told }
+            }
+            _ => return Err("fabric HOST WHAT PORT..., or told DISK WHAT".into()),
+        };
+        self.sim.dispatch(event).map_err(broken)?;
+        self.advance(Duration::ZERO)
     }
 
     fn lun(&mut self, letter: &str, options: &[&str]) -> Step {
@@ -433,9 +456,10 @@ impl Script {
                 let found = self.sim.log.iter().any(|line| line.contains(&wanted));
                 if found { Ok(()) } else { Err(format!("not said; the last was {:?}", self.sim.log.last())) }
             }
-            ["checks", name, "at-least", count] => {
+            ["checks", name, bound @ ("at-least" | "at-most"), count] => {
                 let checks = self.sim.checks_of.get(name).copied().unwrap_or(0);
-                if checks >= number::<u64>(count)? {
+                let count: u64 = number(count)?;
+                if (bound == "at-least" && checks >= count) || (bound == "at-most" && checks <= count) {
                     Ok(())
                 } else {
                     Err(format!("{checks} checks of {name}"))
