@@ -177,21 +177,21 @@ impl Lane {
         let lane = self.clone();
         let worker = move || {
             let _runtime = lane.runtime.enter();
+            let here = Worker::here();
             let mut call = Some(generation);
             while let Some(generation) = call {
-                lane.work(generation);
+                lane.work(generation, here.as_ref());
                 call = lane.next_call(generation);
             }
         };
         thread::Builder::new().name("lane".into()).stack_size(STACK).spawn(worker).is_ok()
     }
 
-    fn work(&self, generation: u64) {
-        let worker = Worker::here();
+    fn work(&self, generation: u64, here: Option<&Worker>) {
         {
             let mut state = self.lock();
             if state.generation == generation {
-                state.worker = worker;
+                state.worker = here.cloned();
             }
         }
         let mut result = None;
@@ -301,14 +301,14 @@ struct Seen {
     gets_on: u32,
 }
 
-/// A thread of this process: its line in `/proc`, kept open, as a busy lane's is read a hundred times a second.
-#[derive(Debug)]
-struct Worker(File);
+/// A thread of this process: its line in `/proc`, opened once, as a busy lane's is read a hundred times a second.
+#[derive(Debug, Clone)]
+struct Worker(Arc<File>);
 
 impl Worker {
     /// This one.
     fn here() -> Option<Self> {
-        File::open("/proc/thread-self/stat").ok().map(Self)
+        File::open("/proc/thread-self/stat").ok().map(|line| Self(line.into()))
     }
 
     /// Does it run, or only wait for a processor? (proc_pid_stat(5): `NUMBER (NAME) STATE …`)
