@@ -106,6 +106,8 @@ pub struct Map {
     pub handler_refused: bool,
     /// Paths that are being rescanned, until they have told their size.
     pub rescans: BTreeSet<PathId>,
+    /// It has the size that its paths show when its disks are known.
+    pub size_due: bool,
     /// Number of usable paths that was last said.
     pub said_active: Option<usize>,
     /// That it was taken over as it is was said.
@@ -444,6 +446,7 @@ impl Map {
             one_by_one: false,
             handler_refused: false,
             rescans: BTreeSet::new(),
+            size_due: false,
             said_active: None,
             said_adopted: false,
             said_conflict: None,

@@ -71,7 +71,7 @@ impl Core {
     }
 
     pub(super) fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
-        self.review_unidentified(id);
+        self.review_unidentified(id, out);
         self.review_refused(now, id);
         self.review_readiness(now, id);
         let name = self.free_name(id, out);
@@ -451,7 +451,7 @@ impl Core {
         if !matches!(self.phase, Phase::Running | Phase::Stopping) {
             return;
         }
-        self.review_unidentified(id);
+        self.review_unidentified(id, out);
         let Some(map) = self.maps.get(&id) else { return };
         // Before its paths have been probed and checked once, there is nothing to count.
         let too_early =

@@ -179,12 +179,18 @@ impl Core {
     /// included.
     pub(super) fn take_sizes(&mut self, out: &mut Outbox) {
         for id in self.maps.keys().collect::<Vec<_>>() {
-            let Some(map) = self.maps.get_mut(&id) else { continue };
-            let asked = |p: &&PathId| self.paths.get(p).is_some_and(|path| path.probe.is_some());
-            map.rescans.extend(map.members.iter().filter(asked));
-            if map.rescans.is_empty() && matches!(self.sizes(id), Sizes::New(_)) {
-                self.take_size(id, Resize::ByItself, out);
-            }
+            self.take_size_of(id, out);
+        }
+    }
+
+    /// Of a map with disks that nobody knows yet, as soon as they are known.
+    pub(super) fn take_size_of(&mut self, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.size_due = map.unidentified.any_unknown();
+        let asked = |p: &&PathId| self.paths.get(p).is_some_and(|path| path.probe.is_some());
+        map.rescans.extend(map.members.iter().filter(asked));
+        if map.rescans.is_empty() && matches!(self.sizes(id), Sizes::New(_)) {
+            self.take_size(id, Resize::ByItself, out);
         }
     }
 

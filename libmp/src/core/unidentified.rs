@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::desired::Desired;
+use crate::core::effect::Outbox;
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::path::{Exclusion, Path, Standing};
 use crate::core::plan::{self, Planned, Situation};
@@ -86,7 +87,7 @@ impl Core {
     }
 
     /// Takes away those that are known by now, that have left the table, or that are no disks any more.
-    pub(super) fn review_unidentified(&mut self, id: MapId) {
+    pub(super) fn review_unidentified(&mut self, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get(&id).filter(|_| self.unidentified.contains(&id)) else { return };
         let known = |devt: &DevT| {
             let in_table = map.observed.as_ref().is_some_and(|o| o.path_active(*devt).is_some());
@@ -95,8 +96,12 @@ impl Core {
         let known: Vec<DevT> = map.unidentified.0.keys().copied().filter(known).collect();
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.unidentified.0.retain(|devt, _| !known.contains(devt));
+        let due = map.size_due && !map.unidentified.any_unknown();
         if map.unidentified.is_settled() {
             self.unidentified.remove(&id);
+        }
+        if due {
+            self.take_size_of(id, out);
         }
     }
 
