@@ -11,11 +11,13 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use libmp::check::ScsiReply;
 use libmp::types::{DevT, Errno};
 use nix::sys::stat::{major, minor};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use super::abi::SgIoHdr;
 use super::{Command, Transfer};
@@ -41,6 +43,9 @@ pub fn open_generic(devt: DevT) -> Option<File> {
     let right = node.file_type().is_char_device() && opened == device.join("scsi_generic").join(name);
     right.then_some(file)
 }
+
+/// A device that is being deleted is asked for an answer so often.
+const DELETED_PAUSE: Duration = Duration::from_millis(50);
 
 /// An open generic device and the commands under way on it.
 pub struct Generic {
@@ -91,10 +96,18 @@ impl Generic {
                 answer = &mut answer => return answer.unwrap_or(Err(Errno::EIO)),
                 ready = self.file.readable() => {
                     let mut ready = ready.map_err(|error| errno_of(&error))?;
+                    let deleted = ready.ready().is_read_closed();
                     if self.read_answers() {
                         ready.clear_ready();
                     }
+                    if !deleted {
+                        continue;
+                    }
                 }
+            }
+            // The device is being deleted: it is readable for good, though the answer comes when the command ends.
+            if let Ok(answer) = timeout(DELETED_PAUSE, &mut answer).await {
+                return answer.unwrap_or(Err(Errno::EIO));
             }
         }
     }
