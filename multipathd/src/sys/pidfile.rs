@@ -19,7 +19,14 @@ pub struct PidFile {
 
 impl PidFile {
     /// Takes the lock; the error is a line for the operator that names who has it.
+    ///
+    /// One that was killed while a thread of it hangs in the kernel has its files open until that returns: it is as good as gone,
+    /// and its file makes way for another.
     pub fn take(path: &Path) -> Result<Self, String> {
+        Self::try_take(path, true)
+    }
+
+    fn try_take(path: &Path, once_more: bool) -> Result<Self, String> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).mode(0o644);
         let opened = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path);
@@ -29,11 +36,19 @@ impl PidFile {
             Ok(()) if !is_in_place(&file, path) => {
                 Err(format!("{} was replaced: start again", path.display()))
             }
-            Ok(()) => Ok(Self { file, path: path.into() }),
+            Ok(()) => {
+                // Who it was before is nobody to be told of.
+                let _ = file.set_len(0);
+                Ok(Self { file, path: path.into() })
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 let mut text = String::new();
                 let _ = file.read_to_string(&mut text);
                 let pid = text.trim();
+                let makes_way = once_more && has_ended(pid) && is_in_place(&file, path);
+                if makes_way && fs::remove_file(path).is_ok() {
+                    return Self::try_take(path, false);
+                }
                 let pid = if pid.is_empty() { "not known" } else { pid };
                 Err(format!("another multipathd is running already (pid {pid})"))
             }
@@ -58,9 +73,33 @@ impl PidFile {
     }
 }
 
+/// Has this process ended, but for threads of it that hang in the kernel? (proc_pid_stat(5): `NUMBER (NAME) STATE …`)
+fn has_ended(pid: &str) -> bool {
+    let Ok(pid) = pid.parse::<u32>() else { return false };
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_that_was_killed_and_hangs_makes_way() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("multipathd.pid");
+        let mut first = PidFile::take(&path).expect("free");
+        let mut ended = std::process::Command::new("true").spawn().expect("started");
+        let pid = ended.id().to_string();
+        writeln!(first.file, "{pid}").expect("written");
+        while !has_ended(&pid) {
+            std::thread::yield_now();
+        }
+        let second = PidFile::take(&path).expect("it makes way");
+        assert!(is_in_place(&second.file, &path) && !is_in_place(&first.file, &path));
+        assert!(PidFile::take(&path).is_err(), "one alone");
+        ended.wait().expect("it has ended");
+    }
 
     #[test]
     fn a_second_daemon_learns_the_pid_of_the_first() {

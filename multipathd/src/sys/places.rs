@@ -88,14 +88,14 @@ pub struct Place {
 }
 
 impl Place {
-    /// From now on something is done for it.
-    pub fn at_work(&self) {
-        self.set_idle(|_| None);
+    /// From now on something is done for it. False: it has been told to make way.
+    pub fn at_work(&self) -> bool {
+        self.set_idle(|_| None)
     }
 
     /// From now on it waits for its client.
     pub fn idle(&self) {
-        self.set_idle(Some);
+        let _ = self.set_idle(Some);
     }
 
     /// Waits until it is to make way.
@@ -103,13 +103,15 @@ impl Place {
         self.leave.notified().await;
     }
 
-    fn set_idle(&self, idle: impl Fn(u64) -> Option<u64>) {
+    fn set_idle(&self, idle: impl Fn(u64) -> Option<u64>) -> bool {
         let mut held = self.places.lock();
         held.clock += 1;
         let now = held.clock;
-        if let Some(connection) = held.connections.get_mut(&self.id) {
+        let connection = held.connections.get_mut(&self.id);
+        connection.is_some_and(|connection| {
             connection.idle = idle(now);
-        }
+            true
+        })
     }
 }
 
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     fn busy(places: &Arc<Places>, uid: u32) -> Option<Place> {
-        places.admit(uid).inspect(Place::at_work)
+        places.admit(uid).filter(Place::at_work)
     }
 
     #[test]
@@ -150,6 +152,8 @@ mod tests {
         hoard[0].idle(); // it was at work meanwhile: the next one is the oldest
         let _honest = places.admit(1000).expect("a place of the hoard");
         assert!(!places.lock().connections.contains_key(&hoard[1].id));
+        assert!(!hoard[1].at_work() && hoard[2].at_work(), "its request that came meanwhile is not served");
+        hoard[2].idle();
         assert!(places.lock().connections.contains_key(&hoard[0].id));
         // Root's connections don't make way for others', and theirs do for root's.
         let roots: Vec<Place> = (0..PLACES_MAX).map(|_| places.admit(ROOT).expect("room")).collect();

@@ -45,6 +45,13 @@ const REQUEST_LIMIT: Duration = Duration::from_secs(5);
 const STALL_LIMIT: Duration = Duration::from_secs(5);
 /// A reader that has not taken all of a reply after so long, too.
 const REPLY_LIMIT: Duration = Duration::from_mins(1);
+/// That connections are refused is said so often.
+const SAID_EVERY: Duration = Duration::from_mins(1);
+/// A request of another user than root may be so long, as with the reference: what a format costs grows with it.
+const OTHERS_COMMAND_BYTES: usize = 512;
+/// So much of replies waits for clients of other users than root; who asks for more then is dropped.
+const UNTAKEN_MAX: usize = 64 << 20;
+const ROOT: u32 = 0;
 
 /// Where a socket is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +168,7 @@ impl Listening {
             events,
             journal,
             next: AtomicU64::new(1),
+            untaken: AtomicUsize::default(),
             busy: AtomicUsize::new(0),
             waiting: Mutex::default(),
             replies: Replies::default(),
@@ -189,6 +197,8 @@ struct Shared {
     waiting: Mutex<Waiting>,
     replies: Replies,
     places: Arc<Places>,
+    /// Bytes of replies that other users than root have not taken yet.
+    untaken: AtomicUsize,
 }
 
 /// Who waits for an answer.
@@ -263,6 +273,18 @@ impl Server {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Counts what is left of a reply; nothing where other users than root leave too much.
+    fn keep(&self, peer: Peer, bytes: usize) -> Option<Kept<'_>> {
+        let bytes = if peer.uid == ROOT { 0 } else { bytes };
+        let before = self.0.untaken.fetch_add(bytes, Ordering::AcqRel);
+        let kept = Kept(&self.0.untaken, bytes);
+        let room = bytes == 0 || before + bytes <= UNTAKEN_MAX;
+        if !room {
+            debug!("a client is dropped: replies of {before} bytes are not taken");
+        }
+        room.then_some(kept)
+    }
+
     async fn ask(&self, peer: Peer, command: String) -> Option<(Answer, Watch)> {
         let watch = Watch::start();
         let id = RequestId(self.0.next.fetch_add(1, Ordering::Relaxed));
@@ -283,6 +305,15 @@ impl Busy {
     }
 }
 
+/// Bytes of a reply that its client takes at its pace.
+struct Kept<'a>(&'a AtomicUsize, usize);
+
+impl Drop for Kept<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(self.1, Ordering::AcqRel);
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
         self.0.0.busy.fetch_sub(1, Ordering::AcqRel);
@@ -290,6 +321,7 @@ impl Drop for Busy {
 }
 
 async fn accept(listener: UnixListener, server: Server) {
+    let mut said: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
@@ -297,8 +329,10 @@ async fn accept(listener: UnixListener, server: Server) {
                 if let Some(place) = server.0.places.admit(peer.uid()) {
                     let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
                     tokio::spawn(serve(stream, server.clone(), place, Peer { uid: peer.uid(), pid }));
-                } else {
-                    warn!("a connection of user {} is refused: there are too many", peer.uid());
+                } else if said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
+                    said = Some(Instant::now());
+                    let user = peer.uid();
+                    warn!("a connection of user {user} is refused: there are too many (told once a minute)");
                 }
             }
             Err(error) => {
@@ -310,15 +344,16 @@ async fn accept(listener: UnixListener, server: Server) {
 }
 
 async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer) {
-    let mut decoder = Decoder::new(MAX_COMMAND_BYTES);
+    let longest = if peer.uid == ROOT { MAX_COMMAND_BYTES } else { OTHERS_COMMAND_BYTES };
+    let mut decoder = Decoder::new(longest);
     loop {
         place.idle();
         let command = tokio::select! {
-            command = read_request(&mut stream, &mut decoder) => command,
+            biased;
             () = place.dismissed() => None,
+            command = read_request(&mut stream, &mut decoder) => command,
         };
-        let Some(command) = command else { return };
-        place.at_work();
+        let Some(command) = command.filter(|_| place.at_work()) else { return };
         let busy = Busy::new(&server);
         let journal = &server.0.journal;
         let Some((answer, watch)) = server.ask(peer, command.clone()).await else { return };
@@ -337,9 +372,11 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
             Answer::Reply(reply) => reply,
         };
         let message = wire::encode(&reply);
+        drop(reply);
         // The rest goes at the client's pace. An error comes again.
         let at_once = stream.try_write(&message).unwrap_or_default();
         server.0.replies.note(&command, watch.stop());
+        let Some(_kept) = server.keep(peer, message.len() - at_once) else { return };
         if let Err(error) = write(&mut stream, &message[at_once..]).await {
             debug!("a client did not take its reply: {error}");
             return;
