@@ -432,7 +432,7 @@ options! {
     StrictTiming "strict_timing" [] D YES_NO, Some("no"), Current,
         "Checks keep to their second.";
     DeferredRemove "deferred_remove" [] DVOM YES_NO, Some("no"), Current,
-        "Removing a map in use takes effect at its last close.";
+        "A map in use whose last path has been deleted is removed at its last close.";
     PartitionDelimiter "partition_delimiter" [] D Kind::Delimiter, None, Current,
         "Text between a map's name and a partition's number.";
     ConfigDir "config_dir" [] D Kind::Text, None, Ignored("further files are always in /etc/multipath/conf.d"),

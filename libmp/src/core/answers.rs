@@ -97,13 +97,22 @@ impl Core {
         if awaited {
             return;
         }
-        if tell {
+        if tell && !self.explanation_awaited(id) {
             self.answer_map(id, |need| need == Need::Messages, &Ok(()), out);
         }
         if load {
             self.answer_paths(id, out);
             self.answer_map(id, |need| matches!(need, Need::Table | Need::Removal), &Ok(()), out);
         }
+    }
+
+    /// Is one of the paths that an operator wants to be used one that the kernel has failed just now? It may be another LUN by now: its
+    /// check, which is under way, says more.
+    pub(super) fn explanation_awaited(&self, id: MapId) -> bool {
+        self.maps.get(&id).is_some_and(|map| {
+            let wanted = |path: &&Path| map.orders.reinstate.contains(&path.devt()) && path.is_doubtful();
+            !map.orders.reinstate.is_empty() && self.members(map).iter().any(wanted)
+        })
     }
 
     /// Who added a path is told whether it is in the table.

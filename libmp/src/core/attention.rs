@@ -50,10 +50,12 @@ impl Attentions {
 impl Core {
     /// A disk has told something.
     pub(super) fn attention(&mut self, now: Instant, device: Hctl, told: Attention, out: &mut Outbox) {
+        // Whoever of a target has heard of its LUNs, all of them are meant, and nobody says it again.
         let hit = self.paths_told_of(device, told == Attention::Luns);
-        let Some((who, map)) = hit.iter().find_map(|(id, address)| {
-            let path = self.paths.get(id).filter(|_| *address == device)?;
-            Some((*id, self.maps.get(&path.map()?)?))
+        let heard = hit.iter().find(|(_, address)| *address == device).or(hit.first());
+        let Some((path, map)) = heard.and_then(|(id, _)| {
+            let path = self.paths.get(id)?;
+            Some((path, self.maps.get(&path.map()?)?))
         }) else {
             return;
         };
@@ -62,8 +64,8 @@ impl Core {
             Attention::Capacity => self.config.globals().auto_resize != AutoResize::Never,
             Attention::Identity | Attention::Luns => true,
         };
-        let name = self.paths.get(&who).map(|path| path.name.as_str()).unwrap_or_default();
-        let text = format!("{}: {name}: its array tells that {told}", map.name);
+        let who = path.id;
+        let text = format!("{}: {}: its array tells that {told}", map.name, path.name);
         let level = if looked_at { Level::Notice } else { Level::Info };
         out.notify(Notice::Other { level, text });
         if looked_at {

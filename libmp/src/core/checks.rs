@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use crate::check::{self, Answered, Ask, CheckRequest, CheckState, Judged};
 use crate::config::settings::{Checker, Failback, NoPathRetry};
 use crate::core::Core;
+use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
@@ -15,6 +16,7 @@ use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
+use crate::dm::status::GroupStatus;
 use crate::prio::PrioError;
 use crate::types::{Instant, Priority, Token};
 
@@ -231,6 +233,7 @@ impl Core {
             self.start_probe(id, out);
             return;
         }
+        path.steadiness.explain_failure(true);
         self.explained(id);
         self.new_state(now, id, &Judged::TIMED_OUT, out);
     }
@@ -332,7 +335,7 @@ impl Core {
         } else if self.kernel_disagrees(id) {
             self.dirty.insert(map_id);
         }
-        if was.is_failed() && is.is_usable() {
+        if (was.is_failed() || was == CheckState::Delayed) && is.is_usable() {
             self.follow_over(id);
         }
         if was.is_usable() && is.is_failed() {
@@ -354,7 +357,7 @@ impl Core {
     }
 
     /// `failback followover`: I/O goes back to a group as soon as its first path is there again. It was
-    /// this host that had lost it; a group that another host has left is not gone back to.
+    /// this host that had lost it; a group that another host has left is not gone back to, nor is one that is not the best.
     fn follow_over(&mut self, id: PathId) {
         let Some(path) = self.paths.get(&id) else { return };
         let (devt, Some(map_id)) = (path.devt(), path.map()) else { return };
@@ -362,9 +365,14 @@ impl Core {
         let usable = |devt| {
             map.members.iter().filter_map(|p| self.paths.get(p)).any(|p| p.devt() == devt && p.is_usable())
         };
-        let groups = map.observed.as_ref().and_then(|o| o.status()).map(|s| s.groups.as_slice());
-        let mine = groups.unwrap_or_default().iter().find(|g| g.paths.iter().any(|p| p.devt == devt));
-        let first = mine.is_some_and(|g| g.paths.iter().all(|p| p.devt == devt || !usable(p.devt)));
+        let Some(mut observed) = map.observed.clone() else { return };
+        let groups = observed.status().map(|status| status.groups.as_slice()).unwrap_or_default();
+        let has_it = |g: &GroupStatus| g.paths.iter().any(|p| p.devt == devt);
+        let Some(mine) = groups.iter().position(has_it) else { return };
+        let only = groups[mine].paths.iter().all(|p| p.devt == devt || !usable(p.devt));
+        observed.set_active(devt, true);
+        let best = desired::best_observed_group(map, &observed, &self.members(map));
+        let first = only && best.is_some_and(|best| best as usize == mine + 1);
         if first
             && map.settings.failback == Failback::Followover
             && let Some(map) = self.maps.get_mut(&map_id)
@@ -436,9 +444,16 @@ impl Core {
     /// Something happened to a path: its next check comes after the shortest interval.
     pub(super) fn check_soon(&mut self, now: Instant, id: PathId) {
         let min = self.config.globals().polling_interval;
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.health.interval = min;
+        }
+        self.check_in_its_interval(now, id);
+    }
+
+    /// Its interval may have become shorter: its next check comes after that at the latest.
+    pub(super) fn check_in_its_interval(&mut self, now: Instant, id: PathId) {
         let Some(path) = self.paths.get_mut(&id) else { return };
-        path.health.interval = min;
-        let at = whole_second(now + min);
+        let at = whole_second(now + path.health.interval);
         let set = self.timers.get(Timer::Check(id));
         if path.map().is_some() && set.is_some_and(|set| set > at) {
             path.health.next_check = at;

@@ -292,6 +292,7 @@ impl Core {
         path.health.blocked &= crate::check::sysfs::is_blocked(raw.state.as_deref());
         let member = path.map();
         let unrated = self.use_settings(id, settings);
+        self.check_in_its_interval(now, id);
         if wwid.is_err() && refused.is_none() {
             self.heed_own_word(now, id, raw, out);
         }

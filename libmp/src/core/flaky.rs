@@ -19,8 +19,9 @@ use crate::core::Core;
 use crate::core::checks::timeout;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::MapId;
+use crate::core::maps::counts;
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{Path, PathId};
+use crate::core::path::PathId;
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::types::{Instant, Token};
@@ -268,8 +269,9 @@ impl Core {
         let Some(map_id) = path.map() else { return judged };
         let Some(map) = self.maps.get(&map_id).filter(|_| judged.state.is_usable()) else { return judged };
         let flaky = map.settings.flaky.clone();
-        let usable = |p: &PathId| *p != id && self.paths.get(p).is_some_and(Path::is_usable);
-        let alone = !map.members.iter().any(usable);
+        // Good by its checker and not in the kernel's table serves nobody.
+        let serves = |p: &PathId| *p != id && self.paths.get(p).is_some_and(|path| counts(map, path));
+        let alone = !map.members.iter().any(serves);
         let Some(path) = self.paths.get_mut(&id) else { return judged };
         let was = path.health.state;
         let steadiness = &mut path.steadiness;

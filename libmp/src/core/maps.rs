@@ -162,7 +162,10 @@ impl Core {
     fn at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.switch.due = false;
-        map.orders.reinstate.clear();
+        if !self.explanation_awaited(id) {
+            self.maps.get_mut(&id).into_iter().for_each(|map| map.orders.reinstate.clear());
+        }
+        let Some(map) = self.maps.get_mut(&id) else { return };
         let untouched = map.action == MapAction::None
             && !map.members.is_empty()
             && map.observed.is_some()
@@ -565,7 +568,7 @@ impl Core {
 }
 
 /// Does a path count as one that the map can use? One whose answer is awaited counts as it last did.
-fn counts(map: &Map, path: &Path) -> bool {
+pub(super) fn counts(map: &Map, path: &Path) -> bool {
     let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
     match path.health.state {
         CheckState::Pending | CheckState::Unchecked => active == Some(true),

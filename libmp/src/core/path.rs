@@ -66,9 +66,6 @@ pub struct Path {
     pub probe_again: Again,
     /// Number and sectors by an answer that counts for no more, as the probe is made again.
     pub told_size: Option<(DevT, u64)>,
-    /// The map it was in before its WWID changed: until the kernel has taken it out of that one, no
-    /// other may be given it.
-    pub moved_from: Option<MapId>,
     /// It was in its map's table when it joined: an earlier run had taken it.
     pub taken_over: bool,
     /// The kernel refused a table with it: not before then is it tried again.
@@ -356,7 +353,6 @@ impl Path {
             probe: None,
             probe_again: Again::No,
             told_size: None,
-            moved_from: None,
             taken_over: false,
             refused: None,
             retriggers: 0,

@@ -2,6 +2,7 @@
 //!
 //! Compares types, never text, and has no memory: the same input gives the same plan.
 
+use ::core::cmp::Reverse;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -13,7 +14,7 @@ use crate::core::path::Path;
 use crate::core::readiness::Readiness;
 use crate::core::unidentified;
 use crate::dm::op::{DmOp, UdevFlags};
-use crate::dm::table::Difference;
+use crate::dm::table::{Difference, TableGroup};
 use crate::types::{DevT, MapName};
 
 /// The next operation on a map, and why.
@@ -100,10 +101,10 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
 }
 
 fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let op = DmOp::Remove { deferred: s.map.settings.deferred_remove };
     if s.map.orders.remove.is_some() {
-        return Some(planned(op, "removal ordered"));
+        return Some(planned(DmOp::Remove { deferred: false }, "removal ordered"));
     }
+    let op = DmOp::Remove { deferred: s.map.settings.deferred_remove };
     // One that is in use goes at its last close, if that is wanted.
     let may_go = !observed.deferred_remove && (!observed.is_in_use() || s.map.settings.deferred_remove);
     let gone = s.members.is_empty() && !s.map.unidentified.any_unknown();
@@ -186,10 +187,34 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
             mended @ (None | Some(Difference::Queueing | Difference::GroupOrder)) => {
                 return reorder(s, observed, desired, mended);
             }
+            Some(Difference::Groups) if !s.may_switch && desired.table.has_paths_of(table) => {
+                let stays = stay_in_group(s, observed, desired);
+                return Some(reload_op(s, observed, &stays, Difference::Groups.as_str()));
+            }
             Some(difference) => difference.as_str(),
         }
     };
     Some(reload_op(s, observed, desired, reason))
+}
+
+/// Paths have moved from one group to another, as their priorities did: I/O stays with those that have it, as far as the
+/// kernel is told, where it is not to go to the best group by itself.
+fn stay_in_group(s: &Situation<'_>, observed: &Observed, desired: &Desired) -> Desired {
+    let mut desired = desired.clone();
+    let groups = observed.status().map(|status| status.groups.as_slice()).unwrap_or_default();
+    let current = (observed.current_group() as usize).checked_sub(1).and_then(|index| groups.get(index));
+    let in_use = |devt: DevT| {
+        let is_usable = || s.members.iter().any(|path| path.devt() == devt && path.is_usable());
+        current.is_some_and(|group| group.paths.iter().any(|p| p.devt == devt && p.active)) && is_usable()
+    };
+    let count = |group: &TableGroup| group.paths.iter().filter(|path| in_use(path.devt)).count();
+    let counts = (1_u32..).zip(desired.table.groups.iter().map(count));
+    // Of equals the first.
+    let most = counts.filter(|(_, count)| *count > 0).max_by_key(|(group, count)| (*count, Reverse(*group)));
+    if let Some((group, _)) = most {
+        desired.table.init_group = group;
+    }
+    desired
 }
 
 /// The groups stand in another order than their priorities: a switch alone would leave the kernel
@@ -265,7 +290,9 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let devt = path.devt();
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
-            Some(false) if path.is_usable() || s.map.orders.reinstate.contains(&devt) => {
+            Some(false)
+                if path.is_usable() || (s.map.orders.reinstate.contains(&devt) && !path.is_doubtful()) =>
+            {
                 messages.push(format!("reinstate_path {devt}"));
             }
             _ => {}

@@ -400,6 +400,11 @@ impl Core {
                 return "fail\nits last check is still unanswered: it will be reinstated when the device answers\n".into();
             }
             path.health.stuck = path.steadiness.release();
+            if path.doubted && !path.is_usable() {
+                self.start_check(now, id, out);
+                return "fail\nit may be another LUN by now: it is looked at first, and used if it is not\n"
+                    .into();
+            }
             if path.is_failed_or_held() {
                 path.health.state = CheckState::Pending;
                 path.health.message = "reinstated by an operator, not checked since";

@@ -15,8 +15,8 @@ use crate::types::{DevT, Wwid};
 /// What strangers there are, and what tells of some.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Strangers {
-    /// Paths whose WWID has changed since they came, or since their map's table was made.
-    moved: BTreeSet<PathId>,
+    /// Paths whose WWID has changed since they came, or since their map's table was made, and the maps that they were in.
+    moved: BTreeMap<PathId, BTreeSet<MapId>>,
     /// All that udev has said of disks that have not been read yet. It may come before the configuration, and a disk's
     /// probe may take its time.
     told: BTreeMap<DevT, BTreeSet<Wwid>>,
@@ -106,22 +106,22 @@ impl Core {
 
     /// A path is, or may be, another LUN than that of the map it was in: no I/O of that one may reach it.
     pub(super) fn moved_from(&mut self, id: PathId, from: MapId) {
-        if let Some(path) = self.paths.get_mut(&id) {
-            path.moved_from = Some(from);
-            self.strangers.moved.insert(id);
+        if self.paths.contains_key(&id) {
+            self.strangers.moved.entry(id).or_default().insert(from);
             self.strangers.new.insert(from);
         }
     }
 
-    fn moved(&self) -> impl Iterator<Item = &Path> {
-        self.strangers.moved.iter().filter_map(|id| self.paths.get(id))
+    fn moved_out_of(&self, map: MapId) -> impl Iterator<Item = &Path> {
+        let moved = self.strangers.moved.iter().filter(move |(_, from)| from.contains(&map));
+        moved.filter_map(|(id, _)| self.paths.get(id))
     }
 
-    /// Is a path still in the kernel's table of the map that it was in under another WWID? Until it
+    /// Is a path still in the kernel's table of a map that it was in under another WWID? Until it
     /// has left, no other is given it: I/O meant for the one LUN must not reach the other.
     pub(super) fn is_leaving(&self, path: &Path) -> bool {
-        let from = path.moved_from.and_then(|from| self.maps.get(&from));
-        from.is_some_and(|m| {
+        let from = self.strangers.moved.get(&path.id).into_iter().flatten();
+        from.filter_map(|from| self.maps.get(from)).any(|m| {
             path.map() != Some(m.id)
                 && m.observed.as_ref().is_some_and(|o| o.path_active(path.devt()).is_some())
         })
@@ -129,14 +129,14 @@ impl Core {
 
     /// Maps that wait for a path to leave this one are planned again.
     pub(super) fn dirty_successors(&mut self, id: MapId) {
-        let waiting = self.moved().filter(|p| p.moved_from == Some(id)).filter_map(Path::map);
+        let waiting = self.moved_out_of(id).filter_map(Path::map);
         let waiting: Vec<MapId> = waiting.collect();
         self.dirty.extend(waiting);
     }
 
     /// Devices that are, or may be, in the table of this map and are other LUNs.
     pub(super) fn strangers_in(&self, id: MapId) -> Vec<DevT> {
-        let moved = self.moved().filter(|p| p.moved_from == Some(id) && p.map() != Some(id));
+        let moved = self.moved_out_of(id).filter(|p| p.map() != Some(id));
         let others = self.maps.get(&id).into_iter().flat_map(|map| map.unidentified.others());
         others.chain(moved.map(Path::devt)).collect()
     }
