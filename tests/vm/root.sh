@@ -1,6 +1,7 @@
 #!/bin/bash
 # In a machine whose root is on a map (tests/root starts it): the map works, the daemon is the root file system's, and a path may fail.
-#   root.sh two|one|dracut|dracut-one: how many paths there were at boot, and whose image it was (dracut: two paths)
+#   root.sh two|one|late|dracut|dracut-one: how many paths there were at boot, and whose image it was (dracut: two paths);
+#   late: both came when the root file system was already waited for
 # shellcheck source=tests/vm/lib.sh
 . /vm/lib.sh
 paths=2
