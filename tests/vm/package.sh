@@ -1,13 +1,14 @@
 #!/bin/bash
-# Debian's multipath-tools with a map in use, replaced by our package, that by itself, and back, with verified I/O on the map all the while.
-# Started by tests/package, which brings both packages.
+# Debian's multipath-tools and multipath-tools-boot with a map in use, replaced by our package, that by itself, and back, with verified I/O on
+# the map all the while.
+# Started by tests/package, which brings the packages.
 # shellcheck disable=SC2154
 # shellcheck source=tests/vm/lib.sh
 . /vm/lib.sh
 : >"$verdicts"
 MPCTL=/sbin/multipathctl
 service=multipathd.service
-theirs=$(echo /vm/files/multipath-tools_*.deb) ours=$(echo /vm/files/multipathd_*.deb)
+theirs=(/vm/files/multipath-tools{,-boot}_*.deb) ours=$(echo /vm/files/multipathd_*.deb)
 
 # The guest's packages were unpacked, never installed: dpkg is told of them.
 dpkg_knows() {
@@ -35,7 +36,7 @@ done_by() { local what=$1; shift; expect_ok "$what" env DEBIAN_FRONTEND=noninter
 
 with_theirs() {
     conf_debug 'user_friendly_names yes' 'no_path_retry queue' 'queue_without_daemon yes'
-    done_by "Debian's package is installed" dpkg -i "$theirs" || return
+    done_by "Debian's packages are installed" dpkg -i "${theirs[@]}" || return
     wait_for 'its daemon runs' 30 is_active || return
     san_scsi_debug 2 1 || return
     map=mpatha
@@ -48,7 +49,11 @@ with_theirs() {
 replaced() {
     done_by 'ours takes its place' dpkg -i "$ours" || return
     expect_match "Debian's is gone, its configuration not" "$(state multipath-tools)" '^.c$'
+    expect_match 'so is its part for the initramfs' "$(state multipath-tools-boot)" '^.c$'
     expect_eq 'ours is there' "$(state multipathd)" ii
+    expect_eq 'whole' "$(dpkg --verify multipathd)" ''
+    expect_match 'rules that tell of more designators are needed by ours, too' "$(dpkg-query -W -f '${Depends}' multipathd)" '\<sg3-utils-udev\>'
+    expect_eq 'and are there' "$(state sg3-utils-udev)" ii
     wait_for 'our daemon runs' 30 is_active
     expect_ok 'it is ours' runs "$vm/bin/multipathd"
     expect_eq 'configuration, names and WWIDs are as they were' "$(files)" "$before"
@@ -80,7 +85,7 @@ back() {
     expect_eq 'the map stays' "$(table)" "$was"
     expect_eq 'the files stay' "$(files)" "$before"
     expect_ok 'no rule of ours stays' test ! -e /lib/udev/rules.d/99-z-dm-mpath-late.rules
-    done_by "Debian's package comes back" dpkg -i "$theirs"
+    done_by "Debian's packages come back" dpkg -i "${theirs[@]}"
     wait_for 'its daemon runs' 30 is_active
     expect_ok "it is Debian's" runs /opt/reference/sbin/multipathd
     wait_for 'it has both paths' 20 says 'mpatha.*2' multipathd show maps status
