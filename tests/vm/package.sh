@@ -1,6 +1,6 @@
 #!/bin/bash
 # Debian's multipath-tools and multipath-tools-boot with a map in use, replaced by our package, that by itself, and back, with verified I/O on
-# the map all the while.
+# the map all the while; then packages of distributions that have their files below /usr, or not below it, where ours has it otherwise.
 # Started by tests/package, which brings the packages.
 # shellcheck disable=SC2154
 # shellcheck source=tests/vm/lib.sh
@@ -95,10 +95,29 @@ back() {
     expect_eq 'the files stay' "$(files)" "$before"
 }
 
+# A multipath-tools whose files have other names for the folders than ours, and a package of ours for it.
+elsewhere() {
+    local said their_files status
+    done_by "Debian's packages go" dpkg -P multipath-tools-boot multipath-tools
+    done_by 'one with other places is installed' dpkg -i /vm/files/elsewhere/multipath-tools_*.deb
+    mapfile -t their_files < <(dpkg -L multipath-tools)
+    said=$(dpkg -i "$ours" 2>&1)
+    status=$?
+    expect_match 'ours refuses' "$status $(state multipath-tools) $(state multipathd)" '^1 ii (.n)?$'
+    expect_match 'and says what to do' "$said" 'remove multipath-tools first'
+    expect_eq 'nothing of the other is gone' "$(dpkg --verify multipath-tools; ls -d "${their_files[@]}" 2>&1)" "$(printf '%s\n' "${their_files[@]}")"
+    done_by 'one with these places takes its place' dpkg -i /vm/files/elsewhere/multipathd_*.deb
+    expect_eq 'it is there' "$(state multipathd)" ii
+    expect_eq 'whole' "$(dpkg --verify multipathd)" ''
+    done_by 'ours is installed over it' dpkg -i "$ours"
+    expect_eq 'whole, too' "$(dpkg --verify multipathd)" ''
+}
+
 dpkg_knows
 with_theirs && replaced && again && back
 io_stop
 echo "# $(cat /run/io.score)"
+elsewhere
 expect_below 'the longest pause of I/O, in seconds' "$(sed 's/.*longest \([0-9.]*\).*/\1/' /run/io.score)" 15
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journalctl -u $service --no-pager 2>/dev/null | tail -n 30; }
 summary
