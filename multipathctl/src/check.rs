@@ -32,7 +32,8 @@ pub type Text = (String, String);
 
 /// Checks, tells, and gives the exit status.
 pub fn run(what: &Check) -> ExitCode {
-    let texts = match read(what.file.as_deref()) {
+    let paths = Paths::default();
+    let texts = match read(what.file.as_deref(), &paths) {
         Ok(texts) => texts,
         Err(lines) => {
             for line in lines {
@@ -41,7 +42,7 @@ pub fn run(what: &Check) -> ExitCode {
             return ExitCode::from(ERRORS);
         }
     };
-    let paths = Paths::default();
+    // They are root's: what somebody else can't read is taken as empty.
     let bindings = fs::read(paths.state_file(StateFile::Bindings)).unwrap_or_default();
     let around = Surroundings {
         bindings: &String::from_utf8_lossy(&bindings),
@@ -61,9 +62,9 @@ pub fn run(what: &Check) -> ExitCode {
 }
 
 /// The files to be checked. An error is a line for each that can't be read.
-fn read(file: Option<&Path>) -> Result<Vec<Text>, Vec<String>> {
+fn read(file: Option<&Path>, paths: &Paths) -> Result<Vec<Text>, Vec<String>> {
     let Some(file) = file else {
-        let texts = Files::new(Paths::default()).read();
+        let texts = Files::new(paths.clone()).read_configuration();
         return if texts.unreadable.is_empty() { Ok(texts.config) } else { Err(texts.unreadable) };
     };
     let (name, bytes) = if file.as_os_str() == STDIN {
@@ -141,4 +142,27 @@ fn as_json(found: &[Diagnostic]) -> String {
     };
     let list: Vec<Value> = found.iter().map(one).collect();
     format!("{:#}\n", json!({ "diagnostics": list }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_file_that_can_not_be_read_is_no_fault_of_the_configuration() {
+        let folder = tempfile::tempdir().expect("made");
+        let at = |name: &str| folder.path().join(name);
+        let [config, config_dir, state_dir, run_dir] = ["multipath.conf", "conf.d", "state", "run"].map(at);
+        let paths = Paths { config, config_dir, state_dir, run_dir };
+        fs::write(&paths.config, "defaults {\n}\n").expect("written");
+        // Directories in their place: root can read any file.
+        for file in [StateFile::Bindings, StateFile::Wwids] {
+            fs::create_dir_all(paths.state_file(file)).expect("made");
+        }
+        let name = paths.config.display().to_string();
+        assert_eq!(read(None, &paths), Ok(vec![(name.clone(), "defaults {\n}\n".into())]));
+        fs::create_dir_all(paths.config_dir.join("a.conf")).expect("made");
+        let unreadable = read(None, &paths).expect_err("a file of the configuration can't be read");
+        assert!(unreadable.len() == 1 && unreadable[0].contains("/conf.d/a.conf: "), "{unreadable:?}");
+    }
 }

@@ -100,16 +100,22 @@ impl Files {
 
     /// Reads everything.
     pub fn read(&self) -> Texts {
+        let mut texts = self.read_configuration();
+        texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
+        texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
+        // Only the daemon needs it, and only root may look: it is no fault of a configuration that is read by somebody else.
+        texts.queueing = self.read_state(StateFile::Queueing, &mut Vec::new());
+        texts
+    }
+
+    /// Reads the configuration alone, which is for everybody: the state is root's.
+    pub fn read_configuration(&self) -> Texts {
         let mut texts = Texts::default();
         for path in self.config_files(&mut texts.unreadable) {
             if let Ok(Some(text)) = self.read_text(&path, &mut texts.unreadable) {
                 texts.config.push((path.to_string_lossy().into_owned(), text));
             }
         }
-        texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
-        texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
-        // Only the daemon needs it, and only root may look: it is no fault of a configuration that is read by somebody else.
-        texts.queueing = self.read_state(StateFile::Queueing, &mut Vec::new());
         texts
     }
 
