@@ -331,7 +331,7 @@ mod table {
     use super::*;
 options! {
     Verbosity "verbosity" [] D number(0, 4), Some("2"), Current,
-        "How much is said: 0 nothing, 1 errors, 2 warnings, 3 notices, 4 everything.";
+        "How much is logged, each level with those before it: 0 errors, 1 warnings, 2 notices, 3 information, 4 everything.";
     PollingInterval "polling_interval" [] D number(1, UINT_MAX - 1), Some("5"), Current,
         "Shortest time between two checks of a path, in seconds.";
     MaxPollingInterval "max_polling_interval" [] D nonzero(UINT_MAX, &[]), None, Current,
