@@ -20,7 +20,7 @@ use crate::sys::claims;
 use crate::sys::dm::{Begun, Mapper};
 use crate::sys::files::{Files, Paths};
 use crate::sys::lane::Lane;
-use crate::sys::{native, sysfs};
+use crate::sys::{native, process, sysfs};
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
 pub struct Executor {
@@ -77,6 +77,7 @@ impl Executor {
             Effect::Forget { name } => self.checks.forget(&name),
             Effect::Notify(notice) => log::say(&notice),
             Effect::Verbosity(level) => log::set_verbosity(self.options.verbosity.unwrap_or(level)),
+            Effect::OpenFiles(limit) => process::allow_files(limit),
             // The loop's: what it listens to, clients, and systemd.
             Effect::Reply { .. } | Effect::Book { .. } | Effect::ListenToFabric(_) | Effect::Ready => {}
             Effect::Exit => return ControlFlow::Break(()),

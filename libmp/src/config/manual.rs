@@ -10,7 +10,7 @@ use super::options::{OPTIONS, OptionRow, Section, Status};
 /// Every keyword of today with its sections, what it takes, its default and what it is for; then those
 /// of earlier releases with what to write in their place. In man(7), a paragraph (`.TP`) each.
 pub fn options() -> String {
-    let is_current = |row: &&OptionRow| row.status == Status::Current;
+    let is_current = |row: &&OptionRow| row.status.is_current();
     let mut rows: Vec<&OptionRow> = OPTIONS.iter().collect();
     rows.sort_by_key(|row| row.name);
     let current: String = rows.iter().copied().filter(is_current).map(paragraph).collect();
@@ -29,7 +29,7 @@ fn paragraph(row: &OptionRow) -> String {
     match row.status {
         Status::Current => {}
         Status::Deprecated(note) | Status::PrioCallout(note) => say("Today", note),
-        Status::Ignored(why) => say("Without effect", why),
+        Status::Unsupported(why) | Status::Ignored(why) => say("Without effect", why),
     }
     say("Takes", &row.kind.describe());
     if let Some(default) = row.default {

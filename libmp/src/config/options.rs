@@ -124,10 +124,19 @@ pub enum Status {
     Current,
     /// Works, and the note says what to write today.
     Deprecated(&'static str),
+    /// Yes, but what it asks for is not there yet: it is shown, and said to do nothing where it asks for more than its default.
+    Unsupported(&'static str),
     /// Read and without effect; the note says why.
     Ignored(&'static str),
     /// Works by setting another keyword; the note says what to write today.
     PrioCallout(&'static str),
+}
+
+impl Status {
+    /// Is it a keyword of today, whatever it does here?
+    pub const fn is_current(self) -> bool {
+        matches!(self, Self::Current | Self::Unsupported(_))
+    }
 }
 
 /// A row of the table.
@@ -317,9 +326,11 @@ const PROTOCOLS: Kind = Kind::Words(&[
     word("undef"),
 ]);
 
-use Status::{Current, Deprecated, Ignored, PrioCallout};
+use Status::{Current, Deprecated, Ignored, PrioCallout, Unsupported};
 
 const RR: Status = Ignored("the kernel chooses the next path for each request, so this counts nothing");
+const NO_RESERVATIONS: Status =
+    Unsupported("persistent reservations are not supported yet, and no key is registered");
 const FIXED_FILE: Status = Ignored("the file is always in /etc/multipath");
 const MARGINAL: Status = Deprecated("the marginal_path_* keywords replace it");
 
@@ -371,7 +382,8 @@ options! {
     RrMinIoRq "rr_min_io_rq" [] DVOM number(0, INT_MAX), None, RR,
         "Requests before the next path is taken.";
     MaxFds "max_fds" [] D number_or(0, INT_MAX, &[word("max")]), Some("max"), Current,
-        "Most files that the daemon may have open.";
+        "How many files the daemon may have open: the limit is raised to that, never lowered. With `max` in a file it \
+         is the system's, fs.nr_open; where no file sets it, 1048576 or what the daemon was started with.";
     RrWeight "rr_weight" [] DVOM Kind::Words(&[word("priorities"), word("uniform")]), None, RR,
         "Whether rr_min_io is multiplied with the priority.";
     NoPathRetry "no_path_retry" [] DVOM
@@ -413,9 +425,9 @@ options! {
         "Where reservation keys were kept.";
     LogCheckerErr "log_checker_err" [] D Kind::Words(&[word("once"), word("always")]), Some("always"), Current,
         "Say a checker's error at its first occurrence only, or each time.";
-    ReservationKey "reservation_key" [] DM Kind::ReservationKey, None, Current,
+    ReservationKey "reservation_key" [] DM Kind::ReservationKey, None, NO_RESERVATIONS,
         "Key of the persistent reservations of a map, or `file`.";
-    AllTgPt "all_tg_pt" [] DVO YES_NO, Some("no"), Current,
+    AllTgPt "all_tg_pt" [] DVO YES_NO, Some("no"), NO_RESERVATIONS,
         "Registering a key on one target port registers it on all of them.";
     RetainAttachedHwHandler "retain_attached_hw_handler" [] DVO YES_NO, Some("yes"), Current,
         "Keep the hardware handler that the kernel has attached to a path. Kernels since 4.3 always do.";

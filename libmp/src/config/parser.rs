@@ -384,7 +384,7 @@ impl<'t> Parser<'_, '_, 't> {
             }
             (here, None) => {
                 let names = OPTIONS.iter().filter(|row| here.is_none_or(|here| row.sections.contains(here)));
-                let names = names.filter(|row| row.status == Status::Current).map(|row| row.name);
+                let names = names.filter(|row| row.status.is_current()).map(|row| row.name);
                 let everywhere = OPTIONS.iter().map(|row| row.name);
                 let guess = did_you_mean(word, names).or_else(|| did_you_mean(word, everywhere));
                 let message = format!("unknown keyword `{word}`: ignored");
@@ -439,6 +439,14 @@ impl<'t> Parser<'_, '_, 't> {
                     self.sink.report(Severity::Note, "deprecated", place, message, None);
                 }
                 self.store(section, setting, row, false);
+            }
+            Status::Unsupported(why) => {
+                let says_nothing = row.default == Some(setting.value.as_str());
+                if !says_nothing && self.sink.first_time(row.name, place) {
+                    let message = format!("`{word}` has no effect: {why}");
+                    self.sink.report(Severity::Warning, "unsupported", place, message, None);
+                }
+                self.store(section, setting, row, is_old);
             }
             Status::Current => {
                 if is_old && self.sink.first_time(row.name, place) {

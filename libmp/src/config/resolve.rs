@@ -15,7 +15,7 @@ use super::options::Key;
 use super::regex::Pattern;
 use super::settings::{
     AutoResize, Checker, DeviceId, Failback, FindMultipaths, FlushOnLastDel, Globals, GroupingPolicy,
-    MapSettings, NoPathRetry, PathSettings, Prioritizer, UidSource,
+    MapSettings, MaxFds, NoPathRetry, PathSettings, Prioritizer, UidSource,
 };
 use crate::types::{MapName, Wwid};
 
@@ -305,7 +305,7 @@ impl Config {
             retrigger_tries: unsigned(Key::RetriggerTries),
             retrigger_delay: seconds(Key::RetriggerDelay),
             missing_uev_wait_timeout: seconds(Key::MissingUevWaitTimeout),
-            max_fds: stack.number(Key::MaxFds).and_then(|n| u64::try_from(n).ok()).filter(|n| *n > 0),
+            max_fds: self.defaults.value(Key::MaxFds).and_then(max_fds),
             shows_native_nvme: Pattern::new(stack.text(Key::EnableForeign))
                 .is_ok_and(|p| p.is_match(b"nvme")),
             fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
@@ -388,6 +388,14 @@ fn auto_resize(word: &str) -> AutoResize {
         "grow_only" => AutoResize::GrowOnly,
         "grow_shrink" => AutoResize::GrowShrink,
         _ => AutoResize::Never,
+    }
+}
+
+/// 0 is as good as nothing.
+fn max_fds(value: &Value) -> Option<MaxFds> {
+    match value {
+        Value::Number(number) => u64::try_from(*number).ok().filter(|n| *n > 0).map(MaxFds::Number),
+        _ => Some(MaxFds::OfSystem),
     }
 }
 

@@ -213,6 +213,15 @@ pub enum AutoResize {
     GrowShrink,
 }
 
+/// `max_fds`: how many files the daemon may have open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MaxFds {
+    /// As many as the system gives one process.
+    OfSystem,
+    /// So many.
+    Number(u64),
+}
+
 /// What becomes of queueing when the last path is deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FlushOnLastDel {
@@ -279,8 +288,8 @@ pub struct Globals {
     pub retrigger_delay: Duration,
     /// How long a new map waits for its udev event.
     pub missing_uev_wait_timeout: Duration,
-    /// Limit of open files; `None`: the system's.
-    pub max_fds: Option<u64>,
+    /// Limit of open files; `None`: no file sets it.
+    pub max_fds: Option<MaxFds>,
     /// `marginal_pathgroups fpin`: the Fibre Channel fabric says which paths are marginal.
     pub fabric_notifications: bool,
     /// `enable_foreign`: what the kernel's own NVMe multipathing has is shown.

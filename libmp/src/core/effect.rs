@@ -5,14 +5,15 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::CheckRequest;
+use crate::config::settings::MaxFds;
 use crate::core::event::RequestId;
 use crate::core::notice::Notice;
 use crate::ctl::Book;
 use crate::dm::op::DmOp;
 use crate::types::{DevT, PathName, Token, Wwid};
 
-/// One thing to do. All but `Reply`, `Book`, `Notify`, `Forget`, `Verbosity`, `ListenToFabric`, `Ready` and
-/// `Exit` are answered.
+/// One thing to do. All but `Reply`, `Book`, `Notify`, `Forget`, `Verbosity`, `OpenFiles`, `ListenToFabric`,
+/// `Ready` and `Exit` are answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Effect {
     /// Read multipath.conf, conf.d, bindings and wwids → `Event::Config`.
@@ -124,6 +125,8 @@ pub enum Effect {
     /// The configuration that holds from now on wants so much logged, where the command line does not
     /// say (`verbosity`).
     Verbosity(u8),
+    /// So many files may have to be open (`max_fds`).
+    OpenFiles(MaxFds),
     /// Whether messages of the Fibre Channel fabric are wanted from now on → `Event::Fabric`, each.
     ListenToFabric(bool),
     /// The start is over: tell the service manager.

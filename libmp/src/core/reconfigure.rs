@@ -56,6 +56,9 @@ impl Core {
         if !refused {
             let globals = loaded.config.globals();
             out.push(Effect::Verbosity(globals.verbosity));
+            if let Some(limit) = globals.max_fds.filter(|_| self.resident) {
+                out.push(Effect::OpenFiles(limit));
+            }
             out.push(Effect::ListenToFabric(globals.fabric_notifications));
         }
         for text in &loaded.diagnostics {

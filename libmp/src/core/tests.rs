@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 
 use crate::check::ask::{good, refused};
 use crate::check::{Answer, Answered, Ask, CheckState, RawCheck, ScsiReply};
+use crate::config::settings::MaxFds;
 use crate::config::{Config, Source};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal, Uevent, UeventAction};
@@ -93,18 +94,7 @@ impl Machine {
 
     fn event(&mut self, effect: Effect, config: &Arc<Config>) -> Option<Event> {
         Some(match effect {
-            Effect::LoadConfig { token } => {
-                let none = String::new;
-                let loaded = Loaded {
-                    errors: Vec::new(),
-                    config: config.clone(),
-                    diagnostics: Vec::new(),
-                    bindings: none(),
-                    wwids: none(),
-                    queueing: none(),
-                };
-                Event::Config { token, loaded: Box::new(loaded) }
-            }
+            Effect::LoadConfig { token } => Event::Config { token, loaded: Box::new(loaded(config.clone())) },
             Effect::Enumerate { token } => {
                 let found = Enumeration { disks: ["sda".into()].into(), ..Enumeration::default() };
                 Event::Enumerated { token, found: Box::new(found) }
@@ -184,6 +174,13 @@ impl Machine {
 fn config(defaults: &str) -> Arc<Config> {
     let text = alloc::format!("defaults {{\nfind_multipaths greedy\n{defaults}\n}}\n");
     Arc::new(Config::load(&[Source { name: "f", text: &text }]).0)
+}
+
+/// All that the files hold is this.
+fn loaded(config: Arc<Config>) -> Loaded {
+    let none = String::new;
+    let (errors, diagnostics) = (Vec::new(), Vec::new());
+    Loaded { errors, config, diagnostics, bindings: none(), wwids: none(), queueing: none() }
 }
 
 fn checker_says(said: &[(Level, String)]) -> Vec<(Level, &str)> {
@@ -367,6 +364,32 @@ fn a_disk_that_udev_never_looks_at_is_known_by_what_it_says_itself() {
     }
 }
 
+/// What a daemon, or a command that works without one, orders once it has read the file.
+fn after_reading(defaults: &str, resident: bool) -> Vec<Effect> {
+    let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident }), Outbox::new());
+    let now = Instant::from_micros(0);
+    core.start(now, &mut out);
+    let token = out.drain().find_map(|effect| match effect {
+        Effect::LoadConfig { token } => Some(token),
+        _ => None,
+    });
+    let token = token.expect("the configuration first");
+    core.handle(now, Event::Config { token, loaded: Box::new(loaded(config(defaults))) }, &mut out);
+    out.drain().collect()
+}
+
+#[test]
+fn the_limit_of_open_files_is_the_daemons_and_where_a_file_sets_it() {
+    let limits = |defaults, resident| {
+        let effects = after_reading(defaults, resident).into_iter();
+        effects.filter(|effect| matches!(effect, Effect::OpenFiles(_))).collect::<Vec<_>>()
+    };
+    assert_eq!(limits("max_fds 4096", true), [Effect::OpenFiles(MaxFds::Number(4096))]);
+    assert_eq!(limits("max_fds max", true), [Effect::OpenFiles(MaxFds::OfSystem)]);
+    assert_eq!(limits("", true), []);
+    assert_eq!(limits("max_fds 4096", false), []);
+}
+
 #[test]
 fn a_disk_that_comes_while_all_are_listed_is_not_lost() {
     let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
@@ -376,16 +399,8 @@ fn a_disk_that_comes_while_all_are_listed_is_not_lost() {
         Effect::LoadConfig { token } => Some(token),
         _ => None,
     });
-    let loaded = Loaded {
-        errors: Vec::new(),
-        config: config(""),
-        diagnostics: Vec::new(),
-        bindings: String::new(),
-        wwids: String::new(),
-        queueing: String::new(),
-    };
     let token = token.expect("the configuration first");
-    core.handle(now, Event::Config { token, loaded: Box::new(loaded) }, &mut out);
+    core.handle(now, Event::Config { token, loaded: Box::new(loaded(config(""))) }, &mut out);
     let token = out.drain().find_map(|effect| match effect {
         Effect::Enumerate { token } => Some(token),
         _ => None,

@@ -5,8 +5,10 @@ use std::fs;
 use std::os::fd::AsRawFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use libmp::config::settings::MaxFds;
 use libmp::types::Errno;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tracing::warn;
 
 use super::{Failure, last_errno};
 
@@ -53,6 +55,30 @@ fn raise_files() -> Result<(), Errno> {
         return Ok(());
     }
     setrlimit(Resource::RLIMIT_NOFILE, hard, hard).map_err(|errno| Failure::from(errno).into())
+}
+
+/// Raises the limit of open files to what the configuration wants. What is higher already stays.
+pub fn allow_files(wanted: MaxFds) {
+    // The kernel gives nobody more than that.
+    let system = fs::read_to_string("/proc/sys/fs/nr_open").ok().and_then(|text| text.trim().parse().ok());
+    let wanted = match (wanted, system) {
+        (MaxFds::Number(number), system) => number.min(system.unwrap_or(u64::MAX)),
+        (MaxFds::OfSystem, Some(system)) => system,
+        (MaxFds::OfSystem, None) => return,
+    };
+    if let Err((limit, errno)) = raise_files_to(wanted) {
+        warn!("max_fds: {wanted} open files are not granted ({errno}): {limit} it is");
+    }
+}
+
+/// The error has the limit that there is.
+fn raise_files_to(wanted: u64) -> Result<(), (u64, Errno)> {
+    let refused = |limit| move |errno| (limit, Failure::from(errno).into());
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(refused(0))?;
+    if soft >= wanted {
+        return Ok(());
+    }
+    setrlimit(Resource::RLIMIT_NOFILE, wanted, hard.max(wanted)).map_err(refused(soft))
 }
 
 /// One arena for all threads: each other would be locked into memory. And long replies are blocks of their own, however many
@@ -137,7 +163,7 @@ pub fn give_back() {
         // SAFETY: no pointers.
         let all = || unsafe { libc::mlockall(libc::MCL_CURRENT | libc::MCL_FUTURE | libc::MCL_ONFAULT) } == 0;
         if !locked && !all() {
-            tracing::warn!("memory that was given back could not be held again: {}", last_errno());
+            warn!("memory that was given back could not be held again: {}", last_errno());
         }
     }
 }
@@ -206,4 +232,20 @@ macro_rules! begin_as_c {
             ::std::ffi::c_int::from($run() != ::std::process::ExitCode::SUCCESS)
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_of_open_files_is_raised_and_never_lowered() {
+        let limits = || getrlimit(Resource::RLIMIT_NOFILE).expect("limits");
+        let (soft, hard) = limits();
+        setrlimit(Resource::RLIMIT_NOFILE, soft - 1, hard).expect("lowered");
+        allow_files(MaxFds::Number(1));
+        assert_eq!(limits(), (soft - 1, hard));
+        allow_files(MaxFds::Number(soft));
+        assert_eq!(limits(), (soft, hard));
+    }
 }

@@ -82,6 +82,7 @@ impl Coverage {
             Effect::Book { .. } => "book",
             Effect::Notify(_) => "notify",
             Effect::Verbosity(_) => "verbosity",
+            Effect::OpenFiles(_) => "open files",
             Effect::ListenToFabric(_) => "listen to fabric",
             Effect::Ready => "ready",
             Effect::Exit => "exit",

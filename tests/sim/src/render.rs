@@ -174,6 +174,7 @@ pub fn effect(effect: &Effect) -> String {
         Effect::Book { id, book } => format!("book for {}: {book:?}", id.0),
         Effect::Notify(notice) => format!("log: {notice}"),
         Effect::Verbosity(level) => format!("verbosity {level}"),
+        Effect::OpenFiles(limit) => format!("open files: {limit:?}"),
         Effect::ListenToFabric(is) => format!("listen to fabric: {is}"),
         Effect::Ready => "ready".into(),
         Effect::Exit => "exit".into(),

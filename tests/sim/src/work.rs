@@ -28,6 +28,7 @@ impl Sim {
                 | Effect::Notify(_)
                 | Effect::Forget { .. }
                 | Effect::Verbosity(_)
+                | Effect::OpenFiles(_)
                 | Effect::ListenToFabric(_)
                 | Effect::Ready => continue,
                 Effect::Exit => {

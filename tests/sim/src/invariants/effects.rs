@@ -60,13 +60,8 @@ impl Watch {
                 self.last_order = crate::render::effect(effect);
                 self.save(*token, *file)
             }
-            Effect::SysfsWrite { token, attribute, value, .. } => {
-                no_zero(attribute, value)?;
-                self.orders += 1;
-                self.last_order = crate::render::effect(effect);
-                self.ask(*token, Asked::Other)
-            }
-            Effect::Mark { token, .. } => {
+            Effect::SysfsWrite { token, .. } | Effect::Mark { token, .. } => {
+                no_zero(effect)?;
                 self.orders += 1;
                 self.last_order = crate::render::effect(effect);
                 self.ask(*token, Asked::Other)
@@ -81,7 +76,11 @@ impl Watch {
                 self.void(name.as_str(), self.step);
                 Ok(())
             }
-            Effect::Notify(_) | Effect::Verbosity(_) | Effect::ListenToFabric(_) | Effect::Ready => Ok(()),
+            Effect::Notify(_)
+            | Effect::Verbosity(_)
+            | Effect::OpenFiles(_)
+            | Effect::ListenToFabric(_)
+            | Effect::Ready => Ok(()),
         }
     }
 
@@ -269,8 +268,11 @@ fn asks_of_state(request: &CheckRequest) -> bool {
 }
 
 /// 0 is "at once" for a port, and "never" for a session.
-fn no_zero(attribute: &str, value: &str) -> Result<(), Violation> {
-    if value == "0" && ["dev_loss_tmo", "recovery_tmo"].iter().any(|name| attribute.ends_with(name)) {
+fn no_zero(effect: &Effect) -> Result<(), Violation> {
+    if let Effect::SysfsWrite { attribute, value, .. } = effect
+        && value == "0"
+        && ["dev_loss_tmo", "recovery_tmo"].iter().any(|name| attribute.ends_with(name))
+    {
         return Err(Violation::new("no-zero-times", format!("{attribute} is set to 0")));
     }
     Ok(())
