@@ -22,6 +22,8 @@ pub use args::USAGE;
 use args::{Args, NEW, PROPERTIES};
 
 const SERVICE: &str = "multipathd.service";
+/// While it is there, whoever connects starts the service.
+const SOCKET: &str = "multipathd.socket";
 
 /// Does what the arguments after the program's name say.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -42,7 +44,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => return failed(&format!("{}: {error}", path.display())),
     };
     if !args.is_command() {
-        let text = status(text.as_deref().unwrap_or_default());
+        let text =
+            status(text.as_deref().unwrap_or_default(), is_running(has_systemd(), is_active, is_listening));
         return output::print(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS);
     }
     match write(&args, &path, text.as_deref()).and_then(|()| carry_out(&args)) {
@@ -57,7 +60,7 @@ fn failed(why: &str) -> ExitCode {
 }
 
 /// How things are, in lines that scripts look for.
-fn status(text: &str) -> String {
+fn status(text: &str, running: bool) -> String {
     let of = |key| edit::values(text, Section::Defaults, key).pop();
     let is = |yes, there: &'static str, not: &'static str| if yes { there } else { not };
     let excluded =
@@ -79,8 +82,25 @@ fn status(text: &str) -> String {
             "not set (no foreign multipath devices will be shown)"
         ),
         is(Path::new("/sys/module/dm_multipath").exists(), "loaded", "not loaded"),
-        is(is_listening(), "running", "not running"),
+        is(running, "running", "not running"),
     )
+}
+
+fn has_systemd() -> bool {
+    Path::new("/run/systemd/system").exists()
+}
+
+/// Does the daemon run? systemd is asked where it runs: it holds the socket, and who connects has the daemon started. A daemon that it has
+/// not started is asked where that unit is not active.
+fn is_running(systemd: bool, is_active: impl Fn(&str) -> bool, listens: impl FnOnce() -> bool) -> bool {
+    if !systemd {
+        return listens();
+    }
+    is_active(SERVICE) || !is_active(SOCKET) && listens()
+}
+
+fn is_active(unit: &str) -> bool {
+    call("systemctl", &["--quiet", "is-active", unit]).is_ok()
 }
 
 fn errors(name: &str, text: &str) -> Vec<String> {
@@ -152,21 +172,24 @@ fn carry_out(args: &Args) -> Result<(), String> {
     if args.enable == Some(true) && args.with_module != Some(false) {
         call("modprobe", &["dm-multipath"])?;
     }
-    if let Some(enable) = args.enable {
-        let verb = if enable { "enable" } else { "disable" };
-        match (args.with_chkconfig, Path::new("/run/systemd/system").exists()) {
-            (Some(false), _) | (None, false) => {}
-            _ => call("systemctl", &["--quiet", verb, SERVICE])?,
-        }
+    calls_of_systemctl(args, has_systemd()).iter().try_for_each(|arguments| call("systemctl", arguments))
+}
+
+/// What systemd is told.
+fn calls_of_systemctl(args: &Args, systemd: bool) -> Vec<Vec<&'static str>> {
+    let mut calls = Vec::new();
+    if let (Some(enable), true) = (args.enable, args.with_chkconfig.unwrap_or(systemd)) {
+        calls.push(vec!["--quiet", if enable { "enable" } else { "disable" }, SERVICE]);
     }
     if args.with_multipathd == Some(true) {
-        match args.enable {
-            Some(false) => call("systemctl", &["stop", SERVICE])?,
-            Some(true) => call("systemctl", &["reload-or-restart", SERVICE])?,
-            None => call("systemctl", &["try-reload-or-restart", SERVICE])?,
-        }
+        calls.push(match args.enable {
+            // In one order: with the service alone stopped, the next client would have it started again.
+            Some(false) => vec!["stop", SOCKET, SERVICE],
+            Some(true) => vec!["reload-or-restart", SERVICE],
+            None => vec!["try-reload-or-restart", SERVICE],
+        });
     }
-    Ok(())
+    calls
 }
 
 /// Nothing of it is shown where it goes well.
@@ -197,5 +220,42 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).expect("there"), "defaults {\n}\n");
         write(&args, &path, Some("defaults {\n}\n")).expect("it is as it was");
         assert!(fs::read_to_string(&path).expect("there").contains("user_friendly_names"));
+    }
+
+    #[test]
+    fn a_question_does_not_start_the_daemon() {
+        let asked = |active: &'static [&'static str], listens: Option<bool>| {
+            is_running(true, |unit| active.contains(&unit), || listens.expect("a client would start it"))
+        };
+        assert!(!asked(&[SOCKET], None));
+        assert!(asked(&[SOCKET, SERVICE], None));
+        assert!(asked(&[SERVICE], None));
+        assert!(asked(&[], Some(true)) && !asked(&[], Some(false)));
+        let without_systemd = |listens| is_running(false, |_| panic!("there is none"), || listens);
+        assert!(without_systemd(true) && !without_systemd(false));
+    }
+
+    #[test]
+    fn what_systemd_is_told() {
+        let told = |line: &str, systemd| {
+            let args = args::parse(line.split(' ').map(Into::into)).expect("arguments");
+            let calls = calls_of_systemctl(&args, systemd);
+            calls.iter().map(|call| call.join(" ")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told("--disable --with_multipathd y", true),
+            ["--quiet disable multipathd.service", "stop multipathd.socket multipathd.service"]
+        );
+        assert_eq!(
+            told("--enable --with_multipathd y", true),
+            ["--quiet enable multipathd.service", "reload-or-restart multipathd.service"]
+        );
+        assert_eq!(
+            told("--find_multipaths y --with_multipathd y", true),
+            ["try-reload-or-restart multipathd.service"]
+        );
+        assert_eq!(told("--enable", false), [""; 0]);
+        assert_eq!(told("--enable --with_chkconfig n", true), [""; 0]);
+        assert_eq!(told("--disable --with_chkconfig y", false), ["--quiet disable multipathd.service"]);
     }
 }
