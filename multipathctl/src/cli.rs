@@ -12,6 +12,7 @@ use multipathd::args::join;
 
 use crate::client::Patience;
 use crate::configuration::Extent;
+use crate::manual;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -50,13 +51,22 @@ Exit status: 0, or 1 if the daemon says `fail`, does not answer in time, or is n
 see their --help.
 MULTIPATH_SOCKET_NAME in the environment names another socket (@NAME for an abstract one).";
 
+/// Examples, and the commands that `multipathctl help` does not list.
+fn long_help() -> String {
+    format!(
+        "{EXAMPLES}\n\nCommands of the daemon that multipath-tools does not have (`multipathctl help` lists the others):\n  {}\n{}",
+        ctl::OURS.join("\n  "),
+        manual::WHERE
+    )
+}
+
 /// Shows what the multipath daemon knows, and tells it what to do.
 #[derive(Debug, Parser)]
 #[command(
     name = "multipathctl",
     version = concat!(env!("CARGO_PKG_VERSION"), "\nanswers as multipath-tools v0.15.0"),
     after_help = "Try --help for examples and how to read what is printed.",
-    after_long_help = EXAMPLES,
+    after_long_help = long_help(),
     disable_help_subcommand = true
 )]
 struct Args {
@@ -497,6 +507,9 @@ mod tests {
             let error = read(line).unwrap_err();
             assert!(error.contains(said), "{line:?}: {error}");
         }
-        assert!(read(&[]).unwrap_err().contains("Examples:"));
+        let help = read(&[]).unwrap_err();
+        for line in ["Examples:", "  list|show replies", "  remove|del wwid $wwid", "  plan file $file"] {
+            assert!(help.lines().any(|there| there == line), "{line}: {help}");
+        }
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use clap::{Arg, Command};
-use libmp::ctl::USAGE;
+use libmp::ctl::{OURS, USAGE};
 
 /// Options and commands of multipathctl(8), in man(7).
 pub fn multipathctl(command: &Command) -> String {
@@ -12,7 +12,10 @@ pub fn multipathctl(command: &Command) -> String {
     options(command, &mut text);
     text.push_str(".SH COMMANDS OF ITS OWN\n");
     for verb in command.get_subcommands() {
-        let arguments = verb.get_positionals().map(|arg| format!(" [{}]", value(arg)));
+        let arguments = verb.get_positionals().map(|arg| {
+            let value = value(arg);
+            if arg.is_required_set() { format!(" {value}") } else { format!(" [{value}]") }
+        });
         let _ = writeln!(text, ".SS {}{}", escaped(verb.get_name()), escaped(&arguments.collect::<String>()));
         let about = verb.get_long_about().or_else(|| verb.get_about()).map(ToString::to_string);
         for paragraph in about.unwrap_or_default().split("\n\n") {
@@ -21,7 +24,13 @@ pub fn multipathctl(command: &Command) -> String {
         options(verb, &mut text);
     }
     text + &commands()
+        + &printed("COMMANDS OF THE DAEMON THAT MULTIPATH-TOOLS DOES NOT HAVE", &OURS.join("\n"))
+        + &format!("{}\n", escaped(WHERE))
 }
+
+/// How those of the second list are given that are verbs of multipathctl, too.
+pub const WHERE: &str =
+    "explain, plan and events are given so in a line of -k, and under the name multipathd.";
 
 fn options(command: &Command, text: &mut String) {
     for arg in command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set()) {

@@ -72,7 +72,7 @@ pub const USAGE: &[&str] = &[
 ];
 
 /// What the reference does not have. It is not in the help text, which clients read.
-const OURS: &[&str] = &[
+pub const OURS: &[&str] = &[
     "list|show paths json",
     "list|show paths format $format json",
     "list|show path $path json",

@@ -14,7 +14,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 
 pub use grammar::{GrammarError, gist, parse};
-pub use help::USAGE;
+pub use help::{OURS, USAGE};
 
 use crate::types::Wwid;
 
