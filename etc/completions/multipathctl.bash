@@ -1,4 +1,5 @@
 # Made of the command line's own tables: see multipathctl/tests/manual.rs.
+# What the daemon understands, and what one of the names has alone.
 _multipathctl_grammar() {
     cat <<'GRAMMAR'
 list|show paths
@@ -62,12 +63,65 @@ unsetmarginal map|multipath $map
 getprhold map|multipath $map
 setprhold map|multipath $map
 unsetprhold map|multipath $map
+list|show paths json
+list|show paths format $format json
+list|show path $path json
+list|show maps|multipaths status json
+list|show maps|multipaths stats json
+list|show topology json
+list|show map|multipath $map format $format json
+list|show status json
+list|show daemon json
+list|show config json
+list|show config local json
+list|show blacklist json
+list|show devices json
+list|show wildcards json
+list|show replies
+list|show replies json
+add wwid $wwid
+remove|del wwid $wwid
+reset wwids
+GRAMMAR
+    if [ "$name" = multipathctl ]; then
+        cat <<'GRAMMAR'
 check $file
-explain $path
+explain $device
 events
 end-queueing
 plan $file
 GRAMMAR
+    else
+        cat <<'GRAMMAR'
+explain $device
+explain $device json
+plan
+plan json
+plan file $file
+plan file $file json
+events
+events follow
+GRAMMAR
+    fi
+}
+
+# The options that may stand after the words that are there. A line each: the name, the verb or `-` without one, the options.
+_multipathctl_options() {
+    local line words=''
+    while read -r line; do
+        case $line in
+        "$name - "* | "$name ${given[0]-} "*) words=${line#* * } ;;
+        esac
+    done <<'OPTIONS'
+multipathctl - --command --for --help --interval --json --shell --timeout --watch -T -l -ll -t -v
+multipathctl check --fix --help --json --strict --write
+multipathctl explain --help --json
+multipathctl events --follow --help
+multipathctl end-queueing --help
+multipathctl plan --help --json
+multipathd - -B -d -h -k -n -s -v -w
+OPTIONS
+    printf '%s\n' "$words"
 }
 
 # The words that may come after those that are there.
@@ -93,25 +147,43 @@ _multipathctl_next() {
     set +f
 }
 
+# Names that the daemon has: WHAT FORMAT. Where there is none it answers `ok`.
+_multipathctl_names() {
+    local names
+    names=$(multipathctl show "$1" raw format "$2" 2>/dev/null) || return
+    case $names in '' | ok) ;; *) printf '%s\n' "$names" ;; esac
+}
+
 _multipathctl() {
-    local current=${COMP_WORDS[COMP_CWORD]} given=() word words=()
+    local name=${COMP_WORDS[0]##*/} current=${COMP_WORDS[COMP_CWORD]} given=() word words=() value='' lists=''
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        [[ $word = -* ]] || given+=("$word")
+        if [ -n "$value" ]; then
+            [ "$word" = = ] || value=''
+            continue
+        fi
+        case " -v --interval --for --timeout --command " in *" $word "*) value=1 ;; esac
+        case $word in
+        -l | -ll | --watch) [ "$name" != multipathctl ] || lists=1 ;;
+        -*) ;;
+        *) given+=("$word") ;;
+        esac
     done
     COMPREPLY=()
+    [ -z "$value" ] || return 0
     if [[ $current = -* ]]; then
-        mapfile -t COMPREPLY < <(compgen -W '--command --for --interval --json --shell --timeout --watch -T -l -t -v' -- "$current")
+        mapfile -t COMPREPLY < <(compgen -W "$(_multipathctl_options)" -- "$current")
         return
     fi
     while read -r word; do
         case $word in
-        '$path') mapfile -t -O "${#words[@]}" words < <(multipathctl show paths raw format %d 2>/dev/null) ;;
-        '$map') mapfile -t -O "${#words[@]}" words < <(multipathctl show maps raw format %n 2>/dev/null) ;;
+        '$path') mapfile -t -O "${#words[@]}" words < <(_multipathctl_names paths %d) ;;
+        '$map') mapfile -t -O "${#words[@]}" words < <(_multipathctl_names maps %n) ;;
+        '$device') mapfile -t -O "${#words[@]}" words < <(_multipathctl_names paths %d; _multipathctl_names maps %n) ;;
         '$file') mapfile -t -O "${#words[@]}" words < <(compgen -f -- "$current") ;;
         '$'*) ;;
         *) words+=("$word") ;;
         esac
-    done < <(_multipathctl_next | sort -u)
+    done < <(if [ -z "$lists" ]; then _multipathctl_next | sort -u; elif [ ${#given[@]} = 0 ]; then echo '$map'; fi)
     # A name may have anything in it, and is no shell's code: compgen -W would run it.
     for word in "${words[@]}"; do
         [[ $word != "$current"* ]] || COMPREPLY+=("$(printf %q "$word")")

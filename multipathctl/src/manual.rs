@@ -3,8 +3,9 @@
 
 use std::fmt::Write as _;
 
-use clap::{Arg, Command};
+use clap::{Arg, ArgAction, Command};
 use libmp::ctl::{OURS, USAGE};
+use multipathd::args;
 
 /// Options and commands of multipathctl(8), in man(7).
 pub fn multipathctl(command: &Command) -> String {
@@ -71,39 +72,81 @@ fn escaped(text: &str) -> String {
     libmp::config::manual::escaped(text)
 }
 
-/// Long options and verbs of a command line, and their short ones.
-fn words_of(command: &Command) -> Vec<String> {
+/// How the options of a command line are offered: by their long names, by the short one where there is no other.
+fn options_of(command: &Command) -> Vec<String> {
     let arguments = command.get_arguments().filter(|arg| !arg.is_positional() && !arg.is_hide_set());
-    let mut words: Vec<String> = arguments
-        .filter_map(|arg| {
-            let long = arg.get_long().map(|long| format!("--{long}"));
-            long.or_else(|| arg.get_short().map(|short| format!("-{short}")))
-        })
-        .collect();
+    let mut words: Vec<String> = arguments.flat_map(names_of).collect();
+    words.push("--help".into());
     words.sort();
     words
 }
 
-/// The control language and the verbs of multipathctl, a line each: `a|b` for either word, `$path` and `$map` for a name.
-fn grammar(command: &Command) -> String {
+fn names_of(arg: &Arg) -> Vec<String> {
+    let short = arg.get_short().map(|short| format!("-{short}"));
+    match (arg.get_long(), short, arg.get_short()) {
+        (Some(long), ..) => vec![format!("--{long}")],
+        // Given twice it means something else.
+        (None, Some(short), Some(letter)) if matches!(arg.get_action(), ArgAction::Count) => {
+            vec![short.clone(), format!("{short}{letter}")]
+        }
+        (None, short, _) => short.into_iter().collect(),
+    }
+}
+
+/// The options by what stands before them, a line each: the program's name, the verb or `-` without one, the options.
+fn options_by_verb(command: &Command) -> String {
+    let line = |verb: &str, command| format!("multipathctl {verb} {}\n", options_of(command).join(" "));
+    let mut own = line("-", command);
+    own.extend(command.get_subcommands().map(|verb| line(verb.get_name(), verb)));
+    let first_word = |line: &'static str| line.split_whitespace().next().filter(|word| word.starts_with('-'));
+    let mut daemon: Vec<&str> = args::USAGE.lines().filter_map(first_word).chain(["-k"]).collect();
+    daemon.sort_unstable();
+    format!("{own}multipathd - {}\n", daemon.join(" "))
+}
+
+/// Options that the next word belongs to.
+fn valued(command: &Command) -> String {
+    let valued =
+        command.get_arguments().filter(|arg| !arg.is_positional() && arg.get_action().takes_values());
+    valued.flat_map(names_of).collect::<Vec<_>>().join(" ")
+}
+
+/// The verbs of multipathctl, a line each, in the words of the control language's grammar.
+fn verbs(command: &Command) -> String {
     let verbs = command.get_subcommands().map(|verb| {
         let arguments: String = verb
             .get_positionals()
-            .map(|arg| if value(arg) == "FILE" { " $file" } else { " $path" })
+            .map(|arg| if value(arg) == "FILE" { " $file" } else { " $device" })
             .collect();
-        format!("{}{arguments}", verb.get_name())
+        format!("{}{arguments}\n", verb.get_name())
     });
-    let lines: Vec<String> = USAGE.iter().map(|line| (*line).to_string()).chain(verbs).collect();
-    lines.join("\n") + "\n"
+    verbs.collect()
+}
+
+/// The control language, a line each: `a|b` for either word, `$path` and `$map` for a name. First what every program sends to the
+/// daemon, then what multipathctl has a verb of its own for.
+fn grammar(command: &Command) -> (String, String) {
+    let is_verb = |line: &&str| {
+        let first = line.split(' ').next().unwrap_or_default();
+        command.find_subcommand(first).is_some()
+    };
+    let (verbs, common): (Vec<&str>, Vec<&str>) = OURS.iter().copied().partition(is_verb);
+    let common: Vec<&str> = USAGE.iter().copied().chain(common).collect();
+    (common.join("\n") + "\n", verbs.join("\n") + "\n")
 }
 
 const HEAD: &str = "# Made of the command line's own tables: see multipathctl/tests/manual.rs.\n";
 
 /// The shells' completions: file name and text.
 pub fn completions(command: &Command) -> [(&'static str, String); 3] {
-    let (words, grammar) = (words_of(command).join(" "), grammar(command));
+    let (common, daemon) = grammar(command);
     let fill = |text: &str| {
-        text.replace("@WORDS@", &words).replace("@GRAMMAR@\n", &grammar).replace("@HEAD@\n", HEAD)
+        text.replace("@HEAD@\n", HEAD)
+            .replace("@GRAMMAR@\n", &common)
+            .replace("@OWN@\n", &verbs(command))
+            .replace("@DAEMON@\n", &daemon)
+            .replace("@OPTIONS@\n", &options_by_verb(command))
+            .replace("@VALUES@", &valued(command))
     };
     [
         ("multipathctl.bash", fill(include_str!("completions/bash"))),

@@ -18,6 +18,13 @@ multipathctl() {
 
 /// What is offered after the words of the line, the last of which is begun.
 fn offered(line: &[&str]) -> Vec<String> {
+    offered_with(ANSWERS, line)
+}
+
+/// A daemon that has no path and no map.
+const NOTHING: &str = "multipathctl() { echo ok; }";
+
+fn offered_with(answers: &str, line: &[&str]) -> Vec<String> {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../etc/completions/multipathctl.bash");
     let ask = r#"
 . "$1" && shift
@@ -25,7 +32,7 @@ COMP_WORDS=("$@") COMP_CWORD=$(($# - 1))
 _multipathctl && [ ${#COMPREPLY[@]} = 0 ] || printf '%s\n' "${COMPREPLY[@]}"
 "#;
     let answer = Command::new("bash")
-        .args(["--norc", "-uc", &format!("{ANSWERS}{ask}"), "bash"])
+        .args(["--norc", "-uc", &format!("{answers}{ask}"), "bash"])
         .arg(script)
         .args(line)
         .output()
@@ -44,13 +51,28 @@ fn bash_offers_the_words_that_may_come() {
         ["reconfigure", "reinstate", "reload", "remove", "reset", "resize", "restorequeueing", "resume"]
     );
     assert_eq!(offered(&["multipathctl", "show", "path"]), ["path", "paths"]);
-    assert_eq!(offered(&["multipathctl", "show", "paths", ""]), ["format", "raw"]);
+    assert_eq!(offered(&["multipathctl", "show", "paths", ""]), ["format", "json", "raw"]);
     assert_eq!(offered(&["multipathctl", "show", "map", "mpatha", "t"]), ["topology"]);
     assert_eq!(
         offered(&["multipathctl", "--json", "disablequeueing", ""]),
         ["map", "maps", "multipath", "multipaths"]
     );
     assert_eq!(offered(&["multipathctl", "no", "such", ""]), [""; 0]);
+    // What the reference does not have.
+    assert_eq!(offered(&["multipathctl", "show", "re"]), ["replies"]);
+    assert_eq!(offered(&["multipathctl", "show", "status", ""]), ["json"]);
+    assert_eq!(offered(&["multipathd", "del", "w"]), ["wwid"]);
+    assert_eq!(offered(&["multipathd", "reset", "w"]), ["wwids"]);
+}
+
+#[test]
+fn bash_offers_what_the_name_has() {
+    assert_eq!(offered(&["multipathctl", "e"]), ["end-queueing", "events", "exit", "explain"]);
+    assert_eq!(offered(&["/sbin/multipathd", "e"]), ["events", "exit", "explain"]);
+    assert_eq!(offered(&["multipathc", "ch"]), [""; 0]);
+    assert_eq!(offered(&["multipathd", "plan", ""]), ["file", "json"]);
+    assert_eq!(offered(&["multipathd", "-"]), ["-B", "-d", "-h", "-k", "-n", "-s", "-v", "-w"]);
+    assert_eq!(offered(&["multipathc", "-"]), [""; 0]);
 }
 
 #[test]
@@ -62,11 +84,27 @@ fn bash_offers_names_of_the_daemon_as_they_are() {
         offered(&["multipathctl", "resize", "map", ""]),
         ["mpatha", "mpathb", r"mpx\$\(echo\ run\ \>\&2\)", r"two\ words"]
     );
+    assert_eq!(offered(&["multipathctl", "-ll", "mpath"]), ["mpatha", "mpathb"]);
+    assert_eq!(offered(&["multipathctl", "-v", "1", "-l", "mpath"]), ["mpatha", "mpathb"]);
+    assert_eq!(offered(&["multipathctl", "-ll", "mpatha", ""]), [""; 0]);
+    assert_eq!(offered(&["multipathctl", "explain", "s"]), ["sda", "sdaa", "sdb"]);
+    assert_eq!(offered(&["multipathctl", "explain", "mpatha"]), ["mpatha"]);
+    for line in [&["multipathctl", "-ll", ""][..], &["multipathctl", "explain", ""]] {
+        assert_eq!(offered_with(NOTHING, line), [""; 0], "{line:?}");
+    }
 }
 
 #[test]
 fn bash_offers_options_and_files() {
     assert_eq!(offered(&["multipathctl", "--js"]), ["--json"]);
+    assert_eq!(offered(&["multipathctl", "-l"]), ["-l", "-ll"]);
+    assert_eq!(
+        offered(&["multipathctl", "check", "--"]),
+        ["--fix", "--help", "--json", "--strict", "--write"]
+    );
+    assert_eq!(offered(&["multipathctl", "events", "--"]), ["--follow", "--help"]);
+    assert_eq!(offered(&["multipathctl", "--timeout", ""]), [""; 0]);
+    assert_eq!(offered(&["multipathctl", "--timeout", "9", "fail", "p"]), ["path"]);
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.t");
     assert_eq!(
         offered(&["multipathctl", "check", manifest]),
@@ -94,7 +132,8 @@ const ZSH_BEGINS: &str = r#"
 PROMPT=
 fpath=(@COMPLETIONS@ $fpath)
 multipathctl() {
-    case "$*" in
+    case "$EMPTY$*" in
+    yes*) print ok ;;
     'show paths raw format %d') print -l sda sdb sdaa ;;
     'show maps raw format %n') print -rl mpatha mpathb 'mpx$(touch ran)' '`touch ran`' '*' 'two words' "it's" ;;
     *) touch ran ;;
@@ -153,7 +192,9 @@ fn zsh_makes(test: &str, lines: &[&str]) -> Vec<String> {
     let folder = folder(&format!("zsh-{test}"));
     let completions = concat!(env!("CARGO_MANIFEST_DIR"), "/../etc/completions");
     fs::write(folder.join("begin"), ZSH_BEGINS.replace("@COMPLETIONS@", completions)).expect("written");
-    lines_of(Command::new("zsh").args(["-f", "-c", ZSH, "zsh", "./begin"]).args(lines), &folder)
+    let mut zsh = Command::new("zsh");
+    zsh.args(["-f", "-c", ZSH, "zsh", "./begin"]).args(lines);
+    lines_of(zsh.env("EMPTY", if test == "empty" { "yes" } else { "" }), &folder)
 }
 
 #[test]
@@ -165,7 +206,7 @@ fn zsh_offers_the_words_that_may_come() {
             "multipathctl reconfigure reinstate reload remove reset resize restorequeueing resume ",
         ),
         ("multipathctl show path", "multipathctl show path paths "),
-        ("multipathd show paths ", "multipathd show paths format raw "),
+        ("multipathd show paths ", "multipathd show paths format json raw "),
         ("multipathc show map mpatha t", "multipathc show map mpatha topology "),
         (
             "multipathctl --json disablequeueing ",
@@ -173,6 +214,15 @@ fn zsh_offers_the_words_that_may_come() {
         ),
         ("multipathctl no such ", "multipathctl no such "),
         ("multipathctl --js", "multipathctl --json "),
+        ("multipathctl show re", "multipathctl show replies "),
+        ("multipathd reset w", "multipathd reset wwids "),
+        ("multipathctl e", "multipathctl end-queueing events exit explain "),
+        ("multipathd e", "multipathd events exit explain "),
+        ("multipathd plan ", "multipathd plan file json "),
+        ("multipathctl check --", "multipathctl check --fix --help --json --strict --write "),
+        ("multipathctl events --f", "multipathctl events --follow "),
+        ("multipathd --js", "multipathd --js"),
+        ("multipathctl --timeout 9 fail p", "multipathctl --timeout 9 fail path "),
     ];
     assert_eq!(zsh_makes("words", &cases.map(|(line, _)| line)), cases.map(|(_, becomes)| becomes));
 }
@@ -188,8 +238,15 @@ fn zsh_offers_names_of_the_daemon_as_they_are() {
         ("multipathctl resize map \\*", r"multipathctl resize map \* "),
         ("multipathctl resize map t", r"multipathctl resize map two\ words "),
         ("multipathctl resize map i", r"multipathctl resize map it\'s "),
+        ("multipathctl -ll mpath", "multipathctl -ll mpatha mpathb "),
+        ("multipathctl -ll mpatha ", "multipathctl -ll mpatha "),
+        ("multipathctl explain mpath", "multipathctl explain mpatha mpathb "),
+        ("multipathctl explain sda", "multipathctl explain sda sdaa "),
     ];
     assert_eq!(zsh_makes("names", &cases.map(|(line, _)| line)), cases.map(|(_, becomes)| becomes));
+    // Where there is no name, the daemon's word for that is none.
+    let lines = ["multipathctl -ll ", "multipathctl explain ", "multipathctl fail path "];
+    assert_eq!(zsh_makes("empty", &lines), lines);
 }
 
 #[test]
@@ -205,7 +262,9 @@ fn zsh_offers_files() {
 /// For each line, what fish would put into it: a line of the answer each, and `@` before the next one's.
 const FISH: &str = r#"
 function multipathctl
-    switch "$argv"
+    switch "$EMPTY$argv"
+        case 'yes*'
+            echo ok
         case 'show paths raw format %d'
             printf '%s\n' sda sdb sdaa
         case 'show maps raw format %n'
@@ -228,6 +287,7 @@ fn fish_offers(test: &str, lines: &[&str]) -> Vec<String> {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../etc/completions/multipathctl.fish");
     let mut fish = Command::new("fish");
     fish.args(["--no-config", "-c", FISH, script]).args(lines).env("HOME", &folder);
+    fish.env("EMPTY", if test == "empty" { "yes" } else { "" });
     let answer = lines_of(&mut fish, &folder);
     answer.split(|line| line == "@").skip(1).map(|offered| offered.join(" ")).collect()
 }
@@ -238,11 +298,20 @@ fn fish_offers_the_words_that_may_come() {
         ("multipathctl reins", "reinstate"),
         ("multipathctl re", "reconfigure reinstate reload remove reset resize restorequeueing resume"),
         ("multipathctl show path", "path paths"),
-        ("multipathd show paths ", "format raw"),
+        ("multipathd show paths ", "format json raw"),
         ("multipathc show map mpatha t", "topology"),
         ("multipathctl --json disablequeueing ", "map maps multipath multipaths"),
         ("multipathctl no such ", ""),
         ("multipathctl --js", "--json"),
+        ("multipathctl show re", "replies"),
+        ("multipathd reset w", "wwids"),
+        ("multipathctl e", "end-queueing events exit explain"),
+        ("multipathd e", "events exit explain"),
+        ("multipathd plan ", "file json"),
+        ("multipathctl check --", "--fix --help --json --strict --write"),
+        ("multipathctl events --f", "--follow"),
+        ("multipathd --js", ""),
+        ("multipathctl --timeout 9 fail p", "path"),
     ];
     assert_eq!(fish_offers("words", &cases.map(|(line, _)| line)), cases.map(|(_, offered)| offered));
 }
@@ -258,8 +327,15 @@ fn fish_offers_names_of_the_daemon_as_they_are() {
         (r"multipathctl resize map \*", r"\*"),
         ("multipathctl resize map t", r"two\ words"),
         ("multipathctl resize map i", r"it\'s"),
+        ("multipathctl -ll mpath", "mpatha mpathb"),
+        ("multipathctl -ll mpatha ", ""),
+        ("multipathctl explain mpath", "mpatha mpathb"),
+        ("multipathctl explain sda", "sda sdaa"),
     ];
     assert_eq!(fish_offers("names", &cases.map(|(line, _)| line)), cases.map(|(_, offered)| offered));
+    // Where there is no name, the daemon's word for that is none.
+    let lines = ["multipathctl -ll ", "multipathctl explain ", "multipathctl fail path "];
+    assert_eq!(fish_offers("empty", &lines), ["", "", ""]);
 }
 
 #[test]
