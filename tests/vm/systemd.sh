@@ -15,6 +15,7 @@ journal() { cat "$MP_LOG"; }
 
 units_up() {
     install -t /sbin "$vm/bin/multipathd" "$vm/bin/multipathctl"
+    ln -sf multipathctl /sbin/mpathconf
     cp "$vm"/etc/systemd/multipathd.{service,socket} /etc/systemd/system/
     # What the journal would keep, and a watchdog that need not be waited for half a minute.
     mkdir -p /etc/systemd/system/$service.d
@@ -25,6 +26,7 @@ units_up() {
 
 starts() {
     expect_ok 'the socket unit starts' systemctl start multipathd.socket
+    expect_match 'mpathconf asks whether it runs' "$(mpathconf)" '^multipathd is not running$'
     expect_eq 'the service is not there yet' "$(systemctl is-active $service)" inactive
     # A client's connection starts it; both addresses are the socket unit's. A client waits for 4 s, and a unit's start can take longer
     # under emulation: then it asks again.
@@ -41,6 +43,7 @@ starts() {
 has_what_it_needs() {
     local disk node; disk=$(debug_disk 0 0)
     expect_no_match 'no wish of it is refused' "$(journal)" 'not granted'
+    expect_match 'it may open as many files as the configuration says' "$(cat "/proc/$(main_pid)/limits")" '^Max open files +2000000 +2000000 '
     expect_match 'names are written' "$(cat /etc/multipath/bindings)" "^mpatha $(san_wwid "$disk")\$"
     expect_eq 'limits of disks are written to sysfs' "$(cat "/sys/block/$disk/queue/max_sectors_kb")" 256
     node=$(readlink -f /dev/mapper/mpatha)
@@ -88,7 +91,11 @@ is_watched() {
 }
 
 stops() {
-    expect_ok 'systemctl stop' systemctl stop multipathd.socket $service
+    cp /etc/multipath.conf /run/kept.conf
+    expect_match 'mpathconf knows that it runs' "$(mpathconf)" '^multipathd is running$'
+    expect_ok 'mpathconf stops it' mpathconf --disable --with_chkconfig n --with_multipathd y
+    expect_eq 'for whoever connects, too' "$(systemctl is-active multipathd.socket $service | xargs)" 'inactive inactive'
+    cp /run/kept.conf /etc/multipath.conf
     expect_eq 'cleanly' "$(property Result)" success
     expect_eq 'the map stays' "$(maps_count)" 1
     expect_ok 'and comes back' systemctl start $service
@@ -193,8 +200,9 @@ ends() {
 
 expect_eq 'pid 1' "$(cat /proc/1/comm)" systemd
 san_scsi_debug 2 1 || exit 1
-conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'verbosity 3'
+conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'max_fds 2000000' 'verbosity 3'
 printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
+echo 4000000 >/proc/sys/fs/nr_open # more than the unit grants
 units_up
 starts && has_what_it_needs && is_protected && reloads && is_watched && stops && ends
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
