@@ -37,7 +37,7 @@ pub enum Hands {
     Bound,
     /// Nothing: what is ordered of device-mapper is done on paper.
     Writing,
-    /// Maps may be removed.
+    /// Maps may be removed that are ordered to be.
     Removing,
     /// Everything may, but of one map alone.
     For(Wwid),
@@ -46,7 +46,7 @@ pub enum Hands {
 }
 
 impl Hands {
-    fn may(&self, effect: &Effect) -> bool {
+    fn may(&self, core: &Core, effect: &Effect) -> bool {
         let op = match effect {
             Effect::Dm { op: DmOp::Query { .. }, .. } if *self != Self::Writing => return true,
             Effect::Dm { wwid, op, .. } => Some((wwid, op)),
@@ -56,11 +56,10 @@ impl Hands {
         };
         match self {
             Self::Bound | Self::Writing => false,
-            Self::Removing => {
-                let removes =
-                    |op: &DmOp| matches!(op, DmOp::Remove { .. } | DmOp::CancelRemove | DmOp::Message { .. });
-                op.is_some_and(|(_, op)| removes(op))
-            }
+            Self::Removing => op.is_some_and(|(wwid, op)| {
+                let map = core.maps().find(|map| map.wwid == *wwid);
+                matches!(op, DmOp::Remove { .. }) && map.is_some_and(|map| map.orders.remove.is_some())
+            }),
             Self::For(one) => op.is_none_or(|(wwid, _)| wwid == one),
             Self::Free => true,
         }
@@ -165,8 +164,12 @@ impl Alone {
         reply.unwrap_or_else(|| TIMEOUT.into())
     }
 
-    /// Ends as a daemon ends: what is under way is finished, and maps are left as they are to be without one.
+    /// Ends as a daemon ends: what is under way is finished, and maps are left as they are to be without one. Who removes some has
+    /// nothing to do with the others.
     pub fn finish(mut self) {
+        if self.hands == Hands::Removing {
+            return;
+        }
         self.core.handle(now(), Event::Signal(Signal::Terminate), &mut self.out);
         self.run(|_, effect| matches!(effect, Some(Effect::Exit)));
     }
@@ -180,7 +183,7 @@ impl Alone {
             for effect in self.out.drain().collect::<Vec<_>>() {
                 enough |= done(&self.core, Some(&effect));
                 let _runtime = self.runtime.enter();
-                if self.hands.may(&effect) {
+                if self.hands.may(&self.core, &effect) {
                     let _ = self.executor.run(effect);
                 } else if let Some(answer) = self.refuse(effect) {
                     let _ = self.events.send(answer);

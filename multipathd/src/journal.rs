@@ -51,7 +51,12 @@ impl Default for Journal {
 
 impl Journal {
     /// Takes a notice in, at this time since 1970.
+    ///
+    /// That a path is still failed, each time that it is checked, would push out what has happened.
     pub fn note(&self, time: Duration, notice: &Notice) {
+        if matches!(notice, Notice::PathStillFailed { .. }) {
+            return;
+        }
         let mut lines = self.lock();
         let line = events::line(lines.next(), time, notice);
         lines.push(&line);
@@ -152,6 +157,16 @@ mod tests {
         let all = journal.all();
         let numbers = sequence(&all);
         assert_eq!((numbers.len(), numbers[0], numbers[KEPT - 1]), (KEPT, "5", "1004"));
+    }
+
+    #[test]
+    fn what_is_said_with_each_check_pushes_nothing_out() {
+        use libmp::core::notice::Level;
+        let journal = Journal::default();
+        let (map, path) = (libmp::types::MapName::new("data"), "sda".into());
+        let (checker, message) = ("tur", "");
+        journal.note(TIME, &Notice::PathStillFailed { map, path, checker, message, level: Level::Notice });
+        assert_eq!(journal.all(), "");
     }
 
     #[test]

@@ -20,6 +20,7 @@ use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase, refused, unidentified};
 use crate::dm::op::{DmOp, Seen};
+use crate::dm::table::Table;
 use crate::show::view::MapAction;
 use crate::types::{DevT, Errno, Instant, Token};
 
@@ -116,7 +117,7 @@ impl Core {
     /// At the end queues end, so that no shutdown hangs in one; the maps stay.
     fn plan_stop(&self, id: MapId) -> Option<Planned> {
         let observed = self.maps[&id].observed.as_ref()?;
-        let queues = observed.table().is_some_and(crate::dm::table::Table::queues);
+        let queues = observed.table().is_some_and(Table::queues);
         (queues && !self.config.globals().queue_without_daemon && !self.switched.forced).then(|| Planned {
             op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
             reason: "the daemon stops",
@@ -291,6 +292,12 @@ impl Core {
             _ => map.backoff.clear(),
         }
         let name = map.name.clone();
+        let queues = |observed: Option<&Observed>| observed.and_then(Observed::table).map(Table::queues);
+        if (queues(was), queues(is)) == (Some(true), Some(false))
+            && let Some(reason) = map.queue.ends_unsaid(self.phase == Phase::Stopping)
+        {
+            out.notify(Notice::QueueingStopped { map: name.clone(), reason });
+        }
         match &done.op {
             DmOp::Create { name, load, flags, .. } => {
                 self.told_ready(now, id, *flags);

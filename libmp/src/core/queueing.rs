@@ -62,6 +62,12 @@ pub enum Change {
 }
 
 impl Queue {
+    /// Why the kernel was told to end the queueing, if that was not said when it was decided, and no operator's word.
+    pub fn ends_unsaid(&self, daemon_stops: bool) -> Option<&'static str> {
+        let deleted = self.ended.then_some("its last path is deleted (flush_on_last_del)");
+        daemon_stops.then_some("the daemon stops").or(deleted)
+    }
+
     /// Takes in how many usable paths there are now.
     pub fn observe(
         &mut self,
