@@ -1,14 +1,14 @@
 //! `/etc/multipath/bindings`: which alias goes to which WWID, so that it does again tomorrow.
 //!
-//! `ALIAS WWID` a line; `#` begins a comment. One alias has one WWID and one WWID one alias: two
+//! `ALIAS WWID` a line, and nothing that comes after is looked at; `#` begins a comment. One alias has one WWID and one WWID one alias: two
 //! LUNs under one name are how data is lost, so what would break this is ignored and told.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Line, with_header};
+use super::{Line, lines};
 use crate::types::{MapName, Wwid};
 
 /// The comment at the top of a new file.
@@ -60,20 +60,32 @@ pub struct Bindings {
 }
 
 impl Bindings {
-    /// Reads the file's text. The second value tells what was ignored and why, a sentence each.
+    /// Reads the file's text. The second value tells what was ignored and why, a sentence each. Every line stays as it is.
     pub fn parse(text: &str) -> (Self, Vec<String>) {
         let (mut bindings, mut ignored) = (Self::default(), Vec::new());
-        for (number, line) in text.lines().enumerate() {
-            let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
-            match (words.next(), words.next(), words.next()) {
-                (None, ..) => bindings.lines.push(Line::Text(line.into())),
-                (Some(alias), Some(wwid), None) => {
-                    if let Err(why) = bindings.insert(wwid.into(), alias.into()) {
-                        ignored.push(format!("line {}: {why}", number + 1));
-                    }
+        for (number, line) in lines(text).enumerate() {
+            let mut ignore = |why: String| ignored.push(format!("line {}: {why}", number + 1));
+            let mut words = words(line);
+            let entry = match (words.next(), words.next()) {
+                (None, _) => None,
+                (Some(_), None) => {
+                    ignore(format!("not of the form \"alias wwid\": {line:?}"));
+                    None
                 }
-                _ => ignored.push(format!("line {}: not of the form \"alias wwid\": {line:?}", number + 1)),
-            }
+                (Some(alias), Some(wwid)) => match bindings.admit(wwid.into(), alias.into()) {
+                    Ok(entry) => {
+                        if words.next().is_some() {
+                            ignore(format!("what comes after alias and WWID is not looked at: {line:?}"));
+                        }
+                        entry
+                    }
+                    Err(why) => {
+                        ignore(format!("{why}"));
+                        None
+                    }
+                },
+            };
+            bindings.lines.push(Line { text: line.into(), entry });
         }
         (bindings, ignored)
     }
@@ -90,14 +102,19 @@ impl Bindings {
 
     /// All of them, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = (&MapName, &Wwid)> {
-        self.lines.iter().filter_map(|line| match line {
-            Line::Entry((alias, wwid)) => Some((alias, wwid)),
-            Line::Text(_) => None,
-        })
+        self.lines.iter().filter_map(|line| line.entry.as_ref().map(|(alias, wwid)| (alias, wwid)))
     }
 
     /// Takes a binding in. One that is there already is no conflict.
     pub fn insert(&mut self, wwid: Wwid, alias: MapName) -> Result<(), Conflict> {
+        if let Some((alias, wwid)) = self.admit(wwid, alias)? {
+            self.lines.push(Line { text: format!("{alias} {wwid}"), entry: Some((alias, wwid)) });
+        }
+        Ok(())
+    }
+
+    /// The same without a line of its own; `None` where it is there already.
+    fn admit(&mut self, wwid: Wwid, alias: MapName) -> Result<Option<(MapName, Wwid)>, Conflict> {
         let writable = |text: &str| {
             !text.is_empty() && !text.chars().any(|c| c.is_whitespace() || c.is_control() || c == '#')
         };
@@ -105,7 +122,7 @@ impl Bindings {
             return Err(Conflict::Unwritable { alias, wwid });
         }
         match (self.by_alias.get(&alias), self.by_wwid.get(&wwid)) {
-            (Some(owner), _) if *owner == wwid => return Ok(()),
+            (Some(owner), _) if *owner == wwid => return Ok(None),
             (Some(owner), _) => return Err(Conflict::AliasTaken { alias, wwid: owner.clone() }),
             (None, Some(bound)) => {
                 return Err(Conflict::WwidBound { wwid, alias: bound.clone() });
@@ -114,35 +131,39 @@ impl Bindings {
         }
         self.by_alias.insert(alias.clone(), wwid.clone());
         self.by_wwid.insert(wwid.clone(), alias.clone());
-        self.lines.push(Line::Entry((alias, wwid)));
-        Ok(())
+        Ok(Some((alias, wwid)))
     }
 
     /// Takes the binding of a WWID out, if there is one.
     pub fn remove(&mut self, wwid: &Wwid) -> Option<MapName> {
         let alias = self.by_wwid.remove(wwid)?;
         self.by_alias.remove(&alias);
-        self.lines.retain(|line| !matches!(line, Line::Entry((_, bound)) if bound == wwid));
+        self.lines.retain(|line| words(&line.text).nth(1) != Some(wwid.as_str()));
         Some(alias)
     }
 
     /// The alias of a WWID; a WWID without one gets the first `prefix` + `a`…`z`, `aa`… that no
-    /// binding has and that is not `taken` by another map or device. (It is bound then, unless no
+    /// line has and that is not `taken` by another map or device. (It is bound then, unless no
     /// line can hold the WWID.)
     pub fn allocate(&mut self, prefix: &str, wwid: &Wwid, taken: &dyn Fn(&str) -> bool) -> MapName {
         if let Some(alias) = self.get(wwid) {
             return alias.clone();
         }
+        // A line that means nothing to us stays in the file, and may mean something to another reader.
+        let idle = self.lines.iter().filter(|line| line.entry.is_none());
+        let idle: BTreeSet<&str> = idle.filter_map(|line| words(&line.text).next()).collect();
+        let is_held = |alias: &str| idle.contains(alias) || taken(alias);
         let mut number = 1_u64;
-        loop {
+        let alias = loop {
             let alias = MapName::new(format!("{prefix}{}", letters(number)));
-            if self.wwid_of(&alias).is_none() && !taken(alias.as_str()) {
-                // What no line can hold gets its alias for this run only.
-                let _ = self.insert(wwid.clone(), alias.clone());
-                return alias;
+            if self.wwid_of(&alias).is_none() && !is_held(alias.as_str()) {
+                break alias;
             }
             number += 1;
-        }
+        };
+        // What no line can hold gets its alias for this run only.
+        let _ = self.insert(wwid.clone(), alias.clone());
+        alias
     }
 
     /// The text of a file that somebody may have edited, with the bindings that have come from one text of ours to the
@@ -160,24 +181,13 @@ impl Bindings {
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for line in with_header(&self.lines, HEADER) {
-            text.push_str(&line);
-            text.push('\n');
-        }
-        for line in &self.lines {
-            match line {
-                Line::Text(other) => text.push_str(other),
-                Line::Entry((alias, wwid)) => {
-                    text.push_str(alias.as_str());
-                    text.push(' ');
-                    text.push_str(wwid.as_str());
-                }
-            }
-            text.push('\n');
-        }
-        text
+        super::to_text(&self.lines, HEADER)
     }
+}
+
+/// The words of a line, but for those of a comment.
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split('#').next().unwrap_or_default().split_whitespace()
 }
 
 /// 1 → `a`, 26 → `z`, 27 → `aa`, as disks are named.
@@ -238,24 +248,44 @@ mpatha 333333330000007d0
         bindings.insert("3600c".into(), "mpathz".into()).unwrap();
         assert_eq!(
             bindings.to_text(),
-            "# mine\nmpathb 3600b\n\n# the other array\ndata 3600a\nmpathz 3600c\n"
+            "# mine\nmpathb 3600b\n\n# the other array\ndata   3600a # hot\nmpathz 3600c\n"
         );
         assert_eq!(bindings.remove(&"3600b".into()), Some("mpathb".into()));
         assert_eq!(bindings.remove(&"3600b".into()), None);
-        assert_eq!(bindings.to_text(), "# mine\n\n# the other array\ndata 3600a\nmpathz 3600c\n");
+        assert_eq!(bindings.to_text(), "# mine\n\n# the other array\ndata   3600a # hot\nmpathz 3600c\n");
         assert_eq!(bindings.iter().count(), 2);
     }
 
     #[test]
+    fn words_after_the_wwid_mean_nothing_and_stay() {
+        let text = "# mine\r\nmpathb\t3600a oracle data # hot\r\nmpathc\nmpathb 3600d\nmpathb 3600a\n";
+        let (mut bindings, told) = Bindings::parse(text);
+        assert_eq!(bindings.wwid_of(&"mpathb".into()), Some(&"3600a".into()));
+        assert_eq!((told.len(), bindings.iter().count()), (3, 1), "{told:?}");
+        assert!(told[0].starts_with("line 2: what comes after alias and WWID is not looked at"), "{told:?}");
+        assert_eq!(bindings.allocate("mpath", &"3600e".into(), &free).as_str(), "mpatha");
+        assert_eq!(
+            bindings.allocate("mpath", &"3600f".into(), &free).as_str(),
+            "mpathd",
+            "what a line has that is ignored is not free"
+        );
+        let added = format!("{text}mpatha 3600e\nmpathd 3600f\n");
+        assert_eq!(bindings.to_text(), added);
+        let (merged, _) = Bindings::carried_over(text, "# mine\n", "# mine\nmpatha 3600e\nmpathd 3600f\n");
+        assert_eq!(merged, added);
+        assert_eq!(bindings.remove(&"3600a".into()), Some("mpathb".into()));
+        assert!(!bindings.to_text().contains("3600a"));
+    }
+
+    #[test]
     fn two_luns_never_share_a_name() {
-        let (bindings, ignored) = Bindings::parse("a 1\na 2\nb 1\nb\nb 2 3\na 1\nc 3\n");
+        let (bindings, ignored) = Bindings::parse("a 1\na 2\nb 1\nb\na 1\nc 3\n");
         assert_eq!(
             ignored,
             [
                 "line 2: alias a belongs to 1",
                 "line 3: 1 has the alias a",
                 "line 4: not of the form \"alias wwid\": \"b\"",
-                "line 5: not of the form \"alias wwid\": \"b 2 3\"",
             ]
         );
         assert_eq!(bindings.wwid_of(&"a".into()), Some(&"1".into()));

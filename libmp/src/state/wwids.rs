@@ -3,10 +3,11 @@
 //! `/WWID/` a line; `#` begins a comment.
 
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::{Line, with_header};
+use super::{Line, lines};
 use crate::types::Wwid;
 
 /// The comment at the top of a new file.
@@ -29,14 +30,10 @@ impl Wwids {
     /// Reads the file's text. Lines that are no `/WWID/` stay as they are and mean nothing.
     pub fn parse(text: &str) -> Self {
         let mut wwids = Self::default();
-        for line in text.lines() {
-            let wwid = line.strip_prefix('/').and_then(|rest| rest.split('/').next());
-            match wwid.filter(|wwid| is_writable(wwid)) {
-                Some(wwid) => {
-                    wwids.insert(wwid.into());
-                }
-                None => wwids.lines.push(Line::Text(line.into())),
-            }
+        for line in lines(text) {
+            // One that is there twice counts once.
+            let entry = wwid_in(line).map(Wwid::from).filter(|wwid| wwids.known.insert(wwid.clone()));
+            wwids.lines.push(Line { text: line.into(), entry });
         }
         wwids
     }
@@ -48,10 +45,7 @@ impl Wwids {
 
     /// All of them, in the order of the file.
     pub fn iter(&self) -> impl Iterator<Item = &Wwid> {
-        self.lines.iter().filter_map(|line| match line {
-            Line::Entry(wwid) => Some(wwid),
-            Line::Text(_) => None,
-        })
+        self.lines.iter().filter_map(|line| line.entry.as_ref())
     }
 
     /// Takes one in; `true` if the file changes. One with a slash or control characters, which no
@@ -60,7 +54,7 @@ impl Wwids {
         if !is_writable(wwid.as_str()) || !self.known.insert(wwid.clone()) {
             return false;
         }
-        self.lines.push(Line::Entry(wwid));
+        self.lines.push(Line { text: format!("/{wwid}/"), entry: Some(wwid) });
         true
     }
 
@@ -68,7 +62,7 @@ impl Wwids {
     pub fn remove(&mut self, wwid: &Wwid) -> bool {
         let known = self.known.remove(wwid);
         if known {
-            self.lines.retain(|line| !matches!(line, Line::Entry(other) if other == wwid));
+            self.lines.retain(|line| wwid_in(&line.text) != Some(wwid.as_str()));
         }
         known
     }
@@ -98,24 +92,14 @@ impl Wwids {
 
     /// The file's text.
     pub fn to_text(&self) -> String {
-        let mut text = String::new();
-        for line in with_header(&self.lines, HEADER) {
-            text.push_str(&line);
-            text.push('\n');
-        }
-        for line in &self.lines {
-            match line {
-                Line::Text(other) => text.push_str(other),
-                Line::Entry(wwid) => {
-                    text.push('/');
-                    text.push_str(wwid.as_str());
-                    text.push('/');
-                }
-            }
-            text.push('\n');
-        }
-        text
+        super::to_text(&self.lines, HEADER)
     }
+}
+
+/// The WWID that a line names.
+fn wwid_in(line: &str) -> Option<&str> {
+    let wwid = line.strip_prefix('/')?.split('/').next()?.trim_end_matches('\r');
+    is_writable(wwid).then_some(wwid)
 }
 
 fn is_writable(wwid: &str) -> bool {
@@ -149,15 +133,6 @@ mod tests {
         assert!(wwids.insert("333333330000007d0".into()));
         assert!(!wwids.insert("333333330000007d0".into()));
         assert_eq!(wwids.to_text(), FILE);
-        assert_eq!(Wwids::parse(FILE), {
-            let mut same = Wwids::parse("");
-            for line in FILE.lines().take(5) {
-                same.lines.push(Line::Text(line.into()));
-            }
-            same.insert("333333330000007d1".into());
-            same.insert("333333330000007d0".into());
-            same
-        });
         assert_eq!(Wwids::parse(FILE).to_text(), FILE);
     }
 
@@ -170,8 +145,19 @@ mod tests {
         assert!(wwids.contains(&"3600c".into()), "the last slash may be missing");
         assert!(wwids.remove(&"3600b".into()));
         assert!(!wwids.remove(&"3600b".into()));
-        assert_eq!(wwids.to_text(), "# array in rack 3\n#3600a/\nnonsense\n//\n\n/3600c/\n");
+        assert_eq!(wwids.to_text(), "# array in rack 3\n#3600a/\nnonsense\n//\n\n/3600c\n");
         assert_eq!(wwids.iter().count(), 1);
+    }
+
+    #[test]
+    fn lines_that_nobody_touches_stay_as_they_are() {
+        let text = "# mine\r\n/3600a/ rack 3\r\n/3600b\r\n/3600a/\n";
+        let mut wwids = Wwids::parse(text);
+        assert_eq!(wwids.iter().map(Wwid::as_str).collect::<Vec<_>>(), ["3600a", "3600b"]);
+        assert!(wwids.insert("3600c".into()));
+        assert_eq!(wwids.to_text(), format!("{text}/3600c/\n"));
+        assert!(wwids.remove(&"3600a".into()));
+        assert_eq!(wwids.to_text(), "# mine\r\n/3600b\r\n/3600c/\n");
     }
 
     #[test]
