@@ -258,6 +258,7 @@ cleanup() {
     udevadm settle --timeout=30
     poll 20 remove_maps || fail cleanup "maps stay: $(maps | xargs)"
     san_down
+    umount /etc/multipath/bindings 2>/dev/null # one scenario makes it a mount of its own
     rm -rf /etc/multipath.conf /etc/multipath /run/multipath /run/multipathd.pid
     mkdir -p /etc/multipath
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -22,6 +22,8 @@ const FILE_MAX: u64 = 64 << 20;
 /// Another program (the reference's tools) may hold a state file's lock so long.
 const LOCK_TRIES: u32 = 50;
 const LOCK_PAUSE: Duration = Duration::from_millis(100);
+/// So many symbolic links the kernel follows.
+const LINKS_MAX: u32 = 40;
 
 /// Where the files are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -214,13 +216,36 @@ fn lock_state<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// What isn't UTF-8 comes as U+FFFD.
 fn read_whole(path: &Path) -> io::Result<String> {
+    read_bytes(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
     if !file.metadata()?.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
     file.take(FILE_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
+}
+
+/// The bytes of a text that was made from a file. Lines that are still there are written as they are there, those that
+/// are no UTF-8 included.
+fn bytes_of(text: &str, there: &[u8]) -> Vec<u8> {
+    let odd = there.split_inclusive(|byte| *byte == b'\n').filter(|line| str::from_utf8(line).is_err());
+    let mut odd: Vec<_> = odd.map(|line| (String::from_utf8_lossy(line), line)).collect();
+    let mut bytes = Vec::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        match odd.iter().position(|(shown, _)| shown.trim_end_matches('\n') == line.trim_end_matches('\n')) {
+            Some(at) => {
+                let (_, raw) = odd.remove(at);
+                bytes.extend_from_slice(raw.strip_suffix(b"\n").unwrap_or(raw));
+                bytes.extend_from_slice(if line.ends_with('\n') { b"\n" } else { b"" });
+            }
+            None => bytes.extend_from_slice(line.as_bytes()),
+        }
+    }
+    bytes
 }
 
 /// Somebody has edited the file: his text, with what is new in ours.
@@ -244,32 +269,65 @@ fn carried_over(path: &Path, file: StateFile, there: &str, was: &str, is: &str) 
 fn replace(path: &Path, text: &str, merged: impl FnOnce(&str) -> String) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
-    let _lock = lock(path)?;
-    let there = read_whole(path).ok();
+    let path = &resolved(path);
+    let held = lock(path)?;
+    let raw = read_bytes(path).ok();
+    let there = raw.as_deref().map(String::from_utf8_lossy);
     // The lock makes an empty one where there was none.
     let text = there.as_deref().filter(|there| !there.is_empty()).map_or_else(|| text.to_owned(), merged);
     if there.as_deref() == Some(text.as_str()) {
         return Ok(());
     }
+    let bytes = bytes_of(&text, raw.as_deref().unwrap_or_default());
+    match replace_by_rename(path, &bytes) {
+        Err(error) if cannot_be_replaced(&error) => write_in_place(&held, &bytes),
+        other => other,
+    }
+}
+
+/// Where a file is that a symbolic link leads to, be it there or not. What goes round in circles stays a link, which nobody opens.
+fn resolved(path: &Path) -> PathBuf {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new(".")).join(target);
+    }
+    path
+}
+
+fn replace_by_rename(path: &Path, bytes: &[u8]) -> io::Result<()> {
     // The lock's holder alone writes it. What one that was killed has left is written over: nothing piles up.
     let mut name = OsString::from(".");
     name.push(path.file_name().unwrap_or_default());
     name.push(".new");
     let new = path.with_file_name(name);
-    let replaced = write(&new, &text).and_then(|()| fs::rename(&new, path));
+    let replaced = write(&new, bytes).and_then(|()| fs::rename(&new, path));
     if replaced.is_err() {
         let _ = fs::remove_file(&new);
     }
     replaced?;
-    File::open(dir)?.sync_all()
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-fn write(path: &Path, text: &str) -> io::Result<()> {
+/// Is the file a mount of its own, or alone writable in its directory?
+fn cannot_be_replaced(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EBUSY | libc::EXDEV | libc::EROFS))
+}
+
+/// Under the lock. Who is killed here leaves a text that is old in a part of it, but no hole.
+fn write_in_place(mut file: &File, bytes: &[u8]) -> io::Result<()> {
+    file.rewind()?;
+    file.write_all(bytes)?;
+    file.set_len(bytes.len().try_into().map_err(io::Error::other)?)?;
+    file.sync_all()
+}
+
+fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut file = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path)?;
     file.set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 
@@ -319,6 +377,8 @@ pub(super) fn try_lock(file: &File) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::symlink;
+
     use super::*;
 
     fn paths(dir: &Path) -> Paths {
@@ -434,6 +494,66 @@ mod tests {
         fs::remove_file(&file).expect("removed");
         save("# ours\nmpathd 4\n", "# ours\nmpathd 4\nmpathe 5\n");
         assert_eq!(there(), "# ours\nmpathd 4\nmpathe 5\n");
+    }
+
+    #[test]
+    fn a_line_that_is_no_text_stays_as_it_is() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let paths = paths(dir.path());
+        let files = Files::new(paths.clone());
+        let file = paths.state_file(StateFile::Bindings);
+        fs::create_dir_all(&paths.state_dir).expect("made");
+        let (first, last) = (b"# M\xfcnchen\r\nmpatha 1\n".to_vec(), b"data 2 # Z\xfcrich".to_vec());
+        let there = [first.as_slice(), &last].concat();
+        fs::write(&file, &there).expect("written");
+        let read = files.read().bindings;
+        let (mut bindings, _) = Bindings::parse(&read);
+        bindings.insert("3".into(), "mpathb".into()).expect("free");
+        for was in [read.as_str(), "of another time\n"] {
+            fs::write(&file, &there).expect("written");
+            let text =
+                if was == read { bindings.to_text() } else { "of another time\nmpathb 3\n".to_owned() };
+            assert_eq!(files.save(files.order(), StateFile::Bindings, was, &text), Ok(()));
+            assert_eq!(fs::read(&file).expect("there"), [&there[..], b"\nmpathb 3\n"].concat());
+        }
+    }
+
+    #[test]
+    fn a_state_file_behind_links_is_written_where_it_is() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let paths = paths(dir.path());
+        let files = Files::new(paths.clone());
+        let (link, target) = (paths.state_file(StateFile::Bindings), dir.path().join("kept/names"));
+        fs::create_dir_all(&paths.state_dir).expect("made");
+        fs::create_dir_all(dir.path().join("kept")).expect("made");
+        symlink("../second", &link).expect("a relative one");
+        symlink(&target, dir.path().join("second")).expect("an absolute one");
+        let save =
+            |was: &str, text: &str| files.save(files.order(), StateFile::Bindings, was, text).expect("saved");
+        save("", "mpatha 1\n"); // the last one leads to nothing yet
+        assert_eq!(fs::read_to_string(&target).expect("there"), "mpatha 1\n");
+        save("mpatha 1\n", "mpatha 1\nmpathb 2\n");
+        assert_eq!(fs::read_to_string(&target).expect("there"), "mpatha 1\nmpathb 2\n");
+        assert!(fs::symlink_metadata(&link).expect("there").is_symlink());
+        assert_eq!(fs::read_dir(dir.path().join("kept")).expect("there").count(), 1);
+        fs::remove_file(&link).expect("removed");
+        symlink("bindings", &link).expect("one that leads to itself");
+        assert!(files.save(files.order(), StateFile::Bindings, "", "mpatha 1\n").is_err());
+    }
+
+    #[test]
+    fn a_file_that_can_not_be_replaced_is_written_in_place() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("bindings");
+        fs::write(&path, "mpatha 1\nmpathb 2\nmpathc 3\n").expect("written");
+        let held = lock(&path).expect("locked");
+        for text in ["mpatha 1\n", "mpatha 1\nmpathb 2\n"] {
+            write_in_place(&held, text.as_bytes()).expect("written");
+            assert_eq!(fs::read_to_string(&path).expect("there"), text);
+            assert!(is_in_place(&held, &path));
+        }
+        assert!(cannot_be_replaced(&io::Error::from_raw_os_error(libc::EBUSY)));
+        assert!(!cannot_be_replaced(&io::Error::from_raw_os_error(libc::ENOSPC)));
     }
 
     #[test]
