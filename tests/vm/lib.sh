@@ -265,7 +265,7 @@ cleanup() {
 
 remove_maps() {
     local map
-    for map in $(dmsetup ls | awk '$1 != "No" { print $1 }'); do dmsetup remove "$map" || true; done
+    for map in $(dmsetup info -c --noheadings -o mangled_name | grep -v '^No '); do dmsetup remove "$map" || true; done
     [ "$(dmsetup ls)" = 'No devices found' ]
 }
 

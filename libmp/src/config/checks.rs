@@ -11,6 +11,7 @@ use super::layers::Setting;
 use super::options::{Key, Section};
 use super::parser::Block;
 use super::resolve::prioritizer;
+use crate::dm::mangle::unmangled;
 use crate::prio;
 
 impl Config {
@@ -19,7 +20,7 @@ impl Config {
         let mut taken: BTreeSet<String> = BTreeSet::new();
         for multipath in &mut self.multipaths {
             let Some(alias) = multipath.layer.get(Key::Alias).cloned() else { continue };
-            if !taken.insert(alias.value.as_str().into()) {
+            if !taken.insert(unmangled(alias.value.as_str()).into()) {
                 let message =
                     format!("`alias` {} is given to another WWID above: ignored", alias.value.as_str());
                 let help = Some("each map needs a name of its own".into());

@@ -38,13 +38,14 @@ pub mod timeouts;
 
 use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
 pub use diag::{Diagnostic, Severity};
 pub use resolve::{PathId, Resolved};
 
+use crate::dm::mangle::{LONGEST_NAME, mangled, unmangled};
 use crate::types::{MapName, Wwid};
 use blacklist::Rules;
 use devices::Table;
@@ -57,9 +58,6 @@ use settings::{DeviceId, Globals};
 
 /// What messages call it.
 const BUILT_IN_NAME: &str = "built-in";
-/// Longest name of a device-mapper device.
-const MAX_MAP_NAME: usize = 127;
-
 /// A file's name and text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Source<'a> {
@@ -281,7 +279,7 @@ impl Config {
     pub fn aliases(&self) -> Vec<(Wwid, MapName)> {
         let alias = |entry: &Multipath| {
             let alias = entry.layer.value(Key::Alias)?;
-            Some((entry.wwid.clone(), MapName::new(alias.as_str())))
+            Some((entry.wwid.clone(), MapName::new(&*unmangled(alias.as_str()))))
         };
         self.multipaths.iter().filter_map(alias).collect()
     }
@@ -300,13 +298,13 @@ impl Config {
     }
 }
 
-fn check_map_name(name: &str) -> Result<(), &'static str> {
+fn check_map_name(name: &str) -> Result<(), String> {
     match name {
-        "" => Err("an empty name"),
-        "." | ".." => Err("not a name for a device node"),
-        _ if name.len() > MAX_MAP_NAME => Err("longer than 127 bytes"),
-        _ if name.chars().any(char::is_control) => Err("a control character in a name"),
-        _ => Ok(()),
+        "" => Err("an empty name".into()),
+        "." | ".." => Err("not a name for a device node".into()),
+        _ if name.len() > LONGEST_NAME => Err(format!("longer than {LONGEST_NAME} bytes")),
+        _ if name.chars().any(char::is_control) => Err("a control character in a name".into()),
+        _ => mangled(name, LONGEST_NAME).map(drop).map_err(|why| why.to_string()),
     }
 }
 

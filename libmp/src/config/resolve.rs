@@ -17,6 +17,7 @@ use super::settings::{
     AutoResize, Checker, DeviceId, Failback, FindMultipaths, FlushOnLastDel, Globals, GroupingPolicy,
     MapSettings, MaxFds, NoPathRetry, PathSettings, Prioritizer, UidSource,
 };
+use crate::dm::mangle::unmangled;
 use crate::types::{MapName, Wwid};
 
 /// Polling interval if no file says one, in seconds.
@@ -249,7 +250,7 @@ impl Config {
         let stack = self.stack(Some(device), Some(wwid));
         let features = stack.text(Key::Features);
         MapSettings {
-            alias: stack.get(Key::Alias).map(|alias| MapName::new(alias.as_str())),
+            alias: stack.get(Key::Alias).map(|alias| MapName::new(&*unmangled(alias.as_str()))),
             user_friendly_names: stack.is_yes(Key::UserFriendlyNames),
             alias_prefix: stack.text(Key::AliasPrefix).into(),
             grouping: grouping(stack.text(Key::PathGroupingPolicy)),

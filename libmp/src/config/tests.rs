@@ -303,10 +303,18 @@ fn an_alias_belongs_to_one_map() {
     assert_eq!(diagnostics.len(), 1);
     assert_eq!((diagnostics[0].code, diagnostics[0].line), ("alias-twice", 8));
     assert_eq!(config.aliases(), [(Wwid::from("b"), MapName::from("x"))]);
-    for bad in ["a/b", "..", ""] {
-        let (config, diagnostics) =
-            load(&format!("multipaths {{\n multipath {{\n wwid w\n alias \"{bad}\"\n }}\n}}\n"));
+    let with =
+        |alias: &str| load(&format!("multipaths {{\n multipath {{\n wwid w\n alias \"{alias}\"\n }}\n}}\n"));
+    for bad in ["a/b", "..", "", r"a\x20 b", &format!("x{}y", " ".repeat(32))] {
+        let (config, diagnostics) = with(bad);
         assert_eq!((diagnostics.len(), config.aliases().len()), (1, 0), "{bad}");
+    }
+    for same in ["my disk(1)", r"my\x20disk\x281\x29"] {
+        let (config, diagnostics) = with(same);
+        assert_eq!(diagnostics, []);
+        assert_eq!(config.aliases(), [(Wwid::from("w"), MapName::from("my disk(1)"))]);
+        let map = config.map_settings(&OTHER, &"w".into());
+        assert_eq!(map.alias, Some(MapName::from("my disk(1)")));
     }
 }
 

@@ -9,6 +9,7 @@ use crate::core::Core;
 use crate::core::effect::{Outbox, StateFile};
 use crate::core::map::{Map, MapId};
 use crate::core::notice::Notice;
+use crate::dm::mangle::unmangled;
 use crate::types::{MapName, Wwid};
 
 /// Which maps have a name, are about to take it, or are to have it: nobody looks through all of them for that.
@@ -103,7 +104,7 @@ impl Core {
 
     fn friendly_name(&mut self, wwid: &Wwid, settings: &MapSettings, out: &mut Outbox) -> MapName {
         if let Some(name) = self.bindings.get(wwid) {
-            return name.clone();
+            return MapName::new(&*unmangled(name.as_str()));
         }
         let existing = self.map_by_wwid(wwid).and_then(|m| m.observed.as_ref()).map(|o| o.name.clone());
         if let Some(name) = existing
@@ -184,5 +185,23 @@ impl Core {
             }
         }
         false
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::settings::DeviceId;
+    use crate::core::CoreInit;
+
+    #[test]
+    fn a_line_of_the_bindings_that_is_mangled_gives_the_plain_name() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        core.take_files("my\\x20disk 3600a\n", "", &mut out);
+        let wwid = "3600a".into();
+        let device = DeviceId { vendor: b"", product: b"", revision: b"", protocol: "scsi:fcp" };
+        let mut settings = core.config.map_settings(&device, &wwid);
+        settings.user_friendly_names = true;
+        assert_eq!(core.choose_name(&wwid, &settings, &mut out).as_str(), "my disk");
     }
 }

@@ -3,6 +3,7 @@
 //! A path: `sda`, `/dev/sda`, `8:0`. A map: its alias, its WWID, `/dev/mapper/ALIAS`, `dm-3`,
 //! `/dev/dm-3`, `254:3`. Other links in `/dev` are resolved by the client, who can read them.
 
+use crate::dm::mangle::unmangled;
 use crate::types::{DevT, MapName, PathName, Wwid};
 
 /// A path, as a client named it.
@@ -62,7 +63,7 @@ impl<'a> MapRef<'a> {
     /// How well it fits this map: by name, by WWID, by device; `None` where it doesn't. An alias
     /// goes before another map's WWID, and both before a device's number.
     pub fn fit(&self, name: &MapName, wwid: &Wwid, devt: Option<DevT>) -> Option<Fit> {
-        if self.name == name.as_str() {
+        if self.name == name.as_str() || unmangled(self.name) == name.as_str() {
             Some(Fit::Name)
         } else if self.name == wwid.as_str() {
             Some(Fit::Wwid)
@@ -128,11 +129,14 @@ mod tests {
             (MapName::from("data"), Wwid::from("36001"), Some(DevT::new(254, 1))),
             (MapName::from("36001"), Wwid::from("36002"), Some(DevT::new(254, 2))),
             (MapName::from("dm-1"), Wwid::from("36003"), None),
+            (MapName::from("my disk"), Wwid::from("36004"), None),
         ];
         let find = |text| MapRef::new(text).find(&maps, |m| (&m.0, &m.1, m.2)).map(|m| m.1.as_str());
         for (text, wwid) in [
             ("data", Some("36001")),
             ("/dev/mapper/data", Some("36001")),
+            ("my disk", Some("36004")),
+            (r"/dev/mapper/my\x20disk", Some("36004")),
             ("254:1", Some("36001")),
             // a disk's number, and that of a map that is not there
             ("8:1", None),

@@ -3,6 +3,7 @@
 //! Text of the kernel comes in, text for the kernel goes out; nothing here knows of paths' states
 //! or of settings.
 
+pub mod mangle;
 mod normal;
 pub mod op;
 pub mod status;

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::Path;
 
+use libmp::dm::mangle::{LONGEST_NAME, mangled};
+
 /// What kind of thing is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -40,8 +42,10 @@ impl Device {
             let node = if text.starts_with('/') { fs::canonicalize(text).ok()? } else { text.into() };
             named(node.strip_prefix("/dev").unwrap_or(&node).to_str()?)
         };
-        let of_map =
-            || named(fs::canonicalize(Path::new("/dev/mapper").join(text)).ok()?.file_name()?.to_str()?);
+        let of_map = || {
+            let node = Path::new("/dev/mapper").join(&*mangled(text, LONGEST_NAME).ok()?);
+            named(fs::canonicalize(node).ok()?.file_name()?.to_str()?)
+        };
         let name = of_number().or_else(of_node).or_else(of_map)?;
         let kind = if name.starts_with("dm-") { Kind::Map } else { Kind::Disk };
         Some(Self { kind, name })

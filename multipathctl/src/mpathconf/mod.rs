@@ -11,6 +11,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use libmp::config::options::{Key, Section};
 use libmp::config::{Config, Severity, Source, edit};
+use libmp::dm::mangle::unmangled;
 use libmp::dm::op::wwid_of;
 use multipath_rules::device::Device;
 use multipath_rules::socket::is_listening;
@@ -154,7 +155,7 @@ fn wwids_below(device: &str) -> Result<BTreeSet<String>, String> {
     while let Some(name) = names.pop() {
         let folder = Path::new("/sys/class/block").join(&name);
         let uuid = fs::read_to_string(folder.join("dm/uuid")).unwrap_or_default();
-        if let Some(wwid) = wwid_of(uuid.trim()) {
+        if let Some(wwid) = wwid_of(&unmangled(uuid.trim())) {
             wwids.insert(wwid.to_string());
             continue;
         }

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use libmp::dm::mangle::unmangled;
 use libmp::dm::op::wwid_of;
 use libmp::types::{DevT, PathName, Wwid};
 
@@ -28,7 +29,7 @@ fn text(path: &Path) -> Option<String> {
 
 /// WWID of the multipath map that a device-mapper device (`dm-3`) is; `None` for others.
 pub fn map_wwid(name: &str) -> Option<Wwid> {
-    wwid_of(&text(&Path::new(BLOCK).join(name).join("dm/uuid"))?)
+    wwid_of(&unmangled(&text(&Path::new(BLOCK).join(name).join("dm/uuid"))?))
 }
 
 /// WWIDs of all multipath maps.

@@ -7,6 +7,7 @@ use std::ffi::OsStr;
 use std::os::fd::AsFd;
 
 use libmp::core::event::{Attention, Uevent, UeventAction};
+use libmp::dm::mangle::unmangled;
 use libmp::types::{Errno, Hctl, PathName};
 use nix::errno::Errno as Raw;
 use nix::sys::socket::{setsockopt, sockopt};
@@ -91,7 +92,7 @@ impl Monitor {
     }
 }
 
-/// What is asked of messages about devices of device-mapper. To have all of theirs takes more time than to receive them.
+/// What is asked of messages about devices of device-mapper, whose names are as the kernel has them. To have all of theirs takes more time than to receive them.
 const OF_MAPS: [&str; 4] = ["DM_NAME", "DM_UUID", "DM_ACTION", "DM_COOKIE"];
 
 /// What a SCSI device has told by itself, if that is what its message is about.
@@ -111,7 +112,8 @@ fn convert(event: &udev::Event) -> Uevent {
     // libudev writes `/` where sysfs writes `!`.
     let name = PathName::new(event.sysname().to_string_lossy().replace('/', "!"));
     let properties = if name.as_str().starts_with("dm-") {
-        let value = |key: &&str| Some(((*key).to_owned(), text(event.property_value(key)?)));
+        let value =
+            |key: &&str| Some(((*key).to_owned(), unmangled(&text(event.property_value(key)?)).into_owned()));
         OF_MAPS.iter().filter_map(value).collect()
     } else {
         event.properties().map(|entry| (text(entry.name()), text(entry.value()))).collect()

@@ -3,7 +3,12 @@
 //! `struct dm_ioctl` is 312 bytes and has not moved since 2.6: written and read here field by
 //! field, so that no structure of C has to be trusted. The crate `devicemapper` offers neither
 //! UUIDs in lists, nor udev flags, nor a bounded wait, and its structures need bindgen to build.
+//!
+//! Names and UUIDs are mangled here, where they go to the kernel, and plain everywhere else.
 
+use std::borrow::Cow;
+
+use libmp::dm::mangle::{LONGEST_NAME, LONGEST_UUID, Refused, mangled, unmangled};
 use libmp::types::{DevT, Errno};
 
 /// Size of `struct dm_ioctl`.
@@ -65,6 +70,8 @@ impl Command {
 #[derive(Debug, Default, Clone, Copy)]
 pub(super) struct Question<'a> {
     pub(super) name: &'a str,
+    /// The name is the kernel's own: it goes there as it is.
+    pub(super) is_kernel_name: bool,
     pub(super) uuid: &'a str,
     pub(super) flags: u32,
     /// udev's cookie and flags.
@@ -85,6 +92,8 @@ pub(super) struct Answer {
     pub(super) target_count: u32,
     pub(super) devt: DevT,
     pub(super) name: String,
+    /// As the kernel has it, which its node is called after.
+    pub(super) kernel_name: String,
     pub(super) uuid: String,
     pub(super) payload: Vec<u8>,
 }
@@ -92,10 +101,9 @@ pub(super) struct Answer {
 impl Question<'_> {
     /// The call's buffer, in words as the kernel reads 64-bit fields from it.
     pub(super) fn encode(&self, room: usize) -> Result<Vec<u64>, Errno> {
-        if self.name.len() >= NAME_LEN || self.uuid.len() >= UUID_LEN {
-            return Err(Errno(libc::ENAMETOOLONG));
-        }
-        if self.name.contains('\0') || self.uuid.contains('\0') {
+        let name = if self.is_kernel_name { self.name.into() } else { kernel_name(self.name)? };
+        let uuid = mangled(self.uuid, LONGEST_UUID).map_err(errno_of)?;
+        if name.len() > LONGEST_NAME || name.contains('\0') {
             return Err(Errno::EINVAL);
         }
         let size = (HEADER + self.payload.len().max(room)).next_multiple_of(8);
@@ -107,8 +115,8 @@ impl Question<'_> {
         put_u32(&mut bytes, 20, self.target_count);
         put_u32(&mut bytes, 28, self.flags);
         put_u32(&mut bytes, 32, self.event_nr);
-        bytes[NAME_AT..NAME_AT + self.name.len()].copy_from_slice(self.name.as_bytes());
-        bytes[UUID_AT..UUID_AT + self.uuid.len()].copy_from_slice(self.uuid.as_bytes());
+        bytes[NAME_AT..NAME_AT + name.len()].copy_from_slice(name.as_bytes());
+        bytes[UUID_AT..UUID_AT + uuid.len()].copy_from_slice(uuid.as_bytes());
         bytes[HEADER..HEADER + self.payload.len()].copy_from_slice(self.payload);
         let (words, _) = bytes.as_chunks::<8>();
         Ok(words.iter().map(|word| u64::from_ne_bytes(*word)).collect())
@@ -123,20 +131,34 @@ impl Answer {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
         let start = (get_u32(&bytes, 16) as usize).clamp(HEADER, bytes.len());
         let end = (get_u32(&bytes, 12) as usize).clamp(start, bytes.len());
+        let kernel_name = text(&bytes[NAME_AT..NAME_AT + NAME_LEN]);
         Self {
             flags: get_u32(&bytes, 28),
             open_count: get_u32(&bytes, 24),
             event_nr: get_u32(&bytes, 32),
             target_count: get_u32(&bytes, 20),
             devt: decode_devt(get_u64(&bytes, 40)),
-            name: text(&bytes[NAME_AT..NAME_AT + NAME_LEN]),
-            uuid: text(&bytes[UUID_AT..UUID_AT + UUID_LEN]),
+            name: unmangled(&kernel_name).into(),
+            kernel_name,
+            uuid: unmangled(&text(&bytes[UUID_AT..UUID_AT + UUID_LEN])).into(),
             payload: bytes[start..end].to_vec(),
         }
     }
 
     pub(super) fn has(&self, flag: u32) -> bool {
         self.flags & flag != 0
+    }
+}
+
+/// A name for the kernel.
+pub(super) fn kernel_name(name: &str) -> Result<Cow<'_, str>, Errno> {
+    mangled(name, LONGEST_NAME).map_err(errno_of)
+}
+
+const fn errno_of(why: Refused) -> Errno {
+    match why {
+        Refused::TooLong(_) => Errno(libc::ENAMETOOLONG),
+        Refused::Mixed => Errno::EINVAL,
     }
 }
 
@@ -218,6 +240,7 @@ pub(super) fn decode_targets(payload: &[u8], count: u32) -> Vec<Target> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Listed {
     pub(super) name: String,
+    pub(super) kernel_name: String,
     pub(super) devt: DevT,
     pub(super) event_nr: u32,
     /// `None` where the kernel is too old to say (before 5.12).
@@ -238,12 +261,13 @@ pub(super) fn decode_list(payload: &[u8]) -> Vec<Listed> {
         let raw_name = entry[12..].split(|b| *b == 0).next().unwrap_or_default();
         let after = (12 + raw_name.len() + 1).next_multiple_of(8);
         let uuid = match get_u32(entry, after + 4) {
-            1 => Some(text(entry.get(after + 8..).unwrap_or_default())),
+            1 => Some(unmangled(&text(entry.get(after + 8..).unwrap_or_default())).into()),
             2 => Some(String::new()),
             _ => None,
         };
-        let name = String::from_utf8_lossy(raw_name).into_owned();
-        devices.push(Listed { name, devt: decode_devt(dev), event_nr: get_u32(entry, after), uuid });
+        let kernel_name = String::from_utf8_lossy(raw_name).into_owned();
+        let (name, event_nr) = (unmangled(&kernel_name).into(), get_u32(entry, after));
+        devices.push(Listed { name, kernel_name, devt: decode_devt(dev), event_nr, uuid });
         if next == 0 {
             break;
         }
@@ -269,7 +293,30 @@ mod tests {
     fn names_that_do_not_fit_are_refused() {
         let long = "x".repeat(128);
         assert!(Question { name: &long, ..Question::default() }.encode(0).is_err());
-        assert!(Question { name: "a\0b", ..Question::default() }.encode(0).is_err());
+        assert!(Question { name: "a\0b", is_kernel_name: true, ..Question::default() }.encode(0).is_err());
+        let long = " ".repeat(32);
+        let refused = Question { name: &long, ..Question::default() }.encode(0);
+        assert_eq!(refused, Err(Errno(libc::ENAMETOOLONG)), "four bytes each");
+        assert_eq!(Question { name: r"a\x20 b", ..Question::default() }.encode(0), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn the_kernel_has_names_as_libdevmapper_writes_them() {
+        let (name, uuid) = ("my disk(1)", "mpath-a b");
+        let question = Question { name, uuid, ..Question::default() };
+        let answer = Answer::decode(&question.encode(0).expect("short names"));
+        assert_eq!((answer.name.as_str(), answer.kernel_name.as_str()), (name, r"my\x20disk\x281\x29"));
+        assert_eq!(answer.uuid, uuid);
+        let words = question.encode(0).expect("short names");
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        assert_eq!(text(&bytes[NAME_AT..]), r"my\x20disk\x281\x29");
+        assert_eq!(text(&bytes[UUID_AT..]), r"mpath-a\x20b");
+        // One that a tool has given that does not mangle is found by its own.
+        let question = Question { name, is_kernel_name: true, ..Question::default() };
+        assert_eq!(Answer::decode(&question.encode(0).expect("short")).kernel_name, name);
+        let list = decode_list(&entry(br"my\x20disk", 1, 1, br"mpath-a\x20b", true));
+        assert_eq!((list[0].name.as_str(), list[0].kernel_name.as_str()), ("my disk", r"my\x20disk"));
+        assert_eq!(list[0].uuid.as_deref(), Some(uuid));
     }
 
     #[test]

@@ -10,8 +10,8 @@ use tracing::{debug, warn};
 use super::abi::{Command, Question};
 use super::cookie::Cookie;
 use super::node;
-use super::ops::{Mapper, UDEV_LIMIT, new_cookie, udev_bits};
-use super::read::{by_name, by_uuid};
+use super::ops::{Mapper, UDEV_LIMIT, new_cookie, new_name, udev_bits};
+use super::read::{by_kernel_name, by_uuid};
 
 /// What became of an operation so far.
 #[derive(Debug)]
@@ -26,6 +26,7 @@ pub enum Begun {
 #[derive(Debug)]
 pub struct Announced {
     name: MapName,
+    kernel_name: String,
     devt: DevT,
     access: NodeAccess,
     cookie: Option<Cookie>,
@@ -77,14 +78,15 @@ impl Mapper {
         flags: UdevFlags,
         access: NodeAccess,
     ) -> Result<Announced, DmFailure> {
-        let made = self.step("create", Command::Create, &Question { uuid, ..by_name(name.as_str()) });
+        let kernel_name = new_name("create", name.as_str())?.into_owned();
+        let made = self.step("create", Command::Create, &Question { uuid, ..by_kernel_name(&kernel_name) });
         let made = made.map_err(|why| self.with_namesakes(name.as_str(), uuid, why))?;
         let resume =
             || self.tell_udev("resume", Command::Suspend, &by_uuid(uuid), udev_bits(flags), new_cookie());
         match self.load(uuid, load).and_then(|()| resume()) {
             Ok((_, cookie)) => {
                 let (name, devt, since) = (name.clone(), made.devt, Instant::now());
-                Ok(Announced { name, devt, access, cookie, since })
+                Ok(Announced { name, kernel_name, devt, access, cookie, since })
             }
             Err(why) => {
                 // Nobody has seen it yet: without a table it is only in the way.
@@ -98,12 +100,12 @@ impl Mapper {
 
     /// What is left to do when udev has finished.
     pub fn end(&self, uuid: &str, made: &Announced) -> DmDone {
-        let Announced { name, devt, access, .. } = made;
-        if let Err(error) = node::ensure(name.as_str(), *devt) {
+        let Announced { name, kernel_name, devt, access, .. } = made;
+        if let Err(error) = node::ensure(kernel_name, *devt) {
             warn!("{name}: its node in /dev/mapper could not be made: {error}");
         }
         if *access != NodeAccess::default()
-            && let Err(error) = node::set_access(name.as_str(), *access)
+            && let Err(error) = node::set_access(kernel_name, *access)
         {
             warn!("{name}: the access rights of its node could not be set: {error}");
         }

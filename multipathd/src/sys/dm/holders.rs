@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use libmp::dm::mangle::unmangled;
 use libmp::types::DevT;
 use nix::sys::stat::makedev;
 
@@ -20,23 +21,27 @@ pub(super) fn of(devt: DevT) -> Vec<String> {
     all
 }
 
-/// The devices that are made of this one: their kernel names and, of those of device-mapper, their own.
+/// The devices that are made of this one: their kernel names and, of those of device-mapper, their own, as the kernel has them.
 fn on(devt: DevT) -> impl Iterator<Item = (String, Option<String>)> {
     let entries = fs::read_dir(format!("/sys/dev/block/{devt}/holders"));
     entries.into_iter().flatten().flatten().map(|entry| {
         let own = fs::read_to_string(Path::new("/sys/block").join(entry.file_name()).join("dm/name"));
-        (entry.file_name().to_string_lossy().into_owned(), own.ok().map(|name| name.trim_end().into()))
+        (
+            entry.file_name().to_string_lossy().into_owned(),
+            own.ok().map(|name| name.trim_end_matches('\n').into()),
+        )
     })
 }
 
 /// Their names; those of device-mapper by their own.
 fn devices_on(devt: DevT) -> Vec<String> {
-    let mut names: Vec<String> = on(devt).map(|(kernel, own)| own.unwrap_or(kernel)).collect();
+    let shown = |(kernel, own): (String, Option<String>)| own.map_or(kernel, |own| unmangled(&own).into());
+    let mut names: Vec<String> = on(devt).map(shown).collect();
     names.sort();
     names
 }
 
-/// The own names of those of device-mapper.
+/// The own names of those of device-mapper, as the kernel has them.
 pub(super) fn mapped_on(devt: DevT) -> impl Iterator<Item = String> {
     on(devt).filter_map(|(_, own)| own)
 }

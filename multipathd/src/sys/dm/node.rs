@@ -1,4 +1,4 @@
-//! `/dev/mapper/NAME`: udev's to make; ours where udev isn't there or doesn't come in time.
+//! `/dev/mapper/NAME`, as the kernel has the name: udev's to make; ours where udev isn't there or doesn't come in time.
 
 use std::fs;
 use std::io;

@@ -1,5 +1,6 @@
 //! The operations of [`DmOp`], step by step. Each ends with the map read back.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
@@ -9,11 +10,12 @@ use tracing::{debug, warn};
 
 use super::abi::{
     Answer, Command, NOFLUSH, Question, READONLY, SKIP_LOCKFS, SUSPEND, UEVENT_GENERATED, encode_target,
+    kernel_name,
 };
 use super::cookie::Cookie;
 use super::create::Begun;
 use super::modules::{self, modprobe};
-use super::read::{by_name, by_uuid};
+use super::read::{by_kernel_name, by_name, by_uuid};
 use super::{Control, holders, node};
 
 /// udev gets so long for one operation; then its link is made in its place.
@@ -192,19 +194,19 @@ impl Mapper {
     /// Of all calls the kernel takes only this one's device by its name.
     fn rename(&self, uuid: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
         let from = self.step("look up", Command::Status, &by_uuid(uuid))?;
-        self.rename_one(&from.name, to, flags)?;
-        if let Err(error) = node::ensure(to, from.devt) {
-            warn!("{to}: its node in /dev/mapper could not be made: {error}");
-        }
-        Ok(())
+        self.rename_one(&from, to, flags)
     }
 
-    pub(super) fn rename_one(&self, from: &str, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
-        let mut payload = to.as_bytes().to_vec();
+    pub(super) fn rename_one(&self, from: &Answer, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
+        let name = new_name("rename", to)?;
+        let mut payload = name.as_bytes().to_vec();
         payload.push(0);
-        let question = Question { payload: &payload, ..by_name(from) };
+        let question = Question { payload: &payload, ..by_kernel_name(&from.kernel_name) };
         self.announced("rename", Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
-        self.remove_node(from);
+        self.remove_node(&from.kernel_name);
+        if let Err(error) = node::ensure(&name, from.devt) {
+            warn!("{to}: its node in /dev/mapper could not be made: {error}");
+        }
         Ok(())
     }
 
@@ -212,7 +214,7 @@ impl Mapper {
         let question = Question { flags, ..by_uuid(uuid) };
         let removed = self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev);
         let removed = removed.map_err(|why| self.with_holders(uuid, why))?;
-        self.remove_node(&removed.name);
+        self.remove_node(&removed.kernel_name);
         Ok(())
     }
 
@@ -236,10 +238,10 @@ impl Mapper {
         DmFailure { holders: named.into_iter().chain(same).collect(), ..why }
     }
 
-    /// Removes the node of a name, unless a device has the name: a removal that is deferred, or
+    /// Removes the node of a name of the kernel, unless a device has the name: a removal that is deferred, or
     /// another map by now.
     fn remove_node(&self, name: &str) {
-        if matches!(self.control.call(Command::Status, &by_name(name)), Err(Errno::ENXIO)) {
+        if matches!(self.control.call(Command::Status, &by_kernel_name(name)), Err(Errno::ENXIO)) {
             node::remove(name);
         }
     }
@@ -289,6 +291,12 @@ impl Mapper {
     }
 }
 
+/// A name that the kernel is to have. It would take one with a slash that is mangled, which no other tool makes.
+pub(super) fn new_name<'a>(step: &str, name: &'a str) -> Result<Cow<'a, str>, DmFailure> {
+    let plain = if name.contains('/') { Err(Errno::EINVAL) } else { Ok(name) };
+    plain.and_then(kernel_name).map_err(|errno| DmFailure::new(step, errno))
+}
+
 /// `None` where udev does not answer, or nothing is to be had.
 pub(super) fn new_cookie() -> Option<Cookie> {
     let made = node::udev_answers().then(Cookie::new)?;
@@ -304,6 +312,13 @@ pub(super) const fn udev_bits(flags: UdevFlags) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_the_kernel_is_not_given() {
+        assert_eq!(new_name("create", "my disk").as_deref(), Ok(r"my\x20disk"));
+        assert_eq!(new_name("create", "a/b"), Err(DmFailure::new("create", Errno::EINVAL)));
+        assert!(new_name("rename", &"ü".repeat(16)).is_err_and(|why| why.errno.0 == libc::ENAMETOOLONG));
+    }
 
     #[test]
     fn udev_flags_have_their_bits() {

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 use libmp::core::event::DmFailure;
 use libmp::dm::op::{MapListEntry, UUID_PREFIX, UdevFlags};
 use libmp::types::{DevT, Errno, MapName};
-use tracing::warn;
 
 use super::abi::{Command, DEFERRED_REMOVE};
+use super::holders;
 use super::ops::Mapper;
 use super::read::by_uuid;
-use super::{holders, node};
 
 impl Mapper {
     /// A map and its partitions. All of them are looked at before the first one goes: where one is in use, nothing is
@@ -46,11 +45,7 @@ impl Mapper {
         if is.name == to {
             return Ok(());
         }
-        self.rename_one(&is.name, to, UdevFlags::default()).map_err(|why| failed(&is.name, why.errno))?;
-        if let Err(error) = node::ensure(to, is.devt) {
-            warn!("{to}: its node in /dev/mapper could not be made: {error}");
-        }
-        Ok(())
+        self.rename_one(&is, to, UdevFlags::default()).map_err(|why| failed(&is.name, why.errno))
     }
 
     /// Takes a deferred removal back, that of the partitions first: they would go at their last close, whatever their map does.

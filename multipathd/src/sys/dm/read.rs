@@ -67,8 +67,8 @@ impl Control {
         if map.open_count == 0 {
             return 0;
         }
-        let above =
-            holders::mapped_on(map.devt).filter_map(|name| self.call(Command::Status, &by_name(&name)).ok());
+        let above = holders::mapped_on(map.devt)
+            .filter_map(|name| self.call(Command::Status, &by_kernel_name(&name)).ok());
         let idle = above.filter(|device| device.open_count == 0 && is_partition_of(&device.uuid, uuid));
         u32::try_from(idle.count()).unwrap_or(u32::MAX)
     }
@@ -81,7 +81,7 @@ impl Control {
             let uuid = match device.uuid {
                 Some(uuid) => uuid,
                 // A kernel that doesn't list UUIDs; a device that went meanwhile is left out.
-                None => self.call(Command::Status, &by_name(&device.name)).ok()?.uuid,
+                None => self.call(Command::Status, &by_kernel_name(&device.kernel_name)).ok()?.uuid,
             };
             let (devt, event_nr) = (device.devt, device.event_nr);
             Some(MapListEntry { name: MapName::new(device.name), uuid, devt, event_nr })
@@ -98,4 +98,9 @@ pub(super) fn by_uuid(uuid: &str) -> Question<'_> {
 /// A question about the device of this name and nothing else.
 pub(super) fn by_name(name: &str) -> Question<'_> {
     Question { name, ..Question::default() }
+}
+
+/// The same, by the name that the kernel has told.
+pub(super) fn by_kernel_name(name: &str) -> Question<'_> {
+    Question { is_kernel_name: true, ..by_name(name) }
 }

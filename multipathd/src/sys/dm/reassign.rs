@@ -1,6 +1,7 @@
 //! Devices that stand on a path directly get their table again, with the map in the path's place.
 
 use libmp::core::event::DmFailure;
+use libmp::dm::mangle::unmangled;
 use libmp::types::{DevT, Errno};
 use tracing::{info, warn};
 
@@ -9,7 +10,7 @@ use super::abi::{
     Target, decode_targets, encode_target,
 };
 use super::ops::{Mapper, Wait};
-use super::read::{by_name, by_uuid};
+use super::read::{by_kernel_name, by_uuid};
 use super::{ROOM, holders};
 
 /// Targets that are what their table says and nothing more. Others have a state of their own on the disk, or in the kernel,
@@ -28,8 +29,9 @@ impl Mapper {
     }
 
     fn reassign_one(&self, name: &str, paths: &[DevT], map: &Answer) -> Result<(), DmFailure> {
-        let failed = |what: &str, errno| DmFailure::new(&format!("moving {name} over: {what}"), errno);
-        let question = Question { flags: STATUS_TABLE | NOFLUSH, room: ROOM, ..by_name(name) };
+        let shown = unmangled(name);
+        let failed = |what: &str, errno| DmFailure::new(&format!("moving {shown} over: {what}"), errno);
+        let question = Question { flags: STATUS_TABLE | NOFLUSH, room: ROOM, ..by_kernel_name(name) };
         let device = match self.call(Command::TableStatus, &question) {
             Err(Errno::ENXIO) => return Ok(()), // it has gone meanwhile
             other => other.map_err(|errno| failed("its table", errno))?,
@@ -47,18 +49,19 @@ impl Mapper {
         }
         let Some(payload) = moved(&targets, paths, map.devt) else { return Ok(()) };
         let flags = if device.has(READONLY) { READONLY } else { 0 };
-        let load = Question { flags, target_count: device.target_count, payload: &payload, ..by_name(name) };
+        let load =
+            Question { flags, target_count: device.target_count, payload: &payload, ..by_kernel_name(name) };
         self.call(Command::Load, &load).map_err(|errno| failed("load", errno))?;
-        let swap = Question { flags: NOFLUSH | SKIP_LOCKFS, ..by_name(name) };
+        let swap = Question { flags: NOFLUSH | SKIP_LOCKFS, ..by_kernel_name(name) };
         let swapped = self.announced("resume", Command::Suspend, &swap, 0, Wait::No);
         if let Err(why) = swapped {
-            let _ = self.call(Command::Clear, &by_name(name));
-            if let Err(why) = self.announced("resume", Command::Suspend, &by_name(name), 0, Wait::No) {
-                warn!("{name}: it could not be resumed: {}", why.errno);
+            let _ = self.call(Command::Clear, &by_kernel_name(name));
+            if let Err(why) = self.announced("resume", Command::Suspend, &by_kernel_name(name), 0, Wait::No) {
+                warn!("{shown}: it could not be resumed: {}", why.errno);
             }
             return Err(failed("resume", why.errno));
         }
-        info!("{name}: it stands on {} now, no longer on a path of it", map.name);
+        info!("{shown}: it stands on {} now, no longer on a path of it", map.name);
         Ok(())
     }
 }
