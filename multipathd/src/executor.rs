@@ -87,7 +87,12 @@ impl Executor {
 
     fn load_config(&self, token: Token) {
         let files = self.files.clone();
-        let config = move || Event::Config { token, loaded: Box::new(reading::parse(files.read())) };
+        let may_bind = self.options.bindings != Bindings::ReadOnly;
+        let config = move || {
+            let mut loaded = Box::new(reading::parse(files.read()));
+            loaded.may_bind &= may_bind;
+            Event::Config { token, loaded }
+        };
         self.promise(None).kept_by(&self.work, config);
     }
 

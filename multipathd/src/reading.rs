@@ -21,10 +21,11 @@ pub fn environment() -> Environment<'static> {
 /// Texts → configuration.
 pub fn parse(texts: Texts) -> Loaded {
     let (config, found) = load(&texts);
-    let Texts { bindings, wwids, queueing, unreadable, .. } = texts;
+    let Texts { bindings, bindings_unknown, wwids, queueing, unreadable, .. } = texts;
+    let may_bind = !bindings_unknown;
     let errors = found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line).collect();
     let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
-    Loaded { config: Arc::new(config), diagnostics, errors, bindings, wwids, queueing }
+    Loaded { config: Arc::new(config), diagnostics, errors, bindings, may_bind, wwids, queueing }
 }
 
 /// What the files give, and what there is to say about them.

@@ -155,6 +155,8 @@ pub struct Loaded {
     pub errors: Vec<String>,
     /// Text of `/etc/multipath/bindings`; empty where there is none.
     pub bindings: String,
+    /// New names may be given: that file is known, and may be written.
+    pub may_bind: bool,
     /// Text of `/etc/multipath/wwids`; empty where there is none.
     pub wwids: String,
     /// Text of `/run/multipath/queueing`; empty where there is none.

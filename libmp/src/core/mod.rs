@@ -156,6 +156,8 @@ pub struct Core {
     /// What operators have switched of the queueing.
     switched: Switched,
     bindings: Bindings,
+    /// New names may be given.
+    may_bind: bool,
     wwids: Wwids,
     timers: Timers,
     /// Of routine checks.
@@ -204,6 +206,7 @@ impl Core {
             others: BTreeMap::new(),
             switched: Switched::default(),
             bindings: Bindings::default(),
+            may_bind: true,
             wwids: Wwids::default(),
             timers: Timers::default(),
             limits: Limits::default(),

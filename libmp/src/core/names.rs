@@ -102,9 +102,19 @@ impl Core {
         MapName::new(wwid.as_str())
     }
 
+    /// No name can be kept: one that is given now could be another LUN's with the next start. Its map keeps the one it has.
+    fn unbound_name(&self, wwid: &Wwid, settings: &MapSettings) -> MapName {
+        let existing = self.map_by_wwid(wwid).and_then(|m| m.observed.as_ref()).map(|o| o.name.clone());
+        let existing = existing.filter(|name| name.as_str().starts_with(&settings.alias_prefix));
+        existing.unwrap_or_else(|| MapName::new(wwid.as_str()))
+    }
+
     fn friendly_name(&mut self, wwid: &Wwid, settings: &MapSettings, out: &mut Outbox) -> MapName {
         if let Some(name) = self.bindings.get(wwid) {
             return MapName::new(&*unmangled(name.as_str()));
+        }
+        if !self.may_bind {
+            return self.unbound_name(wwid, settings);
         }
         let existing = self.map_by_wwid(wwid).and_then(|m| m.observed.as_ref()).map(|o| o.name.clone());
         if let Some(name) = existing

@@ -90,6 +90,7 @@ impl Core {
             self.forget_fabric();
         }
         self.read_native(out);
+        self.may_bind = loaded.may_bind;
         self.take_files(&loaded.bindings, &loaded.wwids, out);
         if self.phase == Phase::Loading {
             self.switched = Switched::parse(&loaded.queueing); // nobody writes it but a daemon

@@ -180,7 +180,7 @@ fn config(defaults: &str) -> Arc<Config> {
 fn loaded(config: Arc<Config>) -> Loaded {
     let none = String::new;
     let (errors, diagnostics) = (Vec::new(), Vec::new());
-    Loaded { errors, config, diagnostics, bindings: none(), wwids: none(), queueing: none() }
+    Loaded { errors, config, diagnostics, bindings: none(), may_bind: true, wwids: none(), queueing: none() }
 }
 
 fn checker_says(said: &[(Level, String)]) -> Vec<(Level, &str)> {

@@ -160,6 +160,7 @@ mod tests {
                     errors: Vec::new(),
                     config: Arc::new(Config::load(&[]).0),
                     diagnostics: Vec::new(),
+                    may_bind: true,
                     bindings: none(),
                     wwids: none(),
                     queueing: none(),

@@ -56,6 +56,8 @@ pub struct Texts {
     pub config: Vec<(String, String)>,
     /// The file of names; empty where there is none.
     pub bindings: String,
+    /// That file is there, and could never be read.
+    pub bindings_unknown: bool,
     /// The file of known WWIDs; empty where there is none.
     pub wwids: String,
     /// What operators have switched of the queueing; empty where there is none.
@@ -104,6 +106,7 @@ impl Files {
     pub fn read(&self) -> Texts {
         let mut texts = self.read_configuration();
         texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
+        texts.bindings_unknown = lock_state(self.saving(StateFile::Bindings)).unknown;
         texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
         // Only the daemon needs it, and only root may look: it is no fault of a configuration that is read by somebody else.
         texts.queueing = self.read_state(StateFile::Queueing, &mut Vec::new());

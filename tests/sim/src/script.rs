@@ -174,6 +174,10 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
+            ["bindings", "unknown" | "known"] => {
+                self.sim.bindings_unknown = words[1] == "unknown";
+                Ok(())
+            }
             ["forget-checks"] => {
                 self.sim.checks_of.clear();
                 Ok(())

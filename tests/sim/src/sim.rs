@@ -98,6 +98,8 @@ pub struct Sim {
     pub(crate) told_event: u64,
     /// So long after it was made a list of maps is told.
     pub lists_late: Duration,
+    /// The file of names can't be read, or must not be written.
+    pub bindings_unknown: bool,
     /// So long it takes to read the configuration, at the least.
     pub config_late: Duration,
     wake: Option<(Instant, Instant)>,
@@ -150,6 +152,7 @@ impl Sim {
             polled: false,
             told_event: 0,
             lists_late: Duration::ZERO,
+            bindings_unknown: false,
             config_late: Duration::ZERO,
             wake: None,
             idle_wakes: 0,

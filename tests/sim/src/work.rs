@@ -241,7 +241,8 @@ impl Sim {
         }
         let Read { config, diagnostics, errors } = self.configs[&files.conf].clone();
         let [bindings, wwids, queueing] = [&files.bindings, &files.wwids, &files.queueing].map(Clone::clone);
-        Loaded { config, diagnostics, errors, bindings, wwids, queueing }
+        let may_bind = !self.bindings_unknown;
+        Loaded { config, diagnostics, errors, bindings, may_bind, wwids, queueing }
     }
 
     fn save(&mut self, file: StateFile, text: &str) -> Result<(), String> {

@@ -213,9 +213,13 @@ fn a_worker_that_was_stuck_is_used_again() {
             let quick = lane.run(|| Ok(()));
             let (slow, quick) = tokio::join!(slow, quick);
             slow.and(quick).expect("no error");
-            while lane.lock().spares.is_empty() {
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
+            // Where nobody had the time to look while it was slow, none was given up.
+            let spare = async {
+                while lane.lock().spares.is_empty() {
+                    tokio::time::sleep(Duration::from_millis(1)).await;
+                }
+            };
+            let _ = tokio::time::timeout(Duration::from_secs(1), spare).await;
         }
     });
     assert!(threads.lock().expect("lock").len() < 5);
