@@ -101,10 +101,19 @@ impl Mapper {
     /// What is left to do when udev has finished.
     pub fn end(&self, uuid: &str, made: &Announced) -> DmDone {
         let Announced { name, kernel_name, devt, access, .. } = made;
-        if let Err(error) = node::ensure(kernel_name, *devt) {
+        // Somebody may have removed it meanwhile, and made another of that name: its node is none of ours.
+        let is_there = || {
+            let seen = self.call(Command::Status, &by_uuid(uuid));
+            seen.is_ok_and(|seen| seen.devt == *devt && seen.kernel_name == *kernel_name)
+        };
+        if !node::is_right(kernel_name, *devt)
+            && is_there()
+            && let Err(error) = node::ensure(kernel_name, *devt)
+        {
             warn!("{name}: its node in /dev/mapper could not be made: {error}");
         }
         if *access != NodeAccess::default()
+            && node::is_right(kernel_name, *devt)
             && let Err(error) = node::set_access(kernel_name, *access)
         {
             warn!("{name}: the access rights of its node could not be set: {error}");

@@ -35,6 +35,11 @@ fn leads_to(path: &Path, devt: DevT) -> bool {
     })
 }
 
+/// Is its node there, and leads to this device?
+pub(super) fn is_right(name: &str, devt: DevT) -> bool {
+    is_plain(name) && leads_to(&path_of(name), devt)
+}
+
 /// Makes the node where udev has not.
 pub(super) fn ensure(name: &str, devt: DevT) -> io::Result<()> {
     let path = path_of(name);
