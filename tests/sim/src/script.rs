@@ -174,14 +174,7 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
-            ["bindings", "unknown" | "known"] => {
-                self.sim.bindings_unknown = words[1] == "unknown";
-                Ok(())
-            }
-            ["forget-checks"] => {
-                self.sim.checks_of.clear();
-                Ok(())
-            }
+            ["bindings" | "forget-checks", ..] => self.set(&words),
             ["rules", "greedy"] => {
                 self.sim.world.rules_greedy = true;
                 Ok(())
@@ -194,6 +187,16 @@ impl Script {
             ["expect", ..] => self.expect(&words[1..], step),
             _ => self.change(&words),
         }
+    }
+
+    fn set(&mut self, words: &[&str]) -> Step {
+        match *words {
+            ["bindings", "unknown"] => self.sim.bindings_unknown = true,
+            ["bindings", "known"] => self.sim.bindings_unknown = false,
+            ["forget-checks"] => self.sim.checks_of.clear(),
+            _ => return Err("bindings unknown or known, or forget-checks".into()),
+        }
+        Ok(())
     }
 
     /// The daemon is told something that no file or device shows.
