@@ -20,6 +20,7 @@ use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
     self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, TIMEOUT,
 };
+use crate::identify::Bus;
 use crate::types::{Instant, MapName, PathName, Wwid};
 
 /// A request that is answered later.
@@ -400,7 +401,7 @@ impl Core {
                 return "fail\nits last check is still unanswered: it will be reinstated when the device answers\n".into();
             }
             path.health.stuck = path.steadiness.release();
-            if path.doubted && !path.is_usable() {
+            if path.doubted && !path.is_usable() && Bus::of(path.name.as_str()) == Bus::Scsi {
                 self.start_check(now, id, out);
                 return "fail\nit may be another LUN by now: it is looked at first, and used if it is not\n"
                     .into();
