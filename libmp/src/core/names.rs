@@ -105,7 +105,10 @@ impl Core {
     /// No name can be kept: one that is given now could be another LUN's with the next start. Its map keeps the one it has.
     fn unbound_name(&self, wwid: &Wwid, settings: &MapSettings) -> MapName {
         let existing = self.map_by_wwid(wwid).and_then(|m| m.observed.as_ref()).map(|o| o.name.clone());
-        let existing = existing.filter(|name| name.as_str().starts_with(&settings.alias_prefix));
+        let existing = existing.filter(|name| {
+            let anothers = self.bindings.wwid_of(name).is_some_and(|owner| owner != wwid);
+            name.as_str().starts_with(&settings.alias_prefix) && !anothers
+        });
         existing.unwrap_or_else(|| MapName::new(wwid.as_str()))
     }
 
