@@ -30,6 +30,8 @@ pub(super) enum Need {
     Suspension,
 }
 
+pub(super) const DOUBTFUL: &str =
+    "fail\nit may be another LUN by now: it is looked at first, and used if it is not\n";
 const FOREIGN: &str = "fail\nits table is not one of multipath\n";
 const SUSPENDED: &str = "fail\nthe map is suspended: resume it first\n";
 
@@ -110,9 +112,26 @@ impl Core {
     /// check, which is under way, says more.
     pub(super) fn explanation_awaited(&self, id: MapId) -> bool {
         self.maps.get(&id).is_some_and(|map| {
-            let wanted = |path: &&Path| map.orders.reinstate.contains(&path.devt()) && path.is_doubtful();
+            let asked = |path: &Path| path.unexplained && !path.is_usable();
+            let wanted = |path: &&Path| map.orders.reinstate.contains(&path.devt()) && asked(path);
             !map.orders.reinstate.is_empty() && self.members(map).iter().any(wanted)
         })
+    }
+
+    /// Nothing more is done for paths that an operator wants to be used. Of one that its check has found to be doubtful he is told.
+    pub(super) fn end_reinstates(&mut self, id: MapId, out: &mut Outbox) {
+        if self.explanation_awaited(id) {
+            return;
+        }
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let wanted = core::mem::take(&mut map.orders.reinstate);
+        let doubtful = |path: &&Path| wanted.contains(&path.devt()) && path.is_to_be_looked_at();
+        let map = &self.maps[&id];
+        if !wanted.is_empty() && self.members(map).iter().any(doubtful) {
+            for request in self.waiting_for_map(id, |need| need == Need::Messages) {
+                self.finish(request, DOUBTFUL, out);
+            }
+        }
     }
 
     /// Who added a path is told whether it is in the table.

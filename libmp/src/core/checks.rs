@@ -371,8 +371,16 @@ impl Core {
         let Some(mine) = groups.iter().position(has_it) else { return };
         let only = groups[mine].paths.iter().all(|p| p.devt == devt || !usable(p.devt));
         observed.set_active(devt, true);
-        let best = desired::best_observed_group(map, &observed, &self.members(map));
-        let first = only && best.is_some_and(|best| best as usize == mine + 1);
+        let members = self.members(map);
+        let rated = desired::rate_observed(&observed, &members);
+        let marginal = desired::marginal_observed(map, &observed, &members);
+        let best = desired::best_observed_group(map, &observed, &members);
+        // Its other paths, which may be as good, are not back yet: how many there are is no matter.
+        let as_good = |best: usize| {
+            let (is, of_best) = (rated[mine].0, rated[best].0);
+            marginal[mine] <= marginal[best] && (is > of_best || (is == of_best && mine <= best))
+        };
+        let first = only && best.is_some_and(|best| as_good(best as usize - 1));
         if first
             && map.settings.failback == Failback::Followover
             && let Some(map) = self.maps.get_mut(&map_id)

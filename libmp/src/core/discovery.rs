@@ -304,6 +304,10 @@ impl Core {
             (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
             (None, Ok(wwid)) => {
                 if let Some(map) = member.filter(|_| grown) {
+                    // From here on it is `auto_resize` that says what becomes of that.
+                    if let Some(map) = self.maps.get_mut(&map).filter(|_| self.phase == Phase::Running) {
+                        map.size_due = false;
+                    }
                     self.reconsider(map, out);
                 }
                 self.make_way(now, id, &wwid, out);

@@ -163,9 +163,7 @@ impl Core {
     fn at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.switch.due = false;
-        if !self.explanation_awaited(id) {
-            self.maps.get_mut(&id).into_iter().for_each(|map| map.orders.reinstate.clear());
-        }
+        self.end_reinstates(id, out);
         let Some(map) = self.maps.get_mut(&id) else { return };
         let untouched = map.action == MapAction::None
             && !map.members.is_empty()

@@ -21,7 +21,7 @@ use crate::core::routine::Routine;
 use crate::core::table::Id;
 use crate::core::tuning::Tuning;
 use crate::core::unmapped::{Purge, Recheck};
-use crate::identify::Facts;
+use crate::identify::{Bus, Facts};
 use crate::prio;
 use crate::types::{DevT, Hctl, Instant, PathName, Priority, Token, Wwid};
 
@@ -411,6 +411,11 @@ impl Path {
     /// May it be another LUN by now?
     pub const fn is_doubtful(&self) -> bool {
         (self.doubted || self.unexplained) && !self.is_usable()
+    }
+
+    /// Is it one that no operator's word makes usable before it has been looked at? That is done to SCSI disks.
+    pub fn is_to_be_looked_at(&self) -> bool {
+        self.is_doubtful() && (self.unexplained || Bus::of(self.name.as_str()) == Bus::Scsi)
     }
 
     /// Is the kernel to be told not to use it?

@@ -7,6 +7,7 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::core::desired::{self, Desired};
 use crate::core::map::{Live, Map, Observed, SuspendOrder};
 use crate::core::partitions;
@@ -204,8 +205,11 @@ fn stay_in_group(s: &Situation<'_>, observed: &Observed, desired: &Desired) -> D
     let groups = observed.status().map(|status| status.groups.as_slice()).unwrap_or_default();
     let current = (observed.current_group() as usize).checked_sub(1).and_then(|index| groups.get(index));
     let in_use = |devt: DevT| {
-        let is_usable = || s.members.iter().any(|path| path.devt() == devt && path.is_usable());
-        current.is_some_and(|group| group.paths.iter().any(|p| p.devt == devt && p.active)) && is_usable()
+        // Those on standby, or used last, have no say in where it is well off.
+        let marginal = |path: &Path| s.map.settings.flaky.own_groups && path.steadiness.is_marginal();
+        let serves = |path: &Path| path.health.state == CheckState::Up && !marginal(path);
+        let is_good = || s.members.iter().any(|path| path.devt() == devt && serves(path));
+        current.is_some_and(|group| group.paths.iter().any(|p| p.devt == devt && p.active)) && is_good()
     };
     let count = |group: &TableGroup| group.paths.iter().filter(|path| in_use(path.devt)).count();
     let counts = (1_u32..).zip(desired.table.groups.iter().map(count));
@@ -291,7 +295,8 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
             Some(false)
-                if path.is_usable() || (s.map.orders.reinstate.contains(&devt) && !path.is_doubtful()) =>
+                if path.is_usable()
+                    || (s.map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
             {
                 messages.push(format!("reinstate_path {devt}"));
             }

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check::{CheckState, Judged};
-use crate::core::answers::Need;
+use crate::core::answers::{DOUBTFUL, Need};
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Peer, RequestId, Survey};
@@ -20,7 +20,6 @@ use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{
     self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, TIMEOUT,
 };
-use crate::identify::Bus;
 use crate::types::{Instant, MapName, PathName, Wwid};
 
 /// A request that is answered later.
@@ -401,10 +400,9 @@ impl Core {
                 return "fail\nits last check is still unanswered: it will be reinstated when the device answers\n".into();
             }
             path.health.stuck = path.steadiness.release();
-            if path.doubted && !path.is_usable() && Bus::of(path.name.as_str()) == Bus::Scsi {
+            if path.doubted && path.is_to_be_looked_at() {
                 self.start_check(now, id, out);
-                return "fail\nit may be another LUN by now: it is looked at first, and used if it is not\n"
-                    .into();
+                return DOUBTFUL.into();
             }
             if path.is_failed_or_held() {
                 path.health.state = CheckState::Pending;
