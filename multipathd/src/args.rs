@@ -17,7 +17,7 @@ usage: multipathd [-d] [-s] [-v N] [-B] [-n] [-w]     start the daemon
   -d    stay in the foreground, log to stderr
   -s    no time stamps on stderr
   -v N  how much is logged: 0 errors, 1 warnings, 2 changes (default), 3 and 4 more
-  -B    leave /etc/multipath/bindings as it is
+  -B    leave /etc/multipath/bindings as it is: new LUNs are called by their WWIDs
   -n    accepted and ignored: find_multipaths says of which disks maps are made
   -w    accepted and ignored: maps are always watched through one poll
   -h    this text

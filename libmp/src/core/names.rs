@@ -104,12 +104,16 @@ impl Core {
 
     /// No name can be kept: one that is given now could be another LUN's with the next start. Its map keeps the one it has.
     fn unbound_name(&self, wwid: &Wwid, settings: &MapSettings) -> MapName {
-        let existing = self.map_by_wwid(wwid).and_then(|m| m.observed.as_ref()).map(|o| o.name.clone());
-        let existing = existing.filter(|name| {
-            let anothers = self.bindings.wwid_of(name).is_some_and(|owner| owner != wwid);
-            name.as_str().starts_with(&settings.alias_prefix) && !anothers
-        });
-        existing.unwrap_or_else(|| MapName::new(wwid.as_str()))
+        let present = self.present_name(wwid, settings);
+        let anothers = |name: &MapName| self.bindings.wwid_of(name).is_some_and(|owner| owner != wwid);
+        present.filter(|name| !anothers(name)).unwrap_or_else(|| MapName::new(wwid.as_str()))
+    }
+
+    /// The name that the kernel has for its map, if it is one of those that are given.
+    fn present_name(&self, wwid: &Wwid, settings: &MapSettings) -> Option<MapName> {
+        let name = &self.map_by_wwid(wwid)?.observed.as_ref()?.name;
+        let is_given = name.as_str().starts_with(&settings.alias_prefix) && name.as_str() != wwid.as_str();
+        is_given.then(|| name.clone())
     }
 
     fn friendly_name(&mut self, wwid: &Wwid, settings: &MapSettings, out: &mut Outbox) -> MapName {
@@ -119,10 +123,7 @@ impl Core {
         if !self.may_bind {
             return self.unbound_name(wwid, settings);
         }
-        let existing = self.map_by_wwid(wwid).and_then(|m| m.observed.as_ref()).map(|o| o.name.clone());
-        if let Some(name) = existing
-            && name.as_str().starts_with(&settings.alias_prefix)
-            && name.as_str() != wwid.as_str()
+        if let Some(name) = self.present_name(wwid, settings)
             && self.bindings.insert(wwid.clone(), name.clone()).is_ok()
         {
             self.save(StateFile::Bindings, out);

@@ -107,7 +107,9 @@ impl Core {
     /// A path is, or may be, another LUN than that of the map it was in: no I/O of that one may reach it.
     pub(super) fn moved_from(&mut self, id: PathId, from: MapId) {
         if self.paths.contains_key(&id) {
-            self.strangers.moved.entry(id).or_default().insert(from);
+            let maps = self.strangers.moved.entry(id).or_default();
+            maps.retain(|map| self.maps.contains_key(map));
+            maps.insert(from);
             self.strangers.new.insert(from);
         }
     }

@@ -364,8 +364,8 @@ fn a_disk_that_udev_never_looks_at_is_known_by_what_it_says_itself() {
     }
 }
 
-/// What a daemon, or a command that works without one, orders once it has read the file.
-fn after_reading(defaults: &str, resident: bool) -> Vec<Effect> {
+/// A daemon, or a command that works without one, that has read the file, and what it orders then.
+fn after_reading(defaults: &str, resident: bool) -> (Core, Outbox) {
     let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident }), Outbox::new());
     let now = Instant::from_micros(0);
     core.start(now, &mut out);
@@ -375,14 +375,14 @@ fn after_reading(defaults: &str, resident: bool) -> Vec<Effect> {
     });
     let token = token.expect("the configuration first");
     core.handle(now, Event::Config { token, loaded: Box::new(loaded(config(defaults))) }, &mut out);
-    out.drain().collect()
+    (core, out)
 }
 
 #[test]
 fn the_limit_of_open_files_is_the_daemons_and_where_a_file_sets_it() {
     let limits = |defaults, resident| {
-        let effects = after_reading(defaults, resident).into_iter();
-        effects.filter(|effect| matches!(effect, Effect::OpenFiles(_))).collect::<Vec<_>>()
+        let (_, mut out) = after_reading(defaults, resident);
+        out.drain().filter(|effect| matches!(effect, Effect::OpenFiles(_))).collect::<Vec<_>>()
     };
     assert_eq!(limits("max_fds 4096", true), [Effect::OpenFiles(MaxFds::Number(4096))]);
     assert_eq!(limits("max_fds max", true), [Effect::OpenFiles(MaxFds::OfSystem)]);
@@ -392,15 +392,8 @@ fn the_limit_of_open_files_is_the_daemons_and_where_a_file_sets_it() {
 
 #[test]
 fn a_disk_that_comes_while_all_are_listed_is_not_lost() {
-    let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+    let (mut core, mut out) = after_reading("", true);
     let now = Instant::from_micros(0);
-    core.start(now, &mut out);
-    let token = out.drain().find_map(|effect| match effect {
-        Effect::LoadConfig { token } => Some(token),
-        _ => None,
-    });
-    let token = token.expect("the configuration first");
-    core.handle(now, Event::Config { token, loaded: Box::new(loaded(config(""))) }, &mut out);
     let token = out.drain().find_map(|effect| match effect {
         Effect::Enumerate { token } => Some(token),
         _ => None,
