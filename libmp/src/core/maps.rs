@@ -109,7 +109,7 @@ impl Core {
             may_load: !map.backoff.blocks(now),
             may_tell: !map.message_backoff.blocks(now),
             may_switch: may_switch(map, now),
-            may_rename_partitions: !map.misnamed.names.is_empty() && !map.misnamed.backoff.blocks(now),
+            partitions: &self.partitions_to_rename(now, map),
         };
         unidentified::without_doubt(&situation, plan::plan(&situation)?, small, &desire)
     }

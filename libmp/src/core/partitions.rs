@@ -4,11 +4,12 @@
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::effect::Outbox;
 use crate::core::event::DmFailure;
-use crate::core::map::{Backoff, MapId};
+use crate::core::map::{Backoff, Map, MapId};
 use crate::core::maps::LONGEST_PAUSE;
 use crate::core::notice::Notice;
 use crate::core::timers::Timer;
@@ -71,9 +72,12 @@ impl Core {
                 map.misnamed.names.remove(uuid);
                 continue;
             }
-            let was = usual_separator(name.as_str(), number);
-            map.misnamed.names.insert(uuid.clone(), called(map_name.as_str(), number, was, delimiter));
             self.dirty.insert(*id);
+            let stays = |to: &MapName| separator(to.as_str(), map_name.as_str(), number).is_some();
+            if !map.misnamed.names.get(uuid).is_some_and(stays) {
+                let was = usual_separator(name.as_str(), number);
+                map.misnamed.names.insert(uuid.clone(), called(map_name.as_str(), number, was, delimiter));
+            }
         }
     }
 
@@ -98,11 +102,56 @@ impl Core {
         }
     }
 
-    /// They have their names.
+    /// What can be done about those of a map now. Where several wait for each other's names, one of them steps aside, to a
+    /// name that its WWID makes; where one waits for a name that will be free, that is awaited.
+    pub(super) fn partitions_to_rename(&self, now: Instant, map: &Map) -> Vec<(String, MapName)> {
+        if map.misnamed.names.is_empty() || map.misnamed.backoff.blocks(now) {
+            return Vec::new();
+        }
+        let free = |(uuid, to): (&String, &MapName)| match self.name_is_awaited(uuid, to) {
+            Wait::None => Some((uuid.clone(), to.clone())),
+            Wait::ForAnother => None,
+            Wait::ForItself => Some((uuid.clone(), self.aside(uuid)?)),
+        };
+        map.misnamed.names.iter().filter_map(free).collect()
+    }
+
+    fn name_is_awaited(&self, uuid: &str, to: &MapName) -> Wait {
+        let leaves = |to: &MapName| {
+            let holder = self.others.get(to).filter(|holder| *holder != uuid)?;
+            let wwid = parse(holder)?.1;
+            let next = self.maps.get(self.by_wwid.get(wwid)?)?.misnamed.names.get(holder)?;
+            Some((holder, next))
+        };
+        let Some((mut first, mut next)) = leaves(to) else { return Wait::None };
+        for _ in 0..self.others.len() {
+            if self.others.get(next).is_some_and(|holder| holder == uuid) {
+                // The last by its UUID steps aside, where each of the circle looks at it.
+                return if first.as_str() < uuid { Wait::ForItself } else { Wait::ForAnother };
+            }
+            let Some((holder, then)) = leaves(next) else { break };
+            (first, next) = (first.max(holder), then);
+        }
+        Wait::ForAnother
+    }
+
+    fn aside(&self, uuid: &str) -> Option<MapName> {
+        let (number, wwid) = parse(uuid)?;
+        let name = self.others.iter().find(|(_, other)| *other == uuid)?.0;
+        let delimiter = self.config.globals().partition_delimiter.as_deref();
+        Some(called(wwid, number, usual_separator(name.as_str(), number), delimiter))
+    }
+
+    /// They have their names, or one that lets another have its own.
     pub(super) fn partitions_renamed(&mut self, id: MapId, done: &[(String, MapName)]) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.misnamed.names.retain(|uuid, name| !done.iter().any(|(of, is)| of == uuid && is == name));
         map.misnamed.backoff.clear();
+        self.others.retain(|_, other| !done.iter().any(|(uuid, _)| uuid == other));
+        self.others.extend(done.iter().map(|(uuid, name)| (name.clone(), uuid.clone())));
+        self.names_freed();
+        let waiting = self.maps.values().filter(|map| !map.misnamed.names.is_empty());
+        self.dirty.extend(waiting.map(|map| map.id));
     }
 
     /// One has not. That keeps nothing else from being done to the map; it is tried again later.
@@ -126,10 +175,14 @@ impl Core {
     }
 }
 
-/// What is to be done about them.
-pub(super) fn rename(misnamed: &Misnamed) -> DmOp {
-    let names = misnamed.names.iter().map(|(uuid, name)| (uuid.clone(), name.clone()));
-    DmOp::RenamePartitions { names: names.collect() }
+/// Who has the name that a partition is to have.
+enum Wait {
+    /// Nobody, or somebody who does not leave it.
+    None,
+    /// A partition that is to have another name.
+    ForAnother,
+    /// Such a one, which in the end waits for this one's name.
+    ForItself,
 }
 
 #[cfg(test)]

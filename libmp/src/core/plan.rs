@@ -4,13 +4,12 @@
 
 use ::core::cmp::Reverse;
 use alloc::format;
-use alloc::string::ToString;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::core::desired::{self, Desired};
 use crate::core::map::{Live, Map, Observed, SuspendOrder};
-use crate::core::partitions;
 use crate::core::path::Path;
 use crate::core::readiness::Readiness;
 use crate::core::unidentified;
@@ -48,8 +47,8 @@ pub struct Situation<'a> {
     pub may_tell: bool,
     /// May I/O be moved to a better group now?
     pub may_switch: bool,
-    /// Are some of its partitions to be renamed now?
-    pub may_rename_partitions: bool,
+    /// Those of its partitions that are to be renamed now, by UUID.
+    pub partitions: &'a [(String, MapName)],
 }
 
 const fn planned(op: DmOp, reason: &'static str) -> Planned {
@@ -270,8 +269,8 @@ fn stay(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
 }
 
 fn rename_partitions(s: &Situation<'_>) -> Option<Planned> {
-    let op = s.may_rename_partitions.then(|| partitions::rename(&s.map.misnamed))?;
-    Some(planned(op, "they are called after it"))
+    let op = DmOp::RenamePartitions { names: s.partitions.to_vec() };
+    (!s.partitions.is_empty()).then(|| planned(op, "they are called after it"))
 }
 
 /// Last of all: what stands on a path is moved to a map that is as it should be.

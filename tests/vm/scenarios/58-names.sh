@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Shows situation 12: two maps swap aliases by a reconfigure, with I/O on both; a map has another name than it should; a foreign device of
 # several targets has the name.
+# Partitions go with the names, also where each has the other's.
 # Shows situation 13: two maps are given one alias, or one that `bindings` gives to another WWID: refused and said.
 # shellcheck disable=SC2034
 for_reference=no
@@ -31,6 +32,7 @@ scenario() {
     daemon_start || return
     wait_for 'four paths in service' 20 in_service 4 || return
     expect_ok 'both have their names' both_named one two
+    partition one "$a" && partition two "$b" || return
     "$vm/guest/io.py" /dev/mapper/one /run/score.a >/run/io.a 2>&1 &
     first=$!
     "$vm/guest/io.py" /dev/mapper/two /run/score.b >/run/io.b 2>&1 &
@@ -40,6 +42,13 @@ scenario() {
     conf_aliases "$a" two "$b" one
     expect_eq 'the aliases are swapped' "$(ctl reconfigure)" ok
     wait_for 'and so are the maps' 20 both_named two one
+    wait_for 'and their partitions' 20 both_parts two one
+    kill -STOP "$(daemon_pid)"
+    dmsetup rename one-part1 x-part1 && dmsetup rename two-part1 one-part1 && dmsetup rename x-part1 two-part1
+    expect_ok 'somebody exchanges their names' both_parts one two
+    kill -CONT "$(daemon_pid)"
+    wait_for 'they get them back' 20 both_parts two one
+    dmsetup remove one-part1 two-part1
     udevadm settle --timeout=30
     kill -TERM $first $second
     wait $first $second
@@ -82,3 +91,9 @@ scenario() {
 }
 
 both_named() { named "$1" "$a" && named "$2" "$b"; }
+
+partition() { # NAME WWID
+    echo "0 8 linear /dev/mapper/$1 0" | dmsetup create "$1-part1" --uuid "part1-mpath-$2"
+}
+
+both_parts() { [ "$(uuid_of "$1-part1") $(uuid_of "$2-part1")" = "part1-mpath-$a part1-mpath-$b" ]; }
