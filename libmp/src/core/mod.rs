@@ -15,6 +15,7 @@ mod attention;
 pub mod checks;
 pub mod desired;
 pub mod discovery;
+mod early;
 pub mod effect;
 pub mod event;
 pub mod explain;
@@ -126,6 +127,8 @@ pub struct Core {
     pid: u32,
     resident: bool,
     phase: Phase,
+    /// What was there at the start has been found.
+    started: bool,
     /// The service manager was told that we are ready.
     ready: bool,
     /// The process was told to end.
@@ -187,6 +190,7 @@ impl Core {
             pid: init.pid,
             resident: init.resident,
             phase: Phase::Loading,
+            started: false,
             ready: false,
             exited: false,
             loading: true,
@@ -365,7 +369,7 @@ impl Core {
                 Timer::Queueing(id) => self.queueing_over(now, id, out),
                 Timer::Failback(id) => self.failback_due(id),
                 Timer::Ready(id) => drop(self.dirty.insert(id)),
-                Timer::Request(id) => self.request_timed_out(id, out),
+                Timer::Request(id) => self.request_timed_out(now, id, out),
                 Timer::Settle if self.phase == Phase::Stopping => self.exit(out),
                 Timer::Settle => self.settle(now, true, out),
             }
@@ -426,6 +430,7 @@ impl Core {
         if core::mem::take(&mut self.reconfigure_again) {
             let _ = self.reconfigure(out);
         }
+        self.start_is_over(now, out);
     }
 
     /// Says once that the start is over: every map has what it should have, as far as it can.

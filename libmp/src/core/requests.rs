@@ -25,14 +25,16 @@ use crate::types::{Instant, MapName, PathName, Wwid};
 /// A request that is answered later.
 #[derive(Debug, Clone)]
 pub struct Pending {
-    command: String,
-    peer: Peer,
+    pub(super) command: String,
+    pub(super) peer: Peer,
     pub(super) until: Until,
 }
 
 /// What it waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Until {
+    /// The start has found what there is.
+    Started,
     /// The map is as it is wanted, in this respect.
     Map(MapId, Need),
     /// The path is probed.
@@ -71,6 +73,20 @@ impl Core {
         if peer.uid != 0 && command.needs_root() {
             return reply(id, PERMISSION_DENIED.into(), out);
         }
+        if self.is_too_early(&command) {
+            return self.answer_later(now, id, Pending { command: line.into(), peer, until: Until::Started });
+        }
+        self.answer(now, id, peer, (command, line), out);
+    }
+
+    pub(super) fn answer(
+        &mut self,
+        now: Instant,
+        id: RequestId,
+        peer: Peer,
+        (command, line): (Command, &str),
+        out: &mut Outbox,
+    ) {
         match &command {
             Command::Show(what) => return reply(id, self.show(now, what), out),
             Command::Book(book) => return out.push(Effect::Book { id, book: *book }),
@@ -93,12 +109,16 @@ impl Core {
                     let token = self.waiting.token(Awaited::Survey(id));
                     out.push(Effect::Survey { token, file });
                 }
-                self.pending.insert(id, Pending { command: line.into(), peer, until });
-                // Before the client itself gives up.
-                let limit = self.config.globals().uxsock_timeout.max(Duration::from_secs(1));
-                self.timers.set(Timer::Request(id), now + limit.mul_f32(0.9));
+                self.answer_later(now, id, Pending { command: line.into(), peer, until });
             }
         }
+    }
+
+    fn answer_later(&mut self, now: Instant, id: RequestId, pending: Pending) {
+        self.pending.insert(id, pending);
+        // Before the client itself gives up.
+        let limit = self.config.globals().uxsock_timeout.max(Duration::from_secs(1));
+        self.timers.set(Timer::Request(id), now + limit.mul_f32(0.9));
     }
 
     fn say_command(line: &str, peer: Peer, outcome: &str, out: &mut Outbox) {
@@ -334,12 +354,17 @@ impl Core {
             self.by_wwid.get(&wwid).copied()
         });
         let Some(id) = found else { return FAIL.into() };
+        self.wanted_again(id);
+        self.when(id, Need::Table)
+    }
+
+    /// A map that was removed by an order, or left to somebody else, is to be made.
+    fn wanted_again(&mut self, id: MapId) {
         if let Some(map) = self.maps.get_mut(&id) {
             map.orders.stay_away = false;
             map.unfinished = None;
             map.backoff.clear();
         }
-        self.when(id, Need::Table)
     }
 
     /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
@@ -364,7 +389,12 @@ impl Core {
         match self.paths.get(&id).map(|p| &p.standing) {
             None | Some(Standing::Excluded(Exclusion::Blacklisted(_))) => BLACKLISTED.into(),
             Some(Standing::Excluded(why)) => Answer::Now(alloc::format!("fail\n{why}\n")),
-            Some(Standing::Member { map, .. }) => self.when(*map, Need::Path(id)),
+            Some(&Standing::Member { map, .. }) => {
+                if self.maps.get(&map).is_some_and(|map| map.observed.is_none()) {
+                    self.wanted_again(map);
+                }
+                self.when(map, Need::Path(id))
+            }
             Some(_) => OK.into(),
         }
     }
@@ -463,9 +493,9 @@ impl Core {
         }
     }
 
-    /// The daemon stops: no configuration is of use any more.
+    /// The daemon stops: no configuration is of use any more, and the start ends with it.
     pub(super) fn give_up_loads(&mut self, out: &mut Outbox) {
-        let waits = |p: &Pending| matches!(p.until, Until::Loaded(_) | Until::Surveyed(_));
+        let waits = |p: &Pending| matches!(p.until, Until::Started | Until::Loaded(_) | Until::Surveyed(_));
         let requests: Vec<_> = self.pending.iter().filter(|(_, p)| waits(p)).map(|(id, _)| *id).collect();
         for request in requests {
             self.finish(request, FAIL, out);
@@ -481,9 +511,13 @@ impl Core {
             FAIL.into()
         };
         // Nothing happened: nothing for the log.
-        self.timers.cancel(Timer::Request(id));
-        self.pending.remove(&id);
+        self.forget_request(id);
         reply(id, text, out);
+    }
+
+    pub(super) fn forget_request(&mut self, id: RequestId) -> Option<Pending> {
+        self.timers.cancel(Timer::Request(id));
+        self.pending.remove(&id)
     }
 
     pub(super) fn waiting_for(&self, until: Until) -> Vec<RequestId> {
@@ -491,14 +525,16 @@ impl Core {
     }
 
     pub(super) fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
-        self.timers.cancel(Timer::Request(id));
-        if let Some(pending) = self.pending.remove(&id) {
+        if let Some(pending) = self.forget_request(id) {
             Self::say_command(&pending.command, pending.peer, text, out);
             reply(id, text.into(), out);
         }
     }
 
-    pub(super) fn request_timed_out(&mut self, id: RequestId, out: &mut Outbox) {
+    pub(super) fn request_timed_out(&mut self, now: Instant, id: RequestId, out: &mut Outbox) {
+        if self.answer_early(now, id, out) {
+            return;
+        }
         let until = self.pending.get(&id).map(|p| p.until);
         let awaited = match until {
             Some(Until::Rescanned(map)) => self.give_up_rescans(map),

@@ -17,7 +17,7 @@
 //! attention sda 3f 0e                its next command is answered with this unit attention
 //! dmsetup message data fail_path 8:0 another tool
 //! fabric 1 link 0x51…01 | fabric 1 changed   what the fabric tells host 1 of ports; or `congestion`
-//! command show paths                 an operator; `expect reply …` looks at the answer
+//! command show paths                 an operator; `expect reply …` looks at the answer, `expect unanswered` sees that there is none
 //! expect map data path sda failed
 //! ```
 
@@ -422,6 +422,7 @@ impl Script {
                     Err(format!("the reply is {reply:?}"))
                 }
             }
+            ["unanswered"] => self.sim.replies.get(&self.last_request).map_or(Ok(()), |r| Err(r.clone())),
             ["io", "done", done, "errors", errors] => {
                 let (was_done, was_errors) = (self.done, self.errors);
                 (self.done, self.errors) = (self.sim.io_done, self.sim.io_errors);

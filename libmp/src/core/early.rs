@@ -1,0 +1,57 @@
+//! What is asked before the start has found what there is. A client can connect that early, as the service manager holds the
+//! sockets, and an answer from an empty memory would be wrong: no maps, no such device, nothing to remove.
+
+use crate::core::effect::Outbox;
+use crate::core::event::RequestId;
+use crate::core::requests::{Pending, Until};
+use crate::core::timers::Timer;
+use crate::core::{Core, Phase};
+use crate::ctl::{self, Command, Show};
+use crate::types::Instant;
+
+impl Core {
+    /// Must it wait until the maps and paths that there are have been found?
+    pub(super) const fn is_too_early(&self, command: &Command) -> bool {
+        let at_any_time = matches!(
+            command,
+            Command::Show(Show::Daemon | Show::Status)
+                | Command::Book(_)
+                | Command::Plan { .. }
+                | Command::Reconfigure { .. }
+                | Command::Shutdown
+                | Command::Quit
+        );
+        !self.started && !matches!(self.phase, Phase::Stopping) && !at_any_time
+    }
+
+    /// They have been found, or are not waited for any longer.
+    pub(super) fn start_is_over(&mut self, now: Instant, out: &mut Outbox) {
+        self.started = true;
+        for id in self.waiting_for(Until::Started) {
+            self.ask_again(now, id, out);
+        }
+    }
+
+    /// What only asks gets what is known. Is it such a request?
+    pub(super) fn answer_early(&mut self, now: Instant, id: RequestId, out: &mut Outbox) -> bool {
+        let is_show = |p: &Pending| matches!(ctl::parse(&p.command), Ok(Command::Show(_)));
+        let waits = self.pending.get(&id).filter(|p| p.until == Until::Started);
+        if self.phase == Phase::Loading || !waits.is_some_and(is_show) {
+            return false;
+        }
+        self.ask_again(now, id, out);
+        true
+    }
+
+    fn ask_again(&mut self, now: Instant, id: RequestId, out: &mut Outbox) {
+        let until = self.timers.get(Timer::Request(id));
+        let Some(Pending { command: line, peer, .. }) = self.forget_request(id) else { return };
+        if let Ok(command) = ctl::parse(&line) {
+            self.answer(now, id, peer, (command, &line), out);
+        }
+        // The client began to wait when it asked.
+        if let Some(until) = until.filter(|_| self.pending.contains_key(&id)) {
+            self.timers.set(Timer::Request(id), until);
+        }
+    }
+}
