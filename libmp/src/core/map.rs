@@ -391,6 +391,11 @@ impl Observed {
         self.status().map_or(0, |s| s.groups.iter().flat_map(|g| &g.paths).filter(|p| p.active).count())
     }
 
+    /// Does I/O wait in it until a path comes?
+    pub fn holds_io(&self) -> bool {
+        !self.suspended && self.active_paths() == 0 && self.table().is_some_and(Table::queues)
+    }
+
     /// The kernel was just told to use this path, or not to, and took it.
     pub fn set_active(&mut self, devt: DevT, active: bool) {
         if let Live::Multipath { status, .. } = &mut self.live {

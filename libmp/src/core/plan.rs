@@ -8,13 +8,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
+use crate::config::settings::FlushOnLastDel;
 use crate::core::desired::{self, Desired};
 use crate::core::map::{Live, Map, Observed, SuspendOrder};
 use crate::core::path::Path;
 use crate::core::readiness::Readiness;
 use crate::core::unidentified;
 use crate::dm::op::{DmOp, UdevFlags};
-use crate::dm::table::{Difference, TableGroup};
+use crate::dm::table::{Difference, Table, TableGroup};
 use crate::types::{DevT, MapName};
 
 /// The next operation on a map, and why.
@@ -108,7 +109,10 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     // One that is in use goes at its last close, if that is wanted.
     let may_go = !observed.deferred_remove && (!observed.is_in_use() || s.map.settings.deferred_remove);
     let gone = s.members.is_empty() && !s.map.unidentified.any_unknown();
-    (gone && may_go).then(|| planned(op, "no path left"))
+    // While it queues, there may be I/O in it that nobody waits for any more.
+    let keeps = s.map.settings.flush_on_last_del == FlushOnLastDel::Never
+        && observed.table().is_some_and(Table::queues);
+    (gone && may_go && !keeps).then(|| planned(op, "no path left"))
 }
 
 /// What udev is told where nothing changes for those who use the map.

@@ -95,6 +95,8 @@ pub enum DmOp {
     },
     /// Remove it; with `deferred`, at its last close if it is in use.
     /// Its partition maps (`part*-mpath-…` on top of it) go first; where one of them is in use, nothing is removed.
+    /// One that nobody uses holds back what is still to be written to the map, and that would wait: where it queues and
+    /// has no path, it stops, and goes on if it could not be removed.
     Remove {
         /// Carried out at the last close.
         deferred: bool,

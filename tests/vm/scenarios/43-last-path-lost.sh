@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Shows situation 1: a queueing map loses its last path, with a writer blocked in its partition: it stays, and goes on when a path is
-# back. One that nobody uses goes. With `deferred_remove` the kernel removes a used one at its last close.
+# back. One that nobody uses goes, with what is still to be written to it: its partition keeps that in memory. With `deferred_remove` the
+# kernel removes a used one at its last close; with `flush_on_last_del never` one that queues goes by an order only.
 # shellcheck disable=SC2034
 for_reference=no # it removes no map that has a partition
 
@@ -27,6 +28,11 @@ every_path() { # OPERATION
     for disk in $(debug_disks); do "$1" "$disk"; done
 }
 
+# Its partition has the map open, so that closing it writes nothing.
+write_to_memory() { dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 seek=1500 conv=notrunc 2>&1; }
+
+is_gone() { ! dmsetup info "$1" >/dev/null 2>&1; }
+
 unused_goes() {
     expect_below 'the daemon answers at once' "$(elapsed ctl show maps)" 2
     wait_for 'the map that nobody uses goes, with its partition' 30 is "$(with_partitions "$used")" devices
@@ -43,6 +49,7 @@ scenario() {
     write_once "$used-part1" 100 >/run/writer &
     writer=$!
     wait_for 'a writer is blocked' 10 is 1 blocked_writers
+    expect_match 'something is to be written to the map that nobody uses' "$(write_to_memory "$unused")" '4096 bytes'
     every_path path_delete
     unused_goes
     expect_eq 'its writer waits' "$(cat /run/writer)" ''
@@ -68,5 +75,21 @@ scenario() {
     wait_for 'which goes at its last close, whoever lives' 10 is 'No' devices
     kill -CONT "$(daemon_pid)"
     expect_eq 'the daemon knows' "$(ctl show maps raw format %n)" ok
+    daemon_stop
+
+    host_rescan "$(debug_host 0)"
+    host_rescan "$(debug_host 1)"
+    starts 'flush_on_last_del never' || return
+    every_path path_offline
+    wait_for 'no path is left, a third time' 30 is 0 active_paths
+    expect_match 'something is to be written again' "$(write_to_memory "$unused")" '4096 bytes'
+    every_path path_delete
+    wait_for 'no path is known' 20 is ok ctl show paths raw format %d
+    settled
+    expect_eq 'no map goes' "$(devices)" "$(with_partitions "$used" "$unused")"
+    expect_match 'as it queues' "$(dmsetup table "$unused")" queue_if_no_path
+    expect_eq 'by order one goes' "$(ctl del map "$unused")" ok
+    expect_ok 'and is gone' is_gone "$unused"
+    expect_eq 'and the other' "$(ctl del map "$used")" ok
     rules_down
 }

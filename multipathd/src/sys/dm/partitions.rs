@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 
 use libmp::core::event::DmFailure;
+use libmp::core::map::Observed;
 use libmp::dm::op::{MapListEntry, UUID_PREFIX, UdevFlags};
 use libmp::types::{DevT, Errno, MapName};
+use tracing::debug;
 
 use super::abi::{Command, DEFERRED_REMOVE};
 use super::holders;
@@ -16,17 +18,34 @@ impl Mapper {
     /// done. What is opened between that look and its removal can still stop it half-way, which is said.
     pub(super) fn remove_with_partitions(&self, uuid: &str, deferred: bool) -> Result<(), DmFailure> {
         let tree = if uuid.starts_with(UUID_PREFIX) { self.tree(uuid)? } else { Vec::new() };
+        let idle = self.none_in_use(uuid, &tree);
+        // Its last close writes what partitions have kept in memory, and would hang with it.
+        let held = idle.is_ok() && !tree.is_empty() && self.holds_io(uuid);
         if !deferred {
-            self.none_in_use(uuid, &tree)?;
+            idle?;
         }
-        let flags = if deferred { DEFERRED_REMOVE } else { 0 };
+        if held {
+            self.message(uuid, "fail_if_no_path")?;
+        }
+        let removed = self.remove_tree(uuid, &tree, if deferred { DEFERRED_REMOVE } else { 0 });
+        if held && removed.is_err() && self.message(uuid, "queue_if_no_path").is_err() {
+            debug!("{uuid}: it does not queue any more, and could not be removed");
+        }
+        removed
+    }
+
+    fn holds_io(&self, uuid: &str) -> bool {
+        self.read(uuid).is_ok_and(|map| map.is_some_and(|map| Observed::parse(&map).holds_io()))
+    }
+
+    fn remove_tree(&self, uuid: &str, tree: &[MapListEntry], flags: u32) -> Result<(), DmFailure> {
         let mut gone: Vec<&str> = Vec::new();
-        for partition in &tree {
+        for partition in tree {
             let removed = self.remove(&partition.uuid, flags);
             removed.map_err(|why| after(&gone, of_partition(partition, why)))?;
             gone.push(partition.name.as_str());
         }
-        self.remove(uuid, flags).map_err(|why| after(if deferred { &[] } else { &gone }, why))
+        self.remove(uuid, flags).map_err(|why| after(if flags == 0 { &gone } else { &[] }, why))
     }
 
     /// Each by its UUID; one that has gone, or has its name already, is as it should be.
