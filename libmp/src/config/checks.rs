@@ -31,19 +31,29 @@ impl Config {
     }
 
     /// Before version 0.5 every disk that was not excluded was taken; files of that time rely on it.
-    /// Their keywords give them away, and `find_multipaths` did not exist to say otherwise.
-    pub(super) fn take_every_disk_if_old(&mut self, sink: &mut Sink<'_>) {
+    /// Their keywords give them away, and `find_multipaths` did not exist to say otherwise. Where a rule of theirs could
+    /// not be read, nobody knows what it excluded.
+    pub(super) fn take_every_disk_if_old(&mut self, blocks: &[Block], sink: &mut Sink<'_>) {
+        const HELP: &str = "write `find_multipaths greedy`, or another value, into `defaults`";
         const OLD: [&str; 3] = ["getuid_callout", "prio_callout", "udev_dir"];
         let Some(old) = OLD.iter().find_map(|name| sink.first_place(name)) else { return };
         if self.defaults.get(Key::FindMultipaths).is_some() {
+            return;
+        }
+        let lost = |block: &Block| {
+            matches!(block.section, Section::Blacklist | Section::BlacklistDevice) && block.broken
+        };
+        if blocks.iter().any(lost) {
+            let message = "`find_multipaths` is not set, and this is of a time when every disk was taken that was not \
+                           excluded: known disks alone are taken, as a rule of a blacklist could not be read";
+            sink.report(Severity::Warning, "old-rules", old, message, Some(HELP.into()));
             return;
         }
         let greedy = Value::Word("greedy");
         self.internal.set(Setting { key: Key::FindMultipaths, value: greedy, span: Span::default() });
         let message = "`find_multipaths` is not set, and this is of a time when every disk was taken that was \
                        not excluded: that holds";
-        let help = Some("write `find_multipaths greedy`, or another value, into `defaults`".into());
-        sink.report(Severity::Note, "old-file", old, message, help);
+        sink.report(Severity::Note, "old-file", old, message, Some(HELP.into()));
     }
 }
 

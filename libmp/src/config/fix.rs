@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use super::diag::{Diagnostic, Severity};
 use super::edit;
-use super::kind::{RootOnly, Value, callout_program};
+use super::kind::{RootOnly, callout_program};
 use super::legacy;
 use super::lexer::{self, Token, TokenKind};
 use super::options::{Key, OptionRow, Section, Status, is_quiet_alias};
@@ -107,11 +107,12 @@ fn rewrite(item: &Item<'_>, all: &[Item<'_>]) -> Option<Edit> {
             let reading = item.row.kind_in(item.section).read(&item.value, &RootOnly);
             let is_note = reading.remark.is_some_and(|remark| remark.severity == Severity::Note);
             let today = match reading.value {
-                Some(Value::Word(word)) if is_note => Some(word),
+                Some(value) if is_note => Some(value.text()),
                 _ => None,
             };
             let name = if is_old { item.row.name } else { item.word };
-            (is_old || today.is_some()).then(|| instead(item, name, today.unwrap_or(&item.value)))
+            let value = today.as_deref().unwrap_or(&item.value);
+            (is_old || today.is_some()).then(|| instead(item, name, value))
         }
     }
 }
@@ -261,6 +262,7 @@ blacklist {
     fn single_lines() {
         for (old, new) in [
             ("defaults { selector \"round-robin 0\" }\n", "defaults { path_selector \"round-robin 0\" }\n"),
+            ("blacklist {\n wwid \"*\"\n devnode *\n}\n", "blacklist {\n wwid \".*\"\n devnode .*\n}\n"),
             // Another line says it already.
             (
                 "defaults {\n selector \"a 0\"\n path_selector \"b 0\"\n}\n",

@@ -180,6 +180,7 @@ impl Kind {
             }
             Self::Text | Self::Name | Self::Delimiter => Reading::text(text),
             Self::Counted(at) => read_counted(at, text),
+            Self::Pattern | Self::Rule if text == "*" => read_star(),
             Self::Pattern => read_pattern(text, Pattern::new(text).err()),
             Self::Rule => read_pattern(text, Pattern::rule(text).err()),
             Self::Mode => read_mode(text),
@@ -367,6 +368,12 @@ fn read_counted(at: usize, text: &str) -> Reading {
         }
         Some(_) => Reading::text(text),
     }
+}
+
+/// A shell's pattern, and no expression. It stood for everything in files of the 2010s, whose rules are not to be lost.
+fn read_star() -> Reading {
+    let message = "`*` alone is no regular expression: `.*` is meant".into();
+    Reading::but(Some(Value::Text(".*".into())), Severity::Note, message, Some("write `\".*\"`".into()))
 }
 
 fn read_pattern(text: &str, error: Option<regex::Error>) -> Reading {

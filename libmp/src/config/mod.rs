@@ -156,7 +156,7 @@ impl Config {
         config.add_rules(user.iter().chain(&built_in), &mut sink);
         config.check_aliases(&mut sink);
         checks::check_prio_args(&user, &mut sink);
-        config.take_every_disk_if_old(&mut sink);
+        config.take_every_disk_if_old(&user, &mut sink);
         config.globals = config.resolve_globals();
         (config, user, sink)
     }

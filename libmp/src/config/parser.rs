@@ -22,7 +22,7 @@ pub(super) struct Block {
     /// Keywords whose last value means that nothing is set: earlier sections count neither.
     pub(super) unset: Vec<Key>,
     /// It says what a device must be like, and a part of that could not be read: what is left
-    /// would match more than was meant.
+    /// would match more than was meant. Of a `blacklist`: a rule of it could not be read.
     pub(super) broken: bool,
     /// A line of it could not be read that may have been such a part: broken, if a part is missing.
     doubtful: bool,
@@ -332,6 +332,7 @@ impl<'t> Parser<'_, '_, 't> {
         match block.section {
             Section::BlacklistDevice | Section::ExceptionsDevice if !is_part => block.doubtful = true,
             Section::BlacklistDevice | Section::ExceptionsDevice | Section::Device => block.broken |= is_part,
+            Section::Blacklist => block.broken |= key.is_some(),
             _ => {}
         }
     }

@@ -185,3 +185,36 @@ fn a_long_bad_file_costs_linear_time() {
     assert!(Config::load(&[Source { name: "f", text: &line }]).1.len() > 500);
     assert!(diagnostics.iter().any(|d| d.severity == Severity::Error));
 }
+
+#[test]
+fn a_star_alone_stands_for_everything() {
+    let rules = "blacklist {\n wwid \"*\"\n devnode \"*\"\n device {\n vendor ATA\n product \"*\"\n }\n}\n";
+    let (found, kept) = check(&format!("{rules}blacklist_exceptions {{\n wwid 1IET_00010001\n}}\n"));
+    assert_eq!(found, ["2:7 note bad-value", "3:10 note bad-value", "6:10 note bad-value"]);
+    for rule in ["\twwid \".*\"\n", "\tdevnode \".*\"\n", "\t\tvendor \"ATA\"\n\t\tproduct \".*\"\n"] {
+        assert!(kept.contains(rule), "{rule}");
+    }
+    let entry = "vendor ZZ\n product *\n revision *\n product_blacklist *";
+    let (found, kept) = check(&format!("devices {{\n device {{\n {entry}\n }}\n}}\n"));
+    assert_eq!(found.len(), 3, "{found:?}");
+    assert!(kept.contains("product \".*\"\n\t\trevision \".*\"\n\t\tproduct_blacklist \".*\"\n"), "{kept}");
+    assert_eq!(
+        help("blacklist {\n wwid *a\n}\n"),
+        "a regular expression, not a shell pattern: write `\".*a\"`"
+    );
+}
+
+#[test]
+fn an_old_file_that_lost_a_rule_does_not_take_every_disk() {
+    let set = |blacklist: &str| {
+        let text = format!("defaults {{\n udev_dir /dev\n}}\nblacklist {{\n {blacklist}\n}}\n");
+        let (found, kept) = check(&text);
+        (kept.contains("find_multipaths \"greedy\""), found.iter().any(|one| one == "2:2 warning old-rules"))
+    };
+    for lost in ["devnode \"[a\"", "wwid !x", "device {\n vendor ATA\n product \"*a\"\n }"] {
+        assert_eq!(set(lost), (false, true), "{lost}");
+    }
+    for good in ["wwid \"*\"", "devnode ^sda", "bogus x"] {
+        assert_eq!(set(good), (true, false), "{good}");
+    }
+}

@@ -199,7 +199,7 @@ pub const SYNTAX: &[(&str, &str)] = &[
     ("blacklist {\n device {\n vendor ZZ\n }\n}\n", "the reference prints a rule with one pattern without its braces"),
 ];
 
-/// Files that the reference refuses whole; here the line is ignored, and said.
+/// Files that the reference refuses whole; here the line is ignored, or is what it must mean (`*`), and said.
 pub const REFUSED: &[&str] = &[
     "defaults {\n prio alua\n}\nblacklist {\n devnode \"(\"\n}\n",
     "defaults {\n prio alua\n}\nblacklist_exceptions {\n wwid \"*\"\n}\n",

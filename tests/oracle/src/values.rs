@@ -97,7 +97,7 @@ const PATTERNS: &[&str] = &[
     "\"a|b\"",
     "\"36\"",
 ];
-const BAD_PATTERNS: &[&str] = &["\"[\"", "\"(\"", "\"*\""];
+const BAD_PATTERNS: &[&str] = &["\"[\"", "\"(\"", "\"*a\""];
 /// Numbers of keywords whose other values are rows of the known differences.
 const DEV_LOSS: &[&str] =
     &["infinity", "600", "1", "5", "0", "2147483647", "4294967294", "4294967295", "\"6\"", "x", "off"];
