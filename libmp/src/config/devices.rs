@@ -88,7 +88,16 @@ impl Table {
         if block.is_too_wide(sink) {
             return;
         }
-        self.push(block.span, block.settings.clone(), sink);
+        let says = block.settings.iter().filter(|setting| setting.key != Key::AllDevs);
+        self.push(block.span, says.cloned().collect(), sink);
+    }
+
+    /// Lays over each entry so far what is for all of them.
+    pub(super) fn override_all(&mut self, layer: &Layer) {
+        for device in self.added.iter_mut().flatten() {
+            device.layer.override_with(layer.clone(), &[]);
+            reconcile_features(&mut device.layer);
+        }
     }
 
     /// The same for one that is built in; its settings are taken out.

@@ -145,7 +145,6 @@ impl Config {
         for (index, source) in (1..).zip(sources) {
             user.extend(parser::parse(index, source.text, environment.accounts, &mut sink));
         }
-        user.iter_mut().for_each(legacy::all_devs);
         if environment.native_nvme_multipath {
             leave_nvme_to_the_kernel(&mut built_in);
         }
@@ -190,7 +189,9 @@ impl Config {
         for block in built_in.iter_mut().filter(|block| is_device(block)) {
             self.devices.add_built_in(block, sink);
         }
-        for block in user.iter().filter(|block| is_device(block)) {
+        let user = || user.iter().filter(|block| is_device(block));
+        user().filter_map(legacy::of_all_devs).for_each(|layer| self.devices.override_all(&layer));
+        for block in user().filter(|block| legacy::of_all_devs(block).is_none()) {
             self.devices.add(block, sink);
         }
         self.devices.finish();

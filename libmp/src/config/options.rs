@@ -546,8 +546,8 @@ options! {
         "Whether names were made in the initramfs.";
     IgnoreNewBootDevs "ignore_new_boot_devs" [] D Kind::Text, None, Ignored("find_multipaths decides at boot too"),
         "Whether new devices were ignored in the initramfs.";
-    AllDevs "all_devs" [] V YES_NO, None, Deprecated("the section `overrides` replaces it"),
-        "The entry is for all devices, and stronger than theirs.";
+    AllDevs "all_devs" [] V YES_NO, None, Deprecated("the section `overrides` is for every device, and `devices` for one kind"),
+        "The entry is for all devices of the built-in hardware table, and stronger than that.";
     ReloadReadwrite "reload_readwrite" [] D Kind::Text, None, Ignored("a map is as writable as its paths"),
         "Whether maps were made writable again.";
     UnprivSgio "unpriv_sgio" [] DVOM Kind::Text, None, Ignored("the kernel has no such setting"),

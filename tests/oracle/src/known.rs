@@ -139,8 +139,8 @@ pub const KNOWN: &[Known] = &[
     known("defaults", "detect_checker", One(&["\"yes\""]), One(&["\"no\""]), OLD_NAME,
         "defaults {\n detect_path_checker no\n}\n"),
     known("blacklist", "devnode", Nothing, One(&["\"^sdz\""]), OLD_NAME, "devnode_blacklist {\n devnode ^sdz\n}\n"),
-    known("overrides", "no_path_retry", Nothing, One(&["\"fail\""]), "a keyword of distributions that the reference has dropped",
-        "devices {\n device {\n all_devs yes\n no_path_retry fail\n }\n}\n"),
+    known("devices", "no_path_retry", Anything, One(&["4711"]), "a keyword of distributions that the reference has dropped",
+        "devices {\n device {\n all_devs yes\n no_path_retry 4711\n }\n}\n"),
     // What is refused here and taken there.
     known("multipaths", "alias", One(&["\"x\"", "\"\"", "\"data1\"", "\"x y\"", "\"a-b\"", "\"q\"\"q\""]), Nothing,
         "two WWIDs with one alias: the first gets it",
