@@ -230,11 +230,9 @@ impl Drop for Promise {
 fn survey(paths: &Paths, file: Option<&str>, mapper: &Mapper) -> Survey {
     let config = file.map_or_else(|| paths.config.clone(), PathBuf::from);
     let texts = Files::new(Paths { config, ..paths.clone() }).read();
-    let missing = file.filter(|file| !texts.config.iter().any(|(name, _)| name == file));
-    let missing = missing.map(|file| {
-        let why = texts.unreadable.iter().find(|line| line.starts_with(file)).cloned();
-        why.unwrap_or_else(|| format!("{file}: no such file"))
-    });
+    let told = |file: &&str| texts.unreadable.iter().any(|line| line.starts_with(file));
+    let missing = file.filter(|file| !texts.config.iter().any(|(name, _)| name == file) && !told(file));
+    let missing = missing.map(|file| format!("{file}: no such file"));
     let mut loaded = reading::parse(texts);
     loaded.errors.extend(missing);
     let found = reading::enumerate(Some(mapper));

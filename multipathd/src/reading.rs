@@ -21,10 +21,13 @@ pub fn environment() -> Environment<'static> {
 /// Texts → configuration.
 pub fn parse(texts: Texts) -> Loaded {
     let (config, found) = load(&texts);
-    let Texts { bindings, bindings_unknown, wwids, queueing, unreadable, .. } = texts;
+    let Texts { bindings, bindings_unknown, wwids, queueing, unreadable, state_unreadable, .. } = texts;
     let may_bind = !bindings_unknown;
-    let errors = found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line).collect();
-    let diagnostics = unreadable.into_iter().chain(found.iter().map(ToString::to_string)).collect();
+    let wrong = found.iter().filter(|one| one.stops_reconfigure()).map(Diagnostic::one_line);
+    // Whoever has changed a file that can't be read must not be told that it holds.
+    let errors = unreadable.iter().cloned().chain(wrong).collect();
+    let said = found.iter().map(ToString::to_string);
+    let diagnostics = unreadable.into_iter().chain(state_unreadable).chain(said).collect();
     Loaded { config: Arc::new(config), diagnostics, errors, bindings, may_bind, wwids, queueing }
 }
 
@@ -60,4 +63,17 @@ pub fn enumerate(mapper: Option<&Mapper>) -> Enumeration {
     let unready = found.maps.iter().filter(|map| !database::is_ready(map.devt));
     found.unready = unready.filter_map(|map| wwid_of(&map.uuid)).collect();
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_file_that_can_not_be_read_is_an_error_of_a_reconfigure() {
+        let unreadable = vec!["/etc/multipath.conf: Input/output error".to_owned()];
+        let state_unreadable = vec!["/etc/multipath/wwids: Input/output error".to_owned()];
+        let loaded = parse(Texts { unreadable: unreadable.clone(), state_unreadable, ..Texts::default() });
+        assert_eq!((&loaded.errors, loaded.diagnostics.len()), (&unreadable, 2));
+    }
 }

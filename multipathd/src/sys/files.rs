@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Seek, Write};
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -62,8 +62,10 @@ pub struct Texts {
     pub wwids: String,
     /// What operators have switched of the queueing; empty where there is none.
     pub queueing: String,
-    /// Files that are there and can't be read: a line each.
+    /// Configuration files that are there and can't be read: a line each.
     pub unreadable: Vec<String>,
+    /// The same of the state.
+    pub state_unreadable: Vec<String>,
 }
 
 /// The files. Reading and writing may block: they are on a disk, which may be the one that is gone.
@@ -105,9 +107,9 @@ impl Files {
     /// Reads everything.
     pub fn read(&self) -> Texts {
         let mut texts = self.read_configuration();
-        texts.bindings = self.read_state(StateFile::Bindings, &mut texts.unreadable);
+        texts.bindings = self.read_state(StateFile::Bindings, &mut texts.state_unreadable);
         texts.bindings_unknown = lock_state(self.saving(StateFile::Bindings)).unknown;
-        texts.wwids = self.read_state(StateFile::Wwids, &mut texts.unreadable);
+        texts.wwids = self.read_state(StateFile::Wwids, &mut texts.state_unreadable);
         // Only the daemon needs it, and only root may look: it is no fault of a configuration that is read by somebody else.
         texts.queueing = self.read_state(StateFile::Queueing, &mut Vec::new());
         texts
@@ -117,9 +119,13 @@ impl Files {
     pub fn read_configuration(&self) -> Texts {
         let mut texts = Texts::default();
         for path in self.config_files(&mut texts.unreadable) {
-            if let Ok(Some(text)) = self.read_text(&path, &mut texts.unreadable) {
-                texts.config.push((path.to_string_lossy().into_owned(), text));
-            }
+            let text = if is_masked(&path) {
+                lock_state(&self.last).remove(&path);
+                Some(String::new())
+            } else {
+                self.read_text(&path, &mut texts.unreadable).ok().flatten()
+            };
+            texts.config.extend(text.map(|text| (path.to_string_lossy().into_owned(), text)));
         }
         texts
     }
@@ -215,6 +221,12 @@ impl Paths {
 
 fn lock_state<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Is `/dev/null` in the place of a configuration file? Then it says nothing. A state file there can't be written.
+fn is_masked(path: &Path) -> bool {
+    fs::metadata(path)
+        .is_ok_and(|there| there.file_type().is_char_device() && there.rdev() == libc::makedev(1, 3))
 }
 
 /// What isn't UTF-8 comes as U+FFFD.
@@ -427,12 +439,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_masked_says_nothing_any_more() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let paths = paths(dir.path());
+        let files = Files::new(paths.clone());
+        fs::write(&paths.config, "defaults {}\n").expect("written");
+        assert_eq!(files.read().config[0].1, "defaults {}\n");
+        for (device, texts, unreadable) in [("null", &[""][..], 0), ("zero", &[], 1)] {
+            fs::remove_file(&paths.config).expect("removed");
+            symlink(Path::new("/dev").join(device), &paths.config).expect("linked");
+            let read = files.read();
+            assert!(read.config.iter().map(|(_, text)| text).eq(texts), "{read:?}");
+            assert_eq!(read.unreadable.len(), unreadable, "{read:?}");
+        }
+    }
+
+    #[test]
     fn who_reads_a_configuration_needs_nothing_of_the_queueing() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let (paths, file) = (paths(dir.path()), StateFile::Queueing);
         fs::create_dir_all(paths.state_file(file)).expect("made");
         let files = Files::new(paths.clone());
-        assert_eq!(files.read().unreadable, [""; 0]);
+        assert_eq!(files.read().state_unreadable, [""; 0]);
         assert!(files.save(files.order(), file, "", "forced\n").is_err(), "nobody knows what is in it");
         fs::remove_dir(paths.state_file(file)).expect("removed");
         assert_eq!(
@@ -448,7 +476,7 @@ mod tests {
         let paths = paths(dir.path());
         let files = Files::new(paths.clone());
         fs::create_dir_all(paths.state_file(StateFile::Bindings)).expect("made");
-        assert_eq!(files.read().unreadable.len(), 1);
+        assert_eq!(files.read().state_unreadable.len(), 1);
         assert!(files.save(files.order(), StateFile::Bindings, "", "mpatha 1\n").is_err());
         assert_eq!(files.save(files.order(), StateFile::Wwids, "", "/1/\n"), Ok(()));
     }
