@@ -40,6 +40,8 @@ pub struct Timeouts {
     pub max_retries: Option<Retries>,
     /// `dev_loss_tmo` is set, and `no_path_retry` asks for more.
     pub raised: bool,
+    /// `fast_io_fail_tmo` would not come before `dev_loss_tmo`: it is off.
+    pub never_fast: bool,
     /// The transport has no remote ports, and something is set for them.
     pub unsupported: Option<Wish>,
 }
@@ -87,17 +89,15 @@ impl Config {
         }
         let mut dev_loss_s = asked.max(self.wait_s(retry));
         let raised = asked.is_some() && dev_loss_s > asked;
-        if let (Some(Limit::After(fast)), Some(lost)) = (fast_io_fail, dev_loss_s)
-            && fast > 0
-            && fast >= lost
-        {
+        let never_fast = matches!((fast_io_fail, dev_loss_s), (Some(Limit::After(fast @ 1..)), Some(lost)) if fast >= lost);
+        if never_fast {
             fast_io_fail = Some(Limit::Off);
         }
         let fails_fast = matches!(fast_io_fail, Some(Limit::After(1..)));
         if protocol == "scsi:fcp" && !fails_fast && retry != NoPathRetry::Queue {
             dev_loss_s = dev_loss_s.map(|lost| lost.min(WITHOUT_FAST_FAIL_S));
         }
-        Timeouts { fast_io_fail, dev_loss_s, eh_deadline, max_retries, raised, unsupported: None }
+        Timeouts { fast_io_fail, dev_loss_s, eh_deadline, max_retries, raised, never_fast, unsupported: None }
     }
 
     /// How long a map without paths waits for one, with time to spare; `None`: it doesn't.

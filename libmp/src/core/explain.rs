@@ -10,12 +10,15 @@ use crate::config::options::Key;
 use crate::config::provenance::{self, Traced};
 use crate::config::resolve;
 use crate::config::settings::UidSource;
+use crate::config::timeouts::{INFINITE, Timeouts};
 use crate::core::Core;
 use crate::core::desired;
 use crate::core::event::DmFailure;
 use crate::core::judge::Wanted;
 use crate::core::map::Map;
 use crate::core::path::{Exclusion, Path, Standing, Udev};
+use crate::core::tuning;
+use crate::identify::tunables::Tunable;
 use crate::prio::ana;
 use crate::show::explain::{Answer, Explanation, Setting, Step};
 use crate::types::{Instant, Wwid};
@@ -186,6 +189,8 @@ impl Core {
                 let attached = "detected: what the kernel has attached, or the device takes part in";
                 in_use("hardware_handler", &desired.table.handler_text(), attached.into(), &mut settings);
             }
+            let timeouts = self.config.timeouts(&who, map.settings.no_path_retry);
+            times_in_use(who.device.protocol, &timeouts, &mut settings);
             if map.queue.disabled {
                 in_use(
                     "no_path_retry",
@@ -315,5 +320,25 @@ fn in_use(keyword: &'static str, value: &str, how: String, settings: &mut [Setti
     }
     let from = core::mem::replace(&mut setting.from, how);
     let value = core::mem::replace(&mut setting.value, value.into());
-    setting.overrides.insert(0, Traced { keyword, value, from });
+    if !value.is_empty() {
+        setting.overrides.insert(0, Traced { keyword, value, from });
+    }
+}
+
+/// The times that a transport is told may be others than those that are set, and why.
+fn times_in_use(protocol: &str, timeouts: &Timeouts, settings: &mut [Setting]) {
+    if timeouts.never_fast {
+        in_use("fast_io_fail_tmo", "off", "it is not less than dev_loss_tmo".into(), settings);
+    }
+    let told = tuning::wanted(protocol, timeouts, None);
+    let lost = [Tunable::DevLoss, Tunable::NexusLoss].into_iter().find_map(|tunable| told.get(&tunable));
+    let Some(lost) = lost else { return };
+    let is_set = settings.iter().any(|one| one.keyword == "dev_loss_tmo" && !one.value.is_empty());
+    let how = if timeouts.raised || !is_set {
+        "raised by no_path_retry: the map waits that long"
+    } else {
+        "the most that a port takes without fast_io_fail_tmo"
+    };
+    let lost = if *lost == INFINITE.to_string() { "infinity" } else { lost };
+    in_use("dev_loss_tmo", lost, how.into(), settings);
 }

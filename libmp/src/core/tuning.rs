@@ -161,6 +161,13 @@ impl Core {
                 );
                 (format!("{} {to}", map.name), Level::Notice, text)
             }),
+            timeouts.never_fast.then_some(timeouts.dev_loss_s).flatten().map(|lost| {
+                let text = format!(
+                    "{}: fast_io_fail_tmo is switched off: it is not less than dev_loss_tmo, {lost}",
+                    map.name
+                );
+                (format!("{} never fast {lost}", map.name), Level::Notice, text)
+            }),
         ];
         for (what, level, text) in said.into_iter().flatten() {
             self.say_once(what, level, text, out);
