@@ -41,9 +41,27 @@ with_theirs() {
     san_scsi_debug 2 1 || return
     map=mpatha
     wait_for 'a map of two paths' 30 both_usable || return
-    before=$(files) was=$(table)
+    kept_elsewhere
+    was=$(table)
     swaps_watch
     io_start /dev/mapper/$map
+}
+
+# Names and WWIDs are elsewhere, as the configuration says, and others are where ours reads them; then none.
+kept_elsewhere() {
+    local said status there=/srv/mp
+    mkdir -p $there
+    printf 'defaults {\n\tbindings_file %s\n\twwids_file "%s"\n}\n' $there/bindings $there/wwids >>/etc/multipath.conf
+    mv /etc/multipath/bindings /etc/multipath/wwids $there
+    sed 's/^mpatha /mpathz /' $there/bindings >/etc/multipath/bindings
+    said=$(dpkg -i "$ours" 2>&1)
+    status=$?
+    expect_match 'ours refuses names that are not in force' "$status $(state multipath-tools) $(state multipathd)" '^1 ii (.n)?$'
+    expect_match 'and says what to do' "$said" "cp -p $there/bindings /etc/multipath/bindings"
+    wait_for "Debian's daemon runs on" 30 is_active
+    wait_for 'with both paths' 30 both_usable
+    rm -f /etc/multipath/bindings /etc/multipath/wwids
+    before=$(sha256sum /etc/multipath.conf $there/bindings $there/wwids | sed "s|$there/|/etc/multipath/|")
 }
 
 replaced() {

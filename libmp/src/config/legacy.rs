@@ -24,6 +24,16 @@ pub(super) fn of_all_devs(block: &Block) -> Option<Layer> {
         .then(|| Layer::of(block.settings.iter().filter(|setting| !names_it(setting.key)).cloned().collect()))
 }
 
+/// The file that is read where a setting names another one: what stands there was in force with earlier releases.
+pub(super) fn kept_elsewhere(setting: &Setting) -> Option<&'static str> {
+    let here = match setting.key {
+        Key::BindingsFile => "/etc/multipath/bindings",
+        Key::WwidsFile => "/etc/multipath/wwids",
+        _ => return None,
+    };
+    (setting.value.as_str() != here).then_some(here)
+}
+
 /// Programs that printed priorities, and the prioritizers that took their place.
 const PRIO_PROGRAMS: &[(&str, &str)] = &[
     ("true", "const"),

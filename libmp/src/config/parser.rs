@@ -429,7 +429,11 @@ impl<'t> Parser<'_, '_, 't> {
             Status::Ignored(why) => {
                 if self.sink.first_time(row.name, place) {
                     let message = format!("`{word}` has no effect: {why}");
-                    self.sink.report(Severity::Note, "no-effect", place, message, None);
+                    let (severity, help) = match legacy::kept_elsewhere(&setting) {
+                        Some(here) => (Severity::Warning, Some(format!("copy what is there to {here}"))),
+                        None => (Severity::Note, None),
+                    };
+                    self.sink.report(severity, "no-effect", place, message, help);
                 }
             }
             Status::PrioCallout(why) => self.prio_callout(row, &setting, why, place),

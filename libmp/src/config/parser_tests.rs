@@ -218,3 +218,18 @@ fn an_old_file_that_lost_a_rule_does_not_take_every_disk() {
         assert_eq!(set(good), (true, false), "{good}");
     }
 }
+
+#[test]
+fn names_that_were_kept_elsewhere_are_warned_of() {
+    for (line, severity) in [
+        ("bindings_file /etc/multipath/bindings", "note"),
+        ("bindings_file \"/srv/mp/bindings\"", "warning"),
+        ("wwids_file /etc/multipath/wwids", "note"),
+        ("wwids_file /srv/mp/wwids", "warning"),
+        ("prkeys_file /srv/mp/prkeys", "note"),
+    ] {
+        let found = check(&format!("defaults {{\n {line}\n}}\n")).0;
+        assert_eq!(found, [format!("2:2 {severity} no-effect")], "{line}");
+    }
+    assert_eq!(help("defaults {\n wwids_file /x\n}\n"), "copy what is there to /etc/multipath/wwids");
+}
