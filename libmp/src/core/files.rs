@@ -28,6 +28,8 @@ pub(super) struct OnDisk {
     /// The text that was last taken over or written: what differs from that on the disk somebody has edited.
     text: Arc<str>,
     unsaved: Option<Unsaved>,
+    /// The last try to write it failed.
+    failing: bool,
     /// It was just written: until then what is not urgent waits.
     rests_until: Option<Instant>,
     /// It was read while our text was not on the disk, and not taken over.
@@ -83,6 +85,11 @@ impl Core {
         }
     }
 
+    /// Could the file not be written, when it was last tried?
+    pub(super) fn is_failing(&self, file: StateFile) -> bool {
+        self.files.get(&file).is_some_and(|known| known.failing)
+    }
+
     /// A load begins: what it reads is as new as what has been written so far.
     pub(super) fn reading_files(&mut self) {
         self.files.values_mut().for_each(|known| known.written_meanwhile = false);
@@ -97,6 +104,10 @@ impl Core {
         }
         if self.takes(StateFile::Bindings, bindings) {
             self.bindings = names;
+        }
+        if let Some(known) = self.files.get_mut(&StateFile::Bindings).filter(|known| known.failing) {
+            known.passed_over = true; // the names that are due come when it is written
+            self.save(StateFile::Bindings, out);
         }
         if self.takes(StateFile::Wwids, wwids) {
             self.wwids = Wwids::parse(wwids);
@@ -151,13 +162,20 @@ impl Core {
         let known = self.files.entry(file).or_default();
         let Some(Unsaved::Writing { text, again }) = known.unsaved.take() else { return };
         if let Err(error) = result {
-            known.unsaved = Some(Unsaved::Failed);
+            (known.unsaved, known.failing) = (Some(Unsaved::Failed), true);
+            let there = known.text.clone();
+            if file == StateFile::Bindings
+                && !self.take_names_back(&there)
+                && let Some(known) = self.files.get_mut(&file)
+            {
+                known.unsaved = None;
+            }
             self.answer_saved(file, Err(&error), out);
             out.notify(Notice::SaveFailed { file: file.name(), error });
             self.timers.set(Timer::Save(file), now + SAVE_RETRY);
             return;
         }
-        known.text = text;
+        (known.text, known.failing) = (text, false);
         known.written_meanwhile = self.loading;
         known.rests_until = Some(now + SAVE_PAUSE);
         if again {

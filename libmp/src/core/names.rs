@@ -10,6 +10,7 @@ use crate::core::effect::{Outbox, StateFile};
 use crate::core::map::{Map, MapId};
 use crate::core::notice::Notice;
 use crate::dm::mangle::unmangled;
+use crate::state::bindings::Bindings;
 use crate::types::{MapName, Wwid};
 
 /// Which maps have a name, are about to take it, or are to have it: nobody looks through all of them for that.
@@ -120,7 +121,7 @@ impl Core {
         if let Some(name) = self.bindings.get(wwid) {
             return MapName::new(&*unmangled(name.as_str()));
         }
-        if !self.may_bind {
+        if !self.may_bind || self.is_failing(StateFile::Bindings) {
             return self.unbound_name(wwid, settings);
         }
         if let Some(name) = self.present_name(wwid, settings)
@@ -140,6 +141,28 @@ impl Core {
         self.bindings = bindings;
         self.save(StateFile::Bindings, out);
         name
+    }
+
+    /// The bindings file could not be written: of the names that are not in its text only those stay that maps have. Are there any?
+    pub(super) fn take_names_back(&mut self, text: &str) -> bool {
+        let (there, _) = Bindings::parse(text);
+        let mut stay = there.clone();
+        let all = core::mem::take(&mut self.bindings);
+        for (name, wwid) in all.iter().filter(|(name, wwid)| there.get(wwid) != Some(*name)) {
+            let map = self.by_wwid.get(wwid).and_then(|id| self.maps.get_mut(id));
+            if map.as_ref().and_then(|map| map.observed.as_ref()).is_some_and(|has| has.name == *name) {
+                let _ = stay.insert(wwid.clone(), name.clone()); // it was taken in before
+            } else if let Some(map) = map.filter(|map| map.name == *name) {
+                map.name =
+                    map.observed.as_ref().map_or_else(|| MapName::new(wwid.as_str()), |has| has.name.clone());
+                let id = map.id;
+                self.dirty.insert(id);
+                self.list_names(id);
+            }
+        }
+        let any = stay != there;
+        self.bindings = stay;
+        any
     }
 
     fn refuse_alias(&mut self, alias: &MapName, wwid: &Wwid, holder: String, out: &mut Outbox) {

@@ -145,8 +145,8 @@ impl Script {
                 self.sim.next_dm_errors = (number(times)?, Errno(number(errno)?));
                 Ok(())
             }
-            ["fault", "save"] => {
-                self.sim.faults.save_error = 1000;
+            ["fault", "save", ref over @ ..] => {
+                self.sim.faults.save_error = if over == ["over"] { 0 } else { 1000 };
                 Ok(())
             }
             ["kill-after-steps", steps] => {
