@@ -65,7 +65,7 @@ impl Core {
             Attention::Identity | Attention::Luns => true,
         };
         let who = path.id;
-        let text = format!("{}: {}: its array tells that {told}", map.name, path.name);
+        let text = format!("{}: {}: its array tells that {told}", map.kernel_name(), path.name);
         let level = if looked_at { Level::Notice } else { Level::Info };
         out.notify(Notice::Other { level, text });
         if looked_at {

@@ -212,7 +212,7 @@ impl Core {
         if judged.state.is_failed() && judged.state == path.health.state {
             let once = self.config.globals().log_checker_err_once;
             out.notify(Notice::PathStillFailed {
-                map: map.name.clone(),
+                map: map.kernel_name().clone(),
                 path: path.name.clone(),
                 checker: path.health.checker.as_str(),
                 message: judged.message,
@@ -324,7 +324,7 @@ impl Core {
             let first_good = was == CheckState::Unchecked && is.is_usable();
             if !first_good {
                 out.notify(Notice::PathState {
-                    map: self.maps.get(&map_id).map(|m| m.name.clone()),
+                    map: self.maps.get(&map_id).map(|m| m.kernel_name().clone()),
                     path: path.name.clone(),
                     checker: path.health.checker.as_str(),
                     state: is,

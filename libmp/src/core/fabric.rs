@@ -79,7 +79,8 @@ impl Core {
 
     fn say_marginal(&self, id: PathId, what: &str, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
-        let map = path.map().and_then(|map| self.maps.get(&map)).map(|map| format!("{}: ", map.name));
+        let map =
+            path.map().and_then(|map| self.maps.get(&map)).map(|map| format!("{}: ", map.kernel_name()));
         let text = format!("{}{} is {what}", map.unwrap_or_default(), path.name);
         out.notify(Notice::Other { level: Level::Notice, text });
     }

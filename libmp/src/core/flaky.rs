@@ -318,7 +318,7 @@ impl Core {
         }
         let Some(map_id) = path.map() else { return };
         let Some(map) = self.maps.get(&map_id) else { return };
-        let (name, path) = (&map.name, &path.name);
+        let (name, path) = (map.kernel_name(), &path.name);
         let text = if marginal {
             format!("{name}: {path} is marginal now: it is used last")
         } else {

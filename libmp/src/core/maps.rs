@@ -170,7 +170,7 @@ impl Core {
             && map.observed.is_some()
             && map.unfinished.is_none();
         if untouched && !core::mem::replace(&mut map.said_adopted, true) {
-            out.notify(Notice::MapAdopted { map: map.name.clone() });
+            out.notify(Notice::MapAdopted { map: map.kernel_name().clone() });
         }
         if map.members.is_empty() && map.observed.is_none() {
             for timer in [Timer::Hold, Timer::Retry, Timer::Queueing, Timer::Failback, Timer::Ready] {
@@ -289,7 +289,7 @@ impl Core {
             DmOp::Message { .. } | DmOp::CancelRemove => map.message_backoff.clear(),
             _ => map.backoff.clear(),
         }
-        let name = map.name.clone();
+        let name = map.kernel_name().clone();
         let queues = |observed: Option<&Observed>| observed.and_then(Observed::table).map(Table::queues);
         if (queues(was), queues(is)) == (Some(true), Some(false))
             && let Some(reason) = map.queue.ends_unsaid(self.phase == Phase::Stopping)
@@ -358,7 +358,7 @@ impl Core {
         for message in messages {
             let (verb, arg) = message.split_once(' ').unwrap_or((message, ""));
             let Some(map) = self.maps.get_mut(&id) else { return };
-            let name = map.name.clone();
+            let name = map.kernel_name().clone();
             let member = arg.parse().ok().and_then(|devt| {
                 map.members.iter().filter_map(|p| self.paths.get(p)).find(|p| p.devt() == devt)
             });
@@ -440,7 +440,7 @@ impl Core {
             if !failure.holders.is_empty() {
                 error = alloc::format!("{error} ({})", failure.holders.join(", "));
             }
-            let said = self.maps.get(&id).filter(|_| failures < 4).map(|map| map.name.clone());
+            let said = self.maps.get(&id).filter(|_| failures < 4).map(|map| map.kernel_name().clone());
             if let Some(map) = said {
                 out.notify(Notice::MapOpFailed { map, step, error });
             }
@@ -471,7 +471,7 @@ impl Core {
         let empty = map.members.is_empty();
         let Some(map) = self.maps.get_mut(&id) else { return };
         if map.said_active.is_some_and(|said| said != usable) {
-            out.notify(Notice::ActivePaths { map: map.name.clone(), active: usable });
+            out.notify(Notice::ActivePaths { map: map.kernel_name().clone(), active: usable });
         }
         map.said_active = Some(usable);
         map.queue.ended = empty
@@ -484,7 +484,7 @@ impl Core {
             Change::None => return,
             Change::Lost { until } => {
                 map.stats.map_failures += 1;
-                let name = map.name.clone();
+                let name = map.kernel_name().clone();
                 if let Some(until) = until {
                     self.timers.set(Timer::Queueing(id), until);
                 }
@@ -509,7 +509,10 @@ impl Core {
         if let Some(lasted) = map.queue.expire(now) {
             map.stats.queue_time += lasted;
             map.stats.queue_timeouts += 1;
-            out.notify(Notice::QueueingStopped { map: map.name.clone(), reason: "no_path_retry is over" });
+            out.notify(Notice::QueueingStopped {
+                map: map.kernel_name().clone(),
+                reason: "no_path_retry is over",
+            });
             self.dirty.insert(id);
         }
     }

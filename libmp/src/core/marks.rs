@@ -71,7 +71,7 @@ impl Core {
         map.mark.writing = false;
         if let Err(error) = result {
             map.mark.written = None;
-            let text = format!("{}: the mark for udev's rules was not written: {error}", map.name);
+            let text = format!("{}: the mark for udev's rules was not written: {error}", map.kernel_name());
             out.notify(Notice::Other { level: Level::Warning, text });
             return; // the rules would say what they said before
         }

@@ -226,7 +226,7 @@ impl Core {
         map.last_member.clone_from(&path.facts);
         map.orders.stay_away = false;
         map.backoff.clear();
-        let (name, path, devt) = (map.name.clone(), path.name.clone(), path.devt());
+        let (name, path, devt) = (map.kernel_name().clone(), path.name.clone(), path.devt());
         let found = map.observed.is_some();
         map.hold_until = Some(now + HOLD_LIMIT);
         out.notify(Notice::PathAdded { map: name, path, devt });
@@ -282,7 +282,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
         map.backoff.clear();
-        out.notify(Notice::PathRemoved { map: Some(map.name.clone()), path: name });
+        out.notify(Notice::PathRemoved { map: Some(map.kernel_name().clone()), path: name });
         if map.members.is_empty() {
             self.reconsider(map_id, out);
         }

@@ -104,7 +104,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map)) else { return };
         out.notify(Notice::KernelFailed {
-            map: map.name.clone(),
+            map: map.kernel_name().clone(),
             path: path.name.clone(),
             devt: path.devt(),
         });
@@ -227,7 +227,7 @@ impl Core {
         map.orders = crate::core::map::Orders { stay_away, ..Default::default() };
         map.readiness = Readiness::default();
         map.unfinished = None;
-        out.notify(Notice::MapRemoved { map: map.name.clone(), by_us: was.deferred_remove });
+        out.notify(Notice::MapRemoved { map: was.name, by_us: was.deferred_remove });
         self.dirty.insert(id);
         self.list_names(id);
         self.names_freed();

@@ -26,7 +26,7 @@ impl Core {
     pub(super) fn not_reassigned(&mut self, id: MapId, failure: DmFailure, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.orders.reassign = false;
-        let text = alloc::format!("{}: {}: {}", map.name, failure.step, failure.errno);
+        let text = alloc::format!("{}: {}: {}", map.kernel_name(), failure.step, failure.errno);
         out.notify(Notice::Other { level: Level::Warning, text });
         self.dirty.insert(id);
         self.answer_map(id, |need| need == Need::Table, &Err(failure), out);

@@ -73,7 +73,7 @@ impl Core {
                 let Some(path) = self.paths.get_mut(one) else { return false };
                 if path.refused.replace(now + AGAIN).is_none() {
                     out.notify(Notice::PathNotTaken {
-                        map: map.name.clone(),
+                        map: map.kernel_name().clone(),
                         path: path.name.clone(),
                         error: failure.errno.to_string(),
                     });
@@ -106,7 +106,7 @@ impl Core {
         map.backoff.clear();
         let text = format!(
             "{}: the kernel's handler {handler} can't be attached, the map does without it",
-            map.name
+            map.kernel_name()
         );
         out.notify(Notice::Other { level: Level::Warning, text });
         self.dirty.insert(id);

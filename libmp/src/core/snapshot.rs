@@ -99,7 +99,7 @@ impl Core {
             next_check: map.map(|_| next_check(now, path)),
             priority: path.health.priority,
             marginal: path.steadiness.is_marginal(),
-            map: map.map(|m| m.name.clone()),
+            map: map.map(|m| m.kernel_name().clone()),
             init: init_state(path),
             failures: path.stats.failures,
             vpd_data: vendor_text(path),

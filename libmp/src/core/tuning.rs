@@ -157,9 +157,9 @@ impl Core {
             timeouts.raised.then_some(timeouts.dev_loss_s).flatten().map(|to| {
                 let text = format!(
                     "{}: dev_loss_tmo is raised to {to}: with no_path_retry the map waits that long",
-                    map.name
+                    map.kernel_name()
                 );
-                (format!("{} {to}", map.name), Level::Notice, text)
+                (format!("{} {to}", map.kernel_name()), Level::Notice, text)
             }),
             timeouts.never_fast.then_some(timeouts.dev_loss_s).flatten().map(|lost| {
                 let text = format!(

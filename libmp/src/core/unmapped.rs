@@ -66,7 +66,8 @@ impl Core {
         }
         let Some(map) = path.map().and_then(|map| self.maps.get(&map)) else { return };
         path.purge = Purge::Ordered;
-        let text = format!("{}: {} is deleted: its array has no LUN there any more", map.name, path.name);
+        let text =
+            format!("{}: {} is deleted: its array has no LUN there any more", map.kernel_name(), path.name);
         out.notify(Notice::Other { level: Level::Warning, text });
         let token = self.waiting.token(Awaited::Purge(id));
         let (name, devt) = (path.name.clone(), path.devt());

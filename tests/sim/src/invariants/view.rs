@@ -69,6 +69,12 @@ impl Watch {
                 return Err(Violation::new("names-are-unique", detail));
             }
         }
+        let names: BTreeSet<_> = view.maps.iter().map(|map| &map.name).collect();
+        let nowhere = |path: &&PathView| path.map.as_ref().is_some_and(|map| !names.contains(map));
+        if let Some(path) = view.paths.iter().find(nowhere) {
+            let detail = format!("{} is in {:?}, and no map is called so", path.name(), path.map);
+            return Err(Violation::new("paths-are-in-maps", detail));
+        }
         Ok(())
     }
 
