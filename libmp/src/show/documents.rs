@@ -116,7 +116,7 @@ fn section(json: &mut Writer, of: &Section) {
 
 fn status(view: &View) -> String {
     let paths: Vec<_> = view.paths.iter().filter(|path| !path.excluded).collect();
-    let count = |state| paths.iter().filter(|path| path.check_state == state).count();
+    let count = |state| paths.iter().filter(|path| path.shown_state() == state).count();
     let states: Vec<_> =
         STATES.iter().map(|(state, name)| (*name, count(*state))).filter(|(_, count)| *count > 0).collect();
     document(|json| {

@@ -27,7 +27,7 @@ pub fn status(view: &View) -> String {
     let paths = || view.paths.iter().filter(|path| !path.excluded);
     let mut out = String::from("path checker states:\n");
     for (state, name) in STATES {
-        let count = paths().filter(|path| path.check_state == *state).count();
+        let count = paths().filter(|path| path.shown_state() == *state).count();
         if count > 0 {
             let _ = writeln!(out, "{name:<20}{count}");
         }

@@ -165,6 +165,11 @@ impl PathView {
     pub fn name(&self) -> &PathName {
         &self.facts.name
     }
+
+    /// What is shown of its checker's word: none where it is in no map, as nobody uses it whatever that is.
+    pub const fn shown_state(&self) -> CheckState {
+        if self.map.is_some() { self.check_state } else { CheckState::Unchecked }
+    }
 }
 
 /// A path group.

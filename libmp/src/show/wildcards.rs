@@ -84,7 +84,7 @@ pub static PATH: &[Wildcard<PathView>] = &[
     row('D', "dev_t", |p, out| put(out, p.facts.devt)),
     row('t', "dm_st", |p, out| out.push_str(p.dm_state.as_str())),
     row('o', "dev_st", |p, out| out.push_str(device_state(p))),
-    row('T', "chk_st", |p, out| out.push_str(p.check_state.as_str())),
+    row('T', "chk_st", |p, out| out.push_str(p.shown_state().as_str())),
     row('s', "vend/prod/rev", |p, out| texts(out, &[&p.facts.vendor, &p.facts.product, &p.facts.revision])),
     row('c', "checker", |p, out| out.push_str(p.checker.unwrap_or(UNDEF))),
     row('C', "next_check", |p, out| match p.next_check {
