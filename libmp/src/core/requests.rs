@@ -382,7 +382,14 @@ impl Core {
         let name = known.map_or_else(|| PathName::new(name), |id| self.paths[&id].name.clone());
         self.disk_seen(now, &name, Seen::Arrived, out);
         let Some(id) = self.by_name.get(name.as_str()).copied() else { return FAIL.into() };
-        if self.paths[&id].probe.is_some() { Answer::When(Until::Probed(id)) } else { self.probed_answer(id) }
+        if self.paths[&id].probe.is_some() {
+            return Answer::When(Until::Probed(id));
+        }
+        let answer = self.probed_answer(id);
+        if known.is_none() {
+            self.path_gone(now, id, out); // by its name alone it is none, and whether there is such a disk nobody has asked
+        }
+        answer
     }
 
     fn probed_answer(&mut self, id: PathId) -> Answer {
