@@ -1,11 +1,15 @@
 //! The daemon's trees, taken apart so that they can be sorted, filtered, and listed as `-l` does.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 
 use anstyle::Style;
 
 /// What may stand before a map's name, with a colon after it.
 const ACTIONS: &[&str] = &["", "create", "reload", "rename", "switchpg", "resize", "reject", "unchanged"];
+
+/// The device of a map that is not there.
+const UNDEF: &str = "undef";
 
 /// Columns of a path: H:C:T:L, name, number, and the states of kernel, checker and device.
 const COLUMNS: usize = 6;
@@ -21,8 +25,12 @@ pub struct Tree {
     pub action: String,
     /// Its name.
     pub name: String,
+    /// Its WWID.
+    pub wwid: String,
     /// Its first line, without the action.
     header: String,
+    /// Where its device stands in that; nowhere in what the kernel puts together by itself.
+    device: Range<usize>,
     lines: Vec<Line>,
 }
 
@@ -57,19 +65,19 @@ impl Tree {
     fn new(header: &str) -> Self {
         let (action, header) =
             header.split_once(": ").filter(|(action, _)| ACTIONS.contains(action)).unwrap_or(("", header));
-        let name = header.split(' ').next().unwrap_or_default();
+        let (name, wwid, rest) = named(header).unwrap_or_else(|| {
+            let (wwid, rest) = header.split_once(' ').unwrap_or((header, ""));
+            (wwid, wwid, rest)
+        });
+        let start = header.len() - rest.len();
         Self {
             action: action.to_string(),
             name: name.to_string(),
+            wwid: wwid.to_string(),
             header: header.to_string(),
+            device: start..start + device(rest).map_or(0, str::len),
             lines: Vec::new(),
         }
-    }
-
-    /// Its WWID.
-    pub fn wwid(&self) -> &str {
-        let second = self.header.split(' ').nth(1).unwrap_or_default();
-        second.strip_prefix('(').and_then(|word| word.strip_suffix(')')).unwrap_or(&self.name)
     }
 
     /// Where it stands in a list: by name, what the kernel puts together by itself last.
@@ -80,12 +88,7 @@ impl Tree {
 
     /// Is it the map of that name or WWID, or the one with that device (`dm-3`)?
     pub fn is_of(&self, text: &str, device: Option<&str>) -> bool {
-        let mut words = self.header.split(' ').skip(1);
-        self.name == text
-            || words.any(|word| {
-                word.strip_prefix('(').and_then(|word| word.strip_suffix(')')) == Some(text)
-                    || Some(word) == device
-            })
+        self.name == text || self.wwid == text || device == Some(&self.header[self.device.clone()])
     }
 
     /// Is there a path of that name or number in it?
@@ -98,10 +101,9 @@ impl Tree {
 
     /// Forgets what only the kernel can tell of a map: there is none yet.
     pub fn make_imagined(&mut self) {
-        let is_device =
-            |word: &&str| word.strip_prefix("dm-").is_some_and(|minor| minor.parse::<u32>().is_ok());
-        if let Some(device) = self.header.split(' ').skip(1).find(is_device).map(ToString::to_string) {
-            self.header = self.header.replacen(&format!(" {device} "), " undef ", 1);
+        if !self.device.is_empty() {
+            self.header.replace_range(self.device.clone(), UNDEF);
+            self.device.end = self.device.start + UNDEF.len();
         }
         for line in &mut self.lines {
             match line {
@@ -132,6 +134,21 @@ impl Tree {
             }
         }
     }
+}
+
+/// Name, WWID and what comes after, of a map that has a name of its own. There may be blanks and brackets in it.
+fn named(header: &str) -> Option<(&str, &str, &str)> {
+    header.match_indices(" (").find_map(|(at, found)| {
+        let (wwid, rest) = header[at + found.len()..].split_once(") ")?;
+        device(rest).map(|_| (&header[..at], wwid, rest))
+    })
+}
+
+/// The device that a text begins with.
+fn device(text: &str) -> Option<&str> {
+    let word = text.split(' ').next()?;
+    let minor = word.strip_prefix("dm-").and_then(|minor| minor.parse::<u32>().ok());
+    (word == UNDEF || minor.is_some()).then_some(word)
 }
 
 impl Line {
@@ -237,7 +254,10 @@ size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=rw
         let mut trees = parse(&REPLY.replace("mpatha (", "dm-7 dm- ("));
         trees.iter_mut().for_each(Tree::make_imagined);
         assert_eq!((trees[0].action.as_str(), trees[1].action.as_str()), ("create", ""));
-        assert_eq!((trees[1].wwid(), parse("w dm-0 V,P")[0].wwid()), ("333333330000007d1", "w"));
+        assert_eq!(
+            (trees[1].wwid.as_str(), parse("w dm-0 V,P")[0].wwid.as_str()),
+            ("333333330000007d1", "w")
+        );
         assert_eq!(
             plain(&trees[..1]),
             "dm-7 dm- (333333330000007d0) undef Linux,scsi_debug\n\
@@ -248,6 +268,26 @@ size=8.0M features='1 queue_if_no_path' hwhandler='1 alua' wp=rw
              `-+- policy='service-time 0' prio=10 status=undef\n  \
                `- #:#:#:# sdb 8:16 undef ready       running\n"
         );
+    }
+
+    #[test]
+    fn names_with_blanks_and_brackets() {
+        for (header, name, wwid, device) in [
+            ("create: my disk(1) (36001) dm-0 V,P", "my disk(1)", "36001", "dm-0"),
+            ("my (2) (dm-5) x (36001) dm-1 V (old) dm-2,P", "my (2) (dm-5) x", "36001", "dm-1"),
+            ("dm-7 dm- (36001) undef V,P", "dm-7 dm-", "36001", "undef"),
+            ("36001 dm-3 V,P (old) dm", "36001", "36001", "dm-3"),
+        ] {
+            let tree = parse(header).remove(0);
+            assert_eq!((tree.name.as_str(), tree.wwid.as_str()), (name, wwid), "{header}");
+            assert!(
+                tree.is_of(name, None) && tree.is_of(wwid, None) && tree.is_of("", Some(device)),
+                "{header}"
+            );
+            assert!(!tree.is_of("my", None) && !tree.is_of("2", Some("dm-5")), "{header}");
+        }
+        let native = &parse("uuid.1 [nvme]:nvme0n1 NVMe,model,1")[0];
+        assert!(native.is_of("uuid.1", None) && !native.is_of("", Some("dm-0")) && native.order().0);
     }
 
     #[test]

@@ -127,7 +127,7 @@ pub fn dry_run(args: &Args, device: Option<&Device>, named: Option<&str>) -> Exi
     };
     let device = device.map(|device| device.name.as_str());
     trees.retain(|tree| {
-        is_meant(tree.wwid(), &tree.name) || device.is_some_and(|name| tree.is_of("", Some(name)))
+        is_meant(tree.wwid.as_str(), &tree.name) || device.is_some_and(|name| tree.is_of("", Some(name)))
     });
     let removed: Vec<_> =
         imagined.removed.iter().filter(|(wwid, name)| is_meant(wwid.as_str(), name.as_str())).collect();
@@ -149,9 +149,9 @@ pub fn dry_run(args: &Args, device: Option<&Device>, named: Option<&str>) -> Exi
 
 /// A map as what was done on paper makes it.
 fn imagine(tree: &mut Tree, imagined: &Imagined) {
-    if !imagined.changed.contains(tree.wwid()) {
+    if !imagined.changed.contains(tree.wwid.as_str()) {
         tree.action = String::new();
-    } else if !imagined.before.contains(tree.wwid()) {
+    } else if !imagined.before.contains(tree.wwid.as_str()) {
         tree.action = CREATE.into();
         tree.make_imagined();
     } else if tree.action.is_empty() {

@@ -28,6 +28,8 @@ scenario() {
     expect_match 'dmsetup finds it by its name' "$(dmsetup info --noheadings -c -o name,uuid 'my disk(1)')" "mpath-$wwid"
     expect_match '-ll shows it as it is configured' "$(shown)" '^my disk\(1\) \('
     expect_match 'and finds it so' "$(ll 'my disk(1)')" '^my disk\(1\) \('
+    names_up
+    expect_eq 'its name alone is whole' "$($names/multipath -v1 -l 2>/dev/null)" 'my disk(1)'
     expect_match 'and by its node' "$(ll "/dev/mapper/$kernel")" '^my disk\(1\) \('
 
     swaps_watch

@@ -22,6 +22,8 @@ scenario() {
     expect_eq 'another one' "$(ctl reconfigure)" ok
     wait_for 'does' 20 named 'mpatha mpathb'
     expect_eq 'which are written' "$(grep -c '^mpath[ab] ' /etc/multipath/bindings)" 2
+    daemon_stop
+    umount /etc/multipath
 }
 
 named() { is "$1" sorted_maps; }
