@@ -44,6 +44,7 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     suspend_resume_rename,
     a_name_that_is_anothers_by_now_leads_nobody_astray,
     a_map_in_use_stays_or_goes_at_its_last_close,
+    what_has_gone_is_removed,
     partitions_go_before_their_map,
     a_removal_that_fails_loses_no_partition,
     a_list_has_all_maps_whatever_they_are_called,
@@ -319,6 +320,14 @@ fn a_map_in_use_stays_or_goes_at_its_last_close() {
     assert!(map.perform(&DmOp::Remove { deferred: true }).expect("deferred").deferred_remove);
     drop(open);
     wait_until("it is gone", || read(&mapper, "contract-h").is_none());
+}
+
+fn what_has_gone_is_removed() {
+    let (mapper, lun) = (mapper(), lun());
+    let map = Map::create(&mapper, "contract-g", lun.load(2));
+    drop(map);
+    let done = remove(&mapper, "contract-g");
+    assert_eq!((done.result, done.map.expect("readable").is_none()), (Ok(()), true));
 }
 
 fn partitions_go_before_their_map() {

@@ -13,6 +13,9 @@ use crate::types::{DevT, MapName, Wwid};
 /// UUID prefix of multipath maps in device-mapper.
 pub const UUID_PREFIX: &str = "mpath-";
 
+/// The step that has failed where the kernel does not give a map its name.
+pub const RENAME: &str = "rename";
+
 /// The device-mapper UUID of the map of this WWID.
 pub fn uuid_of(wwid: &Wwid) -> String {
     alloc::format!("{UUID_PREFIX}{wwid}")

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, Load, MapListEntry, RawMap, Seen, UdevFlags};
+use libmp::dm::op::{DmOp, Load, MapListEntry, RENAME, RawMap, Seen, UdevFlags};
 use libmp::types::Errno;
 use tracing::{debug, warn};
 
@@ -198,11 +198,11 @@ impl Mapper {
     }
 
     pub(super) fn rename_one(&self, from: &Answer, to: &str, flags: UdevFlags) -> Result<(), DmFailure> {
-        let name = new_name("rename", to)?;
+        let name = new_name(RENAME, to)?;
         let mut payload = name.as_bytes().to_vec();
         payload.push(0);
         let question = Question { payload: &payload, ..by_kernel_name(&from.kernel_name) };
-        self.announced("rename", Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
+        self.announced(RENAME, Command::Rename, &question, udev_bits(flags), Wait::ForUdev)?;
         self.remove_node(&from.kernel_name);
         if let Err(error) = node::ensure(&name, from.devt) {
             warn!("{to}: its node in /dev/mapper could not be made: {error}");
@@ -210,11 +210,14 @@ impl Mapper {
         Ok(())
     }
 
+    /// One that has gone meanwhile is as it should be.
     pub(super) fn remove(&self, uuid: &str, flags: u32) -> Result<(), DmFailure> {
         let question = Question { flags, ..by_uuid(uuid) };
-        let removed = self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev);
-        let removed = removed.map_err(|why| self.with_holders(uuid, why))?;
-        self.remove_node(&removed.kernel_name);
+        match self.announced("remove", Command::Remove, &question, 0, Wait::ForUdev) {
+            Ok(removed) => self.remove_node(&removed.kernel_name),
+            Err(why) if why.errno == Errno::ENXIO => {}
+            Err(why) => return Err(self.with_holders(uuid, why)),
+        }
         Ok(())
     }
 

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, UdevFlags, uuid_of};
+use libmp::dm::op::{DmOp, RENAME, UdevFlags, uuid_of};
 use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
@@ -58,7 +58,7 @@ impl Step {
             Self::Suspend { .. } => "suspend".into(),
             Self::Resume { .. } => "resume".into(),
             Self::Message { text } => format!("message {text}"),
-            Self::Rename { .. } => "rename".into(),
+            Self::Rename { .. } => RENAME.into(),
             Self::RenamePartition { .. } => "rename partition".into(),
             Self::RemovePartitions => "remove partitions".into(),
             Self::Remove { .. } => "remove".into(),
@@ -175,7 +175,10 @@ impl World {
         if let Step::Create { name } = step {
             return self.dm.create(name, &running.uuid).map(|_| ());
         }
-        let name = self.dm.by_uuid(&running.uuid).ok_or(Errno::ENXIO)?.name.clone();
+        let Some(name) = self.dm.by_uuid(&running.uuid).map(|device| device.name.clone()) else {
+            let is_removal = matches!(step, Step::RemovePartitions | Step::Remove { .. });
+            return if is_removal { Ok(()) } else { Err(Errno::ENXIO) };
+        };
         match step {
             Step::Create { .. } | Step::Wait => Ok(()),
             Step::Load { sectors, params, read_only } => self.load(&name, *sectors, params, *read_only),
