@@ -14,7 +14,7 @@ use crate::core::map::{Live, Map, Observed, SuspendOrder};
 use crate::core::path::Path;
 use crate::core::readiness::Readiness;
 use crate::core::unidentified;
-use crate::dm::op::{DmOp, UdevFlags};
+use crate::dm::op::{DmOp, RENAME, UdevFlags};
 use crate::dm::table::{Difference, Table, TableGroup};
 use crate::types::{DevT, MapName};
 
@@ -75,11 +75,15 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if let Some(planned) = expel(s.strangers, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {
         return Some(planned);
     }
+    let load = || if s.map.hold_until.is_some() { None } else { reload(s, observed) };
     let change = || {
+        // A name that it is not given must not keep paths out of it.
+        let refused = s.map.backoff.last.as_ref().is_some_and(|why| why.step == RENAME);
         remove(s, observed)
             .or_else(|| wake(s, observed))
+            .or_else(|| if refused { load() } else { None })
             .or_else(|| rename(s, observed))
-            .or_else(|| if s.map.hold_until.is_some() { None } else { reload(s, observed) })
+            .or_else(load)
     };
     let change = if s.may_load { change() } else { None };
     let tell = || if s.may_tell { messages(s, observed) } else { None };

@@ -9,6 +9,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Line, lines};
+use crate::config::check_map_name;
+use crate::dm::mangle::unmangled;
 use crate::types::{MapName, Wwid};
 
 /// The comment at the top of a new file.
@@ -48,6 +50,14 @@ pub enum Conflict {
         alias: MapName,
         /// The WWID.
         wwid: Wwid,
+    },
+    /// The kernel takes no device of this name.
+    #[error("alias {alias}: {why}")]
+    NoName {
+        /// The alias.
+        alias: MapName,
+        /// Why not.
+        why: String,
     },
 }
 
@@ -120,6 +130,9 @@ impl Bindings {
         };
         if !writable(alias.as_str()) || !writable(wwid.as_str()) {
             return Err(Conflict::Unwritable { alias, wwid });
+        }
+        if let Err(why) = check_map_name(&unmangled(alias.as_str())) {
+            return Err(Conflict::NoName { alias, why });
         }
         match (self.by_alias.get(&alias), self.by_wwid.get(&wwid)) {
             (Some(owner), _) if *owner == wwid => return Ok(None),
@@ -302,6 +315,17 @@ mpatha 333333330000007d0
         }
         assert_eq!(bindings.allocate("mpath", &"a\nb".into(), &free).as_str(), "mpatha");
         assert_eq!(bindings.iter().count(), 0);
+    }
+
+    #[test]
+    fn what_the_kernel_would_refuse_is_no_name() {
+        let long = "ü".repeat(32); // 127 bytes are not enough for it mangled
+        let text = format!("# mine\ndb/1 1\n{long} 2\n.. 3\nmy\\x20disk 4\n");
+        let (mut bindings, ignored) = Bindings::parse(&text);
+        assert_eq!(ignored[0], "line 2: alias db/1: a slash in a name");
+        assert_eq!((ignored.len(), bindings.iter().count()), (3, 1), "{ignored:?}");
+        assert_eq!(bindings.allocate("mpath", &"1".into(), &free).as_str(), "mpatha");
+        assert_eq!(bindings.to_text(), format!("{text}mpatha 1\n"), "the lines stay");
     }
 
     #[test]

@@ -145,10 +145,6 @@ impl Script {
                 self.sim.next_dm_errors = (number(times)?, Errno(number(errno)?));
                 Ok(())
             }
-            ["fault", "save", ref over @ ..] => {
-                self.sim.faults.save_error = if over == ["over"] { 0 } else { 1000 };
-                Ok(())
-            }
             ["kill-after-steps", steps] => {
                 self.sim.kill_after_steps = Some(number(steps)?);
                 Ok(())
@@ -174,7 +170,7 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
-            ["bindings" | "forget-checks", ..] => self.set(&words),
+            ["bindings" | "forget-checks" | "fault", ..] => self.set(&words),
             ["rules", "greedy"] => {
                 self.sim.world.rules_greedy = true;
                 Ok(())
@@ -194,7 +190,15 @@ impl Script {
             ["bindings", "unknown"] => self.sim.bindings_unknown = true,
             ["bindings", "known"] => self.sim.bindings_unknown = false,
             ["forget-checks"] => self.sim.checks_of.clear(),
-            _ => return Err("bindings unknown or known, or forget-checks".into()),
+            ["fault", "save"] => self.sim.faults.save_error = 1000,
+            ["fault", "save", "over"] => self.sim.faults.save_error = 0,
+            ["fault", "rename"] => self.sim.world.dm.refuses_names = true,
+            ["fault", "rename", "over"] => self.sim.world.dm.refuses_names = false,
+            _ => {
+                return Err(
+                    "bindings unknown or known, forget-checks, or fault save or rename, or that over".into()
+                );
+            }
         }
         Ok(())
     }

@@ -144,6 +144,8 @@ pub struct Dm {
     lowest_free: u32,
     /// So many devices have been created.
     created: u64,
+    /// No device gets another name.
+    pub refuses_names: bool,
 }
 
 impl Dm {
@@ -369,7 +371,7 @@ impl Dm {
 
     /// `DM_DEV_RENAME`
     pub fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
-        if to.is_empty() || to.contains('/') {
+        if to.is_empty() || to.contains('/') || self.refuses_names {
             return Err(Errno::EINVAL);
         }
         if self.by_name(from).is_none() {
