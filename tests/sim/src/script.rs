@@ -196,7 +196,7 @@ impl Script {
             ["fault", "rename", "over"] => self.sim.world.dm.refuses_names = false,
             _ => {
                 return Err(
-                    "bindings unknown or known, forget-checks, or fault save or rename, or that over".into()
+                    "bindings unknown or known, forget-checks, or fault save or rename, or that over".into(),
                 );
             }
         }
