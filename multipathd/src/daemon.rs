@@ -117,8 +117,8 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
     tokio::spawn(forward_signals(events.clone()));
     tokio::spawn(forward_uevents(events.clone()));
     tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));
-    let executor = Executor::new(events, mapper, options, work.clone());
-    let supervisor = Supervisor { lane: work };
+    let executor = Executor::new(events, mapper, options, work);
+    let supervisor = Supervisor { lane: Lane::new() };
     let clients = Clients { server: server.clone(), journal, asked: Vec::new() };
     let fabric = Listener::default();
     Loop { core, executor, supervisor, clients, fabric, out: Outbox::new() }.run(received).await;
@@ -232,7 +232,7 @@ struct Clients {
     asked: Vec<RequestId>,
 }
 
-/// systemd, told how the daemon is. Its socket may block: on a lane.
+/// systemd, told how the daemon is. Its socket may block: on a lane, and one that has no calls to hang but these.
 struct Supervisor {
     lane: Lane,
 }

@@ -3,6 +3,7 @@
 //! A lane is a queue with one worker, a thread of its own. When a call waits for longer than
 //! [`STUCK_AFTER`] while others wait behind it, another worker takes over the queue, and the stuck one is spare
 //! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
+//! The more of them are stuck, the sooner the next one is taken for stuck, too: a crowd of calls that hang is got past in a moment.
 //! (The runtime's blocking pool wakes its idle threads in turn, so that none of them ever leaves.)
 
 use std::collections::VecDeque;
@@ -23,6 +24,9 @@ const STUCK_AFTER: Duration = Duration::from_millis(10);
 /// A queue that was found to get on so many times is looked at less often.
 const GETS_ON: u32 = 8;
 const PAUSE_MAX: Duration = STUCK_AFTER.saturating_mul(4);
+/// With each further so many workers that are stuck, the next look comes sooner, down to the runtime's own step.
+const CROWD: u32 = 8;
+const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// One that does not wait, but works, so many times as long: a second thread would take the processor from it.
 const WORKS_MAX: u32 = 10;
 /// A worker without work, or a spare one, leaves after that: longer than the time between two checks.
@@ -62,6 +66,8 @@ struct State {
     watched: bool,
     /// Jobs taken so far.
     taken: u64,
+    /// Workers that were given up, and hang still.
+    stuck: u32,
     /// Workers that were stuck once, and that nobody has called since. The last is called first: those that are not needed
     /// leave, however often one is.
     spares: Vec<Spare>,
@@ -245,6 +251,7 @@ impl Lane {
             if state.generation == generation {
                 return None; // it had nothing to do for long
             }
+            state.stuck = state.stuck.saturating_sub(1);
             state.spares.push(Spare { was: generation, call });
         }
         called.recv_timeout(IDLE_MAX).ok().or_else(|| {
@@ -254,10 +261,22 @@ impl Lane {
         })
     }
 
+    /// Gives the worker up as stuck, and has another take over.
+    fn replace(&self, state: &mut State, seen: &mut Seen) {
+        state.stuck += u32::from(state.served);
+        state.generation += 1;
+        state.idle = false;
+        state.worker = None;
+        self.take_on(state);
+        // In a crowd, the call that it begins with is as likely to hang, and no sign that it gets on.
+        let crowd = state.served && state.stuck >= CROWD;
+        *seen = Seen { taken: state.taken + u64::from(crowd), ..Seen::default() };
+    }
+
     async fn watch(self) {
         let mut seen = Seen { taken: self.lock().taken, ..Seen::default() };
         loop {
-            tokio::time::sleep(if seen.gets_on < GETS_ON { STUCK_AFTER } else { PAUSE_MAX }).await;
+            tokio::time::sleep(seen.pause()).await;
             let (results, over) = self.look(&mut seen);
             give(results);
             if over {
@@ -273,20 +292,19 @@ impl Lane {
         state.watched = !state.jobs.is_empty();
         seen.gets_on += 1;
         // One that sleeps because it has not been woken yet is not stuck.
-        if state.watched && state.taken == seen.taken && !state.waking {
+        if state.watched && state.taken <= seen.taken && !state.waking {
             seen.gets_on = 0;
             seen.works += 1;
-            if seen.works >= WORKS_MAX || !state.worker.as_ref().is_some_and(Worker::is_working) {
-                seen.works = 0;
-                state.generation += 1;
-                state.idle = false;
-                state.worker = None;
-                self.take_on(&mut state);
+            // One of a crowd may not have begun at all.
+            let works = state.taken < seen.taken || state.worker.as_ref().is_some_and(Worker::is_working);
+            if !works || seen.works >= WORKS_MAX {
+                self.replace(&mut state, seen);
             }
         } else {
             seen.works = 0;
+            seen.taken = state.taken;
         }
-        seen.taken = state.taken;
+        seen.stuck = if state.served { state.stuck } else { 0 };
         (std::mem::take(&mut state.results), !state.watched)
     }
 }
@@ -295,10 +313,22 @@ impl Lane {
 #[derive(Default)]
 struct Seen {
     taken: u64,
+    /// How many others hang; none where no thread can be had.
+    stuck: u32,
     /// How often the worker was found to work on the same call.
     works: u32,
     /// How often it was found to get on.
     gets_on: u32,
+}
+
+impl Seen {
+    /// Until the next look.
+    fn pause(&self) -> Duration {
+        match self.gets_on {
+            GETS_ON.. => PAUSE_MAX,
+            _ => (STUCK_AFTER / (1 + self.stuck / CROWD)).max(PAUSE_MIN),
+        }
+    }
 }
 
 /// A thread of this process: its line in `/proc`, opened once, as a busy lane's is read a hundred times a second.

@@ -36,6 +36,38 @@ fn a_stuck_call_delays_the_others_for_a_moment_only() {
 }
 
 #[test]
+fn a_crowd_of_calls_that_hang_is_got_past_in_a_moment() {
+    const CROWD: usize = 500;
+    let (release, wait) = mpsc::channel::<()>();
+    let wait = Arc::new(Mutex::new(wait));
+    runtime().block_on(async {
+        let lane = Lane::new();
+        let hung = Arc::new(AtomicUsize::new(0));
+        // Now and then one among them does not hang.
+        for n in 0..CROWD {
+            let (wait, hung) = (wait.clone(), hung.clone());
+            lane.push(move || {
+                if n % 3 > 0 {
+                    hung.fetch_add(1, Ordering::SeqCst);
+                    drop(wait.lock().map(|wait| wait.recv()));
+                    hung.fetch_sub(1, Ordering::SeqCst);
+                }
+            });
+        }
+        // One at a time, each a look and another to find it stuck, they take seven seconds and more.
+        let last = tokio::time::timeout(Duration::from_secs(3), lane.run(|| Ok(7))).await;
+        assert_eq!(last.expect("not stuck"), Ok(7));
+        assert_eq!(hung.load(Ordering::SeqCst), CROWD * 2 / 3);
+        let stuck = || lane.lock().stuck;
+        assert!(stuck() >= 300 && lane.lock().generation < 400, "{} of {}", stuck(), lane.lock().generation);
+        drop(release);
+        while stuck() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+}
+
+#[test]
 fn a_call_that_works_keeps_its_queue_for_a_while() {
     runtime().block_on(async {
         let lane = Lane::new();
