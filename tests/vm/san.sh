@@ -73,6 +73,23 @@ path_online() { echo running >"/sys/block/$1/device/state"; }
 path_delete() { echo 1 >"/sys/block/$1/device/delete"; }
 host_rescan() { echo '- - -' >"/sys/class/scsi_host/$1/scan"; }
 
+# --- /etc/multipath on a file system of its own, which can be frozen: a thread that writes there hangs until it is thawed
+
+files_freezable() {
+    modprobe -a loop ext4
+    mkdir -p /etc/multipath
+    truncate -s 16M /run/files.img
+    mkfs.ext4 -q /run/files.img && mount -o loop /run/files.img /etc/multipath
+}
+
+has_hanging_thread() { grep -qs '^State:.D' /proc/"$1"/task/*/status; } # PID
+
+thread_hangs() { # CLIENT PID: a thread of the daemon does from now on, until `fsfreeze -u /etc/multipath`
+    fsfreeze -f /etc/multipath
+    timeout 10 "$1" add wwid 3600140500000000000000000000000aa >/dev/null 2>&1 &
+    wait_for 'a thread hangs' 20 has_hanging_thread "$2"
+}
+
 # --- iSCSI: one LUN of 1.1 TB (sparse, in memory) through two portals on a dummy interface
 
 san_target=iqn.2001-04.com.proware:proips.disk1

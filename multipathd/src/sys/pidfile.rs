@@ -73,11 +73,15 @@ impl PidFile {
     }
 }
 
-/// Has this process ended, but for threads of it that hang in the kernel? (proc_pid_stat(5): `NUMBER (NAME) STATE …`)
+/// Has this process ended, but for threads of it that hang in the kernel?
 fn has_ended(pid: &str) -> bool {
     let Ok(pid) = pid.parse::<u32>() else { return false };
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" Z"))
+    says_ended(&fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default())
+}
+
+/// proc_pid_status(5). One that a signal ends with a core dump, which waits for all its threads, is no zombie before it is written.
+fn says_ended(status: &str) -> bool {
+    status.lines().any(|line| line.starts_with("State:\tZ") || line == "CoreDumping:\t1")
 }
 
 #[cfg(test)]
@@ -99,6 +103,19 @@ mod tests {
         assert!(is_in_place(&second.file, &path) && !is_in_place(&first.file, &path));
         assert!(PidFile::take(&path).is_err(), "one alone");
         ended.wait().expect("it has ended");
+    }
+
+    #[test]
+    fn one_whose_core_is_dumped_has_ended() {
+        let status = |state, dumping| {
+            format!(
+                "Name:\tmultipathd\nUmask:\t0077\nState:\t{state}\nPid:\t7\nCoreDumping:\t{dumping}\nThreads:\t2\n"
+            )
+        };
+        assert!(!says_ended(&status("S (sleeping)", 0)) && !says_ended(&status("D (disk sleep)", 0)));
+        assert!(says_ended(&status("D (disk sleep)", 1)));
+        assert!(says_ended("Name:\tmultipathd\nState:\tZ (zombie)\nPid:\t7\nThreads:\t2\n"));
+        assert!(!says_ended(""));
     }
 
     #[test]
