@@ -21,6 +21,14 @@ unsafe extern "C" {
     ) -> libc::c_int;
 }
 
+/// What SETVAL takes (semctl(2)); the crate `libc` doesn't have it either. It is passed as long as a pointer: of an int alone, a 64-bit
+/// big-endian machine would read the wrong half.
+#[repr(C)]
+union Semun {
+    val: libc::c_int,
+    array: *mut libc::c_ushort,
+}
+
 const MAGIC: i32 = 0x0D4D;
 const TRIES: u64 = 64;
 
@@ -45,8 +53,10 @@ impl Cookie {
             let id = unsafe { libc::semget(key, 1, 0o600 | libc::IPC_CREAT | libc::IPC_EXCL) };
             if id >= 0 {
                 let cookie = Self { id, base };
-                // SAFETY: SETVAL takes an int by value.
-                if unsafe { libc::semctl(id, 0, libc::SETVAL, 1_i32) } < 0 {
+                let mut one = Semun { array: std::ptr::null_mut() };
+                one.val = 1;
+                // SAFETY: SETVAL takes the union by value, and of it the int.
+                if unsafe { libc::semctl(id, 0, libc::SETVAL, one) } < 0 {
                     return Err(last_errno());
                 }
                 return Ok(cookie);
@@ -107,6 +117,8 @@ mod tests {
     #[test]
     fn a_completed_cookie_ends_the_wait() {
         let cookie = Cookie::new().expect("semaphores");
+        // SAFETY: GETVAL takes no argument.
+        assert_eq!(unsafe { libc::semctl(cookie.id, 0, libc::GETVAL) }, 1, "one completion is waited for");
         let base = cookie.base();
         let udev = std::thread::spawn(move || lower(base));
         assert_eq!(cookie.wait(Duration::from_secs(5)), Ok(()));
