@@ -90,6 +90,20 @@ is_watched() {
     wait_for 'and takes the maps over' 20 is 2 ready_paths
 }
 
+# As where the kernel has no real-time class for it.
+starts_without_real_time() {
+    local pid
+    mount --bind /bin/false /usr/bin/chrt
+    expect_ok 'it starts where no real-time priority is to be had' timeout 60 systemctl restart $service
+    umount /usr/bin/chrt
+    pid=$(main_pid)
+    is_now active || fail 'without real time' "$(systemctl is-active $service)"
+    expect_no_match 'none of its threads has one' "$(chrt -a -p "$pid" | grep policy)" 'SCHED_RR|SCHED_FIFO'
+    expect_eq 'they have a better priority than usual' "$(ps -L -o ni= -p "$pid" | sort -u | xargs)" -10
+    expect_no_match 'no wish of it is refused' "$(journal)" 'not granted'
+    wait_for 'two paths in service' 20 is 2 ready_paths
+}
+
 stops() {
     cp /etc/multipath.conf /run/kept.conf
     expect_match 'mpathconf knows that it runs' "$(mpathconf)" '^multipathd is running$'
@@ -204,6 +218,7 @@ conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'max_fds 2000000' 'ver
 printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
 echo 4000000 >/proc/sys/fs/nr_open # more than the unit grants
 units_up
-starts && has_what_it_needs && is_protected && reloads && is_watched && stops && ends
+starts && has_what_it_needs && is_protected && reloads && is_watched && starts_without_real_time &&
+    stops && ends
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
 summary

@@ -101,11 +101,12 @@ fn io_flusher() -> Result<(), Errno> {
 }
 
 /// Round robin at a low realtime priority where the unit grants one (`LimitRTPRIO`), for checks
-/// must not come late on a busy machine; else a better nice value. Where the unit has set a realtime
-/// policy itself (`CPUSchedulingPolicy`), there is nothing to ask for.
+/// must not come late on a busy machine; else a better nice value. Where the unit has set one of them
+/// itself (`CPUSchedulingPolicy`, `Nice`), there is nothing to ask for.
 fn priority() -> Result<(), Errno> {
     // SAFETY: no pointers.
-    if matches!(unsafe { libc::sched_getscheduler(0) }, libc::SCHED_RR | libc::SCHED_FIFO) {
+    let (policy, nice) = unsafe { (libc::sched_getscheduler(0), libc::getpriority(libc::PRIO_PROCESS, 0)) };
+    if matches!(policy, libc::SCHED_RR | libc::SCHED_FIFO) {
         return Ok(());
     }
     let (granted, _) = getrlimit(Resource::RLIMIT_RTPRIO).map_err(Failure::from)?;
@@ -116,6 +117,9 @@ fn priority() -> Result<(), Errno> {
         if unsafe { libc::sched_setscheduler(0, libc::SCHED_RR, &raw const parameter) } == 0 {
             return Ok(());
         }
+    }
+    if nice <= NICE {
+        return Ok(());
     }
     // SAFETY: no pointers.
     let rc = unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
