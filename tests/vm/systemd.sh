@@ -104,6 +104,24 @@ starts_without_real_time() {
     wait_for 'two paths in service' 20 is 2 ready_paths
 }
 
+restarts_while_a_thread_hangs() {
+    local pid
+    systemctl stop $service
+    files_freezable && systemctl start $service || { fail 'a file system to freeze' 'there is none'; return; }
+    wait_for 'two paths in service' 20 is 2 ready_paths
+    pid=$(main_pid)
+    thread_hangs multipathctl "$pid"
+    systemctl restart --no-block $service
+    wait_for 'a restart is not held up by it for long' 90 another_pid "$pid"
+    expect_ok 'though it hangs still' has_hanging_thread "$pid"
+    wait_for 'two paths in service' 20 is 2 ready_paths
+    fsfreeze -u /etc/multipath
+    expect_ok 'it stops' systemctl stop $service
+    umount /etc/multipath
+    expect_ok 'and starts' systemctl start $service
+    wait_for 'two paths in service' 20 is 2 ready_paths
+}
+
 stops() {
     cp /etc/multipath.conf /run/kept.conf
     expect_match 'mpathconf knows that it runs' "$(mpathconf)" '^multipathd is running$'
@@ -218,7 +236,7 @@ conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'max_fds 2000000' 'ver
 printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
 echo 4000000 >/proc/sys/fs/nr_open # more than the unit grants
 units_up
-starts && has_what_it_needs && is_protected && reloads && is_watched && starts_without_real_time &&
+starts && has_what_it_needs && is_protected && reloads && is_watched && starts_without_real_time && restarts_while_a_thread_hangs &&
     stops && ends
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
 summary
