@@ -245,6 +245,7 @@ impl Core {
             Ok(()) => {
                 self.succeeded(now, id, &inflight, (was.as_ref(), is.as_ref()), out);
                 self.another_since(id, &inflight.op, is.as_ref());
+                self.suspended_by_another(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
                 self.set_observed(now, id, is, out);
             }
             Err(failure) => {

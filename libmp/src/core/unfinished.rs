@@ -12,8 +12,10 @@
 use ::core::time::Duration;
 
 use crate::core::Core;
+use crate::core::effect::Outbox;
 use crate::core::event::DmFailure;
 use crate::core::map::{Live, Map, MapId, Observed};
+use crate::core::notice::{Level, Notice};
 use crate::core::timers::Timer;
 use crate::dm::op::DmOp;
 use crate::types::Instant;
@@ -75,6 +77,27 @@ impl Core {
         {
             (map.observed, map.unfinished) = (None, None);
         }
+    }
+
+    /// Somebody has suspended a map that ran, and loaded nothing: it is left so until somebody resumes it, as if it had been ordered
+    /// here. I/O meanwhile is what he wants to keep away (a copy of the LUN is made, or it moves).
+    pub(super) fn suspended_by_another(
+        &mut self,
+        id: MapId,
+        op: &DmOp,
+        (was, is): (Option<&Observed>, Option<&Observed>),
+        out: &mut Outbox,
+    ) {
+        let runs = |map: &Observed| !map.suspended;
+        let stopped = |map: &Observed| map.suspended && !map.inactive_table;
+        if !matches!(op, DmOp::Query { .. }) || !was.is_some_and(runs) || !is.is_some_and(stopped) {
+            return;
+        }
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.orders.suspended = true;
+        let name = map.kernel_name();
+        let text = alloc::format!("{name}: somebody has suspended it: it is left so until it is resumed");
+        out.notify(Notice::Other { level: Level::Warning, text });
     }
 
     /// An unfinished map is read again when its time is over: nobody tells of a table that was loaded, or cleared.
