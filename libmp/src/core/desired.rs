@@ -100,13 +100,13 @@ fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64
 }
 
 /// A table of another size is loaded with a flush, which ends queueing: I/O that waits would fail, if there is no path that it
-/// can go to. A working path that is too small for the table of now comes in no other way.
+/// can go to. A path that is new is first taken by the size of before; a working one that is too small for that comes in no other
+/// way.
 pub fn may_flush(observed: Option<&Observed>, members: &[&Path]) -> bool {
-    let size = observed.and_then(Observed::sectors).unwrap_or(0);
+    let Some(size) = observed.and_then(Observed::sectors) else { return true };
     let active = |path: &Path| observed.and_then(|o| o.path_active(path.devt()));
     let small = |path: &Path| path.facts.as_ref().is_some_and(|facts| facts.sectors < size);
-    members.iter().all(|path| active(path).is_none())
-        || members.iter().any(|path| path.is_usable() && active(path).unwrap_or_else(|| small(path)))
+    members.iter().any(|path| path.is_usable() && active(path).unwrap_or_else(|| small(path)))
 }
 
 /// The policy in force: that of the configuration, or the one that ALUA's priorities call for.

@@ -46,7 +46,7 @@ impl Watch {
             || self.dead
             || self.is_held_up(world.now, device.wwid().unwrap_or_default())
             || world.now.saturating_since(self.free_since(bio.minor, Instant::default())) < REACTION
-            || device.mpath().is_none_or(|t| t.paths().count() == 0)
+            || device.mpath().is_none()
             || conf.flush_on_last_del != "never";
         if may {
             return Ok(());

@@ -157,6 +157,10 @@ impl Dm {
         self.devices.get(self.uuids.get(uuid)?)
     }
 
+    pub fn by_uuid_mut(&mut self, uuid: &str) -> Option<&mut Device> {
+        self.devices.get_mut(self.uuids.get(uuid)?)
+    }
+
     /// Is this disk in the live table of a map?
     pub fn uses(&self, disk: DevT) -> bool {
         self.in_tables.contains_key(&disk)

@@ -8,7 +8,7 @@ use libmp::dm::op::{DmOp, RENAME, UdevFlags, uuid_of};
 use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
-use super::dm::Signal;
+use super::dm::{Device, Signal};
 
 /// One ioctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,11 +154,13 @@ impl World {
     /// Performs the next step; `fault` is an error that it meets instead.
     pub fn advance(&mut self, running: &mut Running, fault: Option<Errno>) -> Progress {
         let Some(step) = running.left.front().cloned() else { return Progress::Finished };
-        if matches!(step, Step::Suspend { .. })
-            && fault.is_none()
-            && self.dm.by_uuid(&running.uuid).is_some_and(|d| self.in_flight(d.minor))
-        {
-            return Progress::Sleeps;
+        if let (Step::Suspend { noflush }, None) = (&step, fault) {
+            if !noflush {
+                self.flush(&running.uuid);
+            }
+            if self.dm.by_uuid(&running.uuid).is_some_and(|d| self.in_flight(d.minor)) {
+                return Progress::Sleeps;
+            }
         }
         running.left.pop_front();
         let result = fault.map_or_else(|| self.perform(running, &step), Err);
@@ -169,6 +171,14 @@ impl World {
         }
         self.settle();
         if running.left.is_empty() { Progress::Finished } else { Progress::Next }
+    }
+
+    /// A flush ends queueing before the map is suspended: I/O that waits for a path goes to one, or fails.
+    fn flush(&mut self, uuid: &str) {
+        if let Some(target) = self.dm.by_uuid_mut(uuid).filter(|d| !d.suspended).and_then(Device::mpath_mut) {
+            target.presuspend(false);
+        }
+        self.settle();
     }
 
     fn perform(&mut self, running: &Running, step: &Step) -> Result<(), Errno> {
