@@ -74,7 +74,7 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
     };
     Some(Desired {
         sectors,
-        read_only: members.iter().any(|p| p.facts.as_ref().is_some_and(|f| f.read_only)),
+        read_only: read_only(observed, &members),
         table,
         usable: members.iter().any(|path| may_serve(observed, path)),
     })
@@ -86,6 +86,15 @@ fn may_serve(observed: Option<&Observed>, path: &Path) -> bool {
     let failed = observed.and_then(|o| o.path_active(path.devt())) == Some(false);
     let awaited = matches!(path.health.state, CheckState::Pending | CheckState::Unchecked);
     path.is_usable() || (awaited && !failed)
+}
+
+/// Is a path read-only? One that can't be opened is not asked: what is known of it may be of before.
+pub fn read_only(observed: Option<&Observed>, members: &[&Path]) -> bool {
+    let mut open = members.iter().filter(|path| !path.health.closed).peekable();
+    match observed {
+        Some(observed) if open.peek().is_none() => observed.read_only,
+        _ => open.any(|path| path.facts.as_ref().is_some_and(|facts| facts.read_only)),
+    }
 }
 
 /// A map keeps its size until it is ordered to take that of its paths; a new one has it.

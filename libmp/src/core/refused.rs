@@ -27,14 +27,18 @@ const AGAIN: Duration = Duration::from_mins(1);
 impl Core {
     /// The members that the next table may have: all that are in the live one, and those that are new,
     /// can be opened and were not refused lately; one of these, while it is being found out which one is refused. That is
-    /// one of use, if there is any: no table is loaded for the sake of one that may be another LUN.
+    /// one of use, if there is any: no table is loaded for the sake of one that may be another LUN. Where the map becomes
+    /// read-only, or writable again, the kernel opens every path anew, and those in the table that it can't open are left out.
     pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
         let may_try = |path: &Path| path.refused.is_none_or(|until| until <= now) && !path.health.closed;
         let is_new = |path: &&Path| !is_live(map, path) && may_try(path);
+        let observed = map.observed.as_ref();
+        let anew = observed.is_some_and(|o| o.read_only != desired::read_only(Some(o), members));
         let mut new = members.iter().copied().filter(is_new);
         let first = new.clone().find(|path| path.is_usable()).or_else(|| new.next()).map(|path| path.id);
         let admitted = |path: &&Path| {
-            is_live(map, path) || (may_try(path) && (!map.one_by_one || first == Some(path.id)))
+            (is_live(map, path) && !(anew && path.health.closed))
+                || (may_try(path) && (!map.one_by_one || first == Some(path.id)))
         };
         members.iter().copied().filter(admitted).collect()
     }

@@ -96,7 +96,17 @@ impl Device {
 
     /// Disks that its tables hold open.
     pub fn disks(&self) -> impl Iterator<Item = DiskRef> + '_ {
-        self.live.iter().chain(&self.inactive).filter_map(Table::mpath).flat_map(Mpath::paths).map(|p| p.disk)
+        self.tables().filter_map(Table::mpath).flat_map(Mpath::paths).map(|p| p.disk)
+    }
+
+    /// Those that a table of this mode holds open.
+    pub fn open_disks(&self, read_only: bool) -> impl Iterator<Item = DiskRef> + '_ {
+        let tables = self.tables().filter(move |table| table.read_only == read_only);
+        tables.filter_map(Table::mpath).flat_map(Mpath::paths).map(|p| p.disk)
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &Table> {
+        self.live.iter().chain(&self.inactive)
     }
 }
 

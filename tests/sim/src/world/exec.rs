@@ -142,9 +142,11 @@ impl World {
     /// `DM_TABLE_LOAD` of a multipath target.
     pub fn load(&mut self, name: &str, sectors: u64, params: &str, read_only: bool) -> Result<(), Errno> {
         let mut dm = std::mem::take(&mut self.dm);
-        // What the device has open already is not opened again.
-        let open: Vec<DevT> =
-            dm.by_name(name).map(|d| d.disks().map(|disk| disk.devt).collect()).unwrap_or_default();
+        // What the device has open already, to be written to or not, is not opened again.
+        let open: Vec<DevT> = dm
+            .by_name(name)
+            .map(|d| d.open_disks(read_only).map(|disk| disk.devt).collect())
+            .unwrap_or_default();
         let lookup = |devt| self.find(devt).filter(|_| open.contains(&devt) || self.opens(devt));
         let result = dm.load(name, sectors, params, read_only, &lookup);
         self.dm = dm;
