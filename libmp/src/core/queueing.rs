@@ -8,7 +8,7 @@ use crate::types::Instant;
 /// Where a map stands with its queueing.
 ///
 /// ```text
-///            last usable path lost                    N intervals over
+///            last usable path lost                    N checks over
 /// Normal ───────────────────────────► Recovery ─────────────────────────► Expired
 ///    ▲                                    │                                  │
 ///    └────────── a usable path is back ───┴──────────────────────────────────┘
@@ -147,10 +147,13 @@ impl Queue {
     }
 }
 
-/// How long queueing lasts; `None`: no limit.
+/// Checks come at whole seconds, and take their time.
+const SLACK: Duration = Duration::from_secs(1);
+
+/// How long queueing lasts: until the last check has told. `None`: no limit.
 fn lasting(settings: &MapSettings, interval: Duration) -> Option<Duration> {
     match settings.no_path_retry {
-        NoPathRetry::Checks(n) => Some(interval.saturating_mul(n)),
+        NoPathRetry::Checks(n) => Some(interval.saturating_mul(n) + SLACK),
         _ => None,
     }
 }
