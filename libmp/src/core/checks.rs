@@ -5,9 +5,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::check::{self, Answered, Ask, CheckRequest, CheckState, Judged};
-use crate::config::settings::{Checker, Failback, NoPathRetry};
+use crate::config::settings::{Checker, NoPathRetry};
 use crate::core::Core;
-use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
@@ -16,7 +15,6 @@ use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
-use crate::dm::status::GroupStatus;
 use crate::prio::PrioError;
 use crate::types::{Instant, Priority, Token};
 
@@ -353,39 +351,6 @@ impl Core {
         self.end_hold_if_checked(now, map_id, out);
         if was != is || self.lasted(now, id) {
             self.count_usable(now, map_id, out);
-        }
-    }
-
-    /// `failback followover`: I/O goes back to a group as soon as its first path is there again. It was
-    /// this host that had lost it; a group that another host has left is not gone back to, nor is one that is not the best.
-    fn follow_over(&mut self, id: PathId) {
-        let Some(path) = self.paths.get(&id) else { return };
-        let (devt, Some(map_id)) = (path.devt(), path.map()) else { return };
-        let Some(map) = self.maps.get(&map_id) else { return };
-        let usable = |devt| {
-            map.members.iter().filter_map(|p| self.paths.get(p)).any(|p| p.devt() == devt && p.is_usable())
-        };
-        let Some(mut observed) = map.observed.clone() else { return };
-        let groups = observed.status().map(|status| status.groups.as_slice()).unwrap_or_default();
-        let has_it = |g: &GroupStatus| g.paths.iter().any(|p| p.devt == devt);
-        let Some(mine) = groups.iter().position(has_it) else { return };
-        let only = groups[mine].paths.iter().all(|p| p.devt == devt || !usable(p.devt));
-        observed.set_active(devt, true);
-        let members = self.members(map);
-        let rated = desired::rate_observed(&observed, &members);
-        let marginal = desired::marginal_observed(map, &observed, &members);
-        let best = desired::best_observed_group(map, &observed, &members);
-        // Its other paths, which may be as good, are not back yet: how many there are is no matter.
-        let as_good = |best: usize| {
-            let (is, of_best) = (rated[mine].0, rated[best].0);
-            marginal[mine] <= marginal[best] && (is > of_best || (is == of_best && mine <= best))
-        };
-        let first = only && best.is_some_and(|best| as_good(best as usize - 1));
-        if first
-            && map.settings.failback == Failback::Followover
-            && let Some(map) = self.maps.get_mut(&map_id)
-        {
-            map.switch.due = true;
         }
     }
 

@@ -5,11 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
-use crate::config::settings::{Failback, FlushOnLastDel, NoPathRetry};
+use crate::config::settings::{FlushOnLastDel, NoPathRetry};
 use crate::core::answers::Need;
 use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
+use crate::core::failback::may_switch;
 use crate::core::map::{Inflight, Map, MapId, Observed, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
@@ -161,8 +162,6 @@ impl Core {
 
     /// Nothing is to be done for a map.
     fn at_rest(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
-        let Some(map) = self.maps.get_mut(&id) else { return };
-        map.switch.due = false;
         self.end_reinstates(id, out);
         let Some(map) = self.maps.get_mut(&id) else { return };
         let untouched = map.action == MapAction::None
@@ -518,35 +517,6 @@ impl Core {
         }
     }
 
-    /// I/O is not in the best group: when may it go back?
-    fn plan_failback(&mut self, now: Instant, id: MapId) {
-        let map = &self.maps[&id];
-        let better = map.observed.as_ref().is_some_and(|observed| {
-            let best = desired::best_observed_group(map, observed, &self.members(map));
-            best.is_some_and(|best| best != observed.current_group())
-        });
-        let timer = Timer::Failback(id);
-        match (better, map.settings.failback) {
-            (true, Failback::Deferred(after)) if self.timers.get(timer).is_none() => {
-                self.timers.set(timer, now + after);
-            }
-            (true, Failback::Immediate) => {
-                if let Some(at) = map.switch.not_before.filter(|at| *at > now) {
-                    self.timers.set(timer, at);
-                }
-            }
-            (true, _) => {}
-            (false, _) => self.timers.cancel(timer),
-        }
-    }
-
-    pub(super) fn failback_due(&mut self, id: MapId) {
-        if let Some(map) = self.maps.get_mut(&id) {
-            map.switch.due = true;
-            self.dirty.insert(id);
-        }
-    }
-
     /// Begins to stop: queues end, clients get their answers, nothing new is begun.
     pub(super) fn stop(&mut self, now: Instant, out: &mut Outbox) {
         if self.phase == Phase::Stopping {
@@ -582,16 +552,5 @@ pub(super) fn counts(map: &Map, path: &Path) -> bool {
     match path.health.state {
         CheckState::Pending | CheckState::Unchecked => active == Some(true),
         state => state.is_usable() && active.is_some() && path.steadiness.is_reliable(),
-    }
-}
-
-fn may_switch(map: &Map, now: Instant) -> bool {
-    if map.switch.not_before.is_some_and(|until| until > now) || map.queue.phase != QueuePhase::Normal {
-        return false;
-    }
-    match map.settings.failback {
-        Failback::Immediate => true,
-        Failback::Manual => false,
-        Failback::Followover | Failback::Deferred(_) => map.switch.due,
     }
 }

@@ -20,6 +20,7 @@ pub mod effect;
 pub mod event;
 pub mod explain;
 mod fabric;
+mod failback;
 mod files;
 pub mod flaky;
 pub mod glance;

@@ -1,0 +1,101 @@
+//! `failback`: when I/O goes back to a better group.
+
+use crate::config::settings::Failback;
+use crate::core::Core;
+use crate::core::desired;
+use crate::core::map::{Map, MapId};
+use crate::core::path::PathId;
+use crate::core::queueing::Phase as QueuePhase;
+use crate::core::timers::Timer;
+use crate::dm::status::GroupStatus;
+use crate::types::Instant;
+
+impl Core {
+    /// I/O is not in the best group: when may it go back?
+    pub(super) fn plan_failback(&mut self, now: Instant, id: MapId) {
+        let map = &self.maps[&id];
+        let better = map.observed.as_ref().is_some_and(|observed| {
+            let best = desired::best_observed_group(map, observed, &self.members(map));
+            best.is_some_and(|best| best != observed.current_group())
+        });
+        let due = self.switch_stays_due(now, id, better);
+        let map = &self.maps[&id];
+        let timer = Timer::Failback(id);
+        match (better, map.settings.failback) {
+            (true, Failback::Deferred(after)) if self.timers.get(timer).is_none() => {
+                self.timers.set(timer, now + after);
+            }
+            // A first path is back so soon after the last switch that its group has to wait.
+            (true, Failback::Followover) if !due => {}
+            (true, Failback::Immediate | Failback::Followover) => {
+                if let Some(at) = map.switch.not_before.filter(|at| *at > now) {
+                    self.timers.set(timer, at);
+                }
+            }
+            (true, _) => {}
+            (false, _) => self.timers.cancel(timer),
+        }
+    }
+
+    /// A switch that is due was not made, as nothing is to be done now. Only `followover` has nobody who says again that it is
+    /// due: it goes on being so while what it waits for is still to come.
+    fn switch_stays_due(&mut self, now: Instant, id: MapId, better: bool) -> bool {
+        let Some(map) = self.maps.get_mut(&id) else { return false };
+        let too_soon = map.switch.not_before.is_some_and(|at| at > now);
+        let waits = (better && too_soon) || map.message_backoff.blocks(now);
+        map.switch.due &= waits && map.settings.failback == Failback::Followover;
+        map.switch.due
+    }
+
+    pub(super) fn failback_due(&mut self, id: MapId) {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.switch.due = true;
+            self.dirty.insert(id);
+        }
+    }
+
+    /// `failback followover`: I/O goes back to a group as soon as its first path is there again. It was
+    /// this host that had lost it; a group that another host has left is not gone back to, nor is one that is not the best.
+    pub(super) fn follow_over(&mut self, id: PathId) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let (devt, Some(map_id)) = (path.devt(), path.map()) else { return };
+        let Some(map) = self.maps.get(&map_id) else { return };
+        let usable = |devt| {
+            map.members.iter().filter_map(|p| self.paths.get(p)).any(|p| p.devt() == devt && p.is_usable())
+        };
+        let Some(mut observed) = map.observed.clone() else { return };
+        let groups = observed.status().map(|status| status.groups.as_slice()).unwrap_or_default();
+        let has_it = |g: &GroupStatus| g.paths.iter().any(|p| p.devt == devt);
+        let Some(mine) = groups.iter().position(has_it) else { return };
+        let only = groups[mine].paths.iter().all(|p| p.devt == devt || !usable(p.devt));
+        observed.set_active(devt, true);
+        let members = self.members(map);
+        let rated = desired::rate_observed(&observed, &members);
+        let marginal = desired::marginal_observed(map, &observed, &members);
+        let best = desired::best_observed_group(map, &observed, &members);
+        // Its other paths, which may be as good, are not back yet: how many there are is no matter.
+        let as_good = |best: usize| {
+            let (is, of_best) = (rated[mine].0, rated[best].0);
+            marginal[mine] <= marginal[best] && (is > of_best || (is == of_best && mine <= best))
+        };
+        let first = only && best.is_some_and(|best| as_good(best as usize - 1));
+        if first
+            && map.settings.failback == Failback::Followover
+            && let Some(map) = self.maps.get_mut(&map_id)
+        {
+            map.switch.due = true;
+        }
+    }
+}
+
+/// May I/O be moved to a better group now?
+pub(super) fn may_switch(map: &Map, now: Instant) -> bool {
+    if map.switch.not_before.is_some_and(|until| until > now) || map.queue.phase != QueuePhase::Normal {
+        return false;
+    }
+    match map.settings.failback {
+        Failback::Immediate => true,
+        Failback::Manual => false,
+        Failback::Followover | Failback::Deferred(_) => map.switch.due,
+    }
+}
