@@ -38,6 +38,9 @@ const AWAITED_PAUSE: Duration = Duration::from_secs(4);
 /// A stop waits so long for operations under way.
 const STOP_LIMIT: Duration = Duration::from_secs(5);
 
+/// So often it tells a map to queue no more.
+const STOP_TRIES: u32 = 3;
+
 impl Core {
     /// Plans each map that something happened to.
     pub(super) fn plan_dirty(&mut self, now: Instant, out: &mut Outbox) {
@@ -115,9 +118,12 @@ impl Core {
         unidentified::without_doubt(&situation, plan::plan(&situation)?, small, &desire)
     }
 
-    /// At the end queues end, so that no shutdown hangs in one; the maps stay.
+    /// At the end queues end, so that no shutdown hangs in one; the maps stay. One that is suspended takes no message.
     fn plan_stop(&self, id: MapId) -> Option<Planned> {
-        let observed = self.maps[&id].observed.as_ref()?;
+        let map = &self.maps[&id];
+        let may_tell =
+            |observed: &&Observed| !observed.suspended && map.message_backoff.failures < STOP_TRIES;
+        let observed = map.observed.as_ref().filter(may_tell)?;
         let queues = observed.table().is_some_and(Table::queues);
         (queues && !self.config.globals().queue_without_daemon && !self.switched.forced).then(|| Planned {
             op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
@@ -527,7 +533,10 @@ impl Core {
         self.give_up_loads(out);
         self.save_due(out);
         self.timers.set(Timer::Settle, now + STOP_LIMIT);
-        for id in self.maps.keys() {
+        for id in self.maps.keys().collect::<Vec<_>>() {
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.message_backoff.clear();
+            }
             self.dirty.insert(id);
         }
         if self.maps.values().any(|m| m.settings.no_path_retry == NoPathRetry::Queue)

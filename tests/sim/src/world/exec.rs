@@ -111,7 +111,7 @@ impl Running {
             DmOp::Message { messages, .. } => {
                 messages.iter().map(|text| Step::Message { text: text.clone() }).collect()
             }
-            DmOp::Suspend => vec![Step::Suspend { noflush: false }],
+            DmOp::Suspend => vec![Step::Suspend { noflush: true }],
             DmOp::Resume { flags, .. } => vec![Step::Resume { flags: *flags }],
             DmOp::Reassign { paths } => vec![Step::Reassign { paths: paths.clone() }],
             DmOp::RenamePartitions { names } => {
