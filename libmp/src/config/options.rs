@@ -554,7 +554,7 @@ options! {
         "Whether unprivileged SG_IO was allowed.";
 
     FlapDampening "flap_dampening" [] DVOM YES_NO, None, Current,
-        "A path that fails three times in a row within five minutes of being used again waits before the next time, each time twice as long, up to five minutes, unless it is the last one; yes if not set.";
+        "A path that fails three times in a row within five minutes of being used again waits before the next time, each time twice as long, up to five minutes, unless it is the last one or its map does not queue; yes if not set.";
 }
 }
 pub(super) use table::{KEYS, NAMES};

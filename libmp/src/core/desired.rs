@@ -61,13 +61,8 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
     }
     let groups = groups(map, &members);
     let selector: Selector = map.settings.selector.parse().unwrap_or_else(|_| default_selector());
-    let queueing = map
-        .queue
-        .wish(&map.settings)
-        .or_else(|| observed.and_then(Observed::table).map(Table::queues))
-        .unwrap_or(false);
     let table = Table {
-        features: features(map, &members, queueing),
+        features: features(map, &members, queues(map)),
         handler: handler(map, &members),
         init_group: u32::try_from(group::best(&groups)).unwrap_or(1),
         groups: groups.iter().map(|g| table_group(&selector, g, &members)).collect(),
@@ -78,6 +73,12 @@ pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
         table,
         usable: members.iter().any(|path| may_serve(observed, path)),
     })
+}
+
+/// Does I/O wait when no path is left, or will it as soon as the kernel is told?
+pub fn queues(map: &Map) -> bool {
+    let live = || map.observed.as_ref().and_then(Observed::table).map(Table::queues);
+    map.queue.wish(&map.settings).or_else(live).unwrap_or(false)
 }
 
 /// Is it usable, or taken for that until its check has said otherwise? Nobody would say later of a map that it may be used, if it

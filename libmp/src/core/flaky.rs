@@ -17,6 +17,7 @@ use crate::check::{Answer, Ask, CheckRequest, CheckState, Judged, RawCheck};
 use crate::config::flaky::Test;
 use crate::core::Core;
 use crate::core::checks::timeout;
+use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::MapId;
 use crate::core::maps::counts;
@@ -218,6 +219,13 @@ impl Steadiness {
         }
     }
 
+    /// What no option asks for (any more) is not held against it. `dampens`: it may be held back for its relapses.
+    fn forget_unasked(&mut self, dampens: bool) {
+        if !dampens && self.is_reliable() {
+            self.held_until = None;
+        }
+    }
+
     /// `san_path_err_*`, with a good check. Is the path to wait?
     fn counted(&mut self, now: Instant, was: CheckState, alone: bool, test: (u32, u32, Duration)) -> bool {
         let (threshold, forget, recovery) = test;
@@ -272,9 +280,12 @@ impl Core {
         // Good by its checker and not in the kernel's table serves nobody.
         let serves = |p: &PathId| *p != id && self.paths.get(p).is_some_and(|path| counts(map, path));
         let alone = !map.members.iter().any(serves);
+        // Without queueing nobody waits until one that is held back is called: it is a path to fall back on at once.
+        let dampens = flaky.dampening && desired::queues(map);
         let Some(path) = self.paths.get_mut(&id) else { return judged };
         let was = path.health.state;
         let steadiness = &mut path.steadiness;
+        steadiness.forget_unasked(dampens);
         let waits = steadiness.held_until.is_some_and(|until| until > now);
         let held = match flaky.test {
             Some(Test::Reads { sample, .. }) => {
@@ -303,7 +314,7 @@ impl Core {
         self.found_marginal(id, marginal, out);
         let Some(path) = self.paths.get(&id) else { return judged };
         // What fails every I/O is of no use, even where there is nothing else.
-        let dampened = waits && (!path.steadiness.is_reliable() || (flaky.dampening && !alone));
+        let dampened = waits && (!path.steadiness.is_reliable() || (dampens && !alone));
         let held = held.filter(|_| !marginal);
         match held.or(dampened.then_some("held back: it failed again and again")) {
             Some(why) => Judged::new(CheckState::Delayed, why),

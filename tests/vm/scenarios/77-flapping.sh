@@ -6,7 +6,7 @@ scenario() {
     san_scsi_debug 2 1 || return
     local first second map
     first=$(debug_disk 0 0) second=$(debug_disk 1 0)
-    conf_debug 'marginal_pathgroups on' 'path_checker tur'
+    conf_debug 'no_path_retry queue' 'marginal_pathgroups on' 'path_checker tur'
     rules_up # nobody reads the map when a path of it fails: reads that fail hold a path back even where it is the last
     daemon_start || return
     wait_for 'one map' 20 is 1 maps_count || return
