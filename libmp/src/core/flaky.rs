@@ -220,9 +220,15 @@ impl Steadiness {
     }
 
     /// What no option asks for (any more) is not held against it. `dampens`: it may be held back for its relapses.
-    fn forget_unasked(&mut self, dampens: bool) {
+    fn forget_unasked(&mut self, test: Option<Test>, dampens: bool) {
         if !dampens && self.is_reliable() {
             self.held_until = None;
+        }
+        if !matches!(test, Some(Test::Failures { .. })) {
+            (self.failures, self.delayed_since) = (0, None);
+        }
+        if !matches!(test, Some(Test::Reads { .. })) && matches!(self.reads, Reads::Due(_)) {
+            self.reads = Reads::None;
         }
     }
 
@@ -285,7 +291,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return judged };
         let was = path.health.state;
         let steadiness = &mut path.steadiness;
-        steadiness.forget_unasked(dampens);
+        steadiness.forget_unasked(flaky.test, dampens);
         let waits = steadiness.held_until.is_some_and(|until| until > now);
         let held = match flaky.test {
             Some(Test::Reads { sample, .. }) => {
