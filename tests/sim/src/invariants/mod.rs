@@ -16,7 +16,7 @@ use libmp::check::{Answer, RawCheck};
 use libmp::config::settings::UidSource;
 use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
-use libmp::identify;
+use libmp::identify::{self, RawProbe};
 use libmp::show::view::View;
 use libmp::types::{DevT, Instant, Token};
 
@@ -215,7 +215,7 @@ impl Watch {
                 let Some((ordered, Asked::Probe { name, .. })) = self.take(*token) else { return };
                 let known = self.paths.entry(name).or_default();
                 if ordered < known.told {
-                    return; // what was said since is newer, and the daemon may go by it
+                    return known.outdated(probe.as_deref().ok());
                 }
                 match probe {
                     Ok(probe) => {
@@ -367,6 +367,13 @@ impl Watch {
 }
 
 impl Known {
+    /// What was said since this probe began is newer, and the daemon may go by it; but a disk that has grown is as large as that.
+    fn outdated(&mut self, probe: Option<&RawProbe>) {
+        if let Some(probe) = probe.filter(|probe| probe.devt == self.devt && self.sectors > 0) {
+            self.sectors = self.sectors.max(probe.sectors);
+        }
+    }
+
     fn goes(&mut self, now: Instant, step: u64) {
         self.gone_since = self.gone_since.or(Some(now));
         self.came = step;
