@@ -10,6 +10,7 @@ use crate::core::map::{Live, Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{PathId, UNKNOWN_DEVICE};
 use crate::core::readiness::Readiness;
+use crate::core::unfinished::is_hollow;
 use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::show::view::MapAction;
@@ -47,8 +48,10 @@ impl Core {
         if suspended(&old) && !suspended(&map.observed) {
             map.orders.suspended = false; // resumed, by whomever
         }
-        if old.is_none() {
-            self.found(now, id, out);
+        match &old {
+            None => self.found(now, id, out),
+            Some(old) if is_hollow(old) => self.paths_found(now, id, out),
+            Some(_) => {}
         }
         self.review_making(now, id, old.as_ref());
         self.list_names(id);
@@ -84,7 +87,7 @@ impl Core {
 
     /// A map is there that was not.
     fn found(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
-        self.find_unidentified(id);
+        self.paths_found(now, id, out);
         // Also where making it was called failed in the end, as udev could not be waited for.
         let is_ours = |map: &&Map| map.observed.is_some() && !map.members.is_empty();
         if let Some(wwid) = self.maps.get(&id).filter(is_ours).map(|map| map.wwid.clone()) {
@@ -120,6 +123,18 @@ impl Core {
         path.health.outdated = path.health.inflight.is_some();
         self.note_failure(now, id, true);
         self.check_soon(now, id);
+    }
+
+    /// A map has a table that it had not. Disks of its LUN that have waited, for a second one or to be known, are its paths.
+    fn paths_found(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        self.find_unidentified(id);
+        let is_made = |o: &Observed| o.table().is_some() && !is_hollow(o);
+        let has_paths = |map: &&Map| map.observed.as_ref().is_some_and(is_made);
+        let Some(wwid) = self.maps.get(&id).filter(has_paths).map(|map| map.wwid.clone()) else { return };
+        let waiting = self.waiting_paths(&wwid).next();
+        if let Some(path) = waiting {
+            self.join_with_others(now, path, &wwid, out);
+        }
     }
 
     /// Some map's event counter moved, or maps came or went.

@@ -24,7 +24,7 @@ use crate::types::Instant;
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Is there nothing of a multipath map in it but its UUID?
-fn is_hollow(observed: &Observed) -> bool {
+pub(super) fn is_hollow(observed: &Observed) -> bool {
     match &observed.live {
         Live::Empty => true,
         Live::Multipath { table, .. } => table.paths().next().is_none(),
