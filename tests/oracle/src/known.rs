@@ -139,8 +139,6 @@ pub const KNOWN: &[Known] = &[
     known("defaults", "detect_checker", One(&["\"yes\""]), One(&["\"no\""]), OLD_NAME,
         "defaults {\n detect_path_checker no\n}\n"),
     known("blacklist", "devnode", Nothing, One(&["\"^sdz\""]), OLD_NAME, "devnode_blacklist {\n devnode ^sdz\n}\n"),
-    known("devices", "no_path_retry", Anything, One(&["4711"]), "a keyword of distributions that the reference has dropped",
-        "devices {\n device {\n all_devs yes\n no_path_retry 4711\n }\n}\n"),
     // What is refused here and taken there.
     known("multipaths", "alias", One(&["\"x\"", "\"\"", "\"data1\"", "\"x y\"", "\"a-b\"", "\"q\"\"q\""]), Nothing,
         "two WWIDs with one alias: the first gets it",
@@ -199,9 +197,11 @@ pub const SYNTAX: &[(&str, &str)] = &[
     ("blacklist {\n device {\n vendor ZZ\n }\n}\n", "the reference prints a rule with one pattern without its braces"),
 ];
 
-/// Files that the reference refuses whole; here the line is ignored, or is what it must mean (`*`), and said.
+/// Files that the reference refuses whole; here the line is ignored, and said.
 pub const REFUSED: &[&str] = &[
     "defaults {\n prio alua\n}\nblacklist {\n devnode \"(\"\n}\n",
-    "defaults {\n prio alua\n}\nblacklist_exceptions {\n wwid \"*\"\n}\n",
     "defaults {\n prio alua\n reservation_key xyz\n}\n",
 ];
+
+/// Files that the reference refuses whole; here the line is what it must mean.
+pub const TAKEN: &[&str] = &["defaults {\n prio alua\n}\nblacklist_exceptions {\n wwid \"*\"\n}\n"];
