@@ -40,8 +40,10 @@ impl Config {
         if self.defaults.get(Key::FindMultipaths).is_some() {
             return;
         }
-        let lost = |block: &Block| {
-            matches!(block.section, Section::Blacklist | Section::BlacklistDevice) && block.broken
+        let lost = |block: &Block| match block.section {
+            Section::Blacklist => block.broken,
+            Section::BlacklistDevice => block.lacks_a_part(),
+            _ => false,
         };
         if blocks.iter().any(lost) {
             let message = "`find_multipaths` is not set, and this is of a time when every disk was taken that was not \

@@ -34,10 +34,15 @@ impl Block {
         Self { section, span, settings: Vec::new(), unset: Vec::new(), broken: false, doubtful: false }
     }
 
+    /// Would it match more than was meant, if it was used?
+    pub(super) fn lacks_a_part(&self) -> bool {
+        let has = |key| self.settings.iter().any(|setting| setting.key == key);
+        self.broken || (self.doubtful && !(has(Key::Vendor) && has(Key::Product)))
+    }
+
     /// Is it broken, so that it must not be used? Then it is said.
     pub(super) fn is_too_wide(&self, sink: &mut Sink<'_>) -> bool {
-        let has = |key| self.settings.iter().any(|setting| setting.key == key);
-        let broken = self.broken || (self.doubtful && !(has(Key::Vendor) && has(Key::Product)));
+        let broken = self.lacks_a_part();
         if broken {
             let message =
                 "the whole `device` is ignored: without the line that is wrong it would match more devices";

@@ -211,7 +211,8 @@ fn an_old_file_that_lost_a_rule_does_not_take_every_disk() {
         let (found, kept) = check(&text);
         (kept.contains("find_multipaths \"greedy\""), found.iter().any(|one| one == "2:2 warning old-rules"))
     };
-    for lost in ["devnode \"[a\"", "wwid !x", "device {\n vendor ATA\n product \"*a\"\n }"] {
+    let misspelt = "device {\n vendor ATA\n prodct \"x\"\n }";
+    for lost in ["devnode \"[a\"", "wwid !x", "device {\n vendor ATA\n product \"*a\"\n }", misspelt] {
         assert_eq!(set(lost), (false, true), "{lost}");
     }
     for good in ["wwid \"*\"", "devnode ^sda", "bogus x"] {
