@@ -60,6 +60,15 @@ kept_elsewhere() {
     expect_match 'and says what to do' "$said" "cp -p $there/bindings /etc/multipath/bindings"
     wait_for "Debian's daemon runs on" 30 is_active
     wait_for 'with both paths' 30 both_usable
+    # As apt does it.
+    done_by "Debian's are removed first" dpkg -r multipath-tools-boot multipath-tools
+    said=$(dpkg -i "$ours" 2>&1)
+    status=$?
+    expect_match 'and ours refuses as before' "$status $(state multipathd)" '^1 (.n)?$'
+    expect_match 'and says the same' "$said" "cp -p $there/bindings /etc/multipath/bindings"
+    done_by "Debian's come back" dpkg -i "${theirs[@]}"
+    wait_for "Debian's daemon runs again" 30 is_active
+    wait_for 'with both paths again' 30 both_usable
     rm -f /etc/multipath/bindings /etc/multipath/wwids
     before=$(sha256sum /etc/multipath.conf $there/bindings $there/wwids | sed "s|$there/|/etc/multipath/|")
 }
