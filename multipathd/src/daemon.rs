@@ -262,7 +262,7 @@ struct Watchdog {
 
 impl Watchdog {
     fn new() -> Self {
-        let interval = sd_notify::watchdog_enabled().map(|limit| limit / 2);
+        let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
         Self { interval, next: TokioInstant::now() }
     }
 

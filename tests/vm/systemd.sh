@@ -93,6 +93,7 @@ is_watched() {
 # As where the kernel has no real-time class for it.
 starts_without_real_time() {
     local pid
+    expect_eq 'nothing that is run when it is ready can end it' "$(systemctl show -P TimeoutStartUSec $service)" infinity
     mount --bind /bin/false /usr/bin/chrt
     expect_ok 'it starts where no real-time priority is to be had' timeout 60 systemctl restart $service
     umount /usr/bin/chrt
