@@ -160,7 +160,11 @@ impl Core {
         self.timers.cancel(Timer::CheckTimeout(id));
         let state = raw.sysfs_state.as_deref();
         path.health.offline = check::sysfs::is_offline(state);
-        path.health.closed = !check::sysfs::opens(state);
+        let was_closed = core::mem::replace(&mut path.health.closed, !check::sysfs::opens(state));
+        if was_closed && !path.health.closed {
+            self.opens_again(id);
+        }
+        let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.held_down {
             return;
         }

@@ -89,9 +89,10 @@ fn may_serve(observed: Option<&Observed>, path: &Path) -> bool {
     path.is_usable() || (awaited && !failed)
 }
 
-/// Is a path read-only? One that can't be opened is not asked: what is known of it may be of before.
+/// Is a path read-only? One that can't be opened is not asked, nor one that is to be looked at: what is known of it may be of before.
 pub fn read_only(observed: Option<&Observed>, members: &[&Path]) -> bool {
-    let mut open = members.iter().filter(|path| !path.health.closed).peekable();
+    let says = |path: &&&Path| !path.health.closed && !path.is_to_be_looked_at();
+    let mut open = members.iter().filter(says).peekable();
     match observed {
         Some(observed) if open.peek().is_none() => observed.read_only,
         _ => open.any(|path| path.facts.as_ref().is_some_and(|facts| facts.read_only)),

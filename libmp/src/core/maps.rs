@@ -246,11 +246,11 @@ impl Core {
             self.answer_map(id, |_| true, &done.result.and(Err(gone)), out);
             return;
         }
+        self.suspended_by_another(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
         match done.result {
             Ok(()) => {
                 self.succeeded(now, id, &inflight, (was.as_ref(), is.as_ref()), out);
                 self.another_since(id, &inflight.op, is.as_ref());
-                self.suspended_by_another(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
                 self.set_observed(now, id, is, out);
             }
             Err(failure) => {
@@ -399,6 +399,7 @@ impl Core {
                     let reason = if ordered { "operator" } else { "failback" };
                     out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
                 }
+                ("fail_if_no_path", _) => self.call_held_back(now, id, out),
                 ("queue_if_no_path", _) if was.is_some() => {
                     out.notify(Notice::QueueingRestored { map: name });
                 }
@@ -536,6 +537,8 @@ impl Core {
         for id in self.maps.keys().collect::<Vec<_>>() {
             if let Some(map) = self.maps.get_mut(&id) {
                 map.message_backoff.clear();
+                // One that was suspended may have been resumed since.
+                map.requery |= map.inflight.is_none() && map.observed.as_ref().is_some_and(|o| o.suspended);
             }
             self.dirty.insert(id);
         }

@@ -235,8 +235,25 @@ impl Core {
         }
         self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
         self.dirty.insert(map_id);
+        self.others_go(now, id, map_id, out);
         self.tune(id, out);
         self.start_check(now, id, out);
+    }
+
+    /// A path that the table of its map has already is not torn out of it. Who joined before it was known, and is another disk by its
+    /// serial number, goes: a daemon that starts may meet them in any order.
+    fn others_go(&mut self, now: Instant, id: PathId, map_id: MapId, out: &mut Outbox) {
+        if !self.paths.get(&id).is_some_and(|path| path.taken_over) {
+            return;
+        }
+        let Some(map) = self.maps.get(&map_id) else { return };
+        let others = map.members.iter().filter_map(|other| self.paths.get(other)).filter(|p| !p.taken_over);
+        let others = others.filter_map(|p| Some((p.id, self.another_serial(p.id, id, &map.wwid)?)));
+        let (wwid, others) = (map.wwid.clone(), others.collect::<Vec<_>>());
+        for (other, reason) in others {
+            self.exclude(now, other, Exclusion::Contradicts { wwid: wwid.clone(), reason }, out);
+            self.moved_from(other, map_id);
+        }
     }
 
     /// The map of a WWID, new if there is none; its settings are those of this path's device.

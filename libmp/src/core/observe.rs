@@ -8,7 +8,7 @@ use crate::check::CheckState;
 use crate::core::effect::Outbox;
 use crate::core::map::{Live, Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
-use crate::core::path::{PathId, UNKNOWN_DEVICE};
+use crate::core::path::{Path, PathId, UNKNOWN_DEVICE};
 use crate::core::readiness::Readiness;
 use crate::core::unfinished::is_hollow;
 use crate::core::{Core, Phase};
@@ -125,13 +125,16 @@ impl Core {
         self.check_soon(now, id);
     }
 
-    /// A map has a table that it had not. Disks of its LUN that have waited, for a second one or to be known, are its paths.
+    /// A map has a table that it had not. Disks of its LUN that have waited, for a second one or to be known, are its paths,
+    /// where it has one of them.
     fn paths_found(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         self.find_unidentified(id);
         let is_made = |o: &Observed| o.table().is_some() && !is_hollow(o);
         let has_paths = |map: &&Map| map.observed.as_ref().is_some_and(is_made);
         let Some(wwid) = self.maps.get(&id).filter(has_paths).map(|map| map.wwid.clone()) else { return };
-        let waiting = self.waiting_paths(&wwid).next();
+        let map = &self.maps[&id];
+        let in_table = |path: &Path| map.observed.as_ref().and_then(|o| o.path_active(path.devt())).is_some();
+        let waiting = self.waiting_paths(&wwid).find(|path| self.paths.get(path).is_some_and(in_table));
         if let Some(path) = waiting {
             self.join_with_others(now, path, &wwid, out);
         }

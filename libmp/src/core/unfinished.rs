@@ -90,7 +90,10 @@ impl Core {
     ) {
         let runs = |map: &Observed| !map.suspended;
         let stopped = |map: &Observed| map.suspended && !map.inactive_table;
-        if !matches!(op, DmOp::Query { .. }) || !was.is_some_and(runs) || !is.is_some_and(stopped) {
+        // What of ours can leave it so.
+        let ours =
+            matches!(op, DmOp::Create { .. } | DmOp::Reload { .. } | DmOp::Suspend | DmOp::Resume { .. });
+        if ours || !was.is_some_and(runs) || !is.is_some_and(stopped) {
             return;
         }
         let Some(map) = self.maps.get_mut(&id) else { return };

@@ -104,6 +104,16 @@ impl Core {
         }
     }
 
+    /// A disk can be opened again. That it is read-only, or is not, may be of before: its map does not change for that before it is
+    /// read anew.
+    pub(super) fn opens_again(&mut self, id: PathId) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let map = path.map().and_then(|map| self.maps.get(&map)?.observed.as_ref());
+        if path.facts.as_ref().zip(map).is_some_and(|(facts, map)| facts.read_only != map.read_only) {
+            self.doubt(id);
+        }
+    }
+
     /// A check tells why the kernel has failed it, or that it would not fail now: the table may have it again.
     pub(super) fn explained(&mut self, id: PathId) {
         if let Some(path) = self.paths.get_mut(&id).filter(|path| path.unexplained) {
