@@ -34,9 +34,10 @@ impl Core {
 
     /// What only asks gets what is known. Is it such a request?
     pub(super) fn answer_early(&mut self, now: Instant, id: RequestId, out: &mut Outbox) -> bool {
-        let is_show = |p: &Pending| matches!(ctl::parse(&p.command), Ok(Command::Show(_)));
+        let asks =
+            |p: &Pending| matches!(ctl::parse(&p.command), Ok(Command::Show(_) | Command::Explain { .. }));
         let waits = self.pending.get(&id).filter(|p| p.until == Until::Started);
-        if self.phase == Phase::Loading || !waits.is_some_and(is_show) {
+        if self.phase == Phase::Loading || !waits.is_some_and(asks) {
             return false;
         }
         self.ask_again(now, id, out);

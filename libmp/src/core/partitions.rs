@@ -123,14 +123,14 @@ impl Core {
             let next = self.maps.get(self.by_wwid.get(wwid)?)?.misnamed.names.get(holder)?;
             Some((holder, next))
         };
-        let Some((mut first, mut next)) = leaves(to) else { return Wait::None };
+        let Some((mut last, mut next)) = leaves(to) else { return Wait::None };
         for _ in 0..self.others.len() {
             if self.others.get(next).is_some_and(|holder| holder == uuid) {
                 // The last by its UUID steps aside, where each of the circle looks at it.
-                return if first.as_str() < uuid { Wait::ForItself } else { Wait::ForAnother };
+                return if last.as_str() < uuid { Wait::ForItself } else { Wait::ForAnother };
             }
             let Some((holder, then)) = leaves(next) else { break };
-            (first, next) = (first.max(holder), then);
+            (last, next) = (last.max(holder), then);
         }
         Wait::ForAnother
     }
@@ -147,8 +147,11 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.misnamed.names.retain(|uuid, name| !done.iter().any(|(of, is)| of == uuid && is == name));
         map.misnamed.backoff.clear();
-        self.others.retain(|_, other| !done.iter().any(|(uuid, _)| uuid == other));
-        self.others.extend(done.iter().map(|(uuid, name)| (name.clone(), uuid.clone())));
+        // One that has gone counts as renamed, and has no name.
+        let there: Vec<_> =
+            done.iter().filter(|(uuid, _)| self.others.values().any(|other| other == uuid)).collect();
+        self.others.retain(|_, other| !there.iter().any(|(uuid, _)| uuid == other));
+        self.others.extend(there.into_iter().map(|(uuid, name)| (name.clone(), uuid.clone())));
         self.names_freed();
         let waiting = self.maps.values().filter(|map| !map.misnamed.names.is_empty());
         self.dirty.extend(waiting.map(|map| map.id));

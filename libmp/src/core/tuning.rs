@@ -164,9 +164,9 @@ impl Core {
             timeouts.never_fast.then_some(timeouts.dev_loss_s).flatten().map(|lost| {
                 let text = format!(
                     "{}: fast_io_fail_tmo is switched off: it is not less than dev_loss_tmo, {lost}",
-                    map.name
+                    map.kernel_name()
                 );
-                (format!("{} never fast {lost}", map.name), Level::Notice, text)
+                (format!("{} never fast {lost}", map.kernel_name()), Level::Notice, text)
             }),
         ];
         for (what, level, text) in said.into_iter().flatten() {
