@@ -20,7 +20,8 @@ static LINES: [Line; count()] = lines();
 /// What stands on a line.
 #[derive(Clone, Copy)]
 enum What {
-    Open(Section),
+    /// With so many settings.
+    Open(Section, u8),
     Set(Key),
     Close,
 }
@@ -50,7 +51,9 @@ impl Line {
     /// The value without its quotes.
     fn value(self) -> &'static str {
         let start = usize::from(self.offset) + usize::from(self.start);
-        TEXT[start..start + usize::from(self.len)].trim_matches('"')
+        let end = start + usize::from(self.len);
+        let quote = usize::from(TEXT.as_bytes()[start] == b'"');
+        &TEXT[start + quote..end - quote]
     }
 }
 
@@ -60,13 +63,12 @@ pub(super) fn blocks(vendor: Option<&[u8]>) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut at = 0;
     while let Some(line) = LINES.get(at) {
-        let inside = &LINES[at + 1..];
-        let settings = inside.iter().take_while(|line| matches!(line.what, What::Set(_))).count();
-        let What::Open(section) = line.what else {
+        let What::Open(section, settings) = line.what else {
             at += 1;
             continue;
         };
-        let inside = &inside[..settings];
+        let settings = usize::from(settings);
+        let inside = &LINES[at + 1..][..settings];
         if vendor.as_ref().is_none_or(|vendor| may_be_of(section, inside, vendor)) {
             let mut block = Block::new(section, line.span(at));
             block.settings.reserve_exact(settings);
@@ -96,9 +98,11 @@ fn may_be_of(section: Section, inside: &[Line], vendor: &str) -> bool {
 /// Can this expression be found in the name of a vendor? One of its words must stand there; what is made of more than words and
 /// a choice of them is let through.
 fn may_match(pattern: &str, vendor: &str) -> bool {
-    let simple = |c: char| c.is_ascii_alphanumeric() || " -_^(|)".contains(c);
-    let mut words = pattern.split(['^', '(', '|', ')']).filter(|word| !word.is_empty());
-    !pattern.chars().all(simple) || words.any(|word| vendor.contains(word))
+    let (pattern, vendor) = (pattern.as_bytes(), vendor.as_bytes());
+    let ends = |byte: &u8| matches!(byte, b'^' | b'(' | b'|' | b')');
+    let simple = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'-' | b'_') || ends(byte);
+    let mut words = pattern.split(ends).filter(|word| !word.is_empty());
+    !pattern.iter().all(simple) || words.any(|word| vendor.windows(word.len()).any(|place| place == word))
 }
 
 const fn count() -> usize {
@@ -114,8 +118,8 @@ const fn lines() -> [Line; count()] {
     let text = TEXT.as_bytes();
     assert!(text.len() <= u16::MAX as usize, "an offset has sixteen bits");
     let mut lines = [Line { what: What::Close, offset: 0, start: 0, len: 0 }; count()];
-    // The sections around a line: two at most.
-    let (mut outer, mut inner) = (None, None);
+    // The sections around a line: two at most; and where the last one was opened.
+    let (mut outer, mut inner, mut opened) = (None, None, 0);
     let (mut line, mut offset) = (0, 0);
     while line < lines.len() {
         let end = until(text, offset, b'\n');
@@ -133,8 +137,13 @@ const fn lines() -> [Line; count()] {
                 None => outer = Some(section),
                 Some(_) => inner = Some(section),
             }
-            (What::Open(section), word, word_end)
+            opened = line;
+            (What::Open(section, 0), word, word_end)
         } else {
+            // Those of a section stand before the sections inside it.
+            if let What::Open(section, settings) = lines[opened].what {
+                lines[opened].what = What::Open(section, settings + 1);
+            }
             (What::Set(key(text, word, word_end)), word_end + 1, end)
         };
         let (offset_bytes, start_bytes) = (offset.to_le_bytes(), (start - offset).to_le_bytes());

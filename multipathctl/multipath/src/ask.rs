@@ -95,7 +95,7 @@ fn probe(name: &PathName, uevent: bool, probe: Probe<'_>) -> Result<RawProbe, Er
     }
     let properties = std::env::vars_os()
         .map(|(key, value)| (key.to_string_lossy().into_owned(), value.to_string_lossy().into_owned()));
-    Ok(RawProbe { udev_initialized: true, properties: properties.collect(), ..sysfs::attributes(name)? })
+    Ok(RawProbe { udev_initialized: true, properties: properties.collect(), ..sysfs::identity(name)? })
 }
 
 /// The wait for a second path, begun now if it is due. One that was looked for and found ends a wait.

@@ -11,6 +11,8 @@ use libmp::dm::mangle::unmangled;
 use libmp::dm::op::wwid_of;
 use libmp::types::{DevT, PathName, Wwid};
 
+use super::sysfs::read_whole;
+
 const BLOCK: &str = "/sys/block";
 /// WWIDs of which no map could be made, a file each.
 const FAILED: &str = "/run/multipath/failed_wwids";
@@ -24,7 +26,8 @@ fn names(dir: &Path) -> Vec<String> {
 }
 
 fn text(path: &Path) -> Option<String> {
-    fs::read_to_string(path).ok().map(|text| text.trim().into())
+    let bytes = read_whole(&File::open(path).ok()?).ok()?;
+    String::from_utf8(bytes).ok().map(|text| text.trim().into())
 }
 
 /// WWID of the multipath map that a device-mapper device (`dm-3`) is; `None` for others.
@@ -51,7 +54,9 @@ pub fn is_in_map(disk: &PathName) -> bool {
 pub fn is_in_use(disk: &PathName) -> bool {
     let dir = Path::new(BLOCK).join(disk.as_str());
     let mut parts: Vec<(String, PathBuf)> = vec![(disk.as_str().into(), dir.clone())];
-    let below = names(&dir).into_iter().map(|name| (name.clone(), dir.join(name)));
+    // A partition's name is the disk's, and more.
+    let below = names(&dir).into_iter().filter(|name| name.starts_with(disk.as_str()));
+    let below = below.map(|name| (name.clone(), dir.join(name)));
     parts.extend(below.filter(|(_, dir)| dir.join("partition").exists()));
     let held = |(_, dir): &(String, PathBuf)| !names(&dir.join("holders")).is_empty();
     if parts.iter().any(held) {

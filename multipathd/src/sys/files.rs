@@ -113,7 +113,7 @@ impl Files {
         texts.bindings_unknown = lock_state(self.saving(StateFile::Bindings)).unknown;
         texts.wwids = self.read_state(StateFile::Wwids, &mut texts.state_unreadable);
         // Only the daemon needs it, and only root may look: it is no fault of a configuration that is read by somebody else.
-        texts.queueing = self.read_state(StateFile::Queueing, &mut Vec::new());
+        texts.queueing = self.read_one(StateFile::Queueing);
         texts
     }
 
@@ -163,6 +163,11 @@ impl Files {
             StateFile::Wwids => &self.wwids,
             StateFile::Queueing => &self.queueing,
         }
+    }
+
+    /// Reads one state file; nothing where there is none, or it can't be read.
+    pub fn read_one(&self, file: StateFile) -> String {
+        self.read_state(file, &mut Vec::new())
     }
 
     fn read_state(&self, file: StateFile, unreadable: &mut Vec<String>) -> String {
@@ -239,11 +244,13 @@ fn read_whole(path: &Path) -> io::Result<String> {
 }
 
 fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC).open(path)?;
-    if !file.metadata()?.is_file() {
+    let there = file.metadata()?;
+    if !there.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
+    // With room to see its end, so that it is read at once.
+    let mut bytes = Vec::with_capacity(there.len().min(FILE_MAX) as usize + 64);
     file.take(FILE_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

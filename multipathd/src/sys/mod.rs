@@ -26,7 +26,7 @@ pub mod sysfs;
 pub mod udev;
 pub mod uring;
 
-use std::io;
+use std::io::{self, Read as _};
 use std::time::Duration;
 
 use nix::time::ClockId;
@@ -35,7 +35,10 @@ use libmp::types::Errno;
 
 /// A text of the kernel's, in which names of any bytes may be: those that are no UTF-8 hide nothing else. Empty where it can't be read.
 fn text_of(path: &std::path::Path) -> String {
-    std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    // The kernel's files tell no length before they are read.
+    let mut bytes = Vec::with_capacity(8 << 10);
+    let read = std::fs::File::open(path).and_then(|file| file.take(u64::MAX).read_to_end(&mut bytes));
+    read.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
 /// The errno in an I/O error; `EIO` where it has none.

@@ -43,17 +43,27 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
 
 /// The same, and what each check of the path reads again, open.
 pub fn probe_and_keep(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
-    let (mut probe, kept) = look(name)?;
+    let (mut probe, kept) = look(name, Depth::All)?;
     probe.udev_initialized = database::add(probe.devt, &mut probe.properties);
     Ok((probe, kept))
 }
 
-/// The same without udev's database: what its rules know of a path while they run, they say in the environment.
-pub fn attributes(name: &PathName) -> Result<RawProbe, Errno> {
-    Ok(look(name)?.0)
+/// Who a path is, without udev's database: what its rules know of it while they run, they say in the environment. How it does,
+/// and what can be set of it, is left out: they ask at every event.
+pub fn identity(name: &PathName) -> Result<RawProbe, Errno> {
+    Ok(look(name, Depth::Identity)?.0)
 }
 
-fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
+/// How much of a path is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// Who it is.
+    Identity,
+    /// That, how it does, and what can be set of it.
+    All,
+}
+
+fn look(name: &PathName, depth: Depth) -> Result<(RawProbe, Kept), Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
     let block = Dir::open(&real);
     let device = block.dir("device");
@@ -70,19 +80,11 @@ fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
     properties.extend([("DEVPATH".into(), syspath.clone()), ("SUBSYSTEM".into(), "block".into())]);
     let inquiry = device.bytes("inquiry");
     let [vendor, model, revision] = names(&device, &inquiry);
-    let kept = Kept {
-        state: device.attribute("state"),
-        access_state: device.attribute("access_state"),
-        preferred_path: device.attribute("preferred_path"),
-    };
-    let value = |kept: &Option<Attribute>| kept.as_ref()?.read().ok();
-    let probe = RawProbe {
+    let mut probe = RawProbe {
         devt,
         sectors: block.number("size").unwrap_or_default(),
-        read_only: block.text("ro").is_some_and(|ro| ro != "0"),
         syspath,
         hctl,
-        state: value(&kept.state),
         vendor,
         model,
         revision,
@@ -94,17 +96,34 @@ fn look(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
         wwid_attr: Some(&block)
             .filter(|_| Bus::of(name.as_str()) != Bus::Scsi)
             .and_then(|block| block.text("wwid").or_else(|| device.text("wwid"))),
-        dh_state: device.text("dh_state"),
-        access_state: value(&kept.access_state),
-        preferred_path: value(&kept.preferred_path),
-        timeout_s: device.number("timeout"),
-        max_sectors_kb: block.number("queue/max_sectors_kb"),
-        block_size: block.number("queue/logical_block_size").and_then(|size| size.try_into().ok()),
-        transport: transport(&real, &block, &device, hctl.is_some()),
+        transport: transport(&real, [&block, &device], hctl.is_some(), depth),
         properties,
         ..RawProbe::default()
     };
+    let kept = match depth {
+        Depth::Identity => Kept::default(),
+        Depth::All => add_state(&mut probe, &block, &device),
+    };
     Ok((probe, kept))
+}
+
+/// How a path does, and what can be set of it.
+fn add_state(probe: &mut RawProbe, block: &Dir, device: &Dir) -> Kept {
+    let kept = Kept {
+        state: device.attribute("state"),
+        access_state: device.attribute("access_state"),
+        preferred_path: device.attribute("preferred_path"),
+    };
+    let value = |kept: &Option<Attribute>| kept.as_ref()?.read().ok();
+    probe.state = value(&kept.state);
+    probe.access_state = value(&kept.access_state);
+    probe.preferred_path = value(&kept.preferred_path);
+    probe.read_only = block.text("ro").is_some_and(|ro| ro != "0");
+    probe.dh_state = device.text("dh_state");
+    probe.timeout_s = device.number("timeout");
+    probe.max_sectors_kb = block.number("queue/max_sectors_kb");
+    probe.block_size = block.number("queue/logical_block_size").and_then(|size| size.try_into().ok());
+    kept
 }
 
 /// Vendor, model and revision. The kernel's attributes of these names are the fields of the INQUIRY data, up to a NUL.
@@ -273,6 +292,8 @@ struct Class {
     /// A component that such a disk has, besides: every disk has a `host`.
     with: &'static str,
     attributes: &'static [&'static str],
+    /// It says who the disk is, too, and not alone what can be set of it.
+    identifies: bool,
 }
 
 impl Class {
@@ -282,7 +303,11 @@ impl Class {
         with: &'static str,
         attributes: &'static [&'static str],
     ) -> Self {
-        Self { name, instance, with, attributes }
+        Self { name, instance, with, attributes, identifies: true }
+    }
+
+    const fn of_settings(self) -> Self {
+        Self { identifies: false, ..self }
     }
 
     /// The instance that a disk with a path of these components belongs to.
@@ -304,9 +329,9 @@ const CLASSES: &[Class] = &[
     Class::new("iscsi_session", "session", "session", &["targetname", "recovery_tmo"]),
     Class::new("srp_remote_ports", "port-", "port-", &["port_id"]),
     Class::new("sas_end_device", SAS, SAS, &["I_T_nexus_loss_timeout"]),
-    Class::new("scsi_host", "host", "host", &["eh_deadline"]),
+    Class::new("scsi_host", "host", "host", &["eh_deadline"]).of_settings(),
     // A SCSI disk is named by its address.
-    Class::new("scsi_disk", "", "", &["max_retries"]),
+    Class::new("scsi_disk", "", "", &["max_retries"]).of_settings(),
 ];
 
 /// The component of a SAS disk's path.
@@ -317,10 +342,11 @@ const DEVICE: &[&str] =
     &[attr::TRANSPORT, attr::ADDRESS, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
 
 /// What the layers below a disk say, by `CLASS/ATTRIBUTE`.
-fn transport(real: &Path, block: &Dir, device: &Dir, scsi: bool) -> BTreeMap<String, String> {
+fn transport(real: &Path, [block, device]: [&Dir; 2], scsi: bool, depth: Depth) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
-    for class in CLASSES {
+    let classes = CLASSES.iter().filter(|class| depth == Depth::All || class.identifies);
+    for class in classes {
         for instance in class.instances(&components) {
             let place = Path::new("/sys/class").join(class.name).join(instance);
             let mut found = |attribute: &str, value: Option<String>| {
