@@ -8,8 +8,8 @@ use libmp::ctl::{self, Book, Command};
 use multipathd::args::{self, Invocation, USAGE};
 use multipathd::daemon;
 
-use crate::client::{AskError, Client, Patience};
-use crate::{events, output, shell};
+use crate::client::{AskError, Client, Patience, REPLY_LIMIT};
+use crate::{events, output, queues, shell};
 
 /// Does what the arguments after the program's name say.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -19,6 +19,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::complain(&format!("multipathd: {why}"));
             ExitCode::FAILURE
         }
+        // For the unit: this program is in memory where the daemon runs.
+        Ok(Invocation::Command(line)) if line.trim() == queues::WORD => queues::end(REPLY_LIMIT),
         Ok(Invocation::Command(line)) => one(&line),
         Ok(Invocation::Interactive) => interactive(Patience::Configured),
         Ok(Invocation::Help) => {

@@ -11,6 +11,9 @@ use multipathd::sys::files::Paths;
 use crate::client::{Client, Patience};
 use crate::output;
 
+/// What it is asked for by.
+pub const WORD: &str = "end-queueing";
+
 /// Ends the queueing of every map. The daemon comes first: it would put back what it finds changed. It and device-mapper are waited for
 /// so long each.
 pub fn end(limit: Duration) -> ExitCode {

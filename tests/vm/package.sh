@@ -8,6 +8,7 @@
 : >"$verdicts"
 MPCTL=/sbin/multipathctl
 service=multipathd.service
+choice=/etc/initramfs-tools/conf.d/multipath
 theirs=(/vm/files/multipath-tools{,-boot}_*.deb) ours=$(echo /vm/files/multipathd_*.deb)
 
 # The guest's packages were unpacked, never installed: dpkg is told of them.
@@ -79,6 +80,7 @@ replaced() {
     done_by 'ours takes its place' dpkg -i "$ours" || return
     expect_match "Debian's is gone, its configuration not" "$(state multipath-tools)" '^.c$'
     expect_match 'so is its part for the initramfs' "$(state multipath-tools-boot)" '^.c$'
+    expect_ok 'which has multipath in every image, and so has ours' grep -qx MULTIPATH=yes $choice
     expect_eq 'ours is there' "$(state multipathd)" ii
     expect_eq 'whole' "$(dpkg --verify multipathd)" ''
     expect_match 'rules that tell of more designators are needed by ours, too' "$(dpkg-query -W -f '${Depends}' multipathd)" '\<sg3-utils-udev\>'
@@ -102,7 +104,9 @@ replaced() {
 
 again() {
     local pid; pid=$(main_pid)
+    echo MULTIPATH=no >$choice
     done_by 'ours is installed over itself' dpkg -i "$ours"
+    expect_eq 'what was chosen for images stays' "$(cat $choice)" MULTIPATH=no
     wait_for 'with another process' 30 another_than "$pid"
     expect_eq 'the map is as it was' "$(table)" "$was"
 }

@@ -123,6 +123,17 @@ restarts_while_a_thread_hangs() {
     wait_for 'two paths in service' 20 is 2 ready_paths
 }
 
+# As the package leaves it: the folder is there.
+starts_where_etc_is_read_only() {
+    expect_ok 'it stops' systemctl stop $service
+    mkdir -p /etc/multipath
+    mount --bind -o ro /etc /etc || { fail 'a read-only /etc' "$(findmnt /etc)"; return; }
+    expect_ok 'a read-only /etc' test ! -w /etc/multipath
+    expect_ok 'it starts where /etc is read-only' systemctl start $service
+    wait_for 'two paths in service' 20 is 2 ready_paths
+    umount /etc
+}
+
 stops() {
     cp /etc/multipath.conf /run/kept.conf
     expect_match 'mpathconf knows that it runs' "$(mpathconf)" '^multipathd is running$'
@@ -171,6 +182,9 @@ writer_waits() {
     expect_eq "$1: and waits" "$(blocked_writers)$(cat /run/written)" 1
 }
 
+# Another program may be on the disks that are waited for: the daemon's own is held in memory by it.
+program() { systemctl show -P "$1" "$2" | grep -o 'path=[^ ;]*'; } # PROPERTY UNIT
+
 times_told() { journal | grep -c 'disablequeueing maps'; }
 
 writer_fails() { wait_for "$1: the writer need not wait" "$2" is failed cat /run/written; } # WHAT SECONDS
@@ -190,6 +204,7 @@ ends() {
     local what
     echo "   $(now) s"
     queueing_up
+    expect_eq 'the end of queueing is by a program that is in memory' "$(program ExecStop $queueing)" "$(program ExecStart $service)"
     what='with a daemon'
     writer_waits "$what"
     expect_ok "$what: stop of the unit" systemctl stop $queueing
@@ -238,6 +253,6 @@ printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\
 echo 4000000 >/proc/sys/fs/nr_open # more than the unit grants
 units_up
 starts && has_what_it_needs && is_protected && reloads && is_watched && starts_without_real_time && restarts_while_a_thread_hangs &&
-    stops && ends
+    starts_where_etc_is_read_only && stops && ends
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
 summary
