@@ -45,7 +45,7 @@ hung() { # NAME: what the kernel knows of it
 }
 
 run_one() { # FILE
-    local name=${1##*/} before verdicts_before start scenario timer ended; name=${name%.sh}
+    local name=${1##*/} before verdicts_before start scenario timer ended status=0; name=${name%.sh}
     if [ -n "${VM_REFERENCE:-}" ] && grep -q '^for_reference=no' "$1"; then
         skip "$name" 'not for the reference'
         return
@@ -64,11 +64,13 @@ run_one() { # FILE
     scenario=$!
     sleep "$limit" &
     timer=$!
-    wait -n -p ended "$scenario" "$timer"
+    wait -n -p ended "$scenario" "$timer" || status=$?
     kill "$timer"
     wait "$timer" 2>/dev/null
     # Neither a file that can't be read, nor one whose storage did not come up, is one that passes.
     [ "$(wc -l <"$verdicts")" != "$verdicts_before" ] || fail "$name" 'no verdict'
+    # One that ends in its middle, by a `return` or a line that bash can't make sense of, says nothing by itself.
+    if [ "$status" != 0 ] && [ "$(grep -c '^FAIL ' "$verdicts")" = "${before:-0}" ]; then fail "$name" "ended early ($status)"; fi
     if [ "$(grep -c '^FAIL ' "$verdicts")" != "${before:-0}" ]; then
         echo "--- the daemon's log in $name"; tail -n "${VM_LOG_LINES:-60}" "$MP_LOG"
         echo "--- the kernel's"; dmesg | tail -n 25; echo ---

@@ -153,6 +153,8 @@ class Disk:
         for name in names:
             text = self.word(name, None)
             if text is not None:
+                with open(self.folder / ".given", "a") as given:
+                    print(name, file=given)
                 if text.startswith("once "):
                     os.unlink(self.folder / name)
                 return self.said(text.removeprefix("once "))

@@ -4,7 +4,7 @@
 #
 # The array is one with two ports in target port groups of their own, whose states are changed by hand.
 
-every=2 # seconds between two checks
+every=4 # seconds between two checks
 
 # The paths in the order of the table: the first group's first.
 order() { dmsetup table "$1" | grep -oE '[0-9]+:[0-9]+' | xargs; }
@@ -31,7 +31,7 @@ followed() { # the better path is $is, and was $was
 
 scenario() {
     san_iscsi_up 1 >/dev/null || return
-    local a b map swap limit=$((every + 1)) count disk
+    local a b map swap limit=$((every + 3)) count disk
     a=$(iscsi_disk 192.168.2.200) b=$(iscsi_disk 192.168.2.201)
     san_access 2 1
     conf_debug "polling_interval $every" "max_polling_interval $every" 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' \

@@ -40,7 +40,8 @@ failbacks() {
     daemon_stop
 }
 
-three_told() { [ "$(told '.event == "group_switched"' /run/followed)" = 3 ]; }
+# The one that is removed may have switched before it went, where udev took its time.
+three_told() { [ "$(told ".event == \"group_switched\" and .map != \"$gone\"" /run/followed)" = 3 ]; }
 
 column() { # DISK COLUMN
     ctl show paths raw format "%d $2" | sed -n "s/^$1 //p"

@@ -27,7 +27,7 @@ scenario() {
     throttled_group || return
     all_settled
     healthy=$(paths_of 0) hung=$(paths_of 1)
-    local pid usual_ms usual_kib done_before
+    local pid usual_ms usual_kib done_before read_before healthy_before
     pid=$(daemon_pid)
     on_time 'healthy paths are checked on time' "$healthy"
     # In the first minute each map is looked at, and keeps what was seen: some 0.8 KiB, which counts where there are many.
@@ -39,8 +39,13 @@ scenario() {
     wait_for 'all that hang are given up' $((60 + luns / 10)) is "$luns" ready_paths
     all_settled
     done_before=$(commands_to "$hung")
+    read_before=$(read_by "$pid") healthy_before=$(all_commands "$healthy")
     on_time 'the healthy ones are checked on time' "$healthy"
-    expect_eq 'no path that hangs is asked again' "$(commands_to "$hung")" "$done_before"
+    expect_eq 'no path that hangs has answered' "$(commands_to "$hung")" "$done_before"
+    # What is throttled has been handed over, and is counted then: each check reads one block.
+    read_before=$(($(read_by "$pid") - read_before)) healthy_before=$(($(all_commands "$healthy") - healthy_before))
+    echo "   $read_before bytes were asked for, in $healthy_before checks of the healthy ones"
+    expect_below 'no path that hangs is asked again (blocks)' $((read_before / 512)) $((healthy_before + luns / 2))
     expect_below "show topology, usually in $usual_ms ms" "$(answers)" "$(awk -v a="$usual_ms" 'BEGIN { print 1.5 * a + 50 }')"
     replies_in_time "half of $((2 * luns)) paths hang"
     expect_below 'threads' "$(threads)" 12
@@ -106,6 +111,10 @@ each_did() { # BEFORE COUNT: each disk has answered so many commands since
     awk -v count="$2" 'NR == FNR { was[$1] = $2; next } $2 - was[$1] < count { exit 1 }' \
         <(echo "$before") <(commands_to "$(cut -d' ' -f1 <<<"$before")")
 }
+
+all_commands() { commands_to "$1" | awk '{ sum += $2 } END { print sum }'; } # DISKS
+
+read_by() { awk '$1 == "read_bytes:" { print $2 }' "/proc/$1/io"; } # PID
 
 on_time() { # NAME DISKS: in four intervals each is checked four times, give or take one
     local before start span disk least most

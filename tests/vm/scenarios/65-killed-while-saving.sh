@@ -54,4 +54,31 @@ scenario() {
     expect_ok 'the files are whole' whole
     expect_eq 'what was left of a file that was being written has its place' "$(find /etc/multipath -type f -printf '%f\n' |
         grep -vxE '\.?(bindings|wwids)(\.new)?')" ''
+    outlives_a_power_cut
+}
+
+# A process that is killed loses nothing of what it has written; a machine whose power is cut does, but for what the disk was asked to keep:
+# the new file before it gets the name, and the name. One that is a mount of its own is written in place.
+outlives_a_power_cut() {
+    local order
+    traced 3600a0b800000000000000000000000a1
+    order=$(grep -nE 'f(data)?sync\(.*/\.wwids\.new>|rename.*"[^"]*wwids"|fsync\(.*</etc/multipath>' /run/trace |
+        sed -E 's/^([0-9]+):.*\.wwids\.new>.*/\1 file/; s/^([0-9]+):.*rename.*/\1 name/; s/^([0-9]+):.*/\1 folder/' | awk '{ print $2 }' | xargs)
+    expect_eq 'a file that is replaced is kept before it has the name, and the name after that' "$order" 'file name folder'
+    mount --bind /etc/multipath/wwids /etc/multipath/wwids
+    traced 3600a0b800000000000000000000000a2
+    expect_match 'one that is written in place is kept' "$(cat /run/trace)" 'f(data)?sync\(.*</etc/multipath/wwids>'
+    umount /etc/multipath/wwids
+}
+
+traced() { # WWID: what is done to keep it, in /run/trace
+    local pid tracer
+    pid=$(daemon_pid)
+    strace -f -qq -y -p "$pid" -o /run/trace -e trace=fsync,fdatasync,rename,renameat,renameat2 &
+    tracer=$!
+    poll 10 grep -q '^TracerPid:.*[1-9]' "/proc/$pid/status" || fail 'calls are traced' "$(cat "/proc/$pid/status")"
+    expect_eq 'a WWID is added' "$(ctl add wwid "$1")" ok
+    expect_ok 'and is in the file' grep -qx "/$1/" /etc/multipath/wwids
+    kill "$tracer"
+    wait "$tracer"
 }

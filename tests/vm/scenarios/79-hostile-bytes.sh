@@ -32,9 +32,11 @@ END
     local pid map
     pid=$(daemon_pid) map=$(map_of "$(array_dev good1)")
     io_start "/dev/mapper/$map"
-    for kind in sense lengths names groups; do
+    for kind in sense lengths vendors names groups groups_of_none; do
+        rm -f $array_folder/evil[12]/.given
         $kind
         unharmed $kind
+        asked_for $kind
     done
     io_stop
     expect_eq 'it is still that daemon' "$(daemon_alive && daemon_pid)" "$pid"
@@ -45,17 +47,26 @@ END
     wait_for 'who answers rightly again is served' 20 in_service 4
 }
 
-# Lengths beyond what comes, or none. evil1 says that it is an RDAC array.
+# Lengths beyond what comes, or none.
 lengths() {
     usual
-    array_says evil1 vendor LSI
-    array_says evil1 product INF-01-00
     array_says evil1 12.80 '0080ffff 41424344'
     array_says evil1 12.83 "0083ffff 0103ffff $(hex x) 010300ff 60"
-    array_says evil1 12.c9 '00c9ffff 7661'
     array_says evil2 12.00 '000000ff 00 80 83 c0 c9'
     array_says evil2 12.80 '00800000'
     array_says evil2 12.83 '00830010 01030000 02010000 61940000 0103ff00'
+    again
+}
+
+# Pages of vendors: evil1 says that it is an RDAC array, evil2 that it is a CLARiiON.
+vendors() {
+    usual
+    array_says evil1 vendor LSI
+    array_says evil1 product INF-01-00
+    array_says evil1 12.c9 '00c9ffff 7661'
+    array_says evil2 vendor DGC
+    array_says evil2 product 'RAID 5'
+    array_says evil2 12.c0 '00c0ffff 01'
     again
 }
 
@@ -80,12 +91,27 @@ sense() {
         array_says evil1 00 "sense-data $data"
         array_says evil2 00 "sense-data $data"
         before=$(array_checks evil1)
-        poll 5 more_checks evil1 "$before" 1
+        poll 5 more_checks evil1 "$before" 1 || fail "sense data $data" 'nobody asked'
     done
 }
 
-# Port groups: as many as no answer can hold; none; the same one for ever.
+# Port groups: as many as no answer can hold; the same one for ever. evil2 refuses the extended header.
 groups() {
+    in_groups
+    array_says evil1 a3.2a 'fffffffc 10 ff ffff 00 ff 0001 ff ff ff ff'
+    array_says evil2 a3.0a 'fffffffc 00 ff 0001 ff ff ff ff'
+    again
+}
+
+# None; less than one.
+groups_of_none() {
+    in_groups
+    array_says evil1 a3.2a '00000004 70 ff'
+    array_says evil2 a3.0a '00000000'
+    again
+}
+
+in_groups() {
     local disk
     usual
     array_says evil1 vendor '   '
@@ -93,11 +119,6 @@ groups() {
         array_says $disk tpgs 3
         array_says $disk group 1
     done
-    array_says evil1 a3.0a 'fffffffc 00 ff 0001 ff ff ff ff'
-    array_says evil1 a3.2a 'fffffffc 10 ff ffff 00 ff 0001 ff ff ff ff'
-    array_says evil2 a3.0a '00000000'
-    array_says evil2 a3.2a '00000004 70 ff'
-    again
 }
 
 usual() { rm -f $array_folder/evil[12]/{00,12.*,a3.*,tpgs,group,vendor,product}; }
@@ -115,6 +136,16 @@ designator() { # CODE-SET-AND-TYPE TEXT: a page of one
 }
 
 more_checks() { [ $(($(array_checks "$1") - $2)) -ge "$3" ]; } # NAME BEFORE COUNT
+
+# Everything hostile that is there has been asked for: else nothing was shown. What is asked for depends on the others.
+asked_for() { # KIND
+    local disk file
+    for disk in evil1 evil2; do
+        for file in $array_folder/$disk/{00,12.*,a3.*}; do
+            [ ! -e "$file" ] || poll 20 grep -qxF "${file##*/}" $array_folder/$disk/.given || fail "$1: $disk is asked for ${file##*/}" 'it was not'
+        done
+    done
+}
 
 unharmed() { # KIND
     local before lines

@@ -151,6 +151,7 @@ alike() { # HOW ANSWER THE-OTHER-ONE
     lines) tr -s ' ' <<<"$one" | sort ;;
     # The values of the defaults that both know, one of which has another name.
     keywords)
+        grep '^\[' <<<"$one"
         { echo "$other"; echo 'and this one'; echo "$one"; } |
             awk '/^and this one/ { second = 1 } /^defaults/ { inside = 1 } /^}/ { inside = 0 }
                 inside && !second { known[$1] } inside && second && $1 in known' | sed 's/flush_on_last_del "no"/flush_on_last_del "unused"/' | sort
@@ -163,6 +164,18 @@ alike() { # HOW ANSWER THE-OTHER-ONE
             -e 's/(active|undef|DM) +ready/STATE ready/' <<<"$one"
         ;;
     esac
+}
+
+# What the reference's answer has, and ours lacks, of a command that later releases answer with more.
+lacking() { # COMMAND OURS THEIRS
+    local kept
+    case $1 in
+    'd show config' | 'm -T') kept() { awk '/^defaults/ { inside = 1; next } /^}/ { inside = 0 } inside { print $1 }'; } ;;
+    'd show wildcards') kept() { awk '/^[a-z].* format wildcards/ { kind = $0 } $1 ~ /^%.$/ { print kind, $1 }'; } ;;
+    'd show blacklist') kept() { grep 'config file rule' | tr -s ' '; } ;;
+    *) return ;;
+    esac
+    comm -13 <(kept <<<"$2" | sort -u) <(kept <<<"$3" | sort -u)
 }
 
 normal() { # of times, process ids and what is under way
@@ -254,6 +267,7 @@ compare() {
             if [ "$ours" = "$theirs" ]; then
                 fail "$number: $command" "it is the same: '$why' is not needed"
             elif [ "$how" != none ]; then
+                expect_eq "$number: $command: no less" "$(lacking "$command" "$ours" "$theirs")" ''
                 expect_eq "$number: $command: another, as $why" "$(alike "$how" "$ours" "$theirs")" "$(alike "$how" "$theirs" "$ours")"
             fi
         else
