@@ -224,6 +224,17 @@ impl Errno {
     pub const ENOTTY: Self = Self(25);
     /// `ENOBUFS`: no room left.
     pub const ENOBUFS: Self = Self(105);
+    /// `ENOMEM`: out of memory.
+    pub const ENOMEM: Self = Self(12);
+    /// `ENFILE`: the system has too many files open.
+    pub const ENFILE: Self = Self(23);
+    /// `EMFILE`: the process has too many files open.
+    pub const EMFILE: Self = Self(24);
+
+    /// Is this host itself short of memory or files? That says nothing of a device.
+    pub const fn is_shortage(self) -> bool {
+        matches!(self, Self::ENOMEM | Self::ENFILE | Self::EMFILE)
+    }
 }
 
 impl fmt::Display for Errno {
@@ -240,6 +251,8 @@ impl fmt::Display for Errno {
             17 => "EEXIST: exists already",
             19 => "ENODEV: no such device",
             22 => "EINVAL: invalid argument",
+            23 => "ENFILE: too many open files in the system",
+            24 => "EMFILE: too many open files",
             28 => "ENOSPC: no space left",
             95 => "EOPNOTSUPP: not supported",
             105 => "ENOBUFS: no room left",

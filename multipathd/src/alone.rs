@@ -26,6 +26,7 @@ use crate::reading::enumerate;
 use crate::sys::dm::Mapper;
 use crate::sys::lane::Lane;
 use crate::sys::now;
+use crate::sys::process::raise_files;
 
 /// Whatever hangs, nothing is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -108,6 +109,7 @@ pub struct Alone {
 impl Alone {
     /// Runs it to rest. The error is a line.
     pub fn new(hands: Hands, options: Options) -> Result<Self, String> {
+        let _ = raise_files(); // each path keeps some open
         let mapper = Arc::new(Mapper::open()?);
         let runtime = runtime()?;
         let (events, received) = unbounded_channel();

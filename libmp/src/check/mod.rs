@@ -231,16 +231,12 @@ pub fn step(
 /// The I/O, or the opening of the device, failed with this errno. Where this host itself was short
 /// of something, that says nothing of the path.
 fn failed(errno: Errno) -> Judged {
-    const EAGAIN: i32 = 11;
-    const ENOMEM: i32 = 12;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
-    const ENOTTY: i32 = Errno::ENOTTY.0;
-    match errno.0 {
-        EAGAIN | ENOMEM | ENFILE | EMFILE => {
+    const EAGAIN: Errno = Errno(11);
+    match errno {
+        _ if errno == EAGAIN || errno.is_shortage() => {
             Judged::new(CheckState::Pending, "this host is short of memory or files")
         }
-        ENOTTY => Judged::UNSUPPORTED,
+        Errno::ENOTTY => Judged::UNSUPPORTED,
         _ => Judged::DOWN,
     }
 }

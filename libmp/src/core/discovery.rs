@@ -5,6 +5,7 @@ use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use core::time::Duration;
 
 use crate::config::considered::verdict;
 use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
@@ -19,6 +20,9 @@ use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::dm::op::{UUID_PREFIX, wwid_of};
 use crate::identify::{self, Bus, RawProbe};
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
+
+/// Where this host is short of memory or files, a disk is probed again after that.
+const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Everything there is: maps of an earlier run are taken over, disks are probed.
@@ -212,6 +216,11 @@ impl Core {
         out: &mut Outbox,
     ) {
         let Some(path) = self.paths.get_mut(&id) else { return };
+        if matches!(probe, Err(errno) if errno.is_shortage()) {
+            // As good as not answered.
+            path.probe = Some(self.waiting.token(Awaited::Probe(id)));
+            return self.timers.set(Timer::Probe(id), now + SHORTAGE_PAUSE);
+        }
         path.probe = None;
         let asked = core::mem::take(&mut path.probe_again);
         let again = match asked {
@@ -251,6 +260,14 @@ impl Core {
         }
         self.dirty_unidentified(self.paths.get(&id).map(Path::devt).unwrap_or_default());
         self.answer_probed(id, out);
+    }
+
+    /// A probe for which there were no means: perhaps there are now.
+    pub(super) fn probe_due(&self, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id) else { return };
+        if let Some(token) = path.probe {
+            out.push(Effect::Probe { token, name: path.name.clone() });
+        }
     }
 
     /// Another device number under the same name is another disk, even if nobody said so.

@@ -364,6 +364,7 @@ impl Core {
                 Timer::Limits => self.limits_over(now, out),
                 Timer::Sample(id) => self.sample(now, id, out),
                 Timer::Retrigger(id) => self.retrigger(now, id, out),
+                Timer::Probe(id) => self.probe_due(id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),
                 Timer::Save(file) => self.save(file, out),

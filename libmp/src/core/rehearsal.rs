@@ -22,6 +22,7 @@ use crate::core::notice::Notice;
 use crate::core::paper::Paper;
 use crate::core::path::{Again, Path, Standing};
 use crate::core::reconfigure::refusal;
+use crate::ctl::FAIL;
 use crate::dm::op::DmOp;
 use crate::show::explain::Setting;
 use crate::show::plan::{Change, MapChange, PathChange, Plan, SettingChange};
@@ -45,6 +46,10 @@ impl Core {
     pub(super) fn rehearse(&self, now: Instant, survey: Survey) -> Result<Plan, String> {
         if !survey.loaded.errors.is_empty() {
             return Err(refusal(&survey.loaded));
+        }
+        let mut failed = survey.probes.iter().filter_map(|(name, probe)| Some((name, probe.as_ref().err()?)));
+        if let Some((name, errno)) = failed.find(|(_, errno)| errno.is_shortage()) {
+            return Err(format!("{FAIL}{name} can't be looked at: {errno}\n"));
         }
         let mut core = self.clone();
         core.pending.clear();

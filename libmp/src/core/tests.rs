@@ -25,6 +25,8 @@ struct Machine {
     answer: fn(u8) -> ScsiReply,
     said: Vec<(Level, String)>,
     probes: u32,
+    /// Probes that this host has no means for.
+    short: u32,
     wwid: &'static str,
     /// Does udev look at what comes?
     udev: bool,
@@ -56,6 +58,7 @@ impl Machine {
             answer,
             said: Vec::new(),
             probes: 0,
+            short: 0,
             wwid,
             udev,
             inquiry: Vec::new(),
@@ -101,6 +104,10 @@ impl Machine {
             }
             Effect::Probe { token, .. } => {
                 self.probes += 1;
+                if self.short > 0 {
+                    self.short -= 1;
+                    return Some(Event::Probed { token, probe: Err(Errno::EMFILE) });
+                }
                 let properties = ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), self.wwid.into()));
                 let raw = RawProbe {
                     sectors: 2048,
@@ -362,6 +369,22 @@ fn a_disk_that_udev_never_looks_at_is_known_by_what_it_says_itself() {
         let said = machine.advance(1);
         assert!(!said.iter().any(|(_, text)| text.contains("removed")), "{said:?}");
     }
+}
+
+#[test]
+fn a_path_that_there_are_no_means_to_look_at_stays_and_is_looked_at_again() {
+    let mut machine = Machine::new("", |_| good(""));
+    machine.advance(3);
+    let (mut out, config) = (Outbox::new(), machine.core.config.clone());
+    (machine.probes, machine.short) = (0, 2);
+    machine.core.handle(machine.now, machine.looked_at(), &mut out);
+    machine.carry_out(out, &config);
+    let stays = |machine: &Machine| machine.core.paths().any(|path| path.map().is_some());
+    assert!(stays(&machine) && machine.probes == 1, "{}", machine.probes);
+    machine.advance(1);
+    assert!(stays(&machine) && machine.probes == 2, "{}", machine.probes);
+    machine.advance(600);
+    assert!(stays(&machine) && machine.probes == 3, "{}: it is known", machine.probes);
 }
 
 /// A daemon, or a command that works without one, that has read the file, and what it orders then.

@@ -23,6 +23,8 @@ pub enum Timer {
     Sample(PathId),
     /// A path that udev had not identified is looked at again.
     Retrigger(PathId),
+    /// A path is probed again for which this host had no means.
+    Probe(PathId),
     /// A map no longer waits for the first checks of its paths.
     Hold(MapId),
     /// A failed operation is tried again.
@@ -231,8 +233,9 @@ impl Timers {
 
     /// A path is gone, and all its timers with it.
     pub fn forget(&mut self, id: PathId) {
-        for timer in [Timer::Check(id), Timer::CheckTimeout(id), Timer::Retrigger(id), Timer::Sample(id)] {
-            self.cancel(timer);
+        let timers = [Timer::Check, Timer::CheckTimeout, Timer::Retrigger, Timer::Sample, Timer::Probe];
+        for timer in timers {
+            self.cancel(timer(id));
         }
         self.at.forget(id);
     }

@@ -7,8 +7,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use libmp::types::DevT;
+use libmp::types::{DevT, Errno};
 
+use super::errno_of;
 use super::sysfs::read_whole;
 
 const DATABASE: &str = "/run/udev/data";
@@ -25,18 +26,23 @@ pub fn of_kernel(uevent: &str) -> BTreeMap<String, String> {
     pairs.map(with_folder).collect()
 }
 
-/// Adds what udev has found out of a block device. Has it?
-pub fn add(devt: DevT, properties: &mut BTreeMap<String, String>) -> bool {
+/// Adds what udev has found out of a block device. Has it? The error: this host is short of memory or files.
+pub fn add(devt: DevT, properties: &mut BTreeMap<String, String>) -> Result<bool, Errno> {
     let record = fs::File::open(Path::new(DATABASE).join(format!("b{devt}")));
-    let Ok(record) = record.and_then(|record| read_whole(&record)) else { return false };
+    let record = match record.and_then(|record| read_whole(&record)) {
+        Ok(record) => record,
+        Err(error) => {
+            return Some(errno_of(&error)).filter(|errno| errno.is_shortage()).map_or(Ok(false), Err);
+        }
+    };
     add_record(&String::from_utf8_lossy(&record), properties);
-    properties.get(IN_WORK).is_none_or(|value| value != "1")
+    Ok(properties.get(IN_WORK).is_none_or(|value| value != "1"))
 }
 
 /// Do udev's rules say of a map that it may be used, or are they about to say?
 pub fn is_ready(devt: DevT) -> bool {
     let mut properties = BTreeMap::new();
-    add(devt, &mut properties);
+    let _ = add(devt, &mut properties);
     [IN_WORK, "MPATH_DEVICE_READY"].iter().any(|key| properties.get(*key).is_some_and(|value| value == "1"))
 }
 
@@ -100,7 +106,7 @@ mod tests {
     #[test]
     fn what_udev_has_not_seen_has_the_kernels_properties_only() {
         let mut properties = of_kernel("MAJOR=8\nDEVNAME=cciss/c0d0\nno pair\n");
-        assert!(!add(DevT { major: 4095, minor: 1_048_575 }, &mut properties));
+        assert_eq!(add(DevT { major: 4095, minor: 1_048_575 }, &mut properties), Ok(false));
         assert_eq!(properties, texts(&[("MAJOR", "8"), ("DEVNAME", "/dev/cciss/c0d0")]));
     }
 }

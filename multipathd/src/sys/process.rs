@@ -44,7 +44,8 @@ pub fn prepare() -> Vec<(&'static str, Errno)> {
     wishes.into_iter().filter_map(|(what, result)| Some((what, result.err()?))).collect()
 }
 
-fn raise_files() -> Result<(), Errno> {
+/// As many open files as may be had.
+pub fn raise_files() -> Result<(), Errno> {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).map_err(Failure::from)?;
     let wanted = hard.max(FILES_MAX);
     // The unit's sandbox refuses the call, where the unit has given enough.

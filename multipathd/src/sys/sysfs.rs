@@ -1,5 +1,6 @@
 //! What sysfs and udev's database know of disks. Attributes only: no I/O on a device.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
@@ -44,7 +45,7 @@ pub fn probe(name: &PathName) -> Result<RawProbe, Errno> {
 /// The same, and what each check of the path reads again, open.
 pub fn probe_and_keep(name: &PathName) -> Result<(RawProbe, Kept), Errno> {
     let (mut probe, kept) = look(name, Depth::All)?;
-    probe.udev_initialized = database::add(probe.devt, &mut probe.properties);
+    probe.udev_initialized = database::add(probe.devt, &mut probe.properties)?;
     Ok((probe, kept))
 }
 
@@ -65,7 +66,8 @@ enum Depth {
 
 fn look(name: &PathName, depth: Depth) -> Result<(RawProbe, Kept), Errno> {
     let real = behind(&block_dir(name)?).map_err(|error| errno_of(&error))?;
-    let block = Dir::open(&real);
+    let short = Shortage::default();
+    let block = Dir::open(&real, &short);
     let device = block.dir("device");
     // `…/1:0:0:0/block/sda`: a SCSI disk, below its address. What only others have is not looked for there.
     let hctl: Option<Hctl> = real
@@ -75,7 +77,9 @@ fn look(name: &PathName, depth: Depth) -> Result<(RawProbe, Kept), Errno> {
         .and_then(|name| name.to_str()?.parse().ok());
     let mut properties = block.text("uevent").map(|uevent| database::of_kernel(&uevent)).unwrap_or_default();
     let number = |key| properties.get(key).and_then(|number| number.parse().ok()).ok_or(Errno::ENXIO);
-    let devt = DevT { major: number("MAJOR")?, minor: number("MINOR")? };
+    let [major, minor] = ["MAJOR", "MINOR"].map(number);
+    short.none()?;
+    let devt = DevT { major: major?, minor: minor? };
     let syspath = real.strip_prefix("/sys").map_or_else(|_| lossy(&real), |path| format!("/{}", lossy(path)));
     properties.extend([("DEVPATH".into(), syspath.clone()), ("SUBSYSTEM".into(), "block".into())]);
     let inquiry = device.bytes("inquiry");
@@ -104,11 +108,12 @@ fn look(name: &PathName, depth: Depth) -> Result<(RawProbe, Kept), Errno> {
         Depth::Identity => Kept::default(),
         Depth::All => add_state(&mut probe, &block, &device),
     };
+    short.none()?;
     Ok((probe, kept))
 }
 
 /// How a path does, and what can be set of it.
-fn add_state(probe: &mut RawProbe, block: &Dir, device: &Dir) -> Kept {
+fn add_state(probe: &mut RawProbe, block: &Dir<'_>, device: &Dir<'_>) -> Kept {
     let kept = Kept {
         state: device.attribute("state"),
         access_state: device.attribute("access_state"),
@@ -127,7 +132,7 @@ fn add_state(probe: &mut RawProbe, block: &Dir, device: &Dir) -> Kept {
 }
 
 /// Vendor, model and revision. The kernel's attributes of these names are the fields of the INQUIRY data, up to a NUL.
-fn names(device: &Dir, inquiry: &[u8]) -> [Vec<u8>; 3] {
+fn names(device: &Dir<'_>, inquiry: &[u8]) -> [Vec<u8>; 3] {
     let fields = [("vendor", 8..16), ("model", 16..32), ("rev", 32..36)];
     let [vendor, model, revision] = fields.map(|(attribute, place)| match inquiry.get(place) {
         Some(field) if inquiry.len() >= INQUIRY_MIN => {
@@ -231,24 +236,43 @@ pub(super) fn read_whole(file: &fs::File) -> io::Result<Vec<u8>> {
     }
 }
 
-/// A directory of attributes, found once; one that is not there has none.
-struct Dir(Option<OwnedFd>);
+/// What this host was short of, memory or files: then an attribute that is missing may be there all the same.
+#[derive(Debug, Default)]
+struct Shortage(Cell<Option<Errno>>);
 
-impl Dir {
-    fn open(path: &Path) -> Self {
+impl Shortage {
+    fn none(&self) -> Result<(), Errno> {
+        self.0.get().map_or(Ok(()), Err)
+    }
+
+    fn note<T>(&self, result: Result<T, impl Into<io::Error>>) -> Option<T> {
+        let noted = |error: io::Error| {
+            let errno = errno_of(&error);
+            self.0.set(self.0.get().or(Some(errno).filter(|errno| errno.is_shortage())));
+        };
+        result.map_err(|error| noted(error.into())).ok()
+    }
+}
+
+/// A directory of attributes, found once; one that is not there has none.
+struct Dir<'a>(Option<OwnedFd>, &'a Shortage);
+
+impl<'a> Dir<'a> {
+    fn open(path: &Path, short: &'a Shortage) -> Self {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Self(fcntl::open(path, flags, Mode::empty()).ok())
+        Self(short.note(fcntl::open(path, flags, Mode::empty())), short)
     }
 
     /// The directory below it that a link leads to.
     fn dir(&self, link: &str) -> Self {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Self(self.0.as_ref().and_then(|dir| fcntl::openat(dir, link, flags, Mode::empty()).ok()))
+        let below = self.0.as_ref().map(|dir| fcntl::openat(dir, link, flags, Mode::empty()));
+        Self(below.and_then(|below| self.1.note(below)), self.1)
     }
 
     fn open_file(&self, attribute: &str) -> Option<fs::File> {
         let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC;
-        fcntl::openat(self.0.as_ref()?, attribute, flags, Mode::empty()).ok().map(Into::into)
+        self.1.note(fcntl::openat(self.0.as_ref()?, attribute, flags, Mode::empty())).map(Into::into)
     }
 
     fn attribute(&self, attribute: &str) -> Option<Attribute> {
@@ -342,7 +366,12 @@ const DEVICE: &[&str] =
     &[attr::TRANSPORT, attr::ADDRESS, attr::CNTLID, attr::SERIAL, attr::DEVTYPE, attr::UID];
 
 /// What the layers below a disk say, by `CLASS/ATTRIBUTE`.
-fn transport(real: &Path, [block, device]: [&Dir; 2], scsi: bool, depth: Depth) -> BTreeMap<String, String> {
+fn transport(
+    real: &Path,
+    [block, device]: [&Dir<'_>; 2],
+    scsi: bool,
+    depth: Depth,
+) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     let components: Vec<&str> = real.iter().filter_map(OsStr::to_str).collect();
     let classes = CLASSES.iter().filter(|class| depth == Depth::All || class.identifies);
@@ -353,10 +382,10 @@ fn transport(real: &Path, [block, device]: [&Dir; 2], scsi: bool, depth: Depth) 
                 found.extend(value.map(|value| (format!("{}/{attribute}", class.name), value)));
             };
             if let [attribute] = class.attributes {
-                let file = fs::File::open(place.join(attribute)).ok();
+                let file = block.1.note(fs::File::open(place.join(attribute)));
                 found(attribute, file.and_then(|file| Attribute(file).read().ok()));
             } else {
-                let dir = Dir::open(&place);
+                let dir = Dir::open(&place, block.1);
                 class.attributes.iter().for_each(|attribute| found(attribute, dir.text(attribute)));
             }
         }

@@ -16,6 +16,8 @@ whole() {
 
 tables() { dmsetup table --target multipath | sort; }
 
+paths_in_tables() { tables | grep -oE ' 8:[0-9]+' | wc -l; }
+
 both() { # WHAT ARGUMENTS...: the same output and status of ours and Debian's
     local what=$1 ours theirs; shift
     ours=$(whole mp "$@")
@@ -62,6 +64,8 @@ scenario() {
     local before; before=$(swaps)
     expect_ok 'every table anew' mp -r
     expect_swaps 'both were loaded' "$before" 2
+    out=$(prlimit --nofile=20:20 "$names/multipath" -r 2>&1)
+    expect_eq 'where few files may be open' "$? $out $(paths_in_tables)" '0  4'
 
     conf_debug 'no_path_retry queue'
     make_both 'no queueing without a daemon'
