@@ -16,10 +16,14 @@ pub fn replace<T>(
     last: impl FnOnce(&Path) -> io::Result<T>,
 ) -> io::Result<T> {
     let path = path.canonicalize()?;
+    let there = fs::metadata(&path)?;
+    // Where `/dev/null` masks a file, a rename would put one in the place of the device.
+    if !there.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
     if fs::read(&path)? != old.as_bytes() {
         return Err(io::Error::other("it has changed meanwhile, or is not UTF-8"));
     }
-    let there = fs::metadata(&path)?;
     let file = beside(&path, new)?;
     file.as_file().set_permissions(there.permissions())?;
     fchown(file.as_file(), Some(there.uid()), Some(there.gid()))?;
@@ -51,4 +55,25 @@ fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
 
 fn sync(path: &Path) -> io::Result<()> {
     File::open(folder(path))?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+
+    use nix::sys::stat::{Mode, SFlag, makedev, mknod};
+
+    #[test]
+    fn a_device_that_masks_a_file_stays() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (null, masked) = (folder.path().join("null"), folder.path().join("multipath.conf"));
+        if mknod(&null, SFlag::S_IFCHR, Mode::S_IRUSR, makedev(1, 3)).is_err() {
+            return; // root alone may
+        }
+        symlink(&null, &masked).expect("made");
+        let refused = replace(&masked, "", "defaults {\n}\n", |_| Ok(())).expect_err("it is no file");
+        assert_eq!(refused.to_string(), "not a regular file");
+        assert!(fs::metadata(&null).expect("there").file_type().is_char_device());
+    }
 }

@@ -38,6 +38,9 @@ END_OF_FILE
     ctl reconfigure >/dev/null
     wait_for 'the map is back, with its WWID as its name' 20 is "$wwid" maps
     wait_for 'and its node' 10 test -b "/dev/mapper/$wwid"
+    mknod /run/null c 1 3
+    $names/mpathconf --user_friendly_names n --outfile /run/null 2>/dev/null
+    expect_eq 'a device is not written over' "$? $(stat -c %F /run/null)" '1 character special file'
     expect_ok 'only this one, in another file' $names/mpathconf --allow "/dev/mapper/$wwid" --outfile /run/allowed.conf
     expect_match 'by its WWID' "$(cat /run/allowed.conf)" "^	wwid \"\\^$wwid\\\$\"\$"
 
