@@ -5,9 +5,11 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::Path;
 
+use multipathd::sys::files::bytes_of;
 use tempfile::NamedTempFile;
 
-/// Replaces a file; owner and permissions stay. What has changed since it was read is not written over. `last` is done before
+/// Replaces a file; owner and permissions stay, and lines that do, though they be no UTF-8. What has changed since it was read
+/// is not written over. `last` is done before
 /// the new one takes its place, and gets the place that links lead to.
 pub fn replace<T>(
     path: &Path,
@@ -21,10 +23,15 @@ pub fn replace<T>(
     if !there.is_file() {
         return Err(io::Error::other("not a regular file"));
     }
-    if fs::read(&path)? != old.as_bytes() {
-        return Err(io::Error::other("it has changed meanwhile, or is not UTF-8"));
+    let raw = fs::read(&path)?;
+    if String::from_utf8_lossy(&raw) != old {
+        return Err(io::Error::other("it has changed meanwhile"));
     }
-    let file = beside(&path, new)?;
+    let bytes = bytes_of(new, &raw);
+    if unknown(&bytes) > unknown(&raw) {
+        return Err(io::Error::other("a line that would change is not UTF-8"));
+    }
+    let file = beside(&path, &bytes)?;
     file.as_file().set_permissions(there.permissions())?;
     fchown(file.as_file(), Some(there.uid()), Some(there.gid()))?;
     file.as_file().sync_all()?;
@@ -36,7 +43,7 @@ pub fn replace<T>(
 
 /// Makes a file that is not there yet, readable by all.
 pub fn create(path: &Path, text: &str) -> io::Result<()> {
-    let file = beside(path, text)?;
+    let file = beside(path, text.as_bytes())?;
     file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
     file.as_file().sync_all()?;
     file.persist_noclobber(path).map_err(|error| error.error)?;
@@ -47,9 +54,15 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-fn beside(path: &Path, text: &str) -> io::Result<NamedTempFile> {
+/// How many characters stand for bytes that are none.
+fn unknown(bytes: &[u8]) -> usize {
+    let mark = char::REPLACEMENT_CHARACTER.to_string();
+    bytes.windows(mark.len()).filter(|bytes| *bytes == mark.as_bytes()).count()
+}
+
+fn beside(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     let mut file = tempfile::Builder::new().prefix(".multipath-").tempfile_in(folder(path))?;
-    file.write_all(text.as_bytes())?;
+    file.write_all(bytes)?;
     Ok(file)
 }
 

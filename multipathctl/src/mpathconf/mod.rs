@@ -39,10 +39,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         return failed("need to be root");
     }
     let path = Paths::default().config;
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return failed(&format!("{}: {error}", path.display())),
+    let text = match read(&path) {
+        Ok(text) => text,
+        Err(why) => return failed(&why),
     };
     if !args.is_command() {
         let text =
@@ -52,6 +51,15 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match write(&args, &path, text.as_deref()).and_then(|()| carry_out(&args)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(why) => failed(&why),
+    }
+}
+
+/// The text of a file, if there is one. What isn't UTF-8 comes as the daemon reads it.
+fn read(path: &Path) -> Result<Option<String>, String> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(String::from_utf8_lossy(&bytes).into_owned())),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("{}: {error}", path.display())),
     }
 }
 
@@ -124,12 +132,10 @@ fn write(args: &Args, path: &Path, old: Option<&str>) -> Result<(), String> {
         return Err(format!("{name} {whose}; nothing was changed: {error}"));
     }
     let to = args.outfile.as_deref().unwrap_or(path);
-    let there = match fs::read_to_string(to) {
-        Ok(text) if text == new => return Ok(()),
-        Ok(text) => Some(text),
-        Err(error) if error.kind() == ErrorKind::NotFound => None,
-        Err(error) => return Err(format!("{}: {error}", to.display())),
-    };
+    let there = read(to)?;
+    if there.as_deref() == Some(&new) {
+        return Ok(());
+    }
     if args.outfile.is_none() && there.as_deref() != old {
         return Err(format!("{name} has changed meanwhile; nothing was changed: call it again"));
     }
@@ -221,6 +227,27 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).expect("there"), "defaults {\n}\n");
         write(&args, &path, Some("defaults {\n}\n")).expect("it is as it was");
         assert!(fs::read_to_string(&path).expect("there").contains("user_friendly_names"));
+    }
+
+    #[test]
+    fn lines_that_are_no_utf_8_stay_as_they_are() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("multipath.conf");
+        let args = args::parse(["--user_friendly_names".into(), "n".into()]).expect("arguments");
+        let change = |there: &[u8]| {
+            fs::write(&path, there).expect("written");
+            let written = write(&args, &path, read(&path).expect("read").as_deref());
+            (written, fs::read(&path).expect("there"))
+        };
+        let (written, is) = change(b"# Gr\xfc\xdfe\ndefaults {\n\tuser_friendly_names yes\n}\n");
+        assert_eq!(
+            (written, &*is),
+            (Ok(()), &b"# Gr\xfc\xdfe\ndefaults {\n\tuser_friendly_names no\n}\n"[..])
+        );
+        let there = b"defaults {\n\tuser_friendly_names yes # f\xfcr alle\n}\n";
+        let (written, is) = change(there);
+        assert!(written.is_err_and(|why| why.ends_with("is not UTF-8")));
+        assert_eq!(is, there, "its bytes would be lost");
     }
 
     #[test]

@@ -257,7 +257,7 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
 
 /// The bytes of a text that was made from a file. Lines that are still there are written as they are there, those that
 /// are no UTF-8 included.
-fn bytes_of(text: &str, there: &[u8]) -> Vec<u8> {
+pub fn bytes_of(text: &str, there: &[u8]) -> Vec<u8> {
     let odd = there.split_inclusive(|byte| *byte == b'\n').filter(|line| str::from_utf8(line).is_err());
     let mut odd: Vec<_> = odd.map(|line| (String::from_utf8_lossy(line), line)).collect();
     let mut bytes = Vec::with_capacity(text.len());
