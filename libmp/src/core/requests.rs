@@ -370,10 +370,7 @@ impl Core {
     /// The WWID that an alias of the configuration or of the bindings file stands for, or the text itself.
     pub(super) fn wwid_named(&self, name: &str) -> Wwid {
         let name = MapName::new(MapRef::new(name).name());
-        let configured =
-            self.config.aliases().into_iter().find(|(_, alias)| *alias == name).map(|(wwid, _)| wwid);
-        let bound = || self.bindings.wwid_of(&name).cloned();
-        configured.or_else(bound).unwrap_or_else(|| Wwid::new(name.as_str()))
+        self.bindings.wwid_named(&self.config, &name).unwrap_or_else(|| Wwid::new(name.as_str()))
     }
 
     fn add_path(&mut self, now: Instant, text: &str, out: &mut Outbox) -> Answer {

@@ -9,7 +9,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::{Line, lines};
-use crate::config::check_map_name;
+use crate::config::{Config, check_map_name};
 use crate::dm::mangle::unmangled;
 use crate::types::{MapName, Wwid};
 
@@ -108,6 +108,14 @@ impl Bindings {
     /// The WWID that an alias belongs to.
     pub fn wwid_of(&self, alias: &MapName) -> Option<&Wwid> {
         self.by_alias.get(alias)
+    }
+
+    /// The WWID that a name stands for: bound here, or an alias of the configuration. One that is bound to another WWID is
+    /// refused to that.
+    pub fn wwid_named(&self, config: &Config, name: &MapName) -> Option<Wwid> {
+        let configured =
+            || config.aliases().into_iter().find(|(_, alias)| alias == name).map(|(wwid, _)| wwid);
+        self.wwid_of(name).cloned().or_else(configured)
     }
 
     /// All of them, in the order of the file.
@@ -217,6 +225,7 @@ fn letters(mut number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Source;
 
     const FILE: &str = "\
 # Multipath bindings, Version : 1.0
@@ -228,6 +237,20 @@ mod tests {
 #
 mpatha 333333330000007d0
 ";
+
+    #[test]
+    fn a_name_is_bound_or_an_alias_of_the_configuration() {
+        let entry = |wwid, alias| format!("multipath {{\nwwid {wwid}\nalias {alias}\n}}\n");
+        let text = format!("multipaths {{\n{}{}}}\n", entry("36001", "data"), entry("36002", "mpatha"));
+        let (config, _) = Config::load(&[Source { name: "f", text: &text }]);
+        let (bindings, _) = Bindings::parse("mpatha 36003\nmpathb 36004\n");
+        let named = |name: &str| bindings.wwid_named(&config, &name.into()).map(|wwid| wwid.to_string());
+        let names = ["data", "mpatha", "mpathb", "mpathc"].map(named);
+        assert_eq!(
+            names.each_ref().map(Option::as_deref),
+            [Some("36001"), Some("36003"), Some("36004"), None]
+        );
+    }
 
     #[test]
     fn what_somebody_edits_stays_and_what_is_new_is_added() {

@@ -91,7 +91,7 @@ fn in_file(files: &Files, change: impl FnOnce(&mut Wwids) -> bool) -> String {
     }
 }
 
-/// The WWID of a disk, of a map, of an alias in the bindings file, or the text itself. A disk that is excluded has none to add.
+/// The WWID of a disk, of a map, of an alias in the bindings file or in the configuration, or the text itself. A disk that is excluded has none to add.
 fn wwid_of(files: &Files, text: &str, device: Option<&Device>, what: Change) -> Option<Wwid> {
     match device {
         Some(Device { kind: Kind::Map, name }) => claims::map_wwid(name),
@@ -107,8 +107,10 @@ fn wwid_of(files: &Files, text: &str, device: Option<&Device>, what: Change) -> 
             None
         }
         None => {
-            let (bindings, _) = Bindings::parse(&files.read().bindings);
-            Some(bindings.wwid_of(&text.into()).cloned().unwrap_or_else(|| Wwid::new(text)))
+            let texts = files.read();
+            let (bindings, _) = Bindings::parse(&texts.bindings);
+            let (config, _) = reading::load(&texts);
+            Some(bindings.wwid_named(&config, &text.into()).unwrap_or_else(|| Wwid::new(text)))
         }
     }
 }

@@ -79,6 +79,15 @@ scenario() {
     expect_ok 'one disk' mp "/dev/$disk"
     expect_eq 'makes one map' "$(maps)" "$map"
     expect_ok 'the other, by its WWID' mp "$second"
+    expect_ok 'a map' mp -f "$map"
+    printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\talias data\n\t}\n}\n' "$wwid" >>/etc/multipath.conf
+    both 'by its alias, with no map of it' -a data
+    expect_eq 'as -a knows it, -w does' "$(mp -w data 2>&1)" "wwid '$wwid' removed"
+    expect_ok 'is made by its alias' mp data
+    expect_match 'and has it' "$(maps)" '^data$'
+    conf_debug
+    expect_ok 'and its name again' mp "/dev/$disk"
+    expect_match 'that it had' "$(maps)" "^$map\$"
     expect_eq 'is there then' "$(maps_count)" 2
 
     both 'a map that is not there' -f nosuch
