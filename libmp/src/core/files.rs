@@ -273,6 +273,19 @@ mod tests {
     }
 
     #[test]
+    fn what_can_not_be_written_is_not_waited_for() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: false }), Outbox::new());
+        let now = Instant::from_micros(0);
+        core.phase = crate::core::Phase::Running;
+        core.take_files("", "", &mut out);
+        core.remember_wwid(now, &Wwid::new("1"), &mut out);
+        assert!(!core.is_at_rest());
+        let [(token, ..)] = orders(&mut out).try_into().expect("one");
+        core.saved(now, token, Err("read-only".into()), &mut out);
+        assert!(core.is_at_rest() && !core.is_saved());
+    }
+
+    #[test]
     fn many_wwids_are_written_at_once() {
         let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
         let now = Instant::from_micros(0);

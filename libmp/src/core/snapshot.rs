@@ -57,7 +57,7 @@ impl Core {
         !self.native.reading
             && !self.is_busy()
             && self.dirty.is_empty()
-            && self.is_saved()
+            && !self.is_saving()
             && !self.paths.values().any(asked)
     }
 

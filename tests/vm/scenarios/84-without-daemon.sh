@@ -67,6 +67,13 @@ scenario() {
     out=$(prlimit --nofile=20:20 "$names/multipath" -r 2>&1)
     expect_eq 'where few files may be open' "$? $out $(paths_in_tables)" '0  4'
 
+    poll 20 remove_maps
+    rm -f /etc/multipath/wwids
+    mount --bind /etc/multipath /etc/multipath && mount -o remount,ro,bind /etc/multipath || return
+    expect_below 'where the files can not be written, nothing waits for that (s)' "$(elapsed mp)" 10
+    expect_eq 'and all are made' "$(maps_count)" 2
+    umount /etc/multipath
+
     conf_debug 'no_path_retry queue'
     make_both 'no queueing without a daemon'
     expect_no_match 'none queues' "$(tables)" queue_if_no_path
