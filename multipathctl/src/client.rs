@@ -79,9 +79,18 @@ impl Client {
         let limit = patience.at_first();
         let stream = match std::env::var(ENVIRONMENT) {
             Ok(name) if !name.is_empty() => connect(&name, limit)?,
-            _ => connect(PATH, limit).or_else(|_| connect(ABSTRACT, limit))?,
+            _ => connect_to_any(&[PATH, ABSTRACT], limit)?,
         };
         Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), patience })
+    }
+
+    /// The same, if there is a daemon. One whose queue of connections stays full is there, and does not answer.
+    pub fn if_there(patience: Patience) -> Result<Option<Self>, AskError> {
+        match Self::connect(patience) {
+            Ok(client) => Ok(Some(client)),
+            Err(error) if is_busy(&error) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
     }
 
     /// Leaves this connection for a new one.
@@ -131,6 +140,23 @@ impl Client {
     }
 }
 
+fn is_busy(error: &io::Error) -> bool {
+    error.kind() == ErrorKind::WouldBlock
+}
+
+/// Connects to the first that somebody listens at. The error says whether there is such a one.
+fn connect_to_any(names: &[&str], limit: Duration) -> io::Result<UnixStream> {
+    let mut failed = io::Error::from(ErrorKind::NotFound);
+    for name in names {
+        match connect(name, limit) {
+            Ok(stream) => return Ok(stream),
+            Err(_) if is_busy(&failed) => {}
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
 /// Connects to a socket by its name, `@…` for an abstract one. Where the daemon's queue of
 /// connections is full, this waits no longer than `limit`.
 fn connect(name: &str, limit: Duration) -> io::Result<UnixStream> {
@@ -140,4 +166,28 @@ fn connect(name: &str, limit: Duration) -> io::Result<UnixStream> {
     socket::setsockopt(&socket, sockopt::SendTimeout, &limit)?;
     socket::connect(socket.as_raw_fd(), &address)?;
     Ok(UnixStream::from(socket))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::sys::socket::Backlog;
+
+    #[test]
+    fn one_whose_queue_is_full_is_there() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let name = folder.path().join("socket").display().to_string();
+        let nobody = folder.path().join("nobody").display().to_string();
+        let limit = Duration::from_millis(10);
+        let connected = || connect_to_any(&[&name, &nobody], limit);
+        assert_eq!(connected().expect_err("nobody").kind(), ErrorKind::NotFound);
+        let kind = (AddressFamily::Unix, SockType::Stream);
+        let listener = socket::socket(kind.0, kind.1, SockFlag::SOCK_CLOEXEC, None).expect("made");
+        socket::bind(listener.as_raw_fd(), &address(&name).expect("a name")).expect("bound");
+        socket::listen(&listener, Backlog::new(0).expect("none more than one")).expect("listened");
+        let first = connected().expect("the first waits in the queue");
+        let refused = connected().expect_err("it is full");
+        assert!(is_busy(&refused), "{refused}");
+        drop(first);
+    }
 }

@@ -1,10 +1,12 @@
 //! Who is asked: the daemon that runs, or its core in this process.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use multipath_rules::args::Args;
 use multipathd::alone::{Alone, Hands};
 use multipathd::args::{Bindings, Options};
+use multipathd::sys::pidfile::{PID_FILE, is_held};
 
 use crate::client::{AskError, Client, Patience};
 use crate::output;
@@ -29,8 +31,8 @@ pub enum Asker {
 impl Asker {
     /// The daemon; where there is none, its core, run to rest, that may do with its `hands` what they may.
     pub fn new(args: &Args, hands: impl FnOnce() -> Hands) -> Result<Self, ExitCode> {
-        let daemon = if args.alone { None } else { Client::connect(Patience::Configured).ok() };
-        if let Some(client) = daemon {
+        let daemon = if args.alone { Ok(None) } else { Client::if_there(Patience::Configured) };
+        if let Some(client) = daemon.map_err(|error| output::not_received(&error))? {
             return Ok(Self::Daemon(client));
         }
         alone(args, hands()).map(|alone| Self::Alone(Box::new(alone)))
@@ -56,10 +58,11 @@ impl Asker {
         }
     }
 
-    /// What the core has begun in this process is finished. Maps don't go on queueing without a daemon, unless it is wanted.
+    /// What the core has begun in this process is finished. Maps don't go on queueing without a daemon, unless it is wanted; where
+    /// there is one, be it not asked or just started, that is its own.
     pub fn finish(self, args: &Args) {
         if let Self::Alone(mut alone) = self {
-            if args.queue_without_daemon {
+            if args.queue_without_daemon || is_held(Path::new(PID_FILE)) {
                 alone.ask("forcequeueing daemon");
             }
             alone.finish();

@@ -74,8 +74,8 @@ pub fn reset(alone: bool) -> ExitCode {
 
 /// The daemon's answer, if there is a daemon.
 fn told(alone: bool, line: &str) -> Option<String> {
-    let mut client = if alone { None } else { Client::connect(Patience::Configured).ok() }?;
-    Some(client.ask(line).unwrap_or_else(|error| format!("fail\n{error}\n")))
+    let client = if alone { None } else { Client::if_there(Patience::Configured).transpose() }?;
+    Some(client.and_then(|mut client| client.ask(line)).unwrap_or_else(|error| format!("fail\n{error}\n")))
 }
 
 /// Changes the file; the words are the daemon's.

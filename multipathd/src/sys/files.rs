@@ -388,18 +388,27 @@ pub(super) fn is_in_place(file: &File, path: &Path) -> bool {
 /// An open-file-description lock for writing, on the whole file. fcntl's locks, the reference's,
 /// exclude it and are excluded by it; `File::lock` is flock and knows of neither.
 pub(super) fn try_lock(file: &File) -> io::Result<()> {
-    #[allow(clippy::cast_possible_truncation, reason = "both constants are 1 and 0")]
-    let whole = libc::flock {
-        l_type: libc::F_WRLCK as libc::c_short,
-        l_whence: libc::SEEK_SET as libc::c_short,
-        l_start: 0,
-        l_len: 0,
-        l_pid: 0,
-    };
     // SAFETY: F_OFD_SETLK reads one flock.
-    let rc = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const whole) };
+    let rc = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_SETLK, &raw const WHOLE) };
     if rc < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
 }
+
+/// Does somebody hold such a lock? Nothing is locked for that.
+pub(super) fn is_locked(file: &File) -> bool {
+    let mut found = WHOLE;
+    // SAFETY: F_OFD_GETLK reads one flock, and writes to it which one is in the way, or F_UNLCK.
+    let rc = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut found) };
+    rc == 0 && libc::c_int::from(found.l_type) != libc::F_UNLCK
+}
+
+#[allow(clippy::cast_possible_truncation, reason = "both constants are 1 and 0")]
+static WHOLE: libc::flock = libc::flock {
+    l_type: libc::F_WRLCK as libc::c_short,
+    l_whence: libc::SEEK_SET as libc::c_short,
+    l_start: 0,
+    l_len: 0,
+    l_pid: 0,
+};
 
 #[cfg(test)]
 mod tests;

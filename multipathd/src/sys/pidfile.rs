@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::files::{is_in_place, try_lock};
+use super::files::{is_in_place, is_locked, try_lock};
 
 /// Where the pid file is, as scripts expect it.
 pub const PID_FILE: &str = "/run/multipathd.pid";
@@ -73,6 +73,14 @@ impl PidFile {
     }
 }
 
+/// Does a daemon that runs hold it?
+pub fn is_held(path: &Path) -> bool {
+    let Ok(mut file) = File::open(path) else { return false };
+    let mut pid = String::new();
+    let _ = file.read_to_string(&mut pid);
+    is_locked(&file) && !has_ended(pid.trim())
+}
+
 /// Has this process ended, but for threads of it that hang in the kernel?
 fn has_ended(pid: &str) -> bool {
     let Ok(pid) = pid.parse::<u32>() else { return false };
@@ -122,11 +130,13 @@ mod tests {
     fn a_second_daemon_learns_the_pid_of_the_first() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("multipathd.pid");
+        assert!(!is_held(&path));
         let mut first = PidFile::take(&path).expect("free");
+        assert!(is_held(&path));
         first.write().expect("written");
         let refused = PidFile::take(&path).expect_err("taken");
         assert_eq!(refused, format!("another multipathd is running already (pid {})", std::process::id()));
         first.remove();
-        assert!(PidFile::take(&path).is_ok());
+        assert!(PidFile::take(&path).is_ok() && !is_held(&path));
     }
 }

@@ -13,6 +13,10 @@ loads() { # MAP: how often the daemon has loaded it
     $names/multipathd show map "$1" raw format %2 | tr -d ' '
 }
 
+queueing() { dmsetup table --target multipath | grep -c queue_if_no_path; }
+
+queue() { [ "$(queueing)" = "$1" ]; } # HOW MANY
+
 # With a device -r loads that map, however it is named, and no other.
 reloads_one() { # MAP DISK
     local map=$1 disk=$2 named before others other
@@ -120,6 +124,15 @@ scenario() {
     conf_debug
     expect_ok 'everything is loaded anew' $names/multipath -r
     reloads_one "$map" "$disk"
+
+    conf_debug 'no_path_retry queue'
+    expect_eq 'maps that queue' "$(ctl reconfigure)" ok
+    wait_for 'do' 20 queue 2
+    expect_ok 'are looked after without the daemon' $names/multipath -D
+    expect_eq 'and go on, as it is there' "$(queueing)" 2
+    conf_debug 'no_path_retry fail'
+    expect_eq 'they are to fail' "$(ctl reconfigure)" ok
+    wait_for 'and do' 20 queue 0
 
     local path
     for path in "$disk" "$(debug_disk 1 0)"; do echo offline >"/sys/block/$path/device/state"; done
