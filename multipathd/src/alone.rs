@@ -4,6 +4,7 @@
 //! Nobody tells it what happens: it lives for as long as one look takes.
 
 use std::collections::BTreeSet;
+use std::future::pending;
 use std::mem::ManuallyDrop;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use crate::sys::dm::Mapper;
 use crate::sys::lane::Lane;
 use crate::sys::now;
 use crate::sys::process::raise_files;
+use crate::sys::signals::{self, Signals};
 
 /// Whatever hangs, nothing is waited for longer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -90,6 +92,16 @@ impl Imagined {
     }
 }
 
+/// A signal has come.
+struct Interrupted;
+
+async fn come(signals: Option<&Signals>) {
+    match signals {
+        Some(signals) => signals.come().await,
+        None => pending().await,
+    }
+}
+
 /// A core, and who carries out its orders.
 pub struct Alone {
     /// Never dropped: that would wait for threads that are stuck in a call.
@@ -100,6 +112,8 @@ pub struct Alone {
     received: UnboundedReceiver<Event>,
     out: Outbox,
     hands: Hands,
+    /// Where more is begun than a signal may leave undone.
+    signals: Option<Signals>,
     asked: u64,
     /// For hands that write on it.
     paper: Paper,
@@ -110,11 +124,17 @@ impl Alone {
     /// Runs it to rest. The error is a line.
     pub fn new(hands: Hands, options: Options) -> Result<Self, String> {
         let _ = raise_files(); // each path keeps some open
+        let heeds_signals = matches!(hands, Hands::For(_) | Hands::Free);
+        if heeds_signals {
+            signals::block()?;
+        }
         let mapper = Arc::new(Mapper::open()?);
         let runtime = runtime()?;
         let (events, received) = unbounded_channel();
         let entered = runtime.enter();
         let executor = Executor::new(events.clone(), mapper, options, Lane::new());
+        let signals = heeds_signals.then(Signals::new).transpose();
+        let signals = signals.map_err(|errno| format!("signals can't be read: {errno}"))?;
         drop(entered);
         let maps = if hands == Hands::Writing { enumerate(Some(&executor.mapper)).maps } else { Vec::new() };
         let core = Core::new(CoreInit { pid: std::process::id(), resident: false });
@@ -126,6 +146,7 @@ impl Alone {
             received,
             out: Outbox::new(),
             hands,
+            signals,
             asked: 0,
             imagined: Imagined {
                 before: maps.iter().filter_map(|map| wwid_of(&map.uuid)).collect(),
@@ -167,17 +188,19 @@ impl Alone {
     }
 
     /// Ends as a daemon ends: what is under way is finished, and maps are left as they are to be without one. Who removes some has
-    /// nothing to do with the others.
+    /// nothing to do with the others. A signal that has come takes effect after that.
     pub fn finish(mut self) {
         if self.hands == Hands::Removing {
             return;
         }
         self.core.handle(now(), Event::Signal(Signal::Terminate), &mut self.out);
+        self.signals = None;
         self.run(|_, effect| matches!(effect, Some(Effect::Exit)));
+        signals::let_through();
     }
 
     /// Carries out orders, and hears what came of them, until `done` says that it is enough; it is asked after each order, and
-    /// whenever there is none.
+    /// whenever there is none. A signal ends that.
     fn run(&mut self, mut done: impl FnMut(&Core, Option<&Effect>) -> bool) {
         let end = TokioInstant::now() + PATIENCE;
         loop {
@@ -196,13 +219,16 @@ impl Alone {
             }
             let deadline = self.core.next_deadline().map(|at| TokioInstant::now() + (at - now()));
             let wake = deadline.map_or(end, |deadline| deadline.min(end));
-            let received = &mut self.received;
+            let (received, signals) = (&mut self.received, &self.signals);
             let event = self.runtime.block_on(async {
                 tokio::select! {
-                    event = received.recv() => event,
-                    () = sleep_until(wake) => None,
+                    biased;
+                    () = come(signals.as_ref()) => Err(Interrupted),
+                    event = received.recv() => Ok(event),
+                    () = sleep_until(wake) => Ok(None),
                 }
             });
+            let Ok(event) = event else { return };
             self.core.handle(now(), event.unwrap_or(Event::Tick), &mut self.out);
         }
     }

@@ -53,7 +53,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     if !process::is_root() {
         return Err("multipathd must be run by root".into());
     }
-    signals::block().map_err(|errno| format!("signals can't be blocked: {errno}"))?;
+    signals::block()?;
     let mut pid_file = PidFile::take(Path::new(PID_FILE))?;
     let mapper = Mapper::open()?;
     let listening = Listening::open(&Address::from_env())?;

@@ -14,14 +14,20 @@ fn ours() -> SigSet {
     [Raw::SIGHUP, Raw::SIGTERM, Raw::SIGINT].into_iter().collect()
 }
 
-/// Blocks them. To be called before there is a second thread.
-pub fn block() -> Result<(), Errno> {
-    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&ours()), None).map_err(Failure::from)?;
+/// Blocks them. To be called before there is a second thread. The error is a line.
+pub fn block() -> Result<(), String> {
+    let failed = |errno| format!("signals can't be blocked: {}", Errno::from(Failure::from(errno)));
+    sigprocmask(SigmaskHow::SIG_SETMASK, Some(&ours()), None).map_err(failed)?;
     for ignored in [Raw::SIGUSR1, Raw::SIGUSR2, Raw::SIGPIPE] {
         // SAFETY: no handler of ours is installed or replaced.
-        unsafe { signal(ignored, SigHandler::SigIgn) }.map_err(Failure::from)?;
+        unsafe { signal(ignored, SigHandler::SigIgn) }.map_err(failed)?;
     }
     Ok(())
+}
+
+/// Ends the process where one has come meanwhile, and where one comes from now on.
+pub fn let_through() {
+    let _ = sigprocmask(SigmaskHow::SIG_UNBLOCK, Some(&ours()), None);
 }
 
 /// Where they are read.
@@ -33,6 +39,13 @@ impl Signals {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
         let fd = SignalFd::with_flags(&ours(), flags).map_err(Failure::from)?;
         readable(fd).map(Self).map_err(|error| errno_of(&error))
+    }
+
+    /// Waits until there is one, and leaves it there.
+    pub async fn come(&self) {
+        if let Ok(mut ready) = self.0.readable().await {
+            ready.retain_ready();
+        }
     }
 
     /// Waits for the next one.

@@ -114,7 +114,26 @@ scenario() {
     expect_eq 'are gone' "$(maps_count)" 0
     expect_match 'a dry run' "$(mp -d 2>&1)" "$wwid"
     expect_eq 'makes nothing' "$(maps_count)" 0
+    interrupted_leaves_none_queueing
     hangs_are_left
+}
+
+# While a write into /etc/multipath hangs.
+interrupted_leaves_none_queueing() {
+    local pid
+    conf_debug 'no_path_retry queue'
+    files_freezable && fsfreeze -f /etc/multipath || return
+    "$names/multipath" >/dev/null 2>&1 &
+    pid=$!
+    wait_for 'maps queue while others are made' 15 queueing 2
+    kill -TERM $pid
+    wait_for 'who is interrupted leaves none queueing' 10 queueing 0
+    fsfreeze -u /etc/multipath
+    wait $pid
+    expect_eq 'and ends by that' $? 143
+    conf_debug
+    poll 20 remove_maps
+    umount /etc/multipath
 }
 
 # Disks that don't answer for 40 seconds.
@@ -125,5 +144,7 @@ hangs_are_left() {
     expect_between 'what hangs is waited for, and not for long (s)' "$(elapsed mp -d)" 15 30
     wait_for 'its commands have ended' 60 put 1 $delay
 }
+
+queueing() { [ "$(tables | grep -c queue_if_no_path)" = "$1" ]; } # HOW MANY
 
 put() { echo "$1" >"$2"; } 2>/dev/null
