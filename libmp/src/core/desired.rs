@@ -7,6 +7,7 @@ use crate::check::CheckState;
 use crate::config::settings::{Checker, GroupingPolicy, Prioritizer};
 use crate::core::map::{Map, Observed};
 use crate::core::path::Path;
+use crate::core::refused::is_live;
 use crate::dm::op::{Load, NodeAccess, UdevFlags};
 use crate::dm::status::GroupStatus;
 use crate::dm::table::{QUEUE_IF_NO_PATH, QUEUE_MODE, Selector, Table, TableGroup, TablePath};
@@ -49,13 +50,26 @@ pub const fn access(map: &Map) -> NodeAccess {
 
 /// The desired table of a map with these members; `None` where there is nothing to build from.
 pub fn desired(map: &Map, members: &[&Path]) -> Option<Desired> {
+    with_those(map, members, fits)
+}
+
+/// The same with those of its live paths that have become too small for it.
+pub fn whole(map: &Map, members: &[&Path]) -> Option<Desired> {
+    with_those(map, members, |path, size| fits(path, size) || is_live(map, path))
+}
+
+/// The kernel takes no table that is longer than one of its paths.
+pub fn fits(path: &Path, size: u64) -> bool {
+    path.facts.as_ref().is_none_or(|facts| facts.sectors == 0 || facts.sectors >= size)
+}
+
+fn with_those(map: &Map, members: &[&Path], may: impl Fn(&Path, u64) -> bool) -> Option<Desired> {
     let observed = map.observed.as_ref();
     let mut members: Vec<&Path> = members.iter().copied().filter(|p| p.facts.is_some()).collect();
     members.sort_by_key(|p| p.order());
     let sectors = size(map, observed, &members)?;
-    // The kernel takes no table that is longer than one of its paths.
     let all = members.len();
-    members.retain(|path| path.facts.as_ref().is_none_or(|f| f.sectors == 0 || f.sectors >= sectors));
+    members.retain(|path| may(path, sectors));
     if members.is_empty() && all > 0 {
         return None;
     }

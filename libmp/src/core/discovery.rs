@@ -329,6 +329,9 @@ impl Core {
                 }
                 self.make_way(now, id, &wwid, out);
                 self.place(now, id, wwid, out);
+                if member.is_some() && self.paths.get(&id).and_then(Path::map) == member {
+                    self.leaves_for_size(now, id, raw, out);
+                }
                 let stays =
                     |path: &Path| path.map().is_some() && path.map() == member && path.designated.is_some();
                 if let Some(path) = self.paths.get_mut(&id).filter(|path| !stays(path)) {

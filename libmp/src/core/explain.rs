@@ -66,7 +66,7 @@ impl Core {
             steps: self.steps(path),
             paths: map
                 .into_iter()
-                .flat_map(|map| iter::once(condition(path, now)).chain(failures(map, now)))
+                .flat_map(|map| iter::once(self.condition(path, now)).chain(failures(map, now)))
                 .collect(),
             settings: self.settings_of(Some(path), map),
         }
@@ -98,7 +98,7 @@ impl Core {
             steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
             paths: members
                 .iter()
-                .map(|path| condition(path, now))
+                .map(|path| self.condition(path, now))
                 .chain(refused)
                 .chain(failures(map, now))
                 .collect(),
@@ -204,6 +204,30 @@ impl Core {
         settings
     }
 
+    /// How a path of a map fares, and what keeps it from being used.
+    fn condition(&self, path: &Path, now: Instant) -> Step {
+        let health = &path.health;
+        let mut result = format!("{} {}: {}", path.name, path.devt(), health.state);
+        if !health.state.is_usable() && !health.message.is_empty() {
+            result = format!("{result}, {}", health.message);
+        }
+        if health.held_down {
+            result += "; `fail path` holds until `reinstate path`";
+        }
+        for trouble in path.steadiness.troubles(now) {
+            result = format!("{result}; {trouble}");
+        }
+        if let Some(size) = self.explain_size(now, path) {
+            result = format!("{result}; {size}");
+        }
+        if let Some(group) = health.prio_memory.ana.as_ref().and_then(ana::Shape::group) {
+            result = format!("{result} [ANA group {group}]");
+        } else if let Some(group) = path.facts.as_ref().and_then(|facts| facts.tpg) {
+            result = format!("{result} [target port group {group}]");
+        }
+        Step { what: "path", result }
+    }
+
     /// The map's name, and where that is from.
     fn name_of(&self, map: &Map, settings: &[Setting]) -> Setting {
         let alias =
@@ -231,27 +255,6 @@ fn rule_step(asked: &Considered) -> Step {
         Outcome::Excluded(by) => format!("{about}: excluded by \"{}\" ({})", by.rule, by.origin),
     };
     Step { what: asked.kind, result }
-}
-
-/// How a path of a map fares, and what keeps it from being used.
-fn condition(path: &Path, now: Instant) -> Step {
-    let health = &path.health;
-    let mut result = format!("{} {}: {}", path.name, path.devt(), health.state);
-    if !health.state.is_usable() && !health.message.is_empty() {
-        result = format!("{result}, {}", health.message);
-    }
-    if health.held_down {
-        result += "; `fail path` holds until `reinstate path`";
-    }
-    for trouble in path.steadiness.troubles(now) {
-        result = format!("{result}; {trouble}");
-    }
-    if let Some(group) = health.prio_memory.ana.as_ref().and_then(ana::Shape::group) {
-        result = format!("{result} [ANA group {group}]");
-    } else if let Some(group) = path.facts.as_ref().and_then(|facts| facts.tpg) {
-        result = format!("{result} [target port group {group}]");
-    }
-    Step { what: "path", result }
 }
 
 /// What can't be done to a map at the moment.

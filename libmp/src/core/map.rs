@@ -14,6 +14,7 @@ use crate::core::partitions::Misnamed;
 use crate::core::path::PathId;
 use crate::core::queueing::Queue;
 use crate::core::readiness::Readiness;
+use crate::core::smaller::Smaller;
 use crate::core::table::Id;
 use crate::core::unidentified::Unidentified;
 use crate::dm::op::{DmOp, RawMap};
@@ -106,6 +107,8 @@ pub struct Map {
     pub handler_refused: bool,
     /// Paths that are being rescanned, until they have told their size.
     pub rescans: BTreeSet<PathId>,
+    /// Paths that show less than it has.
+    pub smaller: Smaller,
     /// It has the size that its paths show when its disks are known.
     pub size_due: bool,
     /// Number of usable paths that was last said.
@@ -451,6 +454,7 @@ impl Map {
             one_by_one: false,
             handler_refused: false,
             rescans: BTreeSet::new(),
+            smaller: Smaller::default(),
             size_due: false,
             said_active: None,
             said_adopted: false,

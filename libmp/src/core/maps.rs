@@ -14,9 +14,10 @@ use crate::core::failback::may_switch;
 use crate::core::map::{Inflight, Map, MapId, Observed, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
-use crate::core::plan::{self, Planned, Situation};
+use crate::core::plan::{Planned, Situation};
 use crate::core::queueing::{Change, Phase as QueuePhase};
 use crate::core::readiness::Readiness;
+use crate::core::smaller::{self, Build};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase, refused, unidentified};
@@ -78,6 +79,7 @@ impl Core {
     pub(super) fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
         self.review_unidentified(id, out);
         self.review_refused(now, id);
+        self.review_sizes(now, id, out);
         self.review_readiness(now, id);
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
@@ -91,18 +93,20 @@ impl Core {
             members.retain(|path| holds(&path.devt()));
         }
         // No path of its own fits into the map, or none is of use and the kernel does not take them (any more): what is
-        // another LUN's by now is let go all the same.
-        let none = || strangers.iter().any(holds).then(|| desired::desired(map, &[])).flatten();
+        // another LUN's by now is let go all the same. One of use that has become too small for it is kept.
         let active =
             |path: &&Path| map.observed.as_ref().and_then(|o| o.path_active(path.devt())) == Some(true);
+        let serves = members.iter().filter(|path| path.is_usable()).any(active);
+        let empty = || desired::desired(map, &[]);
+        let none = || if strangers.iter().any(holds) && !serves { empty() } else { None };
         let useless = map.backoff.failures > refused::FAILURES && !members.iter().any(active);
         let small = self.has_small_unidentified(map);
-        let desire = |members: &[&Path]| {
-            let own = desired::desired(map, members);
+        let desire = |build: Build, members: &[&Path]| {
+            let own = build(map, members);
             let desired = if useless { none().or(own) } else { own.or_else(none) };
             desired.map(|desired| unidentified::keep(map, desired, small))
         };
-        let desired: Option<Desired> = desire(&members);
+        let desired: Option<Desired> = desire(desired::desired, &members);
         let situation = Situation {
             map,
             members: &members,
@@ -115,7 +119,8 @@ impl Core {
             may_switch: may_switch(map, now),
             partitions: &self.partitions_to_rename(now, map),
         };
-        unidentified::without_doubt(&situation, plan::plan(&situation)?, small, &desire)
+        let plan = |members: &[&Path]| smaller::plan(&situation, members, &desire);
+        unidentified::without_doubt(&situation, plan(&members)?, small, &plan)
     }
 
     /// At the end queues end, so that no shutdown hangs in one; the maps stay. One that is suspended takes no message.
@@ -178,7 +183,9 @@ impl Core {
             out.notify(Notice::MapAdopted { map: map.kernel_name().clone() });
         }
         if map.members.is_empty() && map.observed.is_none() {
-            for timer in [Timer::Hold, Timer::Retry, Timer::Queueing, Timer::Failback, Timer::Ready] {
+            for timer in
+                [Timer::Hold, Timer::Retry, Timer::Queueing, Timer::Failback, Timer::Ready, Timer::Sizes]
+            {
                 self.timers.cancel(timer(id));
             }
             self.forget_map(id, out);

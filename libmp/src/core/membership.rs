@@ -54,11 +54,6 @@ impl Core {
             Standing::Member { wwid: was, map } if *was == wwid => {
                 // Its facts may have changed (size, read-only).
                 self.dirty.insert(*map);
-                let from = *map;
-                if let Some(reason) = self.too_small(id, from) {
-                    self.exclude(now, id, Exclusion::Contradicts { wwid, reason }, out);
-                    self.moved_from(id, from);
-                }
                 return;
             }
             Standing::Member { .. } => self.wwid_changed(now, id, &wwid, out),

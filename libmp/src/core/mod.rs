@@ -50,6 +50,7 @@ pub mod resize;
 pub mod rounds;
 pub mod routine;
 mod shown;
+pub mod smaller;
 pub mod snapshot;
 mod strangers;
 pub mod table;
@@ -371,6 +372,7 @@ impl Core {
                 Timer::Queueing(id) => self.queueing_over(now, id, out),
                 Timer::Failback(id) => self.failback_due(id),
                 Timer::Ready(id) => drop(self.dirty.insert(id)),
+                Timer::Sizes(id) => self.sizes_over(now, id, out),
                 Timer::Request(id) => self.request_timed_out(now, id, out),
                 Timer::Settle if self.phase == Phase::Stopping => self.exit(out),
                 Timer::Settle => self.settle(now, true, out),

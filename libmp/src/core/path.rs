@@ -423,6 +423,11 @@ impl Path {
         self.health.state.is_failed() || matches!(self.health.state, CheckState::Delayed)
     }
 
+    /// Does the kernel read it anew when it is told to?
+    pub fn is_rescanned(&self) -> bool {
+        self.device_id().protocol.starts_with("scsi:")
+    }
+
     /// What `devices` entries are matched against.
     pub fn device_id(&self) -> DeviceId<'_> {
         self.facts.as_deref().map_or(UNKNOWN_DEVICE, device_id)

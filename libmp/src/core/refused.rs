@@ -142,6 +142,6 @@ impl Core {
     }
 }
 
-fn is_live(map: &Map, path: &Path) -> bool {
+pub(super) fn is_live(map: &Map, path: &Path) -> bool {
     map.observed.as_ref().and_then(|o: &Observed| o.path_active(path.devt())).is_some()
 }

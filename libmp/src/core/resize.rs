@@ -141,8 +141,10 @@ impl Core {
         let mut others = map.members.iter().filter(|p| **p != id).map(|p| self.sectors(*p));
         let settling = matches!(self.phase, Phase::Enumerating | Phase::Settling);
         let kernel = map.observed.as_ref().and_then(Observed::sectors);
+        // A table that was found has it, whatever it shows: what becomes of that is yet to be seen (`core/smaller.rs`).
+        let found = || self.paths.get(&id).is_some_and(|path| map.unidentified.is_unknown(path.devt()));
         let size = match kernel {
-            Some(size) if mine == size || (live && mine > size) => return None,
+            Some(size) if mine == size || (live && (mine > size || found())) => return None,
             Some(size)
                 if (mine > size || settling || map.orders.resize.is_some())
                     && others.all(|other| other == mine) =>
@@ -159,16 +161,6 @@ impl Core {
     pub(super) fn not_this_size(&self, id: PathId, size: u64) -> Option<String> {
         let mine = self.sectors(id);
         (size != mine).then(|| format!("its size is {mine} sectors, not {size}"))
-    }
-
-    /// A member that has become smaller than its map, and than the others: no table with it loads.
-    pub(super) fn too_small(&self, id: PathId, map: MapId) -> Option<String> {
-        let map = self.maps.get(&map).filter(|m| m.rescans.is_empty() && m.orders.resize.is_none())?;
-        let of_kernel = map.observed.as_ref().and_then(Observed::sectors);
-        let size = of_kernel.or_else(|| map.members.iter().map(|p| self.sectors(*p)).max())?;
-        let mine = self.sectors(id);
-        let alone = !map.members.iter().any(|p| self.sectors(*p) >= size);
-        if mine > 0 && mine < size && !alone { self.not_this_size(id, size) } else { None }
     }
 
     pub(super) fn sectors(&self, id: PathId) -> u64 {

@@ -37,6 +37,8 @@ pub enum Timer {
     Failback(MapId),
     /// A map of standby paths is shown to its users.
     Ready(MapId),
+    /// The paths of a map that show more than others of it have been waited for.
+    Sizes(MapId),
     /// A client is told that it took too long.
     Request(RequestId),
     /// The kernel's own NVMe multipathing is looked at again.

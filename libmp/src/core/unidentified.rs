@@ -176,12 +176,12 @@ pub(super) fn is_unknown(map: &Map) -> bool {
 
 /// What is to be done where a path may be another LUN by now. All paths of a table that is loaded are used at first, failed
 /// ones too, and I/O that waits goes to them at once: such a path is left out until it has been looked at. No table is loaded for
-/// that alone. `desire` is what the kernel should have with fewer members.
+/// that alone. `plan` is what comes next with fewer members.
 pub(super) fn without_doubt(
     situation: &Situation<'_>,
     planned: Planned,
     small: bool,
-    desire: &dyn Fn(&[&Path]) -> Option<Desired>,
+    plan: &dyn Fn(&[&Path]) -> Option<Planned>,
 ) -> Option<Planned> {
     if matches!(planned.op, DmOp::Reload { .. }) && small {
         return plan::plan(&Situation { desired: None, ..*situation });
@@ -192,8 +192,7 @@ pub(super) fn without_doubt(
     }
     let with = |wanted: &dyn Fn(&Path) -> bool| {
         let members: Vec<&Path> = situation.members.iter().copied().filter(|path| wanted(path)).collect();
-        let desired = desire(&members);
-        plan::plan(&Situation { desired: desired.as_ref(), ..*situation })
+        plan(&members)
     };
     let observed = situation.map.observed.as_ref();
     let is_live = |path: &Path| observed.and_then(|o| o.path_active(path.devt())).is_some();

@@ -131,8 +131,7 @@ impl Core {
         let back = judged.state == CheckState::Up && !known && path.recheck != Recheck::Done;
         let wanted = path.settings.as_ref().is_some_and(|settings| settings.recheck_wwid);
         let doubted = path.doubted && judged.state.is_usable();
-        let scsi = path.device_id().protocol.starts_with("scsi:");
-        if !scsi || !(doubted || (back && wanted)) {
+        if !path.is_rescanned() || !(doubted || (back && wanted)) {
             return false;
         }
         // One that was begun before the path went away tells nothing: it ends first.
