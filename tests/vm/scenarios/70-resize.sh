@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# A LUN grows: every path is rescanned, and the map takes the new size when it is told to.
+# A LUN grows, and becomes smaller: every path is rescanned, and the map takes the new size when it is told to.
 # shellcheck disable=SC2034
 for_reference=no
 
@@ -20,4 +20,19 @@ scenario() {
     expect_eq 'so says -ll' "$(ll | grep -o 'size=[^ ]*')" size=1.0G
     expect_eq 'both paths are in it' "$(ready_paths)" 2
     expect_ok 'its last block can be read' dd "if=/dev/mapper/$map" of=/dev/null bs=512 skip=2097151 count=1 iflag=direct
+
+    # Its disks are read anew one after another: none is lost for that.
+    local first; first=$(debug_disk 0 0)
+    echo 0 >/sys/bus/pseudo/drivers/scsi_debug/virtual_gb
+    echo 1 >"/sys/block/$first/device/rescan"
+    wait_for 'the first one shows it' 10 grep -q "$first has 16384 sectors, the map 2097152" "$MP_LOG"
+    sleep 3
+    expect_eq 'both paths are still in it' "$(ready_paths)" 2
+    echo 1 >"/sys/block/$(debug_disk 1 0)/device/rescan"
+    wait_for 'the other one shows it' 10 grep -q 'its LUN has become smaller' "$MP_LOG"
+    expect_eq 'no path was lost' "$(ready_paths)" 2
+    expect_eq 'resize map, to less' "$(ctl resize map "$map")" ok
+    expect_eq 'the map has the size' "$(map_sectors "$map")" 16384
+    expect_eq 'with both paths' "$(ready_paths)" 2
+    expect_eq 'nobody was refused' "$(grep -c 'not merged' "$MP_LOG")" 0
 }
