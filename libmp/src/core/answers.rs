@@ -184,7 +184,7 @@ impl Core {
         let orders = &mut map.orders;
         orders.remove = orders.remove.filter(|_| removing);
         orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
-        orders.resize = orders.resize.filter(|resize| *resize == Resize::ByItself);
+        orders.resize = orders.resize.filter(|resize| *resize != Resize::Ordered);
         (orders.reload, orders.switch_to) = (false, None);
         orders.reinstate.clear();
     }

@@ -120,8 +120,9 @@ fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64
     let first = of_paths.find(|sectors| *sectors > 0);
     let mut agreed =
         || first.filter(|size| of_paths.all(|other| other == *size) && may_flush(observed, members));
-    let may_change = map.orders.resize.is_some() && !map.unidentified.any_unknown();
-    if may_change { agreed().or(of_kernel) } else { of_kernel }.or(first)
+    let order = map.orders.resize.filter(|_| !map.unidentified.any_unknown());
+    let new = order.and_then(|order| agreed().filter(|size| order.takes(*size, of_kernel.unwrap_or(0))));
+    new.or(of_kernel).or(first)
 }
 
 /// A table of another size is loaded with a flush, which ends queueing: I/O that waits would fail, if there is no path that it

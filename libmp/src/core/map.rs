@@ -174,10 +174,19 @@ impl Orders {
 /// Who has it take the size of its paths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Resize {
+    /// `auto_resize grow_only`: it holds as long as that is more.
+    Grow,
     /// The configuration, or what was found at the start: it holds until it is done.
     ByItself,
     /// An operator: it holds as long as he waits for it.
     Ordered,
+}
+
+impl Resize {
+    /// Is a map of so many sectors to take this size?
+    pub fn takes(self, size: u64, now: u64) -> bool {
+        self != Self::Grow || size > now
+    }
 }
 
 /// An operator's suspend or resume.

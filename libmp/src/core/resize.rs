@@ -72,11 +72,12 @@ impl Core {
                     let text = "fail\nit has no working path, and I/O that waits would fail\n";
                     self.answer_resize(map_id, Some(text), out);
                 }
-                Sizes::New(_) => {
-                    let ordered = self.is_resize_awaited(map_id);
-                    self.take_size(map_id, if ordered { Resize::Ordered } else { Resize::ByItself }, out);
+                Sizes::New(_) if self.is_resize_awaited(map_id) => {
+                    self.take_size(map_id, Resize::Ordered, out);
                     self.answer_resize(map_id, None, out);
                 }
+                // Nobody waits for it any more, or it was being asked as the start ended.
+                Sizes::New(size) => self.follow(map_id, size, out),
                 Sizes::Unclear => {
                     let text = format!("fail\nits paths differ: {}\n", self.list_sizes(map_id));
                     self.answer_resize(map_id, Some(&text), out);
@@ -100,17 +101,26 @@ impl Core {
 
     /// `auto_resize`, when a path has shown its size.
     pub(super) fn auto_resize(&mut self, id: MapId, out: &mut Outbox) {
-        let same = matches!(self.sizes(id), Sizes::Same);
+        let sizes = self.sizes(id);
         let Some(map) = self.maps.get_mut(&id).filter(|m| m.rescans.is_empty()) else { return };
-        map.orders.resize = map.orders.resize.filter(|_| !same);
         let now = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
-        let wanted = match (self.config.globals().auto_resize, self.sizes(id)) {
-            (AutoResize::GrowOnly, Sizes::New(size)) => size > now,
-            (AutoResize::GrowShrink, Sizes::New(_)) => true,
-            _ => false,
-        };
-        if wanted {
-            self.take_size(id, Resize::ByItself, out);
+        map.orders.resize = map.orders.resize.filter(|order| match sizes {
+            Sizes::Same => false,
+            Sizes::New(size) => order.takes(size, now),
+            Sizes::Unclear => true,
+        });
+        if let (Sizes::New(size), true) = (sizes, self.config.globals().auto_resize != AutoResize::Never) {
+            self.follow(id, size, out);
+        }
+    }
+
+    /// All paths of a map show this size, which nobody has ordered: it is taken if it is more, or may be less, too.
+    fn follow(&mut self, id: MapId, size: u64, out: &mut Outbox) {
+        let shrinks = self.config.globals().auto_resize == AutoResize::GrowShrink;
+        let who = if shrinks { Resize::ByItself } else { Resize::Grow };
+        let now = self.maps.get(&id).and_then(|map| map.observed.as_ref()?.sectors()).unwrap_or(0);
+        if who.takes(size, now) {
+            self.take_size(id, who, out);
         }
     }
 
@@ -125,7 +135,8 @@ impl Core {
 
     fn take_size(&mut self, id: MapId, who: Resize, out: &mut Outbox) {
         if let Some(map) = self.maps.get_mut(&id) {
-            map.orders.resize.get_or_insert(who);
+            let was = map.orders.resize.filter(|was| *was != Resize::Grow);
+            map.orders.resize = was.or(Some(who));
             map.backoff.clear();
             self.dirty.insert(id);
             self.reconsider(id, out);
@@ -167,8 +178,8 @@ impl Core {
         self.paths.get(&id).and_then(|path| path.facts.as_ref()).map_or(0, |facts| facts.sectors)
     }
 
-    /// At the start and after a reconfigure: maps have the size that all of their paths show, those that are still asked
-    /// included.
+    /// At the start and after a reconfigure: maps have the size that all of their paths show. Where some are still asked,
+    /// theirs is taken as `follow` says.
     pub(super) fn take_sizes(&mut self, out: &mut Outbox) {
         for id in self.maps.keys().collect::<Vec<_>>() {
             self.take_size_of(id, out);
@@ -188,10 +199,12 @@ impl Core {
 
     /// A table of this size is live. It may have been ordered before the map was to have another.
     pub(super) fn resized(&mut self, id: MapId, sectors: u64, out: &mut Outbox) {
-        let lags = matches!(self.sizes(id), Sizes::New(size) if size != sectors);
-        let Some(map) = self.maps.get_mut(&id).filter(|map| map.orders.resize.is_some() && !lags) else {
+        let sizes = self.sizes(id);
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let Some(order) = map.orders.resize else { return };
+        if matches!(sizes, Sizes::New(size) if size != sectors && order.takes(size, sectors)) {
             return;
-        };
+        }
         map.orders.resize = None;
         self.reconsider(id, out);
     }
