@@ -1,5 +1,6 @@
 //! Paths that the kernel does not take into a table: something else has them open exclusively, they
-//! are going away, or they are too small. One such path must not keep the others of its map out.
+//! are going away, or they are too small. One such path must not keep the others of its map out. Where
+//! something else has one open, none of the others makes a new map: that would be the same LUN twice.
 
 use ::core::time::Duration;
 use alloc::format;
@@ -61,6 +62,9 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return false };
         if failure.step != "load" || !blamed.contains(&failure.errno) || map.backoff.failures < FAILURES {
             return false;
+        }
+        if matches!(op, DmOp::Create { .. }) && failure.errno == Errno::EBUSY {
+            return false; // a map of the others would look unused, while the LUN is mounted through this one
         }
         let asked: Vec<DevT> = load.params.split(' ').filter_map(|word| word.parse().ok()).collect();
         let new: Vec<PathId> = map

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# Disks are open exclusively elsewhere, and the kernel takes no table with them. While that is so of all, their LUN is marked
-# as one that udev's rules leave alone; with one of two free, the map works with that one, says so, and takes the other when it is free.
+# Disks are open exclusively elsewhere, and the kernel takes no table with them. While that is so of one, no map is made of the other: it
+# would look unused. Their LUN is marked as one that udev's rules leave alone. To a map that is there a path comes that is in use: the map
+# works without it, says so, and takes it when it is free.
 # shellcheck disable=SC2034
 for_reference=no
 
@@ -26,12 +27,23 @@ scenario() {
     expect_eq 'it is no path for udev' "$($names/multipath -u "${disks[0]}" | tail -n 1)" 'DM_MULTIPATH_DEVICE_PATH="0"'
     kill "$other"
     # Added anew it is tried at once, not within a minute.
-    expect_eq 'taken out' "$(ctl del path "${disks[0]}")" ok
-    expect_eq 'one is free' "$(ctl add path "${disks[0]}")" ok
-    wait_for 'a map with that path' 30 is 1 maps_count || return
+    ctl del path "${disks[0]}" >/dev/null
+    expect_match 'one is free, and the LUN is in use through the other' "$(ctl add path "${disks[0]}")" EBUSY
+    sleep 5
+    expect_eq 'no map' "$(maps_count)" 0
+    expect_eq 'the mark stays' "$(test -e "$mark" && echo there)" there
+    kill "$holder"
+    wait_for 'a map when both are free' 90 is 1 maps_count || return
     wait_for 'the mark is gone' 10 test ! -e "$mark"
-    wait_for 'which is in service' 10 says "A 0 1 " dmsetup status "$(maps)"
-    wait_for 'and it is said why' 20 says "${disks[1]}: the kernel does not take it into the table: EBUSY" cat "$MP_LOG"
+    wait_for 'both in service' 10 is 2 ready_paths
+
+    expect_eq 'one leaves' "$(ctl del path "${disks[1]}")" ok
+    wait_for 'the map is without it' 10 says 'A 0 1 ' dmsetup status "$(maps)"
+    rm "/run/held.${disks[1]}"
+    hold "${disks[1]}" || return
+    ctl add path "${disks[1]}" >/dev/null
+    wait_for 'it is said why it is not taken' 20 says "${disks[1]}: the kernel does not take it into the table: EBUSY" cat "$MP_LOG"
+    expect_match 'the map goes on' "$(dmsetup status "$(maps)")" 'A 0 1 '
     kill "$holder"
     wait_for 'it is taken when it is free' 90 says '0 2 2 ' dmsetup status "$(maps)"
     wait_for 'both in service' 10 is 2 ready_paths

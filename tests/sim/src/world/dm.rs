@@ -497,8 +497,9 @@ mod tests {
     use super::super::mpath::Found;
     use super::*;
 
-    fn find(devt: DevT) -> Option<Found> {
-        (devt.major == 8).then_some(Found { generation: 1, sectors: 100, read_only: false, handler: None })
+    fn find(devt: DevT) -> Result<Found, Errno> {
+        let found = Found { generation: 1, sectors: 100, read_only: false, handler: None };
+        (devt.major == 8).then_some(found).ok_or(Errno::ENXIO)
     }
 
     fn one_map() -> Dm {

@@ -147,7 +147,10 @@ impl World {
             .by_name(name)
             .map(|d| d.open_disks(read_only).map(|disk| disk.devt).collect())
             .unwrap_or_default();
-        let lookup = |devt| self.find(devt).filter(|_| open.contains(&devt) || self.opens(devt));
+        let lookup = |devt| {
+            let opened = if open.contains(&devt) { Ok(()) } else { self.opens(devt) };
+            opened.and_then(|()| self.find(devt).ok_or(Errno::ENXIO))
+        };
         let result = dm.load(name, sectors, params, read_only, &lookup);
         self.dm = dm;
         result

@@ -227,9 +227,10 @@ impl World {
     }
 
     /// Can the disk be opened (`sd_open`)? Not while it is offline, or somebody has it for himself.
-    pub fn opens(&self, devt: DevT) -> bool {
+    pub fn opens(&self, devt: DevT) -> Result<(), Errno> {
         let there = |state| matches!(state, SdevState::Running | SdevState::Blocked);
-        self.disk_at(devt).is_some_and(|d| there(d.state) && !d.busy)
+        let disk = self.disk_at(devt).filter(|disk| there(disk.state)).ok_or(Errno::ENXIO)?;
+        if disk.busy { Err(Errno::EBUSY) } else { Ok(()) }
     }
 
     /// Would a command to this disk get no answer?

@@ -22,7 +22,7 @@ pub struct Found {
 }
 
 /// Finds block devices by number.
-pub type Lookup<'a> = &'a dyn Fn(DevT) -> Option<Found>;
+pub type Lookup<'a> = &'a dyn Fn(DevT) -> Result<Found, Errno>;
 
 /// Path selectors that this kernel has (the module of `historical-service-time` is not there).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,7 +197,7 @@ impl Mpath {
             for _ in 0..per_path {
                 extra.push(args.number(u32::MAX)?);
             }
-            let found = lookup(devt).ok_or(Errno::ENXIO)?;
+            let found = lookup(devt)?;
             if found.read_only && !read_only {
                 return Err(Errno(30)); // EROFS
             }
@@ -426,13 +426,10 @@ impl Mpath {
 mod tests {
     use super::*;
 
-    fn find(devt: DevT) -> Option<Found> {
-        (devt.major == 8).then_some(Found {
-            generation: 1,
-            sectors: 100,
-            read_only: false,
-            handler: Some("alua"),
-        })
+    fn find(devt: DevT) -> Result<Found, Errno> {
+        (devt.major == 8)
+            .then_some(Found { generation: 1, sectors: 100, read_only: false, handler: Some("alua") })
+            .ok_or(Errno::ENXIO)
     }
 
     fn load(params: &str) -> Result<Mpath, Errno> {
