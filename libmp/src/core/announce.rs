@@ -39,6 +39,13 @@ impl Rules {
         self.claimed == Some(true)
     }
 
+    /// They agree: should they say otherwise one day, they are asked anew.
+    fn review(&mut self, is_path: bool) {
+        if self.claimed == Some(is_path) && !(is_path && self.waits) {
+            self.asked = None;
+        }
+    }
+
     /// Are they to look again, for this answer?
     fn are_wrong(self, is_path: bool) -> bool {
         let waits_in_vain = is_path && self.waits;
@@ -66,6 +73,9 @@ impl Core {
             _ => return,
         };
         if !path.rules.are_wrong(is_path) {
+            if let Some(path) = self.paths.get_mut(&id) {
+                path.rules.review(is_path);
+            }
             return;
         }
         if !is_path && self.maps.values().filter_map(|map| map.observed.as_ref()).any(has) {
