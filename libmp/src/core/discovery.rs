@@ -415,6 +415,11 @@ impl Core {
                 _ => Notice::PathIgnored { path, reason },
             });
         }
+        if matches!(exclusion, Exclusion::Blacklisted(_) | Exclusion::Usb)
+            && let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map))
+        {
+            map.queue.released = map.members.len() == 1;
+        }
         self.leave_map(now, id, out);
         self.stand(id, Standing::Excluded(exclusion));
     }

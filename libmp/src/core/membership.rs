@@ -220,6 +220,7 @@ impl Core {
         map.members.insert(id);
         map.last_member.clone_from(&path.facts);
         map.orders.stay_away = false;
+        map.queue.released = false;
         map.backoff.clear();
         let (name, path, devt) = (map.kernel_name().clone(), path.name.clone(), path.devt());
         let found = map.observed.is_some();

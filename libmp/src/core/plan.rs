@@ -115,6 +115,7 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     let gone = s.members.is_empty() && !s.map.unidentified.any_unknown();
     // While it queues, there may be I/O in it that nobody waits for any more.
     let keeps = s.map.settings.flush_on_last_del == FlushOnLastDel::Never
+        && !s.map.queue.released
         && observed.table().is_some_and(Table::queues);
     (gone && may_go && !keeps).then(|| planned(op, "no path left"))
 }

@@ -38,6 +38,8 @@ pub struct Queue {
     pub disabled: bool,
     /// The last path was deleted, and `flush_on_last_del` ends it.
     pub ended: bool,
+    /// The last path left because the configuration excludes its LUN: nobody is to wait for one, whatever `flush_on_last_del` says.
+    pub released: bool,
     /// How long it lasts by the settings that its end was reckoned with.
     lasts: Option<Duration>,
 }
@@ -64,7 +66,11 @@ pub enum Change {
 impl Queue {
     /// Why the kernel was told to end the queueing, if that was not said when it was decided, and no operator's word.
     pub fn ends_unsaid(&self, daemon_stops: bool) -> Option<&'static str> {
-        let deleted = self.ended.then_some("its last path is deleted (flush_on_last_del)");
+        let deleted = self.ended.then_some(if self.released {
+            "the configuration excludes its paths"
+        } else {
+            "its last path is deleted (flush_on_last_del)"
+        });
         daemon_stops.then_some("the daemon stops").or(deleted)
     }
 
