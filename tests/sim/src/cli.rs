@@ -158,7 +158,7 @@ fn script(file: &str, trace: bool) -> ExitCode {
         return ExitCode::from(2);
     };
     match script::run(&text, trace, real::core()) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::SUCCESS,
         Err(failure) => {
             print!("{}", failure.tail);
             println!("FAIL {file}, line {}: {}: {}", failure.line, failure.text, failure.why);
@@ -172,7 +172,7 @@ fn scripts() -> u32 {
     let mut failed = 0;
     for (name, text) in SCRIPTS {
         match script::run(text, false, real::core()) {
-            Ok(()) => println!("ok script {name}"),
+            Ok(_) => println!("ok script {name}"),
             Err(failure) => {
                 failed += 1;
                 println!("FAIL script {name}, line {}: {}: {}", failure.line, failure.text, failure.why);
