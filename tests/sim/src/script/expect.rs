@@ -103,6 +103,11 @@ impl Script {
                 let found = self.sim.log.iter().any(|line| line.contains(&wanted));
                 holds(found, || format!("not said; the last was {:?}", self.sim.log.last()))
             }
+            ["said", times, ref text @ ..] => {
+                let wanted = text.join(" ");
+                let seen = self.sim.log.iter().filter(|line| line.contains(&wanted)).count();
+                holds(seen == number::<usize>(times)?, || format!("said {seen} times"))
+            }
             ["checks", name, bound @ ("at-least" | "at-most"), count] => {
                 let seen = self.sim.checks_of.get(name).copied().unwrap_or(0);
                 self.known_disk(name)?;
