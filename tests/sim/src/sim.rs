@@ -364,8 +364,10 @@ impl Sim {
         let outcomes = std::mem::take(&mut self.world.outcomes);
         for outcome in outcomes {
             self.coverage.outcome(&outcome);
-            match outcome.reached {
+            match &outcome.reached {
                 _ if outcome.bio.by_udev => {}
+                // What reached another LUN is no I/O done.
+                Some((lun, _)) if *self.world.luns[*lun].identity.wwid != *outcome.bio.wwid => {}
                 Some(_) => self.io_done += 1,
                 None => self.io_errors += 1,
             }
