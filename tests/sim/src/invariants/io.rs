@@ -47,6 +47,8 @@ impl Watch {
             || self.is_held_up(world.now, device.wwid().unwrap_or_default())
             || world.now.saturating_since(self.free_since(bio.minor, Instant::default())) < REACTION
             || device.mpath().is_none()
+            // A LUN that is excluded is not to be waited for.
+            || device.wwid().is_some_and(|wwid| conf.blacklist.contains(wwid))
             || conf.flush_on_last_del != "never";
         if may {
             return Ok(());
