@@ -149,11 +149,13 @@ pub enum Wait {
 
 impl Wait {
     /// From the end of the wait, if one was begun, and the time now: both since 1970. What is less than a second away
-    /// is over: timers are no more exact than that.
-    pub fn at(now: Duration, until: Option<Duration>) -> Self {
+    /// is over: timers are no more exact than that. So is what is further away than a wait is long, if that is known: the clock was
+    /// set back.
+    pub fn at(now: Duration, until: Option<Duration>, length: Option<Duration>) -> Self {
         match until.map(|until| until.saturating_sub(now)) {
             None => Self::None,
             Some(left) if left < Duration::from_secs(1) => Self::Over,
+            Some(left) if length.is_some_and(|length| left > length) => Self::Over,
             Some(left) => Self::Left(left),
         }
     }

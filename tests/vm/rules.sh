@@ -205,6 +205,25 @@ smart() { # ours|theirs
     cleanup
 }
 
+# A wait that was begun in an initramfs without systemd: /run and udev's database are handed on, and a timer there never was.
+smart_since_an_initramfs() {
+    use ours
+    name='a wait from an initramfs'
+    smart_conf
+    daemon_start
+    local disk
+    mv /run/systemd/system /run/systemd/system.later
+    san_scsi_debug 1 1 || return
+    disk=$(debug_disk 0 0)
+    wait_for "$name: a first path is held back" 10 held "$disk"
+    mv /run/systemd/system.later /run/systemd/system
+    expect_eq "$name: no timer runs" "$(timer "$disk")" inactive
+    udevadm trigger --action=add "/sys/block/$disk"
+    wait_for "$name: a timer is started" 10 is active timer "$disk"
+    wait_for "$name: it is free" 25 free "$disk"
+    cleanup
+}
+
 # LVM's rules of that time no longer say that a device is ready: it is, where nothing is said.
 seen() { # VERSION PICTURE
     if [ "$1" = 3 ]; then grep -vx SYSTEMD_READY=1 "/run/pictures/$2"; else cat "/run/pictures/$2"; fi
@@ -239,6 +258,7 @@ compare 2
 sound 2
 smart theirs
 smart ours
+smart_since_an_initramfs
 life ours 3
 compare 3
 sound 3

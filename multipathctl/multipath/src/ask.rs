@@ -110,7 +110,7 @@ fn wait(claim: Claim, config: &Config, disk: &Disk<'_>, looked: bool) -> Wait {
     };
     // What can't be written in /run is no reason to hold a disk back.
     let until = claims::wait_until(disk.raw.devt, length).unwrap_or_default();
-    Wait::at(claims::since_1970(), until)
+    Wait::at(claims::since_1970(), until, length)
 }
 
 /// What the machine says.

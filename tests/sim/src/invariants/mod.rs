@@ -52,7 +52,10 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("a-path-in-one-map", "No path is in two groups or maps at once."),
     ("usable-means-mapped", "A path that is up and not excluded is in a map within two minutes."),
     ("io-reaches-its-lun", "I/O for one LUN never reaches another once the daemon could know."),
-    ("no-error-while-queueing", "With `no_path_retry queue`, I/O without a path waits, but for a LUN that is excluded."),
+    (
+        "no-error-while-queueing",
+        "With `no_path_retry queue`, I/O without a path waits, but for a LUN that is excluded.",
+    ),
     (
         "queueing-ends",
         "With `no_path_retry N`, a map without paths stops queueing in time, whoever switches it on.",
