@@ -415,9 +415,12 @@ impl Core {
                 _ => Notice::PathIgnored { path, reason },
             });
         }
-        if matches!(exclusion, Exclusion::Blacklisted(_) | Exclusion::Usb)
-            && let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map))
-        {
+        // A property may be missing from one message of udev's: that is not the configuration's word.
+        let by_configuration = match &exclusion {
+            Exclusion::Blacklisted(rule) => rule.kind != "property",
+            other => *other == Exclusion::Usb,
+        };
+        if by_configuration && let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map)) {
             map.queue.released = map.members.len() == 1;
         }
         self.leave_map(now, id, out);
