@@ -351,6 +351,7 @@ impl Script {
             ("state", ["transport-offline"]) => disk.state = SdevState::TransportOffline,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
             ("hold" | "release", []) => disk.busy = verb == "hold",
+            ("wwn", [how]) => disk.wwn_lost = *how == "lost",
             ("forget-udev", []) => disk.in_udev = None,
             ("attention", [code, qualifier]) => {
                 let byte = |text| u8::from_str_radix(text, 16).map_err(|_| format!("{text} is no byte"));

@@ -100,6 +100,8 @@ pub struct Disk {
     pub scanned: Identity,
     /// What udev's database has; `None` before its rules ran.
     pub in_udev: Option<Identity>,
+    /// udev's rules do not find out its World Wide Name, but for its serial number.
+    pub wwn_lost: bool,
     /// What udev's rules made of it: is it a path?
     pub claimed: bool,
     /// What is set below it.
@@ -270,7 +272,9 @@ impl Disk {
         if !identity.wwid.is_empty() {
             set("ID_SERIAL", identity.wwid.clone());
             set("ID_SERIAL_SHORT", identity.wwid[1..].to_owned());
-            set("ID_WWN", format!("0x{}", &identity.wwid[1..17.min(identity.wwid.len())]));
+            if !self.wwn_lost {
+                set("ID_WWN", format!("0x{}", &identity.wwid[1..17.min(identity.wwid.len())]));
+            }
             set("ID_SCSI_SERIAL", identity.serial.clone());
         }
         all

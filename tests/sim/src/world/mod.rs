@@ -121,6 +121,7 @@ impl World {
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),
             in_udev: None,
+            wwn_lost: false,
             claimed: false,
             layers: Layers::default(),
             attention: None,
