@@ -133,7 +133,7 @@ impl Alone {
         let (events, received) = unbounded_channel();
         let entered = runtime.enter();
         let executor = Executor::new(events.clone(), mapper, options, Lane::new());
-        let signals = heeds_signals.then(Signals::new).transpose();
+        let signals = heeds_signals.then(Signals::not_ignored).transpose();
         let signals = signals.map_err(|errno| format!("signals can't be read: {errno}"))?;
         drop(entered);
         let maps = if hands == Hands::Writing { enumerate(Some(&executor.mapper)).maps } else { Vec::new() };

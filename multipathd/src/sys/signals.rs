@@ -2,6 +2,9 @@
 //!
 //! They are blocked in every thread: no system call of any thread is interrupted by one.
 
+use std::mem::MaybeUninit;
+use std::ptr;
+
 use libmp::core::event::Signal;
 use libmp::types::Errno;
 use nix::sys::signal::{SigHandler, SigSet, SigmaskHow, Signal as Raw, signal, sigprocmask};
@@ -12,6 +15,20 @@ use super::{Failure, errno_of};
 
 fn ours() -> SigSet {
     [Raw::SIGHUP, Raw::SIGTERM, Raw::SIGINT].into_iter().collect()
+}
+
+/// Those of them that are not ignored.
+fn heeded() -> SigSet {
+    let is_ignored = |raw: Raw| {
+        let mut action = MaybeUninit::<libc::sigaction>::zeroed();
+        // SAFETY: nothing is set, what is set is written there; zeros are a value of that type.
+        let action = unsafe {
+            libc::sigaction(raw as i32, ptr::null(), action.as_mut_ptr());
+            action.assume_init()
+        };
+        action.sa_sigaction == libc::SIG_IGN
+    };
+    ours().iter().filter(|raw| !is_ignored(*raw)).collect()
 }
 
 /// Blocks them. To be called before there is a second thread. The error is a line.
@@ -36,8 +53,17 @@ pub struct Signals(Readable<SignalFd>);
 impl Signals {
     /// To be called inside the runtime, after [`block`].
     pub fn new() -> Result<Self, Errno> {
+        Self::of(&ours())
+    }
+
+    /// Without those that who started this process has it ignore (`nohup`, `&` in a script): while they are blocked, they would be read.
+    pub fn not_ignored() -> Result<Self, Errno> {
+        Self::of(&heeded())
+    }
+
+    fn of(signals: &SigSet) -> Result<Self, Errno> {
         let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
-        let fd = SignalFd::with_flags(&ours(), flags).map_err(Failure::from)?;
+        let fd = SignalFd::with_flags(signals, flags).map_err(Failure::from)?;
         readable(fd).map(Self).map_err(|error| errno_of(&error))
     }
 
@@ -58,5 +84,24 @@ impl Signals {
                 None => ready.clear_ready(),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_ignored_is_not_heeded() {
+        let is_heeded = || ours().iter().map(|raw| heeded().contains(raw)).collect::<Vec<_>>();
+        // SAFETY: no test waits for it, and no handler is replaced.
+        let set = |handler| unsafe { signal(Raw::SIGHUP, handler) }.expect("set");
+        let was = set(SigHandler::SigIgn);
+        let others = ours().iter().filter(|raw| *raw != Raw::SIGHUP).collect::<SigSet>();
+        assert!(!heeded().contains(Raw::SIGHUP), "{:?}", is_heeded());
+        assert!(others.iter().all(|raw| heeded().contains(raw)), "{:?}", is_heeded());
+        set(SigHandler::SigDfl);
+        assert!(heeded().contains(Raw::SIGHUP));
+        set(was);
     }
 }

@@ -131,9 +131,27 @@ interrupted_leaves_none_queueing() {
     fsfreeze -u /etc/multipath
     wait $pid
     expect_eq 'and ends by that' $? 143
+    ignored_ends_nothing
     conf_debug
     poll 20 remove_maps
     umount /etc/multipath
+}
+
+# As under nohup: who started it has it ignore the signal.
+ignored_ends_nothing() {
+    local pid status
+    poll 20 remove_maps
+    rm -f /etc/multipath/wwids # there is something to be written
+    fsfreeze -f /etc/multipath
+    (trap '' HUP; exec "$names/multipath" >/dev/null 2>&1) &
+    pid=$!
+    wait_for 'maps queue again while others are made' 15 queueing 2
+    kill -HUP $pid
+    if poll 3 queueing 0; then fail 'a signal that is ignored ends nothing' 'the queueing has ended'; else ok 'a signal that is ignored ends nothing'; fi
+    fsfreeze -u /etc/multipath
+    wait $pid
+    status=$?
+    expect_eq 'it ends by itself' "$status $(maps_count)" '0 2'
 }
 
 # Disks that don't answer for 40 seconds.
