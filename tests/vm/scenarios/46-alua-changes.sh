@@ -31,7 +31,7 @@ followed() { # the better path is $is, and was $was
 
 scenario() {
     san_iscsi_up 1 >/dev/null || return
-    local a b map swap limit=$((every + 3)) count disk
+    local a b map swap limit=$((every + 2)) count disk
     a=$(iscsi_disk 192.168.2.200) b=$(iscsi_disk 192.168.2.201)
     san_access 2 1
     conf_debug "polling_interval $every" "max_polling_interval $every" 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' \
