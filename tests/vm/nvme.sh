@@ -35,7 +35,7 @@ goes_there() { # a group is active once it has had I/O
 }
 wait_for "I/O goes there" 20 goes_there
 daemon_stop
-remove_maps
+poll 20 remove_maps
 nvme_down
 
 # With the kernel's own multipathing.

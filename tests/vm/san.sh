@@ -39,7 +39,7 @@ hosts_align() {
         [ -d $san_config ] || configfs_up
         modprobe tcm_loop
         mkdir -p "$loop/naa.600140500000000$number/tpgt_1"
-        poll 10 test -e "/sys/class/scsi_host/host$number" || return 1
+        poll 10 test -e "/sys/class/scsi_host/host$number" || { fail "hosts" "no host$number: something holds the one that had its number"; return 1; }
     done
 }
 

@@ -36,7 +36,7 @@ scenario() {
     wait_for 'and now better: it comes first' 3 is "$(dev_t "$b") $(dev_t "$a")" order "$map"
     expect_eq 'both are in service' "$(ready_paths)" 2
     daemon_stop
-    remove_maps
+    poll 20 remove_maps || fail "the first storage goes" "maps stay: $(maps | xargs)"
     san_iscsi_down
 
     san_scsi_debug 2 1 || return
