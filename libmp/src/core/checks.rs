@@ -305,6 +305,7 @@ impl Core {
         let says_nothing = judged.state == CheckState::Pending && was != CheckState::Unchecked;
         let is = if says_nothing { was } else { judged.state };
         path.health.state = is;
+        path.health.standby = if says_nothing { path.health.standby } else { is == CheckState::Ghost };
         path.health.message = judged.message;
         if was.is_failed() && is.is_usable() {
             path.refused = None;

@@ -175,14 +175,19 @@ impl Core {
             self.timers.set(Timer::Save(file), now + SAVE_RETRY);
             return;
         }
-        (known.text, known.failing) = (text, false);
+        let failed = core::mem::take(&mut known.failing);
+        known.text = text;
         known.written_meanwhile = self.loading;
         known.rests_until = Some(now + SAVE_PAUSE);
+        if failed && file == StateFile::Bindings {
+            self.name_unbound(out);
+        }
         if again {
             self.save(file, out);
             return;
         }
-        let passed_over = core::mem::take(&mut known.passed_over);
+        let passed_over =
+            self.files.get_mut(&file).is_some_and(|known| core::mem::take(&mut known.passed_over));
         self.answer_saved(file, Ok(()), out);
         if passed_over {
             let _ = self.reconfigure(out);

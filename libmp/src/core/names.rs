@@ -3,6 +3,7 @@
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use crate::config::settings::MapSettings;
 use crate::core::Core;
@@ -71,8 +72,9 @@ impl Core {
         }
     }
 
-    /// A map is known no more.
+    /// A map is known no more, and keeps no disk out any more.
     pub(super) fn forget_map(&mut self, id: MapId, out: &mut Outbox) {
+        self.reconsider(id, out);
         if let Some(map) = self.maps.remove(&id) {
             if self.switched.disabled.remove(&map.wwid) {
                 self.save(StateFile::Queueing, out);
@@ -163,6 +165,26 @@ impl Core {
         let any = stay != there;
         self.bindings = stay;
         any
+    }
+
+    /// The bindings file can be written again: maps that were to have a name of it, and have kept one that nobody configures any more,
+    /// get one. Those that are called by their WWID keep that until the next `reconfigure`.
+    pub(super) fn name_unbound(&mut self, out: &mut Outbox) {
+        let unbound = |map: &&Map| {
+            map.name.as_str() != map.wwid.as_str()
+                && map.settings.alias.is_none()
+                && map.settings.user_friendly_names
+                && self.bindings.get(&map.wwid).is_none()
+        };
+        for id in self.maps.values().filter(unbound).map(|map| map.id).collect::<Vec<_>>() {
+            let (wwid, settings) = (self.maps[&id].wwid.clone(), self.maps[&id].settings.clone());
+            let name = self.choose_name(&wwid, &settings, out);
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.name = name;
+                self.dirty.insert(id);
+                self.list_names(id);
+            }
+        }
     }
 
     fn refuse_alias(&mut self, alias: &MapName, wwid: &Wwid, holder: String, out: &mut Outbox) {

@@ -118,7 +118,8 @@ impl Core {
         path.health.state = CheckState::Down;
         path.health.message = "an I/O failed";
         path.went_away();
-        path.unexplained = true;
+        // One on standby serves no I/O, neither the right LUN's nor another's.
+        path.unexplained = !path.health.standby;
         path.health.calm = None;
         path.health.outdated = path.health.inflight.is_some();
         self.note_failure(now, id, true);

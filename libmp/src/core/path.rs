@@ -228,6 +228,8 @@ pub struct Health {
     pub tries: u32,
     /// What the checker said last.
     pub state: CheckState,
+    /// Its last check found it on standby, which is reason enough for I/O to fail there.
+    pub standby: bool,
     /// An operator failed it: no check changes that (`fail path` … `reinstate path`).
     pub held_down: bool,
     /// The check under way waits for a device that its transport has blocked: it says nothing of
@@ -322,6 +324,7 @@ impl Health {
             stuck: None,
             interval,
             next_check: Instant::from_micros(0),
+            standby: false,
             held_down: false,
             calm: None,
         }

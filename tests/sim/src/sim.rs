@@ -1,6 +1,6 @@
 //! The run: one queue, one generator, one machine, one daemon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libmp::core::effect::{Effect, Outbox};
@@ -120,6 +120,8 @@ pub struct Sim {
     pub hosts: u32,
     /// Too many paths to look at every invariant after every event.
     pub unjudged: bool,
+    /// What takes back what an operator has said of paths.
+    pub take_back: BTreeSet<String>,
 }
 
 impl Sim {
@@ -167,6 +169,7 @@ impl Sim {
             acts: Vec::new(),
             hosts: 0,
             unjudged: false,
+            take_back: BTreeSet::new(),
         }
     }
 
@@ -380,6 +383,12 @@ impl Sim {
     pub fn request(&mut self, command: &str) -> Result<RequestId, Violation> {
         self.next_request += 1;
         let id = RequestId(self.next_request);
+        let back = [("fail path ", "reinstate path "), ("del path ", "add path ")];
+        for (word, back) in back {
+            if let Some(path) = command.strip_prefix(word) {
+                self.take_back.insert(format!("{back}{path}"));
+            }
+        }
         if self.daemon.is_some() {
             if !self.unjudged {
                 self.watch.requested(&self.world, id, command);

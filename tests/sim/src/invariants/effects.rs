@@ -109,6 +109,9 @@ impl Watch {
         if let (Some(name), true) = (command.strip_prefix("del path "), text.starts_with("ok")) {
             self.void(name, step);
         }
+        if let (Some(wwid), false) = (command.strip_prefix("resize map "), text.starts_with("ok")) {
+            self.unresized.insert(wwid.to_owned());
+        }
         let since = self.clock_jumped.map_or(asked, |jump| jump.max(asked));
         if now.saturating_since(since) > Duration::from_millis(4500) {
             let detail = format!("{command} was answered after {:?}", now - asked);

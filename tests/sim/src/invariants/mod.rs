@@ -147,6 +147,8 @@ pub struct Watch {
     /// Names that were last asked for, by LUN.
     wanted: BTreeMap<String, String>,
     queueing_disabled: bool,
+    /// LUNs whose map an operator could not resize.
+    pub unresized: BTreeSet<String>,
     /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
     away: BTreeSet<String>,
     /// Nobody looks after the maps.
@@ -361,6 +363,11 @@ impl Watch {
             return Err(Violation::new("a-reply-in-time", detail));
         }
         Ok(())
+    }
+
+    /// Is there a LUN that an operator removed the map of?
+    pub fn is_away(&self) -> bool {
+        !self.away.is_empty()
     }
 
     /// Nothing may be outstanding.

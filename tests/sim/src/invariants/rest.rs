@@ -1,6 +1,6 @@
 //! At rest, what the kernel has is what is wanted: found out from the world, not from the daemon.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use libmp::types::DevT;
 
@@ -17,6 +17,8 @@ use crate::world::scsi::Alua;
 pub struct Rest<'a> {
     pub world: &'a World,
     pub conf: &'a Conf,
+    /// Their maps may have another size.
+    pub unresized: &'a BTreeSet<String>,
 }
 
 /// Everything that must hold at rest.
@@ -108,6 +110,7 @@ impl<'a> Rest<'a> {
         if sectors != identity.sectors {
             // One that has no path left is not made shorter: a disk that comes with less is refused, and that is said.
             let refused = target.paths().count() == 0 && sectors > identity.sectors;
+            let refused = refused || self.unresized.contains(&*identity.wwid);
             if !refused && (target.valid_paths() > 0 || disks.iter().any(|d| d.is_healthy(&self.world.luns)))
             {
                 let detail = format!("{name} has {sectors} sectors, its LUN {}", identity.sectors);
@@ -145,7 +148,13 @@ impl<'a> Rest<'a> {
 
     fn paths(self, disks: &[&Disk], device: &Device, target: &Mpath) -> Result<(), Violation> {
         let broken = |detail: String| Err(Violation::new("rest-paths", format!("{}: {detail}", device.name)));
+        let size = device.live.as_ref().map_or(0, crate::world::dm::Table::sectors);
         for disk in disks.iter().filter(|d| d.is_healthy(&self.world.luns)) {
+            // Refused for its size, until its map can be resized.
+            if disk.scanned.sectors != size && device.wwid().is_some_and(|wwid| self.unresized.contains(wwid))
+            {
+                continue;
+            }
             let Disk { name, devt, generation, .. } = disk;
             let mut here = target.paths().filter(|p| p.disk.devt == *devt);
             match here.next() {

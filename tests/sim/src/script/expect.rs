@@ -1,6 +1,6 @@
 //! What a script expects: it is so, or it differs, or the script asks for what there is not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use libmp::types::DevT;
@@ -89,7 +89,8 @@ impl Script {
             ["deferred", name, wanted] => is(yes_or_no(self.device(name)?.deferred_remove), wanted),
             ["linear", name, "on", below] => self.look_at_linear(name, below),
             ["rest"] => {
-                let rest = at_rest(Rest { world: &self.sim.world, conf: &self.conf });
+                let rest =
+                    at_rest(Rest { world: &self.sim.world, conf: &self.conf, unresized: &BTreeSet::new() });
                 rest.map_err(|violation| Miss::Differs(violation.to_string()))
             }
             ["quiet", time] => self.quiet(duration(time)?),
