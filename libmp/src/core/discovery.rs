@@ -157,7 +157,8 @@ impl Core {
         }
     }
 
-    /// A disk is there: probe it, unless its name alone says that it is not for us.
+    /// A disk is there: it is probed. One that its name alone excludes is not for us, whatever the probe says of it, but for what
+    /// udev's rules have made of it: they may call it a path by another configuration.
     pub(super) fn disk_seen(&mut self, now: Instant, name: &PathName, seen: Seen, out: &mut Outbox) {
         let subject = BlacklistSubject {
             devnode: name.as_str(),
@@ -174,6 +175,9 @@ impl Core {
                 path.considered = asked;
             }
             self.exclude(now, id, Exclusion::Blacklisted(reason), out);
+            if Bus::of(name.as_str()) != Bus::Other {
+                self.start_probe(id, out);
+            }
             return;
         }
         let Some(path) = self.paths.get_mut(&id) else { return };

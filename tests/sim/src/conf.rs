@@ -93,6 +93,8 @@ pub struct Conf {
     pub aliases: BTreeMap<String, String>,
     /// WWIDs that are excluded.
     pub blacklist: BTreeSet<String>,
+    /// Disks that are excluded by their names.
+    pub devnodes: BTreeSet<String>,
     /// Lines added to `defaults` by scripts.
     pub extra: Vec<String>,
 }
@@ -117,6 +119,7 @@ impl Default for Conf {
             queue_without_daemon: false,
             aliases: BTreeMap::new(),
             blacklist: BTreeSet::new(),
+            devnodes: BTreeSet::new(),
             extra: Vec::new(),
         }
     }
@@ -258,6 +261,9 @@ impl Conf {
         out.push_str("}\nblacklist {\n");
         for wwid in &self.blacklist {
             let _ = writeln!(out, "\twwid {wwid}");
+        }
+        for name in &self.devnodes {
+            let _ = writeln!(out, "\tdevnode ^{name}$");
         }
         out.push_str("}\n");
         out

@@ -5,6 +5,7 @@
 //! defaults no_path_retry 3           a line of multipath.conf; `undefaults KEYWORD` takes back one
 //!                                    that the simulator does not know itself
 //! alias A data                       a name for it
+//! blacklist A | blacklist devnode sda   it is excluded, by its WWID or by the disk's name
 //! disk A host=1 group=1              it becomes visible: sda, sdb, … in order; `serial=X` another number, `old` before SPC-2
 //! start                              the daemon starts
 //! advance 5s                         time passes
@@ -281,6 +282,8 @@ impl Script {
                 let wwid = wwid(letter)?;
                 self.conf.aliases.remove(&wwid);
             }
+            ["blacklist", "devnode", name] => drop(self.conf.devnodes.insert(name.to_owned())),
+            ["unblacklist", "devnode", name] => drop(self.conf.devnodes.remove(name)),
             ["blacklist", letter] => {
                 let wwid = wwid(letter)?;
                 self.conf.blacklist.insert(wwid);

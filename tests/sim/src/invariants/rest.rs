@@ -32,7 +32,8 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
     for (lun, disks) in by_lun {
         let wwid = &rest.world.luns[lun].identity.wwid;
         let device = rest.world.dm.by_uuid(&format!("mpath-{wwid}"));
-        if wwid.is_empty() || rest.conf.blacklist.contains(wwid) {
+        let excluded = |disk: &&Disk| rest.conf.devnodes.contains(&disk.name);
+        if wwid.is_empty() || rest.conf.blacklist.contains(wwid) || disks.iter().any(excluded) {
             continue;
         }
         let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns));
