@@ -342,6 +342,12 @@ active_paths() { # in all maps, as the kernel has them
 
 # Primary partitions of Linux: what sfdisk would write, and kpartx makes maps of.
 partition() { # DEVICE START:SECTORS...
+    partition_table "$@"
+    kpartx -a -p -part "$1"
+    udevadm settle --timeout=30
+}
+
+partition_table() { # DEVICE START:SECTORS...
     python3 - "$@" <<'END'
 import struct, sys
 parts = [map(int, part.split(":")) for part in sys.argv[2:]]
@@ -350,8 +356,6 @@ with open(sys.argv[1], "r+b") as disk:
     disk.seek(446)
     disk.write(table.ljust(64, b"\0") + b"\x55\xaa")
 END
-    kpartx -a -p -part "$1"
-    udevadm settle --timeout=30
 }
 
 write_once() { # MAP SECONDS: written, failed or waiting. Direct, of one block.

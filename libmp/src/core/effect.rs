@@ -69,7 +69,7 @@ pub enum Effect {
         name: PathName,
         /// Its device number: a disk of that name with another number is not the one.
         devt: DevT,
-        /// The attribute below `/sys/block/NAME/` (`uevent`, `queue/max_sectors_kb`, `device/delete`),
+        /// The attribute below `/sys/block/NAME/` (`uevent`, that of its partitions as well; `queue/max_sectors_kb`, `device/delete`),
         /// or of a layer by its class (`fc_remote_ports/dev_loss_tmo`).
         attribute: &'static str,
         /// The text.

@@ -11,7 +11,7 @@ use libmp::dm::mangle::unmangled;
 use libmp::dm::op::wwid_of;
 use libmp::types::{DevT, PathName, Wwid};
 
-use super::sysfs::read_whole;
+use super::sysfs::{partitions, read_whole};
 
 const BLOCK: &str = "/sys/block";
 /// WWIDs of which no map could be made, a file each.
@@ -53,11 +53,8 @@ pub fn is_in_map(disk: &PathName) -> bool {
 /// Is the disk, or a partition of it, held by another device, mounted, part of a mounted btrfs, or swapped to?
 pub fn is_in_use(disk: &PathName) -> bool {
     let dir = Path::new(BLOCK).join(disk.as_str());
-    let mut parts: Vec<(String, PathBuf)> = vec![(disk.as_str().into(), dir.clone())];
-    // A partition's name is the disk's, and more.
-    let below = names(&dir).into_iter().filter(|name| name.starts_with(disk.as_str()));
-    let below = below.map(|name| (name.clone(), dir.join(name)));
-    parts.extend(below.filter(|(_, dir)| dir.join("partition").exists()));
+    let mut parts: Vec<(String, PathBuf)> = vec![(disk.as_str().into(), dir)];
+    parts.extend(partitions(disk));
     let held = |(_, dir): &(String, PathBuf)| !names(&dir.join("holders")).is_empty();
     if parts.iter().any(held) {
         return true;

@@ -145,17 +145,36 @@ fn names(device: &Dir<'_>, inquiry: &[u8]) -> [Vec<u8>; 3] {
 
 /// Writes an attribute below `/sys/block/NAME/`, or of a layer (`CLASS/ATTRIBUTE`), as `echo` would:
 /// some (`device/state`) want the newline. `ENXIO` where the disk of that name is another one. May block
-/// (`device/delete` does).
+/// (`device/delete` does). An `uevent` is one of its partitions as well, after it: what udev's rules make of them follows from it.
 pub fn write(name: &PathName, devt: Option<DevT>, attribute: &str, value: &str) -> Result<(), Errno> {
     let block = block_dir(name)?;
     let path = layer_of(&block, attribute).unwrap_or_else(|| block.join(attribute));
-    let mut file = fs::OpenOptions::new().write(true).open(path).map_err(|error| errno_of(&error))?;
+    let open = |path: PathBuf| fs::OpenOptions::new().write(true).open(path);
+    let line = format!("{value}\n");
+    let mut file = open(path).map_err(|error| errno_of(&error))?;
     // What is open stays the one disk's: when that goes, the write fails.
     let there = self::attribute(name, "dev").and_then(|dev| dev.parse().ok());
     if devt.is_some() && there != devt {
         return Err(Errno::ENXIO);
     }
-    file.write_all(format!("{value}\n").as_bytes()).map_err(|error| errno_of(&error))
+    file.write_all(line.as_bytes()).map_err(|error| errno_of(&error))?;
+    if attribute == "uevent" {
+        for (_, dir) in partitions(name) {
+            // One that cannot be told has gone by now.
+            let _ = open(dir.join("uevent")).and_then(|mut file| file.write_all(line.as_bytes()));
+        }
+    }
+    Ok(())
+}
+
+/// Names and directories of a disk's partitions.
+pub(super) fn partitions(disk: &PathName) -> Vec<(String, PathBuf)> {
+    let entries = block_dir(disk).and_then(|dir| fs::read_dir(dir).map_err(|error| errno_of(&error)));
+    let entries = entries.into_iter().flatten().flatten();
+    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
+    // A partition's name is the disk's, and more.
+    let below = named.filter(|(name, _)| name.starts_with(disk.as_str()));
+    below.filter(|(_, dir)| dir.join("partition").exists()).collect()
 }
 
 /// An attribute of a path, trimmed; `None` where it can't be read.
