@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox, StateFile};
+use crate::core::map::MapId;
 use crate::core::notice::{Level, Notice};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
@@ -194,8 +195,17 @@ impl Core {
         }
     }
 
+    /// A map is there: its WWID belongs into the wwids file, once.
+    pub(super) fn remember_map(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        if !core::mem::replace(&mut map.remembered, true) {
+            let wwid = map.wwid.clone();
+            self.remember_wwid(now, &wwid, out);
+        }
+    }
+
     /// Adds a WWID to the wwids file, where it is not in it.
-    pub(super) fn remember_wwid(&mut self, now: Instant, wwid: &Wwid, out: &mut Outbox) {
+    fn remember_wwid(&mut self, now: Instant, wwid: &Wwid, out: &mut Outbox) {
         let file = StateFile::Wwids;
         if !self.wwids.insert(wwid.clone()) {
             return;

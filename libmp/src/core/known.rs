@@ -32,6 +32,9 @@ impl Core {
         if !self.wwids.remove(wwid) {
             return DEVICE_NOT_FOUND.into();
         }
+        if let Some(map) = self.by_wwid.get(wwid).and_then(|id| self.maps.get_mut(id)) {
+            map.remembered = true;
+        }
         self.save(StateFile::Wwids, out);
         Answer::When(Until::Saved(StateFile::Wwids))
     }

@@ -125,6 +125,8 @@ pub struct Map {
     pub readiness: Readiness,
     /// udev's rules have not called it ready, when all maps were listed.
     pub unready: bool,
+    /// The wwids file has had its WWID since it is there: what an operator has taken out of it since stays out.
+    pub remembered: bool,
     /// The names that it is found by.
     pub(super) listed: Listed,
 }
@@ -472,6 +474,7 @@ impl Map {
             mark: Mark::default(),
             readiness: Readiness::default(),
             unready: false,
+            remembered: false,
             listed: Listed::default(),
         }
     }

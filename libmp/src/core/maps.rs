@@ -282,8 +282,7 @@ impl Core {
         map.action = MapAction::Create;
         map.stats.map_loads += 1;
         map.orders.reload = false;
-        let wwid = map.wwid.clone();
-        self.remember_wwid(now, &wwid, out);
+        self.remember_map(now, id, out);
         self.set_mark(id, false, out);
         self.reconsider(id, out); // it may have another size than the map before
     }

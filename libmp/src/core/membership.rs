@@ -227,7 +227,7 @@ impl Core {
         map.hold_until = Some(now + HOLD_LIMIT);
         out.notify(Notice::PathAdded { map: name, path, devt });
         if found {
-            self.remember_wwid(now, wwid, out); // whoever made it may have ended before that was on the disk
+            self.remember_map(now, map_id, out); // whoever made it may have ended before that was on the disk
         }
         self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
         self.dirty.insert(map_id);

@@ -87,11 +87,14 @@ impl Core {
 
     /// A map is there that was not.
     fn found(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.remembered = false;
+        }
         self.paths_found(now, id, out);
         // Also where making it was called failed in the end, as udev could not be waited for.
         let is_ours = |map: &&Map| map.observed.is_some() && !map.members.is_empty();
-        if let Some(wwid) = self.maps.get(&id).filter(is_ours).map(|map| map.wwid.clone()) {
-            self.remember_wwid(now, &wwid, out);
+        if self.maps.get(&id).is_some_and(|map| is_ours(&map)) {
+            self.remember_map(now, id, out);
         }
         let starting = !self.ready;
         let Some(map) = self.maps.get_mut(&id) else { return };
