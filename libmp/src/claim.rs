@@ -148,11 +148,10 @@ pub enum Wait {
 }
 
 impl Wait {
-    /// From the end of the wait, if one was begun, and the time now: both since 1970. What is less than a second away
-    /// is over: timers are no more exact than that. So is what is further away than a wait is long, if that is known: the clock was
-    /// set back.
-    pub fn at(now: Duration, until: Option<Duration>, length: Option<Duration>) -> Self {
-        match until.map(|until| until.saturating_sub(now)) {
+    /// From what is left of the wait, if one was begun. What is less than a second is over: timers are no more exact than that. So
+    /// is what is more than a wait is long, if that is known: it was measured by a clock that was set back.
+    pub fn of(left: Option<Duration>, length: Option<Duration>) -> Self {
+        match left {
             None => Self::None,
             Some(left) if left < Duration::from_secs(1) => Self::Over,
             Some(left) if length.is_some_and(|length| left > length) => Self::Over,

@@ -138,11 +138,11 @@ fn blacklists_are_heeded_and_the_wwids_file_need_not_be() {
 #[test]
 fn the_wait_is_told_and_ends() {
     let s = Duration::from_secs;
-    assert_eq!(Wait::at(s(100), None, None), Wait::None);
-    assert_eq!(Wait::at(s(100), Some(s(90)), None), Wait::Over);
-    assert_eq!(Wait::at(s(100), Some(Duration::from_millis(100_999)), None), Wait::Over);
-    assert_eq!(Wait::at(s(100), Some(s(111)), Some(s(10))), Wait::Over, "the clock was set back");
-    let left = Wait::at(s(100), Some(Duration::from_millis(103_250)), Some(s(10)));
+    assert_eq!(Wait::of(None, None), Wait::None);
+    assert_eq!(Wait::of(Some(s(0)), None), Wait::Over);
+    assert_eq!(Wait::of(Some(Duration::from_millis(999)), None), Wait::Over);
+    assert_eq!(Wait::of(Some(s(11)), Some(s(10))), Wait::Over, "the clock was set back");
+    let left = Wait::of(Some(Duration::from_millis(3_250)), Some(s(10)));
     assert_eq!(
         properties(settle(Claim::Maybe, left), left),
         "FIND_MULTIPATHS_WAIT_UNTIL=\"3.250000\"\nDM_MULTIPATH_DEVICE_PATH=\"2\"\n"

@@ -109,8 +109,7 @@ fn wait(claim: Claim, config: &Config, disk: &Disk<'_>, looked: bool) -> Wait {
         _ => return Wait::None,
     };
     // What can't be written in /run is no reason to hold a disk back.
-    let until = claims::wait_until(disk.raw.devt, length).unwrap_or_default();
-    Wait::at(claims::since_1970(), until, length)
+    Wait::of(claims::wait_left(disk.raw.devt, length).unwrap_or_default(), length)
 }
 
 /// What the machine says.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, OpenOptions};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -11,12 +11,13 @@ use libmp::dm::mangle::unmangled;
 use libmp::dm::op::wwid_of;
 use libmp::types::{DevT, PathName, Wwid};
 
+use super::since_boot;
 use super::sysfs::{partitions, read_whole};
 
 const BLOCK: &str = "/sys/block";
 /// WWIDs of which no map could be made, a file each.
 const FAILED: &str = "/run/multipath/failed_wwids";
-/// Disks that a second path is waited for, a file each: when it was last changed is when the wait ends.
+/// Disks that a second path is waited for, a file each: when it was last changed is when the wait ends, by the clock of then.
 const WAITS: &str = "/run/multipath/find_multipaths";
 
 /// Names of what is in a directory; nothing where there is none.
@@ -124,28 +125,41 @@ pub fn since_1970() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
-/// When the wait for a second path of this disk ends, in time since 1970. Where none was begun, one of this length is; of
-/// none, none.
-pub fn wait_until(disk: DevT, length: Option<Duration>) -> io::Result<Option<Duration>> {
-    let path = Path::new(WAITS).join(disk.to_string());
+/// What is left of the wait for a second path of this disk. Where none was begun, one of this length is; of none, none.
+pub fn wait_left(disk: DevT, length: Option<Duration>) -> io::Result<Option<Duration>> {
+    wait_in(Path::new(WAITS), disk, length)
+}
+
+fn wait_in(waits: &Path, disk: DevT, length: Option<Duration>) -> io::Result<Option<Duration>> {
+    let path = waits.join(disk.to_string());
     loop {
         match File::open(&path) {
-            Ok(file) => {
-                let end = file.metadata()?.modified()?;
-                return Ok(Some(end.duration_since(UNIX_EPOCH).unwrap_or_default()));
-            }
+            Ok(file) => return left(&file).map(Some),
             Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
             Err(_) => {}
         }
         let Some(length) = length.filter(|length| !length.is_zero()) else { return Ok(None) };
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(WAITS)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(waits)?;
         match OpenOptions::new().write(true).create_new(true).mode(0o644).open(&path) {
-            Ok(file) => file.set_times(FileTimes::new().set_modified(SystemTime::now() + length))?,
+            Ok(mut file) => {
+                writeln!(file, "{}", (since_boot() + length).as_micros())?;
+                file.set_times(FileTimes::new().set_modified(SystemTime::now() + length))?;
+            }
             // Another event of the same disk was faster.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
             Err(error) => return Err(error),
         }
     }
+}
+
+/// The text has the end in microseconds since the machine was started, as the clock may be set while the wait goes on. What another
+/// program has begun has no text: there it is when the file was last changed.
+fn left(file: &File) -> io::Result<Duration> {
+    let text = String::from_utf8(read_whole(file)?).unwrap_or_default();
+    if let Ok(until) = text.trim().parse().map(Duration::from_micros) {
+        return Ok(until.saturating_sub(since_boot()));
+    }
+    Ok(file.metadata()?.modified()?.duration_since(SystemTime::now()).unwrap_or_default())
 }
 
 #[cfg(test)]
@@ -158,5 +172,31 @@ mod tests {
             assert_eq!(failed_mark(&wwid.into()), None, "{wwid:?}");
         }
         assert_eq!(failed_mark(&"3600a".into()), Some(PathBuf::from("/run/multipath/failed_wwids/3600a")));
+    }
+
+    #[test]
+    fn a_clock_that_is_set_makes_no_wait_longer() {
+        let waits = std::env::temp_dir().join(format!("waits-{}", std::process::id()));
+        let disk: DevT = "8:16".parse().expect("a number");
+        let length = Duration::from_secs(10);
+        let left = || wait_in(&waits, disk, Some(length)).expect("read").expect("begun");
+        assert_eq!(wait_in(&waits, disk, None).expect("read"), None);
+        let is_begun = |left: Duration| left <= length && left > Duration::from_secs(5);
+        assert!(is_begun(left()));
+        let mark = OpenOptions::new().write(true).open(waits.join("8:16")).expect("there");
+        let written = || mark.metadata().and_then(|data| data.modified()).expect("there");
+        let by_the_clock = written().duration_since(SystemTime::now()).expect("it is to come");
+        assert!(is_begun(by_the_clock), "others go by it: {by_the_clock:?}");
+        // As if the clock had been set back, or on, by 5 s.
+        for other in [written() + Duration::from_secs(5), written() - Duration::from_secs(10)] {
+            mark.set_times(FileTimes::new().set_modified(other)).expect("set");
+            assert!(is_begun(left()), "{:?}", left());
+        }
+        // One that the reference has begun.
+        mark.set_len(0).expect("emptied");
+        mark.set_times(FileTimes::new().set_modified(SystemTime::now() + Duration::from_mins(1)))
+            .expect("set");
+        assert!(left() > Duration::from_secs(50));
+        fs::remove_dir_all(&waits).expect("removed");
     }
 }

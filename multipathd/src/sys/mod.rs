@@ -83,6 +83,11 @@ pub fn thread_time() -> Duration {
     Duration::from_micros(micros_of(ClockId::CLOCK_THREAD_CPUTIME_ID))
 }
 
+/// Time since the machine was started, that of its sleep included: no clock that is set changes it.
+pub(crate) fn since_boot() -> Duration {
+    Duration::from_micros(micros_of(ClockId::CLOCK_BOOTTIME))
+}
+
 fn micros_of(clock: ClockId) -> u64 {
     // It can't fail: Linux always has these clocks.
     let time = nix::time::clock_gettime(clock).unwrap_or(nix::sys::time::TimeSpec::new(0, 0));
