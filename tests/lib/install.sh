@@ -26,7 +26,13 @@ with_lists() { # COMMAND...
 
 # What building takes: udev's library, and cargo, which is the machine's owner's choice.
 need_build() {
-    command -v cargo >/dev/null || { echo 'cargo is missing: see https://rustup.rs' >&2; return 1; }
+    local wanted is
+    wanted=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' "${BASH_SOURCE[0]%/*}/../../Cargo.toml")
+    is=$(cargo --version 2>/dev/null | awk '{ print $2 }')
+    if [ "$(printf '%s\n' "$wanted" "${is:-0}" | sort -V | head -n 1)" != "$wanted" ]; then
+        echo "Rust $wanted or later is needed, ${is:-none} is there: see https://rustup.rs" >&2
+        return 1
+    fi
     need_packages gcc libc6-dev libudev-dev pkg-config
 }
 

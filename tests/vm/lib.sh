@@ -210,7 +210,7 @@ rules_up() {
 rules_down() {
     local rule
     for rule in "$vm"/etc/udev/*.rules; do rm -f "/etc/udev/rules.d/${rule##*/}"; done
-    rm -f /etc/udev/rules.d/56-dm-mpath.rules /sbin/multipath /sbin/multipathctl
+    rm -f {/etc,/run}/udev/rules.d/56-dm-mpath.rules /sbin/multipath /sbin/multipathctl
     udevadm control --reload
 }
 
@@ -262,6 +262,8 @@ cleanup() {
     udevadm settle --timeout=30
     poll 20 remove_maps || fail cleanup "maps stay: $(maps | xargs)"
     san_down
+    # A scenario that has ended early, or never takes them down, leaves none to the next.
+    if compgen -G '/etc/udev/rules.d/*multipath*' || [ -e /run/udev/rules.d/56-dm-mpath.rules ]; then rules_down; fi >/dev/null
     umount /etc/multipath/bindings 2>/dev/null # one scenario makes it a mount of its own
     rm -rf /etc/multipath.conf /etc/multipath /run/multipath /run/multipathd.pid
     mkdir -p /etc/multipath

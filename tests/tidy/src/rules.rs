@@ -17,6 +17,9 @@ const TEST_LINES: usize = 120;
 const NOT_IN_THE_CORE: &[&str] = &["std", "tokio", "nix", "libc", "rustix", "mio"];
 /// Where system calls are.
 const SYSTEM: &str = "multipathd/src/sys/";
+/// The daemon's part that makes none, but for where words that name a device lead, and where the log goes.
+const DAEMON: &str = "multipathd/src/";
+const MAY_LOOK: &[&str] = &["multipathd/src/args.rs", "multipathd/src/log.rs"];
 /// A reason stands so many lines above its block, or nearer.
 const SAFETY_LINES: usize = 8;
 
@@ -64,6 +67,16 @@ pub fn rust(path: &Path, text: &str, is_test: bool) -> Vec<String> {
                 word(&source.product, name).filter(|(_, after)| after.trim_start().starts_with("::"))
             {
                 say(line, &format!("`{name}::` in the core, which does no I/O and knows no clock"));
+            }
+        }
+    }
+    if path.starts_with(DAEMON) && !path.starts_with(SYSTEM) && !MAY_LOOK.contains(&&*path) {
+        for name in ["fs", "nix", "net"] {
+            let called = |after: &str| {
+                after.strip_prefix("::").is_some_and(|call| call.starts_with(|c: char| c.is_lowercase()))
+            };
+            for (line, _) in word(&source.product, name).filter(|(_, after)| called(after)) {
+                say(line, &format!("`{name}::` outside {SYSTEM}: a device that hangs would hold the loop"));
             }
         }
     }
@@ -165,6 +178,7 @@ mod tests {
                 "multipathd/src/a.rs:2: `unsafe` outside",
             ),
             ("multipathd/src/sys/a.rs", "//! A.\nfn f() { unsafe { g() } }".into(), "`unsafe` without"),
+            ("multipathd/src/a.rs", "//! A.\nfn f() { std::fs::read(X) }".into(), "`fs::` outside"),
         ] {
             let told = broken(path, &text);
             assert!(told.len() == 1 && told[0].contains(said), "{said}: {told:?}");

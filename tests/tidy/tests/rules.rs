@@ -36,3 +36,23 @@ fn dependencies() {
 fn situations() {
     none_broken(tidy::situations::broken(&read(".sh", 20)).into_iter());
 }
+
+/// ARCHITECTURE.md lists what goes in and out of the core, by name.
+#[test]
+fn events_and_effects_are_listed() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let told = fs::read_to_string(root.join("ARCHITECTURE.md")).unwrap();
+    for (name, file) in [("Event", "event.rs"), ("Effect", "effect.rs")] {
+        let text = fs::read_to_string(root.join("libmp/src/core").join(file)).unwrap();
+        let body = text.split_once(&format!("pub enum {name} {{")).unwrap().1.split_once("\n}").unwrap().0;
+        let lines = body.lines().filter_map(|line| line.strip_prefix("    "));
+        let variants: Vec<&str> = lines
+            .filter(|line| line.starts_with(|c: char| c.is_ascii_uppercase()))
+            .filter_map(|line| line.split(|c: char| !c.is_alphanumeric()).next())
+            .collect();
+        assert!(variants.len() > 10, "{variants:?}");
+        let missing: Vec<_> =
+            variants.iter().filter(|variant| !told.contains(&format!("`{variant}`"))).collect();
+        assert!(missing.is_empty(), "{name}s that ARCHITECTURE.md does not list: {missing:?}");
+    }
+}

@@ -18,7 +18,7 @@ use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
 use libmp::identify::{self, RawProbe};
 use libmp::show::view::View;
-use libmp::types::{DevT, Instant, Token};
+use libmp::types::{DevT, Errno, Instant, Token};
 
 use crate::conf::Conf;
 use crate::world::World;
@@ -117,6 +117,9 @@ struct Known {
 /// A look at a map that takes longer excuses the map; one that does not, doesn't.
 const LONG: Duration = Duration::from_secs(1);
 
+/// A size that is told after so long is not taken by itself.
+const LATE: Duration = Duration::from_secs(5);
+
 /// What a token was given for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Asked {
@@ -147,7 +150,7 @@ pub struct Watch {
     /// Names that were last asked for, by LUN.
     wanted: BTreeMap<String, String>,
     queueing_disabled: bool,
-    /// LUNs whose map an operator could not resize.
+    /// LUNs whose map an operator could not resize, or whose size was told late.
     pub unresized: BTreeSet<String>,
     /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
     away: BTreeSet<String>,
@@ -216,31 +219,7 @@ impl Watch {
                     }
                 }
             }
-            Event::Probed { token, probe } => {
-                let Some((ordered, Asked::Probe { name, .. })) = self.take(*token) else { return };
-                let known = self.paths.entry(name).or_default();
-                if ordered < known.told {
-                    return known.outdated(probe.as_deref().ok());
-                }
-                match probe {
-                    Ok(probe) => {
-                        if known.devt != probe.devt {
-                            known.came = self.step;
-                            known.devt = probe.devt;
-                        }
-                        known.gone_since = None;
-                        known.sectors = probe.sectors;
-                        if probe.udev_initialized {
-                            let shown = probe.properties.get("ID_SERIAL").map_or("", String::as_str);
-                            known.shows(now, shown);
-                        } else if let Ok(own) = identify::wwid(probe, &UidSource::ScsiId) {
-                            // Where udev has not looked, there is only what the disk itself says.
-                            known.shows(now, own.as_str());
-                        }
-                    }
-                    Err(_) => known.goes(now, self.step),
-                }
-            }
+            Event::Probed { token, probe } => self.probed(now, *token, probe.as_deref()),
             Event::Checked { token, raw } => {
                 let Some((ordered, Asked::Check { name, of_state, .. })) = self.take(*token) else { return };
                 if of_state && is_good(raw) {
@@ -266,6 +245,38 @@ impl Watch {
             }
             Event::Tick => self.ticks += 1,
             _ => {}
+        }
+    }
+
+    fn probed(&mut self, now: Instant, token: Token, probe: Result<&RawProbe, &Errno>) {
+        let Some((ordered, Asked::Probe { name, since })) = self.take(token) else { return };
+        let known = self.paths.entry(name).or_default();
+        // A map does not become smaller for a size that comes so late, whatever was ordered in between.
+        if now.saturating_since(since) > LATE
+            && let Some((wwid, _)) = &known.wwid
+        {
+            self.unresized.insert(wwid.clone());
+        }
+        if ordered < known.told {
+            return known.outdated(probe.ok());
+        }
+        match probe {
+            Ok(probe) => {
+                if known.devt != probe.devt {
+                    known.came = self.step;
+                    known.devt = probe.devt;
+                }
+                known.gone_since = None;
+                known.sectors = probe.sectors;
+                if probe.udev_initialized {
+                    let shown = probe.properties.get("ID_SERIAL").map_or("", String::as_str);
+                    known.shows(now, shown);
+                } else if let Ok(own) = identify::wwid(probe, &UidSource::ScsiId) {
+                    // Where udev has not looked, there is only what the disk itself says.
+                    known.shows(now, own.as_str());
+                }
+            }
+            Err(_) => known.goes(now, self.step),
         }
     }
 
