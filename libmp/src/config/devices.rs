@@ -137,17 +137,18 @@ impl Table {
 
     /// The entries that match, the strongest first.
     pub fn matching<'s>(&'s self, device: &DeviceId<'_>) -> impl Iterator<Item = &'s Device> {
-        let DeviceId { vendor, product, revision, .. } = *device;
+        let DeviceId { vendor, product, .. } = *device;
+        let revision = revision(device);
         let find = || {
             let matching = self
                 .entries
                 .iter()
                 .enumerate()
                 .rev()
-                .filter(|(_, entry)| entry.matches(vendor, product, Some(revision)));
+                .filter(|(_, entry)| entry.matches(vendor, product, revision));
             matching.map(|(place, _)| place).collect()
         };
-        let found = self.matched.get(device, find);
+        let found = self.matched.get(device, revision, find);
         (0..found.len()).map(move |place| &self.entries[found[place]])
     }
 
@@ -157,6 +158,12 @@ impl Table {
             devices.iter().any(|(vendor, product)| entry.matches(vendor.as_bytes(), product.as_bytes(), None))
         })
     }
+}
+
+/// What an entry's `revision` is compared with: of NVMe and DASD nothing is, as with the reference.
+fn revision<'d>(device: &DeviceId<'d>) -> Option<&'d [u8]> {
+    let is_scsi = device.protocol != "ccw" && !device.protocol.starts_with("nvme");
+    is_scsi.then_some(device.revision)
 }
 
 /// Features of old that have a keyword of their own: taken out, and the keyword set if it is not.

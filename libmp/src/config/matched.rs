@@ -20,31 +20,40 @@ pub struct Matched([OnceBox<Kind>; KINDS]);
 struct Kind {
     vendor: Box<[u8]>,
     product: Box<[u8]>,
-    revision: Box<[u8]>,
+    revision: Option<Box<[u8]>>,
     entries: Vec<usize>,
 }
 
 impl Kind {
-    fn is_of(&self, device: &DeviceId<'_>) -> bool {
+    fn is_of(&self, device: &DeviceId<'_>, revision: Option<&[u8]>) -> bool {
         *self.product == *device.product
             && *self.vendor == *device.vendor
-            && *self.revision == *device.revision
+            && self.revision.as_deref() == revision
     }
 }
 
 impl Matched {
     /// The places of the entries that match, as found before or found now.
-    pub fn get(&self, device: &DeviceId<'_>, find: impl FnOnce() -> Vec<usize>) -> Cow<'_, [usize]> {
-        let known = self.0.iter().map_while(OnceBox::get).find(|kind| kind.is_of(device));
+    pub fn get(
+        &self,
+        device: &DeviceId<'_>,
+        revision: Option<&[u8]>,
+        find: impl FnOnce() -> Vec<usize>,
+    ) -> Cow<'_, [usize]> {
+        let known = self.0.iter().map_while(OnceBox::get).find(|kind| kind.is_of(device, revision));
         if let Some(kind) = known {
             return Cow::Borrowed(&kind.entries);
         }
         let entries = find();
         if let Some(free) = self.0.iter().find(|kind| kind.get().is_none()) {
-            let DeviceId { vendor, product, revision, .. } = *device;
+            let DeviceId { vendor, product, .. } = *device;
             let entries = entries.clone();
-            let kind =
-                Kind { vendor: vendor.into(), product: product.into(), revision: revision.into(), entries };
+            let kind = Kind {
+                vendor: vendor.into(),
+                product: product.into(),
+                revision: revision.map(Into::into),
+                entries,
+            };
             let _ = free.set(Box::new(kind)); // another thread may have been faster
         }
         Cow::Owned(entries)

@@ -15,6 +15,16 @@ const OTHER: DeviceId<'static> =
     DeviceId { vendor: b"Proware", product: b"proIPS", revision: b"R001", protocol: "scsi:iscsi" };
 
 #[test]
+fn a_revision_is_compared_with_that_of_scsi_only() {
+    let text = "devices {\ndevice {\nvendor ACME\nproduct DISK\nrevision \"^1\"\nno_path_retry 7\n}\n}\n";
+    let (config, _) = Config::load(&[Source { name: "f", text }]);
+    for (protocol, matches) in [("scsi:fcp", false), ("nvme:tcp", true), ("ccw", true), ("scsi:fcp", false)] {
+        let device = DeviceId { vendor: b"ACME", product: b"DISK", revision: b"2.0", protocol };
+        assert_eq!(config.knows(&device), matches, "{protocol}");
+    }
+}
+
+#[test]
 fn what_was_found_for_a_device_is_found_again() {
     let config = Config::load(&[]).0;
     let revisions: Vec<String> = (0..40).map(|number| format!("{number:04}")).collect();

@@ -12,14 +12,19 @@ use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
 use crate::core::judge::{Judged, judge, judge_without_udev};
+use crate::core::map::MapId;
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{Again, Exclusion, Path, PathId, Standing, Udev};
 use crate::core::timers::Timer;
+use crate::core::unmapped::Recheck;
 use crate::core::waiting::{Awaited, Probes};
 use crate::core::{Core, Phase, SETTLE_LIMIT};
 use crate::dm::op::{UUID_PREFIX, wwid_of};
-use crate::identify::{self, Bus, RawProbe};
+use crate::identify::{self, Bus, NoWwid, RawProbe};
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
+
+/// What udev's `scsi_id` has found out.
+const SCSI_ID: &str = "ID_SERIAL";
 
 /// Where this host is short of memory or files, a disk is probed again after that.
 const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
@@ -135,8 +140,18 @@ impl Core {
         // One that waits for a second path is none of that WWID's either.
         let (Standing::Member { wwid, .. } | Standing::Waiting { wwid }) = &path.standing else { return };
         let Some(settings) = &path.settings else { return };
-        let UidSource::Udev(attribute) = &settings.uid else { return };
-        let named = uevent.properties.get(attribute.as_str()).and_then(|value| identify::of_property(value));
+        let attribute = match &settings.uid {
+            UidSource::Udev(attribute) => attribute,
+            UidSource::ScsiId => SCSI_ID,
+        };
+        let named = uevent.properties.get(attribute).and_then(|value| identify::of_property(value));
+        if settings.uid == UidSource::ScsiId {
+            // It was read from the device, and what the kernel has read of that may be older: it reads it anew.
+            if path.map().is_some() && path.named_alike && named.is_some_and(|named| named != *wwid) {
+                self.read_anew(now, id, out);
+            }
+            return;
+        }
         if let Some(is) = named.filter(|named| named != wwid) {
             let was = wwid.clone();
             if path.map().is_some() {
@@ -299,6 +314,10 @@ impl Core {
             let text = format!("{}: udev has not looked at it; who it is it says itself", path.name);
             out.notify(Notice::Other { level: Level::Notice, text });
         }
+        let wwid = wwid.and_then(|is| match path.wwid() {
+            Some(was) if *was != is && stands_in(path, &settings.uid, raw) => Err(NoWwid::NoIdentifier),
+            _ => Ok(is),
+        });
         let another = |was: &Wwid| wwid.as_ref().is_ok_and(|is| is != was);
         if path.shown_wwid().is_some_and(another) {
             path.health.forget_pages();
@@ -336,11 +355,7 @@ impl Core {
                 if member.is_some() && self.paths.get(&id).and_then(Path::map) == member {
                     self.leaves_for_size(now, id, raw, out);
                 }
-                let stays =
-                    |path: &Path| path.map().is_some() && path.map() == member && path.designated.is_some();
-                if let Some(path) = self.paths.get_mut(&id).filter(|path| !stays(path)) {
-                    path.designated = identify::wwid(raw, &UidSource::ScsiId).ok();
-                }
+                self.keep_names(id, member, raw);
             }
             (None, Err(why)) => {
                 self.await_udev(now, id);
@@ -351,6 +366,22 @@ impl Core {
             self.await_ratings(now, &[id], out);
         }
         self.correct_rules(id, out);
+    }
+
+    /// What a disk in a map was called when it joined, by itself and by udev.
+    fn keep_names(&mut self, id: PathId, member: Option<MapId>, raw: &RawProbe) {
+        let stays = |path: &Path| {
+            let is_compared = path.designated.is_some() || path.recheck == Recheck::UnderWay;
+            path.map().is_some() && path.map() == member && is_compared
+        };
+        if let Some(path) = self.paths.get_mut(&id).filter(|path| !stays(path)) {
+            path.designated = identify::designated(raw);
+            path.named_alike = false;
+        }
+        let named = raw.properties.get(SCSI_ID).and_then(|value| identify::of_property(value));
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.named_alike |= named.is_some() && path.wwid() == named.as_ref();
+        }
     }
 
     /// udev has not said who it is: have it look again, a few times. It may look again for other reasons, too, which are not
@@ -430,6 +461,20 @@ impl Core {
         self.leave_map(now, id, out);
         self.stand(id, Standing::Excluded(exclusion));
     }
+}
+
+/// What a device says in the place of what udev said of a member may be spelled otherwise, and be the same: it does not rename the
+/// member, unless what the device says has changed.
+fn stands_in(path: &Path, uid: &UidSource, raw: &RawProbe) -> bool {
+    let of_device = match uid {
+        UidSource::Udev(attribute) => {
+            let said = raw.properties.get(attribute).and_then(|value| identify::of_property(value));
+            !attribute.is_empty() && said.is_none()
+        }
+        UidSource::ScsiId => path.designated.is_none(),
+    };
+    let is_same = |was: &Wwid| identify::designated(raw).is_none_or(|is| is == *was);
+    path.map().is_some() && of_device && path.designated.as_ref().is_none_or(is_same)
 }
 
 /// How a disk came to be looked at.

@@ -56,7 +56,8 @@ fn judge_by(
     };
     let considered = config.consider(&BlacklistSubject {
         devnode: name.as_str(),
-        properties: raw.udev_initialized.then_some(&raw.properties),
+        // Those that udev has found so far, too: who the disk is may be among them.
+        properties: Some(&raw.properties).filter(|properties| !properties.is_empty()),
         device: Some(who.device),
         wwid: wwid.as_ref().ok(),
         uid_attribute,
@@ -110,6 +111,25 @@ pub fn wanted<P>(
 mod tests {
     use super::*;
     use crate::config::Source;
+
+    #[test]
+    fn a_property_counts_while_udev_is_at_work() {
+        let text = "defaults {\nfind_multipaths greedy\n}\nblacklist {\nproperty \"^ID_ATA$\"\n}\n";
+        let (config, _) = Config::load(&[Source { name: "f", text }]);
+        let refused = |names: &[&str]| {
+            let raw = RawProbe {
+                sectors: 2048,
+                udev_initialized: false,
+                properties: names.iter().map(|name| ((*name).into(), "1".into())).collect(),
+                ..RawProbe::default()
+            };
+            judge(&config, &"sda".into(), &raw).refused
+        };
+        assert!(matches!(refused(&["ID_SERIAL", "ID_ATA"]), Some(Exclusion::Blacklisted(_))));
+        // What is missing may be still to come, as long as the one with the WWID is.
+        assert_eq!(refused(&["DEVNAME"]), None);
+        assert_eq!(refused(&[]), None);
+    }
 
     #[test]
     fn a_head_of_the_kernels_own_multipathing_is_no_path() {

@@ -86,6 +86,8 @@ pub struct Path {
     pub rescanning: bool,
     /// The WWID in its own page 0x83 when it joined its map.
     pub designated: Option<Wwid>,
+    /// udev's `scsi_id` has called it as its map is called.
+    pub named_alike: bool,
     /// How steady it is.
     pub steadiness: Steadiness,
     /// What the layers below it are told.
@@ -366,6 +368,7 @@ impl Path {
             unexplained: false,
             rescanning: false,
             designated: None,
+            named_alike: false,
             steadiness: Steadiness::default(),
             tuning: Tuning::default(),
             rules: Rules::default(),

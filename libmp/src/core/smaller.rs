@@ -8,7 +8,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use crate::config::settings::UidSource;
 use crate::core::desired::{self, Desired};
 use crate::core::effect::Outbox;
 use crate::core::map::{Map, MapId, Observed};
@@ -129,7 +128,7 @@ impl Core {
     }
 
     /// A disk tells its size anew. One of SCSI is rescanned first, when it has answered: a rescan of a dead one would make its size 0.
-    fn read_anew(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+    pub(super) fn read_anew(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         if self.paths.get(&id).is_some_and(Path::is_rescanned) {
             self.doubt(id);
             self.start_check(now, id, out);
@@ -153,7 +152,7 @@ impl Core {
         let Some(path) = self.paths.get(&id) else { return };
         let Standing::Member { wwid, map: from } = path.standing.clone() else { return };
         let may_shrink = |map: &Map| {
-            let own = identify::wwid(raw, &UidSource::ScsiId).ok();
+            let own = identify::designated(raw);
             let live = map.observed.as_ref().and_then(Observed::sectors).is_some();
             live && own.is_some() && own == path.designated && self.serial_of_another(id, map).is_none()
         };

@@ -1,5 +1,7 @@
 //! A core with one disk, played from its start: what it says of checks and priorities.
 
+mod identity;
+
 use ::core::time::Duration;
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -32,6 +34,8 @@ struct Machine {
     udev: bool,
     inquiry: Vec<u8>,
     vpd83: Vec<u8>,
+    /// What else a probe reads.
+    also: fn(&mut RawProbe),
     /// When udev was asked to look at the disk again.
     asked: Vec<Instant>,
 }
@@ -50,9 +54,14 @@ impl Machine {
     }
 
     fn begin(wwid: &'static str, udev: bool, defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
-        let config = config(defaults);
+        let mut machine = Self::off(wwid, udev, answer);
+        machine.start(defaults);
+        machine
+    }
+
+    fn off(wwid: &'static str, udev: bool, answer: fn(u8) -> ScsiReply) -> Self {
         let core = Core::new(CoreInit { pid: 1, resident: true });
-        let mut machine = Self {
+        Self {
             core,
             now: Instant::from_micros(0),
             answer,
@@ -63,12 +72,15 @@ impl Machine {
             udev,
             inquiry: Vec::new(),
             vpd83: Vec::new(),
+            also: |_| {},
             asked: Vec::new(),
-        };
+        }
+    }
+
+    fn start(&mut self, defaults: &str) {
         let mut out = Outbox::new();
-        machine.core.start(machine.now, &mut out);
-        machine.carry_out(out, &config);
-        machine
+        self.core.start(self.now, &mut out);
+        self.carry_out(out, &config(defaults));
     }
 
     fn carry_out(&mut self, mut out: Outbox, config: &Arc<Config>) {
@@ -109,7 +121,7 @@ impl Machine {
                     return Some(Event::Probed { token, probe: Err(Errno::EMFILE) });
                 }
                 let properties = ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), self.wwid.into()));
-                let raw = RawProbe {
+                let mut raw = RawProbe {
                     sectors: 2048,
                     udev_initialized: self.udev,
                     properties: properties.into_iter().filter(|_| self.udev).collect(),
@@ -118,6 +130,7 @@ impl Machine {
                     vpd83: self.vpd83.clone(),
                     ..RawProbe::default()
                 };
+                (self.also)(&mut raw);
                 Event::Probed { token, probe: Ok(Box::new(raw)) }
             }
             Effect::Check { token, request, .. } => {

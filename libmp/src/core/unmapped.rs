@@ -166,10 +166,15 @@ impl Core {
             return;
         }
         (path.recheck, path.doubted) = (Recheck::Done, false);
-        let is = identify::wwid(raw, &crate::config::settings::UidSource::ScsiId);
-        let was = path.designated.clone();
-        if let (Standing::Member { .. }, Ok(is), Some(was)) = (&path.standing, is, was)
-            && is != was
+        let is = identify::designated(raw);
+        let is_another = |wwid| match &path.designated {
+            Some(was) => is.as_ref().is_some_and(|is| is != was),
+            // The kernel had not read the page when it joined.
+            None => identify::contradicts(raw, wwid),
+        };
+        if let Some(is) = is.clone()
+            && path.map().is_some()
+            && path.wwid().is_some_and(is_another)
         {
             self.wwid_changed(now, id, &is, out);
             self.ask_udev(id, out);

@@ -15,7 +15,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use self::tunables::Values;
-pub use self::wwid::{NoWwid, contradicts, from_device, of_property, wwid, wwid_without_udev};
+pub use self::wwid::{NoWwid, contradicts, designated, from_device, of_property, wwid, wwid_without_udev};
 use crate::types::{DevT, Hctl, PathName};
 
 /// Everything a probe reads of a path, unjudged. Attributes that can't be read are `None` or empty.

@@ -35,39 +35,55 @@ pub enum NoWwid {
 ///
 /// A property that udev should have set and has not is replaced by what the device says only where
 /// both are known to agree: `ID_SERIAL` of SCSI, `ID_WWN` of NVMe, `ID_UID` of DASD. An empty property
-/// name means the device at once. [`UidSource::ScsiId`] means the VPD pages of SCSI, and for
-/// other buses the usual property, as `scsi_id` can say nothing of them.
+/// name means the device at once. [`UidSource::ScsiId`] means the VPD pages of SCSI. Where the kernel has not read them, and for
+/// other buses, of which `scsi_id` can say nothing, it means the usual property: that of SCSI is from `scsi_id`, which asks the
+/// device.
 pub fn wwid(raw: &RawProbe, source: &UidSource) -> Result<Wwid, NoWwid> {
     let bus = Bus::of_probe(raw);
-    let attribute = match source {
-        UidSource::ScsiId if bus == Bus::Scsi => return checked(scsi_id(raw)),
-        UidSource::ScsiId => usual_property(bus),
-        UidSource::Udev(attribute) => attribute,
+    let attribute = match (source, bus) {
+        (UidSource::Udev(attribute), _) => attribute,
+        (UidSource::ScsiId, Bus::Scsi) => match checked(scsi_id(raw)) {
+            Err(NoWwid::NoIdentifier) => usual_property(bus),
+            told => return told,
+        },
+        (UidSource::ScsiId, _) => usual_property(bus),
     };
     match raw.properties.get(attribute).map(|value| without_blanks(value)) {
         Some(value) if !value.is_empty() => return checked(Some(value.into())),
         _ if attribute.is_empty() => {}
         _ if !raw.udev_initialized => return Err(NoWwid::UdevNotDone),
-        _ => return in_place_of(attribute, raw),
+        _ => {}
     }
-    from_device(raw)
+    by_itself(source, raw)
 }
 
 /// The same where udev has been waited for in vain: it may never look at the device.
 pub fn wwid_without_udev(raw: &RawProbe, source: &UidSource) -> Result<Wwid, NoWwid> {
-    match (wwid(raw, source), source) {
-        (Err(NoWwid::UdevNotDone), UidSource::Udev(attribute)) => in_place_of(attribute, raw),
-        (Err(NoWwid::UdevNotDone), UidSource::ScsiId) => from_device(raw),
-        (known, _) => known,
+    match wwid(raw, source) {
+        Err(NoWwid::UdevNotDone) => by_itself(source, raw),
+        known => known,
     }
 }
 
 /// What the device says in the place of a property that udev has not set.
-fn in_place_of(attribute: &str, raw: &RawProbe) -> Result<Wwid, NoWwid> {
-    if attribute == usual_property(Bus::of_probe(raw)) {
-        return from_device(raw);
+fn by_itself(source: &UidSource, raw: &RawProbe) -> Result<Wwid, NoWwid> {
+    let bus = Bus::of_probe(raw);
+    match source {
+        UidSource::ScsiId if bus == Bus::Scsi => checked(scsi_id(raw)),
+        UidSource::Udev(attribute) if !attribute.is_empty() && attribute != usual_property(bus) => {
+            Err(NoWwid::AttributeMissing(attribute.clone()))
+        }
+        _ => from_device(raw),
     }
-    Err(NoWwid::AttributeMissing(attribute.into()))
+}
+
+/// Who the device itself says that it is, by what the kernel has read last: as `scsi_id` would say it of SCSI. What udev says may
+/// be older.
+pub fn designated(raw: &RawProbe) -> Option<Wwid> {
+    match Bus::of_probe(raw) {
+        Bus::Scsi => checked(scsi_id(raw)).ok(),
+        _ => wwid(raw, &UidSource::ScsiId).ok(),
+    }
 }
 
 /// The WWID as the device itself tells it, whatever udev says: for the time when udev has been waited
@@ -168,8 +184,14 @@ fn designator_text(raw: &RawProbe, designator: &vpd::Designator<'_>) -> Option<S
     }
 }
 
-/// Page 0x80: `S`, vendor, model, serial number.
+/// Page 0x80: `S`, vendor, model, serial number. It counts only where page 0x83 names nothing: of one that has not been read, though
+/// the disk may have it, nobody knows that, and another path of the LUN would be called otherwise.
 fn from_page_80(raw: &RawProbe) -> Option<String> {
+    let pages = vpd::supported(&raw.vpd0);
+    let has_none = !pages.is_empty() && !pages.contains(&0x83);
+    if raw.vpd83.is_empty() && !has_none {
+        return None;
+    }
     let serial = vpd::unit_serial(&raw.vpd80)?;
     let mut text = Vec::from(*b"S");
     text.extend(vendor_and_model(raw));
@@ -351,11 +373,37 @@ mod tests {
             ("SCSI-2", "00830010 0060480000018790 0e0853594d303030", "300604800000187900e0853594d303030"),
             ("name of a port is not the LUN's", "0083000c 01130008 5001405a8dbdfc2c", "SLIO-ORG_disk_1_0001"),
             ("blank T10", "0083000c 02010008 2020202020202020", "SLIO-ORG_disk_1_0001"),
-            ("no page", "", "SLIO-ORG_disk_1_0001"),
             ("another page", "0080000c 01030008 5001405a8dbdfc2c", "SLIO-ORG_disk_1_0001"),
             ("cut", "0083000c 01030008 5001405a", "SLIO-ORG_disk_1_0001"),
         ] {
             assert_eq!(text(wwid(&disk(page, "  0001 "), &UidSource::ScsiId)), expected, "{what}");
+        }
+    }
+
+    #[test]
+    fn a_page_that_was_not_read_makes_no_other_name() {
+        let by_name = "3600140500000000000000000000000b1";
+        let property = UidSource::Udev("ID_SERIAL".into());
+        let mut raw = disk("", "1");
+        for pages in ["00000003 008083", "", "00000002 0080"] {
+            raw.vpd0 = hex(pages);
+            let expected = if pages.ends_with("0080") {
+                Ok(Wwid::new("SLIO-ORG_disk_1_1"))
+            } else {
+                Err(NoWwid::NoIdentifier)
+            };
+            for source in [&UidSource::ScsiId, &property] {
+                assert_eq!(wwid(&raw, source), expected, "{pages} {source:?}");
+            }
+            assert_eq!((from_device(&raw), designated(&raw)), (expected.clone(), expected.ok()), "{pages}");
+        }
+        for (pages, serial) in [("00000003 008083", "1"), ("", "1"), ("", "")] {
+            let mut raw = RawProbe { vpd0: hex(pages), udev_initialized: false, ..disk("", serial) };
+            assert_eq!(wwid(&raw, &UidSource::ScsiId), Err(NoWwid::UdevNotDone));
+            assert_eq!(wwid_without_udev(&raw, &UidSource::ScsiId), Err(NoWwid::NoIdentifier));
+            raw.properties.insert("ID_SERIAL".into(), by_name.into());
+            assert_eq!(text(wwid(&raw, &UidSource::ScsiId)), by_name, "{pages}");
+            assert_eq!(designated(&raw), None);
         }
     }
 

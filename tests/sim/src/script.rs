@@ -9,6 +9,7 @@
 //! disk A host=1 group=1              it becomes visible: sda, sdb, … in order; `serial=X` another number, `old` before SPC-2
 //! start                              the daemon starts
 //! advance 5s                         time passes
+//! page sda lost                      reading page 0x83 failed when the disk was scanned; a rescan reads it
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
 //! read sda never | read sda now      what a probe reads
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
@@ -354,6 +355,7 @@ impl Script {
             ("state", ["transport-offline"]) => disk.state = SdevState::TransportOffline,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
             ("hold" | "release", []) => disk.busy = verb == "hold",
+            ("page", [how]) => disk.page_lost = *how == "lost",
             ("wwn", [how]) => disk.wwn_lost = *how == "lost",
             ("forget-udev", []) => disk.in_udev = None,
             ("attention", [code, qualifier]) => {

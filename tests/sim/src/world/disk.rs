@@ -93,6 +93,8 @@ pub struct Disk {
     pub reading: Reading,
     /// Older than SPC-2: the kernel reads no pages of vital product data.
     pub old: bool,
+    /// Reading page 0x83 failed when it was scanned: the kernel has the others.
+    pub page_lost: bool,
     /// Something else has it open exclusively: no table is loaded with it.
     pub busy: bool,
     pub read_only: bool,
@@ -316,9 +318,13 @@ impl Disk {
             vendor: scsi::inquiry_text(&seen.vendor, 8),
             model: scsi::inquiry_text(&seen.product, 16),
             revision: b"0001".to_vec(),
-            vpd0: Vec::new(),
+            vpd0: if self.page_lost { vec![0, 0, 0, 3, 0, 0x80, 0x83] } else { Vec::new() },
             vpd80: if named { scsi::vpd80(&seen.serial) } else { Vec::new() },
-            vpd83: if named { scsi::vpd83(&seen.wwid, number, number) } else { Vec::new() },
+            vpd83: if named && !self.page_lost {
+                scsi::vpd83(&seen.wwid, number, number)
+            } else {
+                Vec::new()
+            },
             inquiry: scsi::inquiry(&seen.vendor, &seen.product, if self.old { 3 } else { 6 }, alua),
             wwid_attr: named.then(|| format!("naa.{}", &seen.wwid[1..])),
             dh_state: Some(if alua { "alua" } else { "detached" }.into()),

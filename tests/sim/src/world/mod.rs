@@ -117,6 +117,7 @@ impl World {
             reads_fail: false,
             reading: Reading::Always,
             old: false,
+            page_lost: false,
             busy: false,
             read_only: false,
             scanned: self.luns[at.lun].identity.clone(),
@@ -157,6 +158,7 @@ impl World {
         let Some(disk) = self.disks.get_mut(name) else { return };
         if let Some(lun) = disk.lun {
             disk.scanned = self.luns[lun].identity.clone();
+            disk.page_lost = false;
         }
         self.block_events.push((UeventAction::Change, name.to_owned()));
     }
