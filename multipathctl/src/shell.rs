@@ -2,7 +2,8 @@
 //! Tab completes words, maps and paths. On a pipe lines and replies are framed as clients expect it ([`Framing`]).
 
 use std::cell::RefCell;
-use std::io::{self, BufRead as _, IsTerminal as _};
+use std::fmt::Display;
+use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _};
 use std::process::ExitCode;
 
 use libmp::ctl::help::{Next, next};
@@ -53,76 +54,102 @@ impl Framing {
 
 /// Runs until the end of the input, or `quit`.
 pub fn run(client: &mut Client) -> Result<ExitCode, AskError> {
-    let ended = if io::stdin().is_terminal() && io::stdout().is_terminal() {
-        on_terminal(client)?
+    if io::stdin().is_terminal() && io::stdout().is_terminal() {
+        on_terminal(client)
     } else {
-        on_pipe(client, Framing::named(std::env::var(FRAMING).ok().as_deref()))?
-    };
-    Ok(ended.map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS))
+        on_pipe(client, Framing::named(std::env::var(FRAMING).ok().as_deref()))
+    }
 }
 
-fn on_pipe(client: &mut Client, framing: Framing) -> Result<io::Result<()>, AskError> {
-    let mut lines = io::stdin().lock().lines();
+fn on_pipe(client: &mut Client, framing: Framing) -> Result<ExitCode, AskError> {
+    let mut stdin = io::stdin().lock();
+    // One who has read enough takes no line with him: what was told to be done is done.
+    let mut has_reader = true;
+    let mut print = |text: &str| match if has_reader { output::print(text) } else { Ok(()) } {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => {
+            has_reader = false;
+            Ok(())
+        }
+        printed => printed,
+    };
     loop {
-        if let Err(error) = output::print(framing.prompt()) {
-            return Ok(Err(error));
+        if let Err(error) = print(framing.prompt()) {
+            return Ok(output::unprinted(&error));
         }
-        let line = match lines.next().transpose() {
-            Ok(Some(line)) => line,
-            Ok(None) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(error)),
-        };
-        let echoed = if framing == Framing::Readline { output::print(&format!("{line}\n")) } else { Ok(()) };
+        let mut line = Vec::new();
+        match stdin.read_until(b'\n', &mut line) {
+            Ok(0) => return Ok(ExitCode::SUCCESS),
+            Ok(_) => {}
+            Err(error) => return Ok(unread(&error)),
+        }
+        let line = String::from_utf8_lossy(&line);
+        let line = line.strip_suffix('\n').map_or(&*line, |line| line.strip_suffix('\r').unwrap_or(line));
+        let echoed = if framing == Framing::Readline { print(&format!("{line}\n")) } else { Ok(()) };
         if let Err(error) = echoed {
-            return Ok(Err(error));
+            return Ok(output::unprinted(&error));
         }
-        if is_quit(&line) {
-            return Ok(Ok(()));
+        if is_quit(line) {
+            return Ok(ExitCode::SUCCESS);
         }
-        if let Err(error) = answer(&line, client)? {
-            return Ok(Err(error));
+        if let Err(error) = print(&answer(line, client)?) {
+            return Ok(output::unprinted(&error));
         }
     }
 }
 
-fn on_terminal(client: &mut Client) -> Result<io::Result<()>, AskError> {
-    let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
+fn on_terminal(client: &mut Client) -> Result<ExitCode, AskError> {
+    // A terminal that is told to mark what is pasted would have its lines wait for one more Enter.
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .auto_add_history(true)
+        .bracketed_paste(false)
+        .build();
     let words = Words { asking: RefCell::new(None) };
     let editor = Editor::<Words, MemHistory>::with_history(config, MemHistory::new());
     let mut editor = match editor {
         Ok(editor) => editor,
-        Err(error) => return Ok(Err(io::Error::other(error))),
+        Err(error) => return Ok(unread(&error)),
     };
     editor.set_helper(Some(words));
     loop {
-        match editor.readline(PROMPT) {
-            Ok(line) if is_quit(&line) => return Ok(Ok(())),
-            Ok(line) => {
-                if let Err(error) = answer(&line, client)? {
-                    return Ok(Err(error));
-                }
-            }
+        let read = match editor.readline(PROMPT) {
+            Ok(read) => read,
             // Ctrl-C leaves the line, Ctrl-D the shell.
-            Err(ReadlineError::Interrupted) => {}
-            Err(ReadlineError::Eof) => return Ok(Ok(())),
-            Err(error) => return Ok(Err(io::Error::other(error))),
+            Err(ReadlineError::Interrupted) => continue,
+            Err(ReadlineError::Eof) => return Ok(ExitCode::SUCCESS),
+            Err(error) => return Ok(unread(&error)),
+        };
+        // More than one where a terminal has marked them as pasted all the same.
+        for line in read.lines() {
+            if is_quit(line) {
+                return Ok(ExitCode::SUCCESS);
+            }
+            if let Err(error) = output::print(&answer(line, client)?) {
+                return Ok(output::unprinted(&error));
+            }
         }
     }
+}
+
+fn unread(error: &dyn Display) -> ExitCode {
+    output::complain(&format!("can't read: {error}"));
+    ExitCode::FAILURE
 }
 
 fn is_quit(line: &str) -> bool {
     matches!(ctl::parse(line), Ok(Command::Quit))
 }
 
-fn answer(line: &str, client: &mut Client) -> Result<io::Result<()>, AskError> {
+/// What to print for a line.
+fn answer(line: &str, client: &mut Client) -> Result<String, AskError> {
     if line.trim().is_empty() {
-        return Ok(Ok(()));
+        return Ok(String::new());
     }
     if ctl::parse(line) == Ok(Command::Book(Book::EventsToCome)) {
-        return Ok(output::print("events are followed by `multipathctl events --follow`\n"));
+        return Ok("events are followed by `multipathctl events --follow`\n".into());
     }
     // With the line that says `fail`: nothing else tells how it went.
-    Ok(output::print(&client.ask(line)?))
+    client.ask(line)
 }
 
 /// Completes words of the language, maps and paths.

@@ -1,11 +1,12 @@
 //! The command against a daemon that says what it is told to say.
 
+use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -241,6 +242,61 @@ fn lines_from_standard_input() {
     let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(b"show maps\n\nfail path x\nquit\nshow maps\n").unwrap();
     check(&child.wait_with_output().unwrap(), 0, "name sysfs uuid\nfail\ndevice not found\n", "");
+}
+
+/// What the shell asks, on a terminal, of what comes there at once.
+fn asked_on_a_terminal(typed: &str) -> Vec<String> {
+    let (tell, told) = mpsc::channel();
+    let daemon = Daemon::new(move |line| {
+        tell.send(line.to_string()).unwrap();
+        Does::Say("ok\n".into())
+    });
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut shell = daemon.command(&["-k"]);
+    shell.env("TERM", "xterm").stdin(terminal.slave.try_clone().unwrap()).stdout(terminal.slave);
+    let mut child = shell.spawn().unwrap();
+    let mut terminal = File::from(terminal.master);
+    terminal.write_all(typed.as_bytes()).unwrap();
+    let asked = (0..3).map_while(|_| told.recv_timeout(Duration::from_secs(10)).ok()).collect();
+    child.kill().unwrap();
+    child.wait().unwrap();
+    asked
+}
+
+#[test]
+fn lines_that_come_to_a_terminal_together() {
+    let three = ["show maps", "show paths", "show status"];
+    assert_eq!(asked_on_a_terminal("show maps\rshow paths\rshow status\r"), three);
+    assert_eq!(asked_on_a_terminal("\x1b[200~show maps\rshow paths\rshow status\x1b[201~\r"), three);
+}
+
+#[test]
+fn a_reader_that_goes_takes_no_line_with_it() {
+    let (go, gone) = mpsc::channel::<()>();
+    let gone = Mutex::new(gone);
+    let daemon = Daemon::new(move |line| {
+        if line == "del path sda" {
+            gone.lock().unwrap().recv().unwrap();
+        }
+        Does::Say("ok\n".into())
+    });
+    let lines = "fail path sda\ndel path sda\nadd path sda\nreinstate path sda\n";
+    let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
+    let mut first = [0; 3];
+    child.stdout.take().unwrap().read_exact(&mut first).unwrap();
+    go.send(()).unwrap();
+    check(&child.wait_with_output().unwrap(), 0, "", "");
+    assert_eq!((&first, daemon.asked().len()), (b"ok\n", 4));
+}
+
+#[test]
+fn a_line_that_is_no_utf_8_is_a_line() {
+    let daemon = Daemon::saying("ok\n");
+    let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"show maps\nshow map Gr\xfc topology\nshow paths\r\n").unwrap();
+    check(&child.wait_with_output().unwrap(), 0, "ok\nok\nok\n", "");
+    assert_eq!(daemon.asked(), ["show maps", "show map Gr\u{fffd} topology", "show paths"]);
 }
 
 #[test]
