@@ -1,8 +1,9 @@
 //! Where text goes: standard output, whose reader may have gone, and the exit status with it.
 
-use std::io::{self, Write as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
+use anstream::{AutoStream, ColorChoice};
 use libmp::ctl::{FAIL, TIMEOUT};
 pub use multipath_rules::output::{complain, log, print, unprinted};
 
@@ -38,7 +39,10 @@ pub fn reply(reply: &Reply) -> ExitCode {
 
 /// Prints text with styles in it; they are kept on a terminal only, and not under `NO_COLOR`.
 pub fn print_styled(text: &str) -> io::Result<()> {
-    let mut stdout = anstream::stdout().lock();
+    let stdout = io::stdout();
+    // CLICOLOR_FORCE would put them into pipes, and names that are read there would have them.
+    let choice = if stdout.is_terminal() { AutoStream::choice(&stdout) } else { ColorChoice::Never };
+    let mut stdout = AutoStream::new(stdout.lock(), choice);
     stdout.write_all(text.as_bytes())?;
     stdout.flush()
 }

@@ -138,6 +138,8 @@ fn replies_are_printed_as_they_are() {
 fn maps_sorted_by_name_without_what_was_done_to_them() {
     let daemon = Daemon::new(two_maps);
     check(&daemon.run(&["-ll"]), 0, &format!("{DATA}{MPATHA}"), "");
+    let forced = daemon.command(&["-ll"]).env("CLICOLOR_FORCE", "1").output().unwrap();
+    check(&forced, 0, &format!("{DATA}{MPATHA}"), "");
     check(&daemon.run(&["-ll", "data"]), 0, DATA, "");
     check(&daemon.run(&["-ll", "/dev/sda"]), 0, MPATHA, "");
     check(&daemon.run(&["-ll", "8:16"]), 0, MPATHA, "");
