@@ -77,9 +77,9 @@ impl Client {
     /// Connects; each answer may then take so long.
     pub fn connect(patience: Patience) -> io::Result<Self> {
         let limit = patience.at_first();
-        let stream = match std::env::var(ENVIRONMENT) {
-            Ok(name) if !name.is_empty() => connect(&name, limit)?,
-            _ => connect_to_any(&[PATH, ABSTRACT], limit)?,
+        let stream = match named_socket() {
+            Some(name) => connect(&name, limit)?,
+            None => connect_to_any(&[PATH, ABSTRACT], limit)?,
         };
         Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), patience })
     }
@@ -138,6 +138,16 @@ impl Client {
             }
         }
     }
+}
+
+/// The socket that the environment names.
+fn named_socket() -> Option<String> {
+    std::env::var(ENVIRONMENT).ok().filter(|name| !name.is_empty())
+}
+
+/// Is it another daemon's socket than that of the service?
+pub fn socket_is_named() -> bool {
+    named_socket().is_some()
 }
 
 fn is_busy(error: &io::Error) -> bool {

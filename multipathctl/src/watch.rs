@@ -8,8 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cli::{Listing, Pace};
-use crate::client::{AskError, Client};
+use crate::client::{self, AskError, Client};
 use crate::listing::{Listed, fetch};
+use crate::mpathconf::is_daemon_running;
 use crate::output;
 
 /// Clears a terminal and goes to its upper left corner.
@@ -39,10 +40,13 @@ pub fn watch(listing: &Listing, pace: Pace, client: &mut Client) -> Result<ExitC
     }
 }
 
-/// What there is now, or why it can't be told. A lost connection is made anew.
+/// What there is now, or why it can't be told. A lost connection is made anew, but not where that would start a daemon that was
+/// stopped.
 fn look(listing: &Listing, client: &mut Client) -> Result<Listed, String> {
     fetch(listing, client).or_else(|lost| {
-        let again = client.reconnect().map_err(|_| "multipathd is not there".to_string());
+        let is_there = client::socket_is_named() || is_daemon_running();
+        let again = is_there && client.reconnect().is_ok();
+        let again = again.then_some(()).ok_or_else(|| "multipathd is not there".to_string());
         again.and_then(|()| fetch(listing, client).map_err(|_| lost.to_string()))
     })
 }

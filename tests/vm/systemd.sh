@@ -67,6 +67,13 @@ is_protected() {
     expect_match 'its memory is locked' "$(grep VmLck "/proc/$pid/status")" ' [1-9][0-9]* kB'
 }
 
+# Where an operator writes it, which is not where the daemon writes.
+plans_what_is_in_roots_home() {
+    cp /etc/multipath.conf /root/new.conf
+    expect_match 'a plan of a file in /root' "$(multipathctl plan /root/new.conf)" '^nothing would change$'
+    expect_ok 'its status' multipathctl plan /root/new.conf
+}
+
 reloads() {
     local pid; pid=$(main_pid)
     sed -i 's/polling_interval 1$/polling_interval 2/' /etc/multipath.conf
@@ -134,6 +141,24 @@ starts_where_etc_is_read_only() {
     umount /etc
 }
 
+# The socket is there, and who connects has the daemon started.
+starts_for_no_watcher() {
+    local watcher
+    expect_ok 'the daemon starts to be watched' systemctl start multipathd.socket $service
+    multipathctl --watch --interval 0.2 >/run/watched &
+    watcher=$!
+    wait_for 'a watcher sees the map' 20 grep -q '^mpatha ' /run/watched
+    expect_ok 'the daemon alone is stopped' systemctl stop $service
+    wait_for 'the watcher sees that it is gone' 20 grep -q '^# multipathd is not there$' /run/watched
+    sleep 2
+    expect_eq 'and has not started it' "$(systemctl is-active $service multipathd.socket | xargs)" 'inactive active'
+    : >/run/watched
+    expect_ok 'it starts' systemctl start $service
+    wait_for 'the watcher sees the map again' 20 grep -aq 'mpatha ' /run/watched
+    kill $watcher
+    expect_ok 'both are stopped' systemctl stop multipathd.socket $service
+}
+
 stops() {
     cp /etc/multipath.conf /run/kept.conf
     expect_match 'mpathconf knows that it runs' "$(mpathconf)" '^multipathd is running$'
@@ -142,6 +167,7 @@ stops() {
     cp /run/kept.conf /etc/multipath.conf
     expect_eq 'cleanly' "$(property Result)" success
     expect_eq 'the map stays' "$(maps_count)" 1
+    starts_for_no_watcher
     expect_ok 'and comes back' systemctl start $service
     wait_for 'with its paths' 20 is 2 ready_paths
     expect_ok 'stopped again' systemctl stop multipathd.socket $service
@@ -252,7 +278,7 @@ conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'max_fds 2000000' 'ver
 printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
 echo 4000000 >/proc/sys/fs/nr_open # more than the unit grants
 units_up
-starts && has_what_it_needs && is_protected && reloads && is_watched && starts_without_real_time && restarts_while_a_thread_hangs &&
+starts && has_what_it_needs && is_protected && plans_what_is_in_roots_home && reloads && is_watched && starts_without_real_time && restarts_while_a_thread_hangs &&
     starts_where_etc_is_read_only && stops && ends
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journal | tail -n 40; }
 summary

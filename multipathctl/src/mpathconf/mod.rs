@@ -44,8 +44,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(why) => return failed(&why),
     };
     if !args.is_command() {
-        let text =
-            status(text.as_deref().unwrap_or_default(), is_running(has_systemd(), is_active, is_listening));
+        let text = status(text.as_deref().unwrap_or_default(), is_daemon_running());
         return output::print(&text).map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS);
     }
     match write(&args, &path, text.as_deref()).and_then(|()| carry_out(&args)) {
@@ -93,6 +92,11 @@ fn status(text: &str, running: bool) -> String {
         is(Path::new("/sys/module/dm_multipath").exists(), "loaded", "not loaded"),
         is(running, "running", "not running"),
     )
+}
+
+/// Does the daemon run? The question does not start it.
+pub fn is_daemon_running() -> bool {
+    is_running(has_systemd(), is_active, is_listening)
 }
 
 fn has_systemd() -> bool {
