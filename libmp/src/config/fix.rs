@@ -98,7 +98,7 @@ fn rewrite(item: &Item<'_>, all: &[Item<'_>]) -> Option<Edit> {
             };
             replace(Key::UidAttribute, attribute)
         }
-        Status::Deprecated(_) | Status::Unsupported(_) => None,
+        Status::Deprecated(_) | Status::Unsupported(_) | Status::Needless(_) => None,
         Status::Current => {
             let is_old = item.word != item.row.name && !is_quiet_alias(item.word);
             if is_old && set_otherwise(item.row.key) {

@@ -42,6 +42,14 @@ impl Value {
         }
     }
 
+    /// Is it what `text` says?
+    pub(super) fn is(&self, text: &str) -> bool {
+        match self {
+            Self::Number(number) => text.parse() == Ok(*number),
+            Self::Word(_) | Self::Text(_) => self.as_str() == text,
+        }
+    }
+
     /// Does it say anything? (Merging skips empty text.)
     pub fn is_empty_text(&self) -> bool {
         matches!(self, Self::Text(text) if text.is_empty())

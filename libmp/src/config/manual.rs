@@ -29,7 +29,7 @@ fn paragraph(row: &OptionRow) -> String {
     match row.status {
         Status::Current => {}
         Status::Deprecated(note) | Status::PrioCallout(note) => say("Today", note),
-        Status::Unsupported(why) | Status::Ignored(why) => say("Without effect", why),
+        Status::Unsupported(why) | Status::Needless(why) | Status::Ignored(why) => say("Without effect", why),
     }
     say("Takes", &row.kind.describe());
     if let Some(default) = row.default {

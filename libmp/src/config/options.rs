@@ -126,6 +126,8 @@ pub enum Status {
     Deprecated(&'static str),
     /// Yes, but what it asks for is not there yet: it is shown, and said to do nothing where it asks for more than its default.
     Unsupported(&'static str),
+    /// Yes, but nothing here needs it: it is shown, and said to do nothing where it is another than its default.
+    Needless(&'static str),
     /// Read and without effect; the note says why.
     Ignored(&'static str),
     /// Works by setting another keyword; the note says what to write today.
@@ -135,7 +137,7 @@ pub enum Status {
 impl Status {
     /// Is it a keyword of today, whatever it does here?
     pub const fn is_current(self) -> bool {
-        matches!(self, Self::Current | Self::Unsupported(_))
+        matches!(self, Self::Current | Self::Unsupported(_) | Self::Needless(_))
     }
 }
 
@@ -326,11 +328,14 @@ const PROTOCOLS: Kind = Kind::Words(&[
     word("undef"),
 ]);
 
-use Status::{Current, Deprecated, Ignored, PrioCallout, Unsupported};
+use Status::{Current, Deprecated, Ignored, Needless, PrioCallout, Unsupported};
 
 const RR: Status = Ignored("the kernel chooses the next path for each request, so this counts nothing");
 const NO_RESERVATIONS: Status =
     Unsupported("persistent reservations are not supported yet, and no key is registered");
+const MERGED: Status = Ignored(
+    "an entry is merged with the built-in one of exactly the same vendor, product and revision, and adds to all others that match",
+);
 const FIXED_FILE: Status = Ignored("the file is always in /etc/multipath");
 const MARGINAL: Status = Deprecated("the marginal_path_* keywords replace it");
 
@@ -439,9 +444,9 @@ options! {
         "Group by priority where the priorities come from ALUA.";
     DetectPgpolicyUseTpg "detect_pgpolicy_use_tpg" [] DVO YES_NO, Some("no"), Current,
         "detect_pgpolicy groups by target port group and not by priority.";
-    ForceSync "force_sync" [] D YES_NO, Some("no"), Current,
+    ForceSync "force_sync" [] D YES_NO, Some("no"), Needless("no check waits for another"),
         "Checkers run one after the other.";
-    StrictTiming "strict_timing" [] D YES_NO, Some("no"), Current,
+    StrictTiming "strict_timing" [] D YES_NO, Some("no"), Needless("each path has a timer of its own, which never drifts"),
         "Checks keep to their second.";
     DeferredRemove "deferred_remove" [] DVOM YES_NO, Some("no"), Current,
         "A map in use whose last path has been deleted is removed at its last close.";
@@ -478,7 +483,8 @@ options! {
          known by what it says itself, where both would agree.";
     RetriggerDelay "retrigger_delay" [] D number(0, INT_MAX), Some("10"), Current,
         "Seconds between two of these.";
-    MissingUevWaitTimeout "missing_uev_wait_timeout" [] D number(0, INT_MAX), Some("30"), Current,
+    MissingUevWaitTimeout "missing_uev_wait_timeout" [] D number(0, INT_MAX), Some("30"),
+        Needless("udev's rules have finished with a new map, or had ten seconds for it, before it is reloaded"),
         "Seconds that a new map waits for udev before it is reloaded.";
     SkipKpartx "skip_kpartx" [] DVOM YES_NO, Some("no"), Current,
         "No partition devices on the map.";
@@ -536,11 +542,9 @@ options! {
         "Command that makes maps.";
     PgPrioCalc "pg_prio_calc" [] DVOM Kind::Text, None, Ignored("a group's priority is the average of its working paths'"),
         "How a group's priority is computed.";
-    HwtableRegexMatch "hwtable_regex_match" [] D Kind::Text, None,
-        Ignored("an entry replaces the built-in one of exactly the same vendor and product, and adds to all others that match"),
+    HwtableRegexMatch "hwtable_regex_match" [] D Kind::Text, None, MERGED,
         "How entries of devices met the built-in ones.";
-    HwStrMatch "hw_str_match" [] D Kind::Text, None,
-        Ignored("an entry replaces the built-in one of exactly the same vendor and product, and adds to all others that match"),
+    HwStrMatch "hw_str_match" [] D Kind::Text, None, MERGED,
         "How entries of devices met the built-in ones.";
     NewBindingsInBoot "new_bindings_in_boot" [] D Kind::Text, None, Ignored("the bindings file is written when it can be"),
         "Whether names were made in the initramfs.";

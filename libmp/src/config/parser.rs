@@ -451,11 +451,11 @@ impl<'t> Parser<'_, '_, 't> {
                 self.store(section, setting, row, false);
             }
             Status::Unsupported(why) => {
-                let says_nothing = row.default == Some(setting.value.as_str());
-                if !says_nothing && self.sink.first_time(row.name, place) {
-                    let message = format!("`{word}` has no effect: {why}");
-                    self.sink.report(Severity::Warning, "unsupported", place, message, None);
-                }
+                self.without_effect(row, &setting, why, (Severity::Warning, "unsupported"), place);
+                self.store(section, setting, row, is_old);
+            }
+            Status::Needless(why) => {
+                self.without_effect(row, &setting, why, (Severity::Note, "no-effect"), place);
                 self.store(section, setting, row, is_old);
             }
             Status::Current => {
@@ -468,6 +468,21 @@ impl<'t> Parser<'_, '_, 't> {
             }
         }
         true
+    }
+
+    /// Says that a setting does nothing, where it asks for another thing than its default.
+    fn without_effect(
+        &mut self,
+        row: &OptionRow,
+        setting: &Setting,
+        why: &str,
+        said: (Severity, &'static str),
+        place: Span,
+    ) {
+        let says_nothing = row.default.is_some_and(|default| setting.value.is(default));
+        if !says_nothing && self.sink.first_time(row.name, place) {
+            self.sink.report(said.0, said.1, place, format!("`{}` has no effect: {why}", row.name), None);
+        }
     }
 
     fn prio_callout(&mut self, row: &'static OptionRow, setting: &Setting, why: &str, span: Span) {

@@ -221,6 +221,17 @@ fn an_old_file_that_lost_a_rule_does_not_take_every_disk() {
 }
 
 #[test]
+fn what_nothing_needs_is_said_to_have_no_effect() {
+    for line in ["force_sync yes", "strict_timing yes", "missing_uev_wait_timeout 60"] {
+        let found = check(&format!("defaults {{\n {line}\n}}\n")).0;
+        assert_eq!(found, ["2:2 note no-effect"], "{line}");
+    }
+    for line in ["force_sync no", "strict_timing no", "missing_uev_wait_timeout 30"] {
+        assert_eq!(check(&format!("defaults {{\n {line}\n}}\n")).0, [""; 0], "{line}");
+    }
+}
+
+#[test]
 fn names_that_were_kept_elsewhere_are_warned_of() {
     for (line, severity) in [
         ("bindings_file /etc/multipath/bindings", "note"),

@@ -305,12 +305,10 @@ impl Config {
             auto_resize: auto_resize(stack.text(Key::AutoResize)),
             retrigger_tries: unsigned(Key::RetriggerTries),
             retrigger_delay: seconds(Key::RetriggerDelay),
-            missing_uev_wait_timeout: seconds(Key::MissingUevWaitTimeout),
             max_fds: self.defaults.value(Key::MaxFds).and_then(max_fds),
             shows_native_nvme: Pattern::new(stack.text(Key::EnableForeign))
                 .is_ok_and(|p| p.is_match(b"nvme")),
             fabric_notifications: stack.text(Key::MarginalPathgroups) == "fpin",
-            strict_timing: stack.is_yes(Key::StrictTiming),
             remove_retries: unsigned(Key::RemoveRetries),
             partition_delimiter: stack
                 .get(Key::PartitionDelimiter)
@@ -335,11 +333,9 @@ pub(super) fn globals_of_defaults() -> Globals {
         auto_resize: AutoResize::Never,
         retrigger_tries: 0,
         retrigger_delay: Duration::ZERO,
-        missing_uev_wait_timeout: Duration::ZERO,
         max_fds: None,
         shows_native_nvme: false,
         fabric_notifications: false,
-        strict_timing: false,
         remove_retries: 0,
         partition_delimiter: None,
         reassign_maps: false,

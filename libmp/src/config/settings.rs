@@ -286,16 +286,12 @@ pub struct Globals {
     pub retrigger_tries: u32,
     /// Time between two of these.
     pub retrigger_delay: Duration,
-    /// How long a new map waits for its udev event.
-    pub missing_uev_wait_timeout: Duration,
     /// Limit of open files; `None`: no file sets it.
     pub max_fds: Option<MaxFds>,
     /// `marginal_pathgroups fpin`: the Fibre Channel fabric says which paths are marginal.
     pub fabric_notifications: bool,
     /// `enable_foreign`: what the kernel's own NVMe multipathing has is shown.
     pub shows_native_nvme: bool,
-    /// Checks never drift from their second.
-    pub strict_timing: bool,
     /// How often the removal of a map in use is tried again.
     pub remove_retries: u32,
     /// What stands between a map's name and a partition's number, where that is said.
