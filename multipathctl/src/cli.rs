@@ -165,7 +165,7 @@ enum Verb {
     /// gave them. An object a line; each has `time`, `seq` (one more each time), `level`, `event`, and `text`, the line of
     /// the log. For root.
     Events {
-        /// And then those that come, until Ctrl-C. Who reads too slowly is told how many he missed (`lost`)
+        /// And then those that come, until Ctrl-C, or with status 1 until the daemon ends. Who reads too slowly is told how many he missed (`lost`)
         #[arg(long, short)]
         follow: bool,
     },

@@ -17,7 +17,8 @@ use rustyline::validate::Validator;
 use rustyline::{CompletionType, Config, Context, Editor, Helper};
 
 use crate::client::{AskError, Client, Patience};
-use crate::output;
+use crate::listing::quoted;
+use crate::output::{self, Reply};
 
 const PROMPT: &str = "multipathd> ";
 /// Says how a pipe is framed: `readline`, `plain`, anything else is `bare`.
@@ -161,7 +162,7 @@ struct Words {
 impl Words {
     /// What may stand at the end of `line`, and where that begins.
     fn candidates(&self, line: &str) -> (usize, Vec<String>) {
-        let start = line.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
+        let start = word_begun(line);
         let (before, begun) = line.split_at(start);
         let before: Vec<&str> = before.split_whitespace().collect();
         let mut found = Vec::new();
@@ -177,7 +178,7 @@ impl Words {
                 Next::Group | Next::File | Next::Anything => {}
             }
         }
-        found.retain(|word| word.starts_with(begun));
+        found.retain(|word| is_begun(word, begun));
         // A word that is done is followed by a blank.
         (start, found.into_iter().map(|word| word + " ").collect())
     }
@@ -192,8 +193,36 @@ impl Words {
             *asking = None;
             return Vec::new();
         };
-        if reply == OK { Vec::new() } else { reply.lines().map(Into::into).collect() }
+        names_of(reply)
     }
+}
+
+/// Does `word` begin so? One that has quotes may be begun without.
+fn is_begun(word: &str, begun: &str) -> bool {
+    word.starts_with(begun) || word.starts_with('"') && word[1..].starts_with(begun)
+}
+
+/// Where the last word of a line begins: at a quote that is open, else after the last blank.
+fn word_begun(line: &str) -> usize {
+    let (mut start, mut quoted) = (0, false);
+    for (at, letter) in line.char_indices() {
+        match letter {
+            '"' => quoted = !quoted,
+            blank if blank.is_whitespace() && !quoted => start = at + blank.len_utf8(),
+            _ => {}
+        }
+    }
+    start
+}
+
+/// The names of a reply, as words of the language.
+fn names_of(reply: String) -> Vec<String> {
+    let reply = Reply::new(reply);
+    if reply.failed || reply.text == OK {
+        return Vec::new();
+    }
+    let word = |name: &str| if name.contains([' ', '"']) { quoted(name) } else { name.to_string() };
+    reply.text.lines().map(word).collect()
 }
 
 impl Completer for Words {
@@ -230,5 +259,18 @@ mod tests {
         assert_eq!(of("show to"), (5, ["topology ".to_string()].to_vec()));
         assert_eq!(of("fail "), (5, ["path ".to_string()].to_vec()));
         assert_eq!(of("bogus "), (6, Vec::new()));
+        assert_eq!(of("\u{a0}show\u{3000}to"), (9, ["topology ".to_string()].to_vec()));
+    }
+
+    #[test]
+    fn names_are_words_of_the_language() {
+        assert_eq!(names_of("mpatha\ntwo words\n".into()), ["mpatha", "\"two words\""]);
+        for reply in ["ok\n", "fail\n", "fail\ntimeout\n", "timeout\n"] {
+            assert_eq!(names_of(reply.into()), [""; 0], "{reply}");
+        }
+        assert_eq!(word_begun("show map \"two wo"), 9);
+        assert_eq!(word_begun("show map \"two words\" to"), 21);
+        assert!(is_begun("\"two words\"", "\"two w") && is_begun("\"two words\"", "tw"));
+        assert!(!is_begun("\"two words\"", "wo"));
     }
 }
