@@ -13,7 +13,7 @@ use crate::core::requests::{Answer, Until};
 use crate::core::{Core, Phase};
 use crate::ctl::{FAIL, IN_USE, OK};
 use crate::dm::op::DmOp;
-use crate::types::{Errno, Instant};
+use crate::types::{DevT, Errno, Instant};
 
 /// In what respect a map is to be as it is wanted before a request is answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub(super) enum Need {
     Removal,
     /// Its table, with this path in it.
     Path(PathId),
+    /// Its table, or one without this device, whatever else can't be done.
+    Without(DevT),
     /// What messages tell it: states of paths, the group in use, queueing.
     Messages,
     /// Whether it is suspended.
@@ -104,7 +106,19 @@ impl Core {
         }
         if load {
             self.answer_paths(id, out);
-            self.answer_map(id, |need| matches!(need, Need::Table | Need::Removal), &Ok(()), out);
+            let done = |need| matches!(need, Need::Table | Need::Removal | Need::Without(_));
+            self.answer_map(id, done, &Ok(()), out);
+        }
+    }
+
+    /// What was to be done has failed. Who wanted a path out of the table has what he wants, if it is in none.
+    pub(super) fn answer_if_without(&mut self, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        let table = map.observed.as_ref();
+        let out_of_it = move |devt| table.is_none_or(|observed| observed.path_active(devt).is_none());
+        let met = self.waiting_for_map(id, |need| matches!(need, Need::Without(devt) if out_of_it(devt)));
+        for request in met {
+            self.finish(request, OK, out);
         }
     }
 

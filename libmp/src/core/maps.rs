@@ -263,6 +263,7 @@ impl Core {
             Err(failure) => {
                 self.set_observed(now, id, is, out);
                 self.own_leftover(id, &inflight.op, &failure);
+                self.answer_if_without(id, out);
                 self.failed(now, id, &inflight, failure, out);
             }
         }

@@ -404,13 +404,14 @@ impl Core {
     }
 
     fn del_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
-        let map = self.paths.get(&id).and_then(Path::map);
+        let path = self.paths.get(&id);
+        let map = path.and_then(|path| Some((path.map()?, Need::Without(path.devt()))));
         self.exclude(now, id, Exclusion::Deleted, out);
         // A probe that was asked before would bring it back, and say what was.
         if let Some(token) = self.paths.get_mut(&id).and_then(|path| path.probe.take()) {
             self.waiting.forget(token);
         }
-        map.map_or_else(|| OK.into(), |map| self.when(map, Need::Table))
+        map.map_or_else(|| OK.into(), |(map, need)| self.when(map, need))
     }
 
     /// The path stays failed, whatever its checker would say, until it is reinstated.
