@@ -12,7 +12,7 @@ use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
 use crate::core::judge::{Judged, judge, judge_without_udev};
-use crate::core::map::MapId;
+use crate::core::map::{Map, MapId};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{Again, Exclusion, Path, PathId, Standing, Udev};
 use crate::core::timers::Timer;
@@ -341,7 +341,13 @@ impl Core {
             // Not being told now does not undo what was known: after a switch of the root file
             // system udev's database is empty for a while.
             (Some(Exclusion::NoSize), _) | (None, Err(_)) if member.is_some() => self.dirty.extend(member),
-            (Some(exclusion), _) => self.exclude(now, id, exclusion, out),
+            (Some(exclusion), wwid) => {
+                let by_configuration = exclusion.is_by_configuration();
+                self.exclude(now, id, exclusion, out);
+                if let (true, Ok(wwid)) = (by_configuration, wwid) {
+                    self.excluded_before(now, id, &wwid, out);
+                }
+            }
             (None, Ok(wwid)) => {
                 if let Some(map) = member.filter(|_| grown) {
                     // From here on it is `auto_resize` that says what becomes of that.
@@ -450,16 +456,24 @@ impl Core {
                 _ => Notice::PathIgnored { path, reason },
             });
         }
-        // A property may be missing from one message of udev's: that is not the configuration's word.
-        let by_configuration = match &exclusion {
-            Exclusion::Blacklisted(rule) => rule.kind != "property",
-            other => *other == Exclusion::Usb,
-        };
-        if by_configuration && let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map)) {
+        if exclusion.is_by_configuration()
+            && let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map))
+        {
             map.queue.released = map.members.len() == 1;
         }
         self.leave_map(now, id, out);
         self.stand(id, Standing::Excluded(exclusion));
+    }
+
+    /// The map of its LUN was found with it in the table, and no path has joined: it was excluded while no daemon ran.
+    fn excluded_before(&mut self, now: Instant, id: PathId, wwid: &Wwid, out: &mut Outbox) {
+        let Some((map, path)) = self.by_wwid.get(wwid).copied().zip(self.paths.get(&id)) else { return };
+        let found = |map: &&mut Map| map.members.is_empty() && map.unidentified.has(path.devt());
+        if let Some(map) = self.maps.get_mut(&map).filter(found) {
+            map.queue.released = true;
+            let id = map.id;
+            self.count_usable(now, id, out);
+        }
     }
 }
 

@@ -490,7 +490,7 @@ impl Core {
         map.said_active = Some(usable);
         map.queue.ended = empty
             && match map.settings.flush_on_last_del {
-                _ if map.queue.released => true,
+                _ if map.queue.released && !map.unidentified.any_unknown() => true,
                 FlushOnLastDel::Always => true,
                 FlushOnLastDel::Unused => !open,
                 FlushOnLastDel::Never => false,

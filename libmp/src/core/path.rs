@@ -193,6 +193,16 @@ pub enum Exclusion {
     Native,
 }
 
+impl Exclusion {
+    /// Does the configuration want it so? A property may be missing from one message of udev's: that is not its word.
+    pub fn is_by_configuration(&self) -> bool {
+        match self {
+            Self::Blacklisted(rule) => rule.kind != "property",
+            other => *other == Self::Usb,
+        }
+    }
+}
+
 impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
