@@ -241,6 +241,7 @@ impl Core {
             return self.timers.set(Timer::Probe(id), now + SHORTAGE_PAUSE);
         }
         path.probe = None;
+        let nameless = path.nameless.clone();
         let asked = core::mem::take(&mut path.probe_again);
         let again = match asked {
             Again::No | Again::Also => false,
@@ -278,6 +279,7 @@ impl Core {
             }
         }
         self.dirty_unidentified(self.paths.get(&id).map(Path::devt).unwrap_or_default());
+        self.end_holds(now, nameless.as_ref(), out);
         self.answer_probed(id, out);
     }
 
@@ -366,6 +368,7 @@ impl Core {
             (None, Err(why)) => {
                 self.await_udev(now, id);
                 self.exclude(now, id, Exclusion::NoWwid(why.to_string()), out);
+                self.await_name(now, id, raw);
             }
         }
         if unrated {
@@ -422,10 +425,12 @@ impl Core {
     /// A disk is gone. Whatever it was asked, its answers no longer matter.
     pub(super) fn path_gone(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         self.leave_map(now, id, out);
+        let nameless = self.paths.get(&id).and_then(|path| path.nameless.clone());
         self.stand(id, Standing::New);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
         let devt = path.devt();
+        self.end_holds(now, nameless.as_ref(), out);
         self.strangers.forget(id, devt);
         let tuning = path.tuning.inflight.map(|(token, ..)| token);
         let health = &path.health;

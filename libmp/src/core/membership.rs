@@ -19,7 +19,7 @@ use crate::identify::tunables::Tunable;
 use crate::types::{Instant, MapName, Wwid};
 
 /// A map waits so long for the first checks of paths that came, so that they come in one table.
-const HOLD_LIMIT: Duration = Duration::from_secs(2);
+pub(super) const HOLD_LIMIT: Duration = Duration::from_secs(2);
 
 impl Core {
     /// Settings for a path, and the checker and prioritizer that come of them and of the device. True
@@ -77,6 +77,7 @@ impl Core {
     pub(super) fn stand(&mut self, id: PathId, standing: Standing) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let was = core::mem::replace(&mut path.standing, standing);
+        self.is_named(id);
         self.contradicting.remove(&id);
         if let Standing::Waiting { wwid } = was
             && let Some(alone) = self.alone.get_mut(&wwid)
@@ -86,6 +87,7 @@ impl Core {
                 self.alone.remove(&wwid);
             }
         }
+        let Some(path) = self.paths.get(&id) else { return };
         match &path.standing {
             Standing::Waiting { wwid } => drop(self.alone.entry(wwid.clone()).or_default().insert(id)),
             Standing::Excluded(Exclusion::Contradicts { .. }) => drop(self.contradicting.insert(id)),
@@ -224,12 +226,11 @@ impl Core {
         map.backoff.clear();
         let (name, path, devt) = (map.kernel_name().clone(), path.name.clone(), path.devt());
         let found = map.observed.is_some();
-        map.hold_until = Some(now + HOLD_LIMIT);
         out.notify(Notice::PathAdded { map: name, path, devt });
         if found {
             self.remember_map(now, map_id, out); // whoever made it may have ended before that was on the disk
         }
-        self.timers.set(Timer::Hold(map_id), now + HOLD_LIMIT);
+        self.hold(now, map_id);
         self.dirty.insert(map_id);
         self.others_go(now, id, map_id, out);
         self.tune(id, out);
@@ -328,7 +329,7 @@ impl Core {
             path.is_some_and(|p| p.health.state == check::CheckState::Unchecked || limited(p))
         };
         let rated = map.rerated.iter().all(|p| !map.members.contains(p));
-        if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) {
+        if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) && !self.awaits_disks(id) {
             self.timers.cancel(Timer::Hold(id));
             self.hold_over(now, id, out);
         }

@@ -31,6 +31,7 @@ pub mod map;
 pub mod maps;
 pub mod marks;
 pub mod membership;
+mod nameless;
 pub mod names;
 mod native;
 pub mod notice;
@@ -156,6 +157,10 @@ pub struct Core {
     contradicting: BTreeSet<PathId>,
     /// Maps with devices that are not known yet.
     unidentified: BTreeSet<MapId>,
+    /// Disks that udev has not looked at yet, by the WWID that they say they have.
+    nameless: BTreeSet<(Wwid, PathId)>,
+    /// Maps that are made when all disks are read.
+    unread: BTreeSet<MapId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
     others: BTreeMap<MapName, String>,
     /// What operators have switched of the queueing.
@@ -209,6 +214,8 @@ impl Core {
             strangers: Strangers::default(),
             contradicting: BTreeSet::new(),
             unidentified: BTreeSet::new(),
+            nameless: BTreeSet::new(),
+            unread: BTreeSet::new(),
             others: BTreeMap::new(),
             switched: Switched::default(),
             bindings: Bindings::default(),

@@ -88,6 +88,8 @@ pub struct Path {
     pub designated: Option<Wwid>,
     /// udev's `scsi_id` has called it as its map is called.
     pub named_alike: bool,
+    /// Who it says it is, while udev has not looked at it.
+    pub nameless: Option<Wwid>,
     /// How steady it is.
     pub steadiness: Steadiness,
     /// What the layers below it are told.
@@ -379,6 +381,7 @@ impl Path {
             rescanning: false,
             designated: None,
             named_alike: false,
+            nameless: None,
             steadiness: Steadiness::default(),
             tuning: Tuning::default(),
             rules: Rules::default(),
