@@ -173,7 +173,12 @@ fn remove(mapper: &Mapper, called: &str) -> DmDone {
 }
 
 fn reload(load: Load) -> DmOp {
-    DmOp::Reload { load, flags: UdevFlags { reload: true, ..UdevFlags::default() }, flush: false }
+    DmOp::Reload {
+        load,
+        flags: UdevFlags { reload: true, ..UdevFlags::default() },
+        flush: false,
+        wake: false,
+    }
 }
 
 fn message(messages: &[String]) -> DmOp {
@@ -254,7 +259,7 @@ fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {
     // A table of another length flushes.
     let shorter = Load { sectors: lun.sectors / 2, ..lun.load(2) };
     let flags = UdevFlags::default();
-    let resize = DmOp::Reload { load: shorter, flags, flush: true };
+    let resize = DmOp::Reload { load: shorter, flags, flush: true, wake: false };
     assert_eq!(map.perform(&resize).expect("resized").targets[0].sectors, lun.sectors / 2);
 }
 

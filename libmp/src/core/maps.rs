@@ -253,7 +253,7 @@ impl Core {
             self.answer_map(id, |_| true, &done.result.and(Err(gone)), out);
             return;
         }
-        self.suspended_by_another(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
+        self.suspended_by_another(id, &inflight.op, &done.result, (was.as_ref(), is.as_ref()), out);
         match done.result {
             Ok(()) => {
                 self.succeeded(now, id, &inflight, (was.as_ref(), is.as_ref()), out);

@@ -181,7 +181,7 @@ mod tests {
         assert!(told.table().unwrap().queues() && told.current_group() == 2);
         assert_eq!(observed(&DmOp::Rename { to: "b".into(), flags }).unwrap().name.as_str(), "b");
         let one = "0 0 1 1 service-time 0 1 1 8:0 1";
-        let reloaded = observed(&DmOp::Reload { load: load(one), flags, flush: false }).unwrap();
+        let reloaded = observed(&DmOp::Reload { load: load(one), flags, flush: false, wake: false }).unwrap();
         assert_eq!(reloaded.path_active(DevT::new(8, 16)), None);
         assert_eq!(observed(&DmOp::READ), Some(reloaded));
         assert_eq!(observed(&DmOp::Remove { deferred: false }), None);

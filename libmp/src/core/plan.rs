@@ -169,6 +169,7 @@ fn reload_op(s: &Situation<'_>, observed: &Observed, desired: &Desired, reason: 
         load: desired.load(),
         flags: desired.flags(s.map, same && s.map.readiness != Readiness::Due),
         flush: resized,
+        wake: observed.suspended,
     };
     planned(op, reason)
 }

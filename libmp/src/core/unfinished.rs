@@ -17,7 +17,7 @@ use crate::core::event::DmFailure;
 use crate::core::map::{Live, Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::timers::Timer;
-use crate::dm::op::DmOp;
+use crate::dm::op::{DmOp, SUSPENDED_SINCE};
 use crate::types::Instant;
 
 /// A tool has so long from one step to the next.
@@ -85,6 +85,7 @@ impl Core {
         &mut self,
         id: MapId,
         op: &DmOp,
+        result: &Result<(), DmFailure>,
         (was, is): (Option<&Observed>, Option<&Observed>),
         out: &mut Outbox,
     ) {
@@ -93,7 +94,8 @@ impl Core {
         // What of ours can leave it so.
         let ours =
             matches!(op, DmOp::Create { .. } | DmOp::Reload { .. } | DmOp::Suspend | DmOp::Resume { .. });
-        if ours || !was.is_some_and(runs) || !is.is_some_and(stopped) {
+        let found = result.as_ref().is_err_and(|why| why.step == SUSPENDED_SINCE);
+        if (ours && !found) || !was.is_some_and(runs) || !is.is_some_and(stopped) {
             return;
         }
         let Some(map) = self.maps.get_mut(&id) else { return };

@@ -16,6 +16,9 @@ pub const UUID_PREFIX: &str = "mpath-";
 /// The step that has failed where the kernel does not give a map its name.
 pub const RENAME: &str = "rename";
 
+/// The step that has failed where a map was to be reloaded that somebody else has suspended since.
+pub const SUSPENDED_SINCE: &str = "reload what somebody has suspended";
+
 /// The device-mapper UUID of the map of this WWID.
 pub fn uuid_of(wwid: &Wwid) -> String {
     alloc::format!("{UUID_PREFIX}{wwid}")
@@ -83,6 +86,8 @@ pub enum DmOp {
         flags: UdevFlags,
         /// Wait for outstanding I/O (needed where the size changes); else `noflush`.
         flush: bool,
+        /// It is known to be suspended, and is to run. Where that is not so, one that is found suspended is left as it is.
+        wake: bool,
     },
     /// Give it another name.
     Rename {

@@ -83,7 +83,7 @@ impl Mapper {
         let made = made.map_err(|why| self.with_namesakes(name.as_str(), uuid, why))?;
         let resume =
             || self.tell_udev("resume", Command::Suspend, &by_uuid(uuid), udev_bits(flags), new_cookie());
-        match self.load(uuid, load).and_then(|()| resume()) {
+        match self.load(uuid, load).and_then(|_| resume()) {
             Ok((_, cookie)) => {
                 let (name, devt, since) = (name.clone(), made.devt, Instant::now());
                 Ok(Announced { name, kernel_name, devt, access, cookie, since })

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, Load, MapListEntry, RENAME, RawMap, Seen, UdevFlags};
+use libmp::dm::op::{DmOp, Load, MapListEntry, RENAME, RawMap, SUSPENDED_SINCE, Seen, UdevFlags};
 use libmp::types::Errno;
 use tracing::{debug, warn};
 
@@ -121,10 +121,10 @@ impl Mapper {
 
     fn steps(&self, uuid: &str, op: &DmOp) -> Result<(), DmFailure> {
         match op {
-            DmOp::Reload { load, flags, flush } => {
+            DmOp::Reload { load, flags, flush, wake } => {
                 // What a new table has to wait for, if anything.
                 let suspend = if *flush { 0 } else { NOFLUSH };
-                self.reload(uuid, load, *flags, suspend | SKIP_LOCKFS)
+                self.reload(uuid, load, *flags, (suspend | SKIP_LOCKFS, *wake))
             }
             DmOp::Rename { to, flags } => self.rename(uuid, to.as_str(), *flags),
             DmOp::Remove { deferred } => self.remove_with_partitions(uuid, *deferred),
@@ -154,11 +154,11 @@ impl Mapper {
         self.control.call(command, question).map_err(|errno| DmFailure::new(step, errno))
     }
 
-    pub(super) fn load(&self, uuid: &str, load: &Load) -> Result<(), DmFailure> {
+    pub(super) fn load(&self, uuid: &str, load: &Load) -> Result<Answer, DmFailure> {
         let payload = encode_target(0, load.sectors, "multipath", &load.params);
         let flags = if load.read_only { READONLY } else { 0 };
         let question = Question { flags, target_count: 1, payload: &payload, ..by_uuid(uuid) };
-        let loaded = self.step("load", Command::Load, &question).map(drop);
+        let loaded = self.step("load", Command::Load, &question);
         loaded.map_err(|why| {
             let missing =
                 if why.errno == Errno::EINVAL { self.missing.refused(&load.params) } else { Vec::new() };
@@ -172,9 +172,20 @@ impl Mapper {
     }
 
     /// The kernel suspends, swaps the tables and resumes in *one* call when a resume finds a table
-    /// loaded: a daemon that is killed in between leaves no map suspended.
-    fn reload(&self, uuid: &str, load: &Load, flags: UdevFlags, suspend: u32) -> Result<(), DmFailure> {
-        self.load(uuid, load)?;
+    /// loaded: a daemon that is killed in between leaves no map suspended. It does so, too, when somebody else has suspended the map:
+    /// the load's answer tells, and nothing is closer to that call.
+    fn reload(
+        &self,
+        uuid: &str,
+        load: &Load,
+        flags: UdevFlags,
+        (suspend, wake): (u32, bool),
+    ) -> Result<(), DmFailure> {
+        let loaded = self.load(uuid, load)?;
+        if loaded.has(SUSPEND) && !wake {
+            let _ = self.control.call(Command::Clear, &by_uuid(uuid));
+            return Err(DmFailure::new(SUSPENDED_SINCE, Errno::EBUSY));
+        }
         let swapped = self.resume(uuid, flags, suspend, Wait::No);
         if swapped.is_err() {
             // The kernel gives up in the middle and leaves the map suspended, its old table live.

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use libmp::core::event::{DmDone, DmFailure};
-use libmp::dm::op::{DmOp, RENAME, UdevFlags, uuid_of};
+use libmp::dm::op::{DmOp, RENAME, SUSPENDED_SINCE, UdevFlags, uuid_of};
 use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
@@ -169,13 +169,25 @@ impl World {
         }
         running.left.pop_front();
         let result = fault.map_or_else(|| self.perform(running, &step), Err);
-        if let Err(errno) = result {
+        if result.is_ok() && self.is_suspended_since(running, &step) {
+            if let Some(device) = self.dm.by_uuid(&running.uuid).map(|device| device.name.clone()) {
+                let _ = self.dm.clear(&device);
+            }
+            running.failure = Some(DmFailure::new(SUSPENDED_SINCE, Errno::EBUSY));
+            running.left.clear();
+        } else if let Err(errno) = result {
             self.clean_up(running, &step);
             running.failure = Some(DmFailure::new(&step.name(), errno));
             running.left.clear();
         }
         self.settle();
         if running.left.is_empty() { Progress::Finished } else { Progress::Next }
+    }
+
+    /// A load's answer tells that somebody has suspended the map since its reload was decided.
+    fn is_suspended_since(&self, running: &Running, step: &Step) -> bool {
+        matches!((&running.op, step), (DmOp::Reload { wake: false, .. }, Step::Load { .. }))
+            && self.dm.by_uuid(&running.uuid).is_some_and(|device| device.suspended)
     }
 
     /// A flush ends queueing before the map is suspended: I/O that waits for a path goes to one, or fails.
