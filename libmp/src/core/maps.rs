@@ -114,6 +114,7 @@ impl Core {
             name: &name,
             strangers: &strangers,
             withhold: self.withholds(map, &members),
+            unattended: !self.resident && self.stops_queueing(),
             may_load: !map.backoff.blocks(now),
             may_tell: !map.message_backoff.blocks(now),
             may_switch: may_switch(map, now),
@@ -130,10 +131,15 @@ impl Core {
             |observed: &&Observed| !observed.suspended && map.message_backoff.failures < STOP_TRIES;
         let observed = map.observed.as_ref().filter(may_tell)?;
         let queues = observed.table().is_some_and(Table::queues);
-        (queues && !self.config.globals().queue_without_daemon && !self.switched.forced).then(|| Planned {
+        (queues && self.stops_queueing()).then(|| Planned {
             op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
             reason: "the daemon stops",
         })
+    }
+
+    /// Does the queueing end when the process does?
+    fn stops_queueing(&self) -> bool {
+        !self.config.globals().queue_without_daemon && !self.switched.forced
     }
 
     pub(super) fn order(&mut self, id: MapId, planned: Planned, purpose: Purpose, out: &mut Outbox) {

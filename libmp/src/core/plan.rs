@@ -15,7 +15,7 @@ use crate::core::path::Path;
 use crate::core::readiness::Readiness;
 use crate::core::unidentified;
 use crate::dm::op::{DmOp, RENAME, UdevFlags};
-use crate::dm::table::{Difference, Table, TableGroup};
+use crate::dm::table::{Difference, Queueing, Table, TableGroup};
 use crate::types::{DevT, MapName};
 
 /// The next operation on a map, and why.
@@ -42,6 +42,8 @@ pub struct Situation<'a> {
     pub strangers: &'a [DevT],
     /// Is a new map to be withheld from its users?
     pub withhold: bool,
+    /// Does nobody look after the maps when what is to be done is done?
+    pub unattended: bool,
     /// May a table, a name or a map be changed now (or is the last failure too fresh)?
     pub may_load: bool,
     /// May messages be sent now?
@@ -97,7 +99,11 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
     if s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
         return None;
     }
-    let desired = s.desired?;
+    let mut desired = s.desired?.clone();
+    if s.unattended {
+        // It may take longer than its maker waits, as its disks hang: it queues when it is there, if he still is.
+        desired.table.set_queueing(Queueing::Off);
+    }
     let mut flags = desired.flags(s.map, false);
     flags.no_paths |= s.withhold;
     let op =

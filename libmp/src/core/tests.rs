@@ -16,7 +16,7 @@ use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Signal, Uevent, UeventAction};
 use crate::core::notice::Level;
 use crate::core::{Core, CoreInit};
-use crate::dm::op::MapListEntry;
+use crate::dm::op::{DmOp, MapListEntry};
 use crate::identify::{RawProbe, hex};
 use crate::types::{DevT, Errno, Instant, Priority};
 
@@ -38,6 +38,8 @@ struct Machine {
     also: fn(&mut RawProbe),
     /// When udev was asked to look at the disk again.
     asked: Vec<Instant>,
+    /// Tables of maps that were to be made.
+    made: Vec<String>,
 }
 
 impl Machine {
@@ -54,13 +56,26 @@ impl Machine {
     }
 
     fn begin(wwid: &'static str, udev: bool, defaults: &str, answer: fn(u8) -> ScsiReply) -> Self {
-        let mut machine = Self::off(wwid, udev, answer);
+        let core = Core::new(CoreInit { pid: 1, resident: true });
+        Self::run(core, wwid, udev, (defaults, answer))
+    }
+
+    fn run(
+        core: Core,
+        wwid: &'static str,
+        udev: bool,
+        (defaults, answer): (&str, fn(u8) -> ScsiReply),
+    ) -> Self {
+        let mut machine = Self::with(core, wwid, udev, answer);
         machine.start(defaults);
         machine
     }
 
     fn off(wwid: &'static str, udev: bool, answer: fn(u8) -> ScsiReply) -> Self {
-        let core = Core::new(CoreInit { pid: 1, resident: true });
+        Self::with(Core::new(CoreInit { pid: 1, resident: true }), wwid, udev, answer)
+    }
+
+    fn with(core: Core, wwid: &'static str, udev: bool, answer: fn(u8) -> ScsiReply) -> Self {
         Self {
             core,
             now: Instant::from_micros(0),
@@ -74,6 +89,7 @@ impl Machine {
             vpd83: Vec::new(),
             also: |_| {},
             asked: Vec::new(),
+            made: Vec::new(),
         }
     }
 
@@ -144,7 +160,10 @@ impl Machine {
                     raw: Answered::News(RawCheck { sysfs_state: Some("running".into()), answers }),
                 }
             }
-            Effect::Dm { token, .. } => {
+            Effect::Dm { token, op, .. } => {
+                if let DmOp::Create { load, .. } = op {
+                    self.made.push(load.params);
+                }
                 // No device-mapper here: what is tried is tried again with a growing pause.
                 let failure = DmFailure::new("create", Errno::EIO);
                 Event::DmDone { token, done: Box::new(DmDone { result: Err(failure), map: Ok(None) }) }
@@ -463,4 +482,18 @@ fn nothing_is_looked_at_before_the_configuration_is_there() {
         assert!(ordered.is_empty(), "{ordered:?}");
     }
     assert_eq!(core.maps().count(), 0);
+}
+
+/// Its maker may be gone before it is there.
+#[test]
+fn a_map_that_nobody_looks_after_does_not_queue_from_the_beginning() {
+    for (resident, option, queues) in
+        [(true, "no", true), (false, "no", false), (false, "yes", true), (true, "yes", true)]
+    {
+        let defaults = alloc::format!("no_path_retry queue\nqueue_without_daemon {option}");
+        let core = Core::new(CoreInit { pid: 1, resident });
+        let machine = Machine::run(core, "3600a0b8", true, (&defaults, |_| good("")));
+        let table = machine.made.first().expect("a map");
+        assert_eq!(table.starts_with("1 queue_if_no_path "), queues, "{resident} {option}: {table}");
+    }
 }
