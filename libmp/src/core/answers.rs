@@ -199,7 +199,7 @@ impl Core {
         orders.remove = orders.remove.filter(|_| removing);
         orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
         orders.resize = orders.resize.filter(|resize| *resize != Resize::Ordered);
-        (orders.reload, orders.switch_to) = (false, None);
+        (orders.reload, orders.reassign_now, orders.switch_to) = (false, false, None);
         orders.reinstate.clear();
     }
 }

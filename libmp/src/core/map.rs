@@ -144,6 +144,8 @@ pub struct Orders {
     pub resize: Option<Resize>,
     /// What stands on its paths directly is moved over to it.
     pub reassign: bool,
+    /// An operator wants that.
+    pub reassign_now: bool,
     /// Suspended by an operator: leave it so.
     pub suspended: bool,
     /// Suspend or resume it now.
@@ -164,6 +166,7 @@ impl Orders {
         self.remove.take().is_some()
             | self.suspend_or_resume.take().is_some()
             | core::mem::take(&mut self.reload)
+            | core::mem::take(&mut self.reassign_now)
             | self.resize.take_if(|resize| *resize == Resize::Ordered).is_some()
     }
 

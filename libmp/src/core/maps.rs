@@ -360,7 +360,7 @@ impl Core {
             }
             DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
             DmOp::RenamePartitions { names } => self.partitions_renamed(id, names),
-            DmOp::Reassign { .. } => map.orders.reassign = false,
+            DmOp::Reassign { .. } => (map.orders.reassign, map.orders.reassign_now) = (false, false),
             DmOp::CancelRemove | DmOp::Query { .. } => {}
         }
     }

@@ -291,7 +291,7 @@ fn rename_partitions(s: &Situation<'_>) -> Option<Planned> {
 
 /// Last of all: what stands on a path is moved to a map that is as it should be.
 fn reassign(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let may = s.map.orders.reassign && !observed.suspended;
+    let may = (s.map.orders.reassign || s.map.orders.reassign_now) && !observed.suspended;
     let paths = observed.table().filter(|_| may)?.paths().map(|path| path.devt).collect();
     Some(planned(DmOp::Reassign { paths }, "its paths are used directly"))
 }

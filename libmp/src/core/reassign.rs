@@ -25,7 +25,7 @@ impl Core {
     /// Something could not be moved. It works as before, and so does the map: it is not tried again by itself.
     pub(super) fn not_reassigned(&mut self, id: MapId, failure: DmFailure, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
-        map.orders.reassign = false;
+        (map.orders.reassign, map.orders.reassign_now) = (false, false);
         let text = alloc::format!("{}: {}: {}", map.kernel_name(), failure.step, failure.errno);
         out.notify(Notice::Other { level: Level::Warning, text });
         self.dirty.insert(id);

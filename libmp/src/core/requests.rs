@@ -166,7 +166,7 @@ impl Core {
             Command::Resize(name) => self.resize(name, out),
             Command::ForceQueueingDaemon => self.force_queueing(true, out),
             Command::RestoreQueueingDaemon => self.force_queueing(false, out),
-            Command::Reset(name) => self.on_map(name, Need::Table, |map| map.orders.reassign = true),
+            Command::Reset(name) => self.on_map(name, Need::Table, |map| map.orders.reassign_now = true),
             Command::Reload(name) => self.on_map(name, Need::Table, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => self.reset_stats(name.as_deref()),

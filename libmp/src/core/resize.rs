@@ -95,6 +95,8 @@ impl Core {
                 path.resizing = false;
             }
         }
+        // While they were rescanned, nothing was made of paths that have become smaller.
+        self.dirty.insert(id);
         let names = awaited.iter().filter_map(|p| Some(self.paths.get(p)?.name.as_str()));
         names.collect::<Vec<_>>().join(", ")
     }
