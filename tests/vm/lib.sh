@@ -214,6 +214,11 @@ rules_down() {
     udevadm control --reload
 }
 
+# A scenario that has ended early, or never takes them down, leaves none to the next.
+no_rules() {
+    if compgen -G '/etc/udev/rules.d/*multipath*' || [ -e /run/udev/rules.d/56-dm-mpath.rules ]; then rules_down; fi >/dev/null
+}
+
 # --- what the daemon has told: JSON lines of `events` in a file
 
 told() { # FILTER [FILE]: how many events it is true of
@@ -262,8 +267,6 @@ cleanup() {
     udevadm settle --timeout=30
     poll 20 remove_maps || fail cleanup "maps stay: $(maps | xargs)"
     san_down
-    # A scenario that has ended early, or never takes them down, leaves none to the next.
-    if compgen -G '/etc/udev/rules.d/*multipath*' || [ -e /run/udev/rules.d/56-dm-mpath.rules ]; then rules_down; fi >/dev/null
     umount /etc/multipath/bindings 2>/dev/null # one scenario makes it a mount of its own
     rm -rf /etc/multipath.conf /etc/multipath /run/multipath /run/multipathd.pid
     mkdir -p /etc/multipath

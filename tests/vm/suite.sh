@@ -58,7 +58,7 @@ run_one() { # FILE
     (
         # shellcheck disable=SC1090
         . "$1"
-        trap cleanup EXIT
+        trap 'cleanup; no_rules' EXIT
         scenario
     ) <&0 &
     scenario=$!

@@ -7,7 +7,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
 
-use crate::config::considered::verdict;
+use crate::config::considered::{Considered, verdict};
 use crate::config::settings::{BlacklistSubject, BlacklistVerdict, UidSource};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{Enumeration, Uevent, UeventAction};
@@ -175,21 +175,14 @@ impl Core {
     /// A disk is there: it is probed. One that its name alone excludes is not for us, whatever the probe says of it, but for what
     /// udev's rules have made of it: they may call it a path by another configuration.
     pub(super) fn disk_seen(&mut self, now: Instant, name: &PathName, seen: Seen, out: &mut Outbox) {
-        let subject = BlacklistSubject {
-            devnode: name.as_str(),
-            properties: None,
-            device: None,
-            wwid: None,
-            uid_attribute: "",
-        };
-        let asked = self.config.consider(&subject);
+        let (asked, excluded) = self.by_name_alone(name);
         let known = self.by_name.get(name).copied();
         let id = known.unwrap_or_else(|| self.new_path(name));
-        if let BlacklistVerdict::Excluded(reason) = verdict(&asked) {
+        if let Some(exclusion) = excluded {
             if let Some(path) = self.paths.get_mut(&id) {
                 path.considered = asked;
             }
-            self.exclude(now, id, Exclusion::Blacklisted(reason), out);
+            self.exclude(now, id, exclusion, out);
             if Bus::of(name.as_str()) != Bus::Other {
                 self.start_probe(id, out);
             }
@@ -204,6 +197,48 @@ impl Core {
             path.retriggers = 0;
         }
         self.start_probe(id, out);
+    }
+
+    /// What is asked of a disk whose name is all that is known, and what that comes to.
+    fn by_name_alone(&self, name: &PathName) -> (Vec<Considered>, Option<Exclusion>) {
+        let subject = BlacklistSubject {
+            devnode: name.as_str(),
+            properties: None,
+            device: None,
+            wwid: None,
+            uid_attribute: "",
+        };
+        let asked = self.config.consider(&subject);
+        let excluded = match verdict(&asked) {
+            BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
+            BlacklistVerdict::Allowed => None,
+        };
+        (asked, excluded)
+    }
+
+    /// What a disk that was read is by the rules.
+    fn judged(&mut self, id: PathId, raw: &RawProbe, out: &mut Outbox) -> Option<Judged> {
+        let path = self.paths.get_mut(&id)?;
+        let in_vain = path.retriggers > self.config.globals().retrigger_tries;
+        let was = core::mem::replace(&mut path.udev, Udev::of(raw.udev_initialized, in_vain));
+        let judge = if path.udev == Udev::AwaitedInVain { judge_without_udev } else { judge };
+        let mut judged = judge(&self.config, &path.name, raw);
+        if path.udev == Udev::AwaitedInVain && was != path.udev && judged.wwid.is_ok() {
+            let text = format!("{}: udev has not looked at it; who it is it says itself", path.name);
+            out.notify(Notice::Other { level: Level::Notice, text });
+        }
+        self.keep_excluded_by_name(id, &mut judged);
+        Some(judged)
+    }
+
+    /// A disk that its name excludes is probed for udev's rules only: that is why it is excluded, whatever else is.
+    fn keep_excluded_by_name(&self, id: PathId, judged: &mut Judged) {
+        let Some(path) = self.paths.get(&id) else { return };
+        if matches!(&path.standing, Standing::Excluded(Exclusion::Blacklisted(rule)) if rule.kind == "devnode")
+            && let (asked, Some(exclusion)) = self.by_name_alone(&path.name)
+        {
+            (judged.considered, judged.refused) = (asked, Some(exclusion));
+        }
     }
 
     fn new_path(&mut self, name: &PathName) -> PathId {
@@ -307,15 +342,9 @@ impl Core {
     }
 
     fn identify(&mut self, now: Instant, id: PathId, raw: &RawProbe, out: &mut Outbox) {
+        let Some(judged) = self.judged(id, raw, out) else { return };
+        let Judged { mut facts, settings, wwid, considered, refused } = judged;
         let Some(path) = self.paths.get_mut(&id) else { return };
-        let in_vain = path.retriggers > self.config.globals().retrigger_tries;
-        let was = core::mem::replace(&mut path.udev, Udev::of(raw.udev_initialized, in_vain));
-        let judge = if path.udev == Udev::AwaitedInVain { judge_without_udev } else { judge };
-        let Judged { mut facts, settings, wwid, considered, refused } = judge(&self.config, &path.name, raw);
-        if path.udev == Udev::AwaitedInVain && was != path.udev && wwid.is_ok() {
-            let text = format!("{}: udev has not looked at it; who it is it says itself", path.name);
-            out.notify(Notice::Other { level: Level::Notice, text });
-        }
         let wwid = wwid.and_then(|is| match path.wwid() {
             Some(was) if *was != is && stands_in(path, &settings.uid, raw) => Err(NoWwid::NoIdentifier),
             _ => Ok(is),

@@ -41,7 +41,7 @@ scenario() {
     expect_match 'a default' "$(said "$first")" '^ path_selector service-time 0 default$'
     expect_match 'a map' "$(said "/dev/mapper/$map")" "^$map \(dm-[0-9]+\) is multipathed: .* with 2 paths"
     expect_match 'by device number' "$(said "$(dev_t "$second")")" "^$second .* is not multipathed: blacklisted by wwid .*multipath.conf:9\)"
-    expect_match 'by name alone' "$(said sda)" '^sda is not multipathed: blacklisted by devnode "\^sda\$" \(/etc/multipath.conf:8\)'
+    expect_match 'by name alone' "$(said sda)" '^sda \(8:0\) is not multipathed: blacklisted by devnode "\^sda\$" \(/etc/multipath.conf:8\)'
     expect_match 'no such disk' "$(said sdzz)" 'device not found'
     expect_eq 'as JSON' "$(ctl explain "$second" --json | jq -r .multipathed)" no
 
