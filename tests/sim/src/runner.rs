@@ -216,11 +216,6 @@ fn heal(sim: &mut Sim) -> Result<(), Violation> {
     for back in std::mem::take(&mut sim.take_back) {
         sim.after(Duration::from_secs(71), Item::Command(back));
     }
-    if let Ok(c) = std::env::var("SIM_ASK") {
-        for c in c.split(';') {
-            sim.after(Duration::from_secs(100), Item::Command(c.into()));
-        }
-    } // XXX
     // The longest late answer is quarter of an hour under way.
     let quiet = now + Duration::from_mins(20);
     sim.run_until(quiet)
