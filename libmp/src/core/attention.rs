@@ -79,6 +79,15 @@ impl Core {
         }
     }
 
+    /// Messages are lost, and among them may be what disks have told: each is looked at, with its next good check.
+    pub(super) fn attentions_lost(&mut self) {
+        let member = |path: &Path| (path.map().is_some() && path.is_rescanned()).then_some(path.id);
+        let members: Vec<PathId> = self.paths.values().filter_map(member).collect();
+        for id in members {
+            self.doubt(id);
+        }
+    }
+
     /// The paths of maps at this address, and on the whole of its target where all its LUNs are spoken of.
     fn paths_told_of(&self, device: Hctl, target: bool) -> Vec<(PathId, Hctl)> {
         let port = |of: Hctl| (of.host, of.channel, of.target);

@@ -298,6 +298,7 @@ impl Core {
                 if self.phase != Phase::Loading {
                     self.enumerate(Probes::All, out);
                 }
+                self.attentions_lost();
                 self.read_native(out);
             }
             Event::Probed { token, probe } => {

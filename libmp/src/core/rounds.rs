@@ -405,12 +405,47 @@ mod tests {
         ] {
             assert_eq!(identify(&"sda".into(), &raw).unread_pages, [0; 0], "{raw:?}");
         }
+        let unlisted = RawProbe { vpd0: hex("00 00 0002 00 83"), vpd83: hex("00 83 0000"), ..raw.clone() };
+        assert_eq!(identify(&"sda".into(), &unlisted).unread_pages, [0; 0], "what it does not have");
         let missed = RawProbe { inquiry: hex("00 00 06"), ..raw };
         assert_eq!(
             identify(&"sda".into(), &missed).unread_pages.len(),
             3,
             "the kernel's scan has failed to read them"
         );
+    }
+
+    #[test]
+    fn one_page_that_the_kernel_has_missed_is_asked_for() {
+        let all = RawProbe {
+            inquiry: hex("00 00 06"),
+            vpd0: hex("00 00 0003 00 80 83"),
+            vpd80: hex("00 80 0004 20 37 37 20"),
+            vpd83: hex("00 83 0008 01 15 00 04 00000012"),
+            ..RawProbe::default()
+        };
+        let array = |ask: &Ask| {
+            scsi(ask, |operation, page| match (operation, page) {
+                (0x12, 0x80) => good("00 80 0004 20 37 37 20"),
+                (0x12, 0x83) => good("00 83 0008 01 15 00 04 00000012"),
+                _ => good(""),
+            })
+        };
+        for (raw, asked) in [
+            (RawProbe { vpd83: Vec::new(), ..all.clone() }, "1283"),
+            (RawProbe { vpd80: Vec::new(), ..all.clone() }, "1280"),
+            (RawProbe { vpd80: Vec::new(), vpd83: Vec::new(), ..all.clone() }, "1280 1283"),
+        ] {
+            let mut path = path("prio random\ndetect_prio no", &raw);
+            assert_eq!(play(&mut path, Some("running"), &array)[..2], [asked, "0000"]);
+            let facts = path.facts.as_ref().expect("known");
+            assert_eq!(
+                (&*facts.serial, facts.tpg, &*facts.vital_pages),
+                ("77", Some(0x12), &[0, 0x80, 0x83][..])
+            );
+            assert_eq!(play(&mut path, Some("running"), &array)[0], "0000", "once");
+        }
+        assert_eq!(identify(&"sda".into(), &all).unread_pages, [0; 0]);
     }
 
     #[test]

@@ -252,18 +252,25 @@ pub(crate) fn serial(page: &[u8]) -> String {
 }
 
 /// Of a disk older than SPC-2 (INQUIRY byte 2 below 4: SPC-4 6.6.2) the kernel reads none, and of another it has none where reading
-/// them failed during its scan. Neither does it read them of some USB and ATA devices that are known to fail then: those are left
-/// alone.
+/// them failed during its scan; so it may be with one of them alone, which page 0x00 lists then. Neither does it read them of some USB
+/// and ATA devices that are known to fail then: those are left alone.
 fn unread_pages(raw: &RawProbe, protocol: &str) -> &'static [u8] {
     const DISK: u8 = 0;
     const SCSI_2: u8 = 2;
     let is_disk = raw.inquiry.first().is_some_and(|kind| kind & 0x1f == DISK);
     let version = raw.inquiry.get(2).copied().unwrap_or_default();
-    let none = [&raw.vpd0, &raw.vpd80, &raw.vpd83].iter().all(|page| page.is_empty());
-    if is_disk && none && version >= SCSI_2 && !matches!(protocol, "scsi:usb" | "scsi:ata") {
-        &[0x00, 0x80, 0x83]
-    } else {
-        &[]
+    if !is_disk || version < SCSI_2 || matches!(protocol, "scsi:usb" | "scsi:ata") {
+        return &[];
+    }
+    if [&raw.vpd0, &raw.vpd80, &raw.vpd83].iter().all(|page| page.is_empty()) {
+        return &[0x00, 0x80, 0x83];
+    }
+    let missed = |code, page: &[u8]| page.is_empty() && vpd::supported(&raw.vpd0).contains(&code);
+    match (missed(0x80, &raw.vpd80), missed(0x83, &raw.vpd83)) {
+        (true, true) => &[0x80, 0x83],
+        (true, false) => &[0x80],
+        (false, true) => &[0x83],
+        (false, false) => &[],
     }
 }
 

@@ -18,6 +18,7 @@
 //! config-late 2s                     the configuration is read for so long
 //! attention sda 3f 0e                its next command is answered with this unit attention
 //! dmsetup message data fail_path 8:0 another tool
+//! told sda identity | told nothing    what it says by itself; that messages of udev's are lost
 //! fabric 1 link 0x51…01 | fabric 1 changed   what the fabric tells host 1 of ports; or `congestion`
 //! command show paths                 an operator; `expect reply …` looks at the answer, `expect unanswered` sees that there is none
 //! expect map data path sda failed
@@ -224,6 +225,7 @@ impl Script {
                 };
                 Event::Attention { device, told }
             }
+            ["told", "nothing"] => Event::UeventsLost,
             _ => return Err("fabric HOST WHAT PORT..., or told DISK WHAT".into()),
         };
         self.sim.dispatch(event).map_err(broken)?;
