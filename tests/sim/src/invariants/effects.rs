@@ -5,6 +5,7 @@ use std::time::Duration;
 use libmp::check::{Ask, CheckRequest};
 use libmp::core::effect::{Effect, StateFile};
 use libmp::core::event::RequestId;
+use libmp::core::notice::Notice;
 use libmp::dm::op::{DmOp, Load, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
 
@@ -33,7 +34,11 @@ impl Watch {
                 self.ask(*token, asked)
             }
             Effect::Probe { token, name } => {
-                self.exists(world.now, name.as_str(), effect)?;
+                // Who names a disk has it looked for.
+                let named = format!("add path {name}");
+                if !self.requests.values().any(|(_, _, command)| *command == named) {
+                    self.exists(world.now, name.as_str(), effect)?;
+                }
                 self.ask(*token, Asked::Probe { name: name.as_str().into(), since: world.now })
             }
             Effect::Dm { token, wwid, op } => {
@@ -76,12 +81,28 @@ impl Watch {
                 self.void(name.as_str(), self.step);
                 Ok(())
             }
+            Effect::Notify(Notice::Configured { .. }) => {
+                self.sizes_to_come();
+                Ok(())
+            }
             Effect::Notify(_)
             | Effect::Verbosity(_)
             | Effect::OpenFiles(_)
             | Effect::ListenToFabric(_)
             | Effect::Ready => Ok(()),
         }
+    }
+
+    /// A disk that is being read as a start or a reconfigure ends makes no map smaller: what it shows may have come later.
+    fn sizes_to_come(&mut self) {
+        let name = |(_, asked): &(u64, Asked)| match asked {
+            Asked::Probe { name, .. } => Some(name.clone()),
+            _ => None,
+        };
+        let names: Vec<String> = self.asked.values().filter_map(name).collect();
+        let wwid = |name: &String| self.paths.get(name)?.wwid.as_ref().map(|(wwid, _)| wwid.clone());
+        let wwids: Vec<String> = names.iter().filter_map(wwid).collect();
+        self.unresized.extend(wwids);
     }
 
     fn save(&mut self, token: Token, file: StateFile) -> Result<(), Violation> {
