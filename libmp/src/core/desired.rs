@@ -83,7 +83,7 @@ fn with_those(map: &Map, members: &[&Path], may: impl Fn(&Path, u64) -> bool) ->
     };
     Some(Desired {
         sectors,
-        read_only: read_only(observed, &members),
+        read_only: read_only(map, &members),
         table,
         usable: members.iter().any(|path| may_serve(observed, path)),
     })
@@ -104,11 +104,11 @@ fn may_serve(observed: Option<&Observed>, path: &Path) -> bool {
 }
 
 /// Is a path read-only? One that can't be opened is not asked, nor one that is to be looked at: what is known of it may be of before.
-pub fn read_only(observed: Option<&Observed>, members: &[&Path]) -> bool {
+pub fn read_only(map: &Map, members: &[&Path]) -> bool {
     let says = |path: &&&Path| !path.health.closed && !path.is_to_be_looked_at();
     let mut open = members.iter().filter(says).peekable();
-    match observed {
-        Some(observed) if open.peek().is_none() => observed.read_only,
+    match map.read_only() {
+        Some(was) if open.peek().is_none() => was,
         _ => open.any(|path| path.facts.as_ref().is_some_and(|facts| facts.read_only)),
     }
 }
@@ -118,8 +118,10 @@ fn size(map: &Map, observed: Option<&Observed>, members: &[&Path]) -> Option<u64
     let mut of_paths = members.iter().filter_map(|p| p.facts.as_ref()).map(|f| f.sectors);
     let of_kernel = observed.and_then(Observed::sectors);
     let first = of_paths.find(|sectors| *sectors > 0);
-    let mut agreed =
-        || first.filter(|size| of_paths.all(|other| other == *size) && may_flush(observed, members));
+    let mut agreed = || {
+        first
+            .filter(|size| of_paths.all(|other| other == *size || other == 0) && may_flush(observed, members))
+    };
     let order = map.orders.resize.filter(|_| !map.unidentified.any_unknown());
     let new = order.and_then(|order| agreed().filter(|size| order.takes(*size, of_kernel.unwrap_or(0))));
     new.or(of_kernel).or(first)

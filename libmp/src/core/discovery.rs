@@ -356,6 +356,9 @@ impl Core {
         path.health.unread_pages.complete(&mut facts);
         path.tuning.put_right(&mut facts);
         let grown = path.facts.as_ref().is_some_and(|was| was.sectors != facts.sectors);
+        if grown && facts.sectors == 0 {
+            path.went_away(); // it is asked again when it serves
+        }
         (path.facts, path.told_size) = (Some(facts.into()), None);
         path.rules.hear(&raw.properties);
         path.considered = considered;

@@ -103,6 +103,9 @@ pub struct Map {
     pub rerated: BTreeSet<PathId>,
     /// A table was refused: paths that are new in it are tried one by one.
     pub one_by_one: bool,
+    /// Is the table read-only that was last loaded here, or found? What the kernel tells of the map is that it is so also where
+    /// somebody has protected it (`blockdev --setro`), which no table takes back.
+    pub table_read_only: Option<bool>,
     /// The kernel could not attach the handler that its array is known to need: it does without.
     pub handler_refused: bool,
     /// Paths that are being rescanned, until they have told their size.
@@ -466,6 +469,7 @@ impl Map {
             stats: MapStats::default(),
             rerated: BTreeSet::new(),
             one_by_one: false,
+            table_read_only: None,
             handler_refused: false,
             rescans: BTreeSet::new(),
             smaller: Smaller::default(),
@@ -485,5 +489,10 @@ impl Map {
     /// The name that the kernel knows it by, or is to know it by.
     pub fn kernel_name(&self) -> &MapName {
         self.observed.as_ref().map_or(&self.name, |o| &o.name)
+    }
+
+    /// Is its table read-only? `None` where it has none.
+    pub fn read_only(&self) -> Option<bool> {
+        self.observed.as_ref().map(|observed| self.table_read_only.unwrap_or(observed.read_only))
     }
 }

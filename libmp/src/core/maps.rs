@@ -308,6 +308,7 @@ impl Core {
             DmOp::Message { .. } | DmOp::CancelRemove => map.message_backoff.clear(),
             _ => map.backoff.clear(),
         }
+        map.table_read_only = done.op.load().map(|load| load.read_only).or(map.table_read_only);
         let name = map.kernel_name().clone();
         let queues = |observed: Option<&Observed>| observed.and_then(Observed::table).map(Table::queues);
         if (queues(was), queues(is)) == (Some(true), Some(false))
@@ -327,11 +328,8 @@ impl Core {
                 map.action = if map.orders.resize.is_some() { MapAction::Resize } else { MapAction::Reload };
                 map.stats.map_loads += 1;
                 map.orders.reload = false;
-                out.notify(Notice::MapReloaded {
-                    map: name,
-                    table: load.params.clone(),
-                    reason: done.reason,
-                });
+                let (table, reason) = (load.params.clone(), done.reason);
+                out.notify(Notice::MapReloaded { map: name, table, reason });
                 self.resized(id, load.sectors, out);
             }
             DmOp::Rename { to, .. } => {

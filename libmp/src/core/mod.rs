@@ -292,15 +292,7 @@ impl Core {
                 }
             }
             Event::Uevent(uevent) => self.uevent(now, &uevent, out),
-            Event::UeventsLost => {
-                out.notify(Notice::UeventsLost);
-                // Before the configuration is there nothing is looked at: the enumeration to come sees it.
-                if self.phase != Phase::Loading {
-                    self.enumerate(Probes::All, out);
-                }
-                self.attentions_lost();
-                self.read_native(out);
-            }
+            Event::UeventsLost => self.uevents_lost(out),
             Event::Probed { token, probe } => {
                 if let Some(Awaited::Probe(id)) = self.waiting.take(token) {
                     self.probed(now, id, probe, out);

@@ -44,6 +44,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let old = core::mem::replace(&mut map.observed, new);
         map.looked_like = None;
+        map.table_read_only = map.read_only();
         let suspended = |observed: &Option<Observed>| observed.as_ref().is_some_and(|o| o.suspended);
         if suspended(&old) && !suspended(&map.observed) {
             map.orders.suspended = false; // resumed, by whomever

@@ -195,7 +195,7 @@ fn reload(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         return (!same).then(|| reload_op(s, observed, desired, Difference::Groups.as_str()));
     } else if *sectors != desired.sectors {
         "another size"
-    } else if observed.read_only != desired.read_only {
+    } else if s.map.read_only() != Some(desired.read_only) {
         "read-only or not"
     } else {
         match desired.table.difference(table) {

@@ -33,8 +33,7 @@ impl Core {
     pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
         let may_try = |path: &Path| path.refused.is_none_or(|until| until <= now) && !path.health.closed;
         let is_new = |path: &&Path| !is_live(map, path) && may_try(path);
-        let observed = map.observed.as_ref();
-        let anew = observed.is_some_and(|o| o.read_only != desired::read_only(Some(o), members));
+        let anew = map.read_only().is_some_and(|was| was != desired::read_only(map, members));
         let mut new = members.iter().copied().filter(is_new);
         let first = new.clone().find(|path| path.is_usable()).or_else(|| new.next()).map(|path| path.id);
         let admitted = |path: &&Path| {

@@ -151,7 +151,11 @@ impl Core {
     /// agree, and the map follows them (`take_sizes`).
     pub(super) fn another_size(&self, id: PathId, map: &Map, live: bool) -> Option<String> {
         let mine = self.sectors(id);
-        let mut others = map.members.iter().filter(|p| **p != id).map(|p| self.sectors(*p));
+        if mine == 0 {
+            return None; // it does not tell, and the kernel takes it
+        }
+        let others = map.members.iter().filter(|p| **p != id).map(|p| self.sectors(*p));
+        let mut others = others.filter(|size| *size > 0);
         let settling = matches!(self.phase, Phase::Enumerating | Phase::Settling);
         let kernel = map.observed.as_ref().and_then(Observed::sectors);
         // A table that was found has it, whatever it shows: what becomes of that is yet to be seen (`core/smaller.rs`).
@@ -246,11 +250,12 @@ impl Core {
 
     fn sizes(&self, id: MapId) -> Sizes {
         let Some(map) = self.maps.get(&id) else { return Sizes::Unclear };
-        let mut all: Vec<u64> = map.members.iter().map(|p| self.sectors(*p)).collect();
+        let told = map.members.iter().map(|p| self.sectors(*p)).filter(|size| *size > 0);
+        let mut all: Vec<u64> = told.collect();
         all.dedup();
         match (all.as_slice(), map.observed.as_ref().and_then(Observed::sectors)) {
             ([one], Some(now)) if *one == now => Sizes::Same,
-            ([one], Some(_)) if *one > 0 => Sizes::New(*one),
+            ([one], Some(_)) => Sizes::New(*one),
             _ => Sizes::Unclear,
         }
     }

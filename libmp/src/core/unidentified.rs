@@ -139,7 +139,7 @@ impl Core {
 /// What the kernel should have of a map, those included that are not known yet: in the groups that they are in, after the others.
 /// If one of them is too small for the table by now, the groups stay as they are: it is not taken out either.
 pub(super) fn keep(map: &Map, desired: Desired, small: bool) -> Desired {
-    let Some((observed, live)) = map.observed.as_ref().and_then(|o| Some((o, o.table()?))) else {
+    let Some(live) = map.observed.as_ref().and_then(Observed::table) else {
         return desired;
     };
     if !map.unidentified.any_unknown() {
@@ -158,7 +158,7 @@ pub(super) fn keep(map: &Map, desired: Desired, small: bool) -> Desired {
     });
     desired.table.groups.extend(kept.filter(|group| !group.paths.is_empty()));
     desired.table.init_group = desired.table.init_group.max(1);
-    desired.read_only |= observed.read_only;
+    desired.read_only |= map.read_only() == Some(true);
     desired.usable |= active(map) > 0;
     desired
 }

@@ -108,8 +108,8 @@ impl Core {
     /// read anew.
     pub(super) fn opens_again(&mut self, id: PathId) {
         let Some(path) = self.paths.get(&id) else { return };
-        let map = path.map().and_then(|map| self.maps.get(&map)?.observed.as_ref());
-        if path.facts.as_ref().zip(map).is_some_and(|(facts, map)| facts.read_only != map.read_only) {
+        let map = path.map().and_then(|map| self.maps.get(&map)?.read_only());
+        if path.facts.as_ref().zip(map).is_some_and(|(facts, read_only)| facts.read_only != read_only) {
             self.doubt(id);
         }
     }
@@ -130,8 +130,11 @@ impl Core {
         let known = matches!(path.health.state, CheckState::Up | CheckState::Unchecked);
         let back = judged.state == CheckState::Up && !known && path.recheck != Recheck::Done;
         let wanted = path.settings.as_ref().is_some_and(|settings| settings.recheck_wwid);
+        // Its size may be what it did not tell on standby: the kernel fails all I/O to a disk that has none.
+        let sizeless = path.facts.as_ref().is_some_and(|facts| facts.sectors == 0);
+        let sized_now = sizeless && judged.state == CheckState::Up && path.recheck != Recheck::Done;
         let doubted = path.doubted && judged.state.is_usable();
-        if !path.is_rescanned() || !(doubted || (back && wanted)) {
+        if !path.is_rescanned() || !(doubted || sized_now || (back && wanted)) {
             return false;
         }
         // One that was begun before the path went away tells nothing: it ends first.

@@ -149,6 +149,14 @@ impl DmOp {
         Told::beside(known, raw)
     }
 
+    /// The table that it loads, if it loads one.
+    pub const fn load(&self) -> Option<&Load> {
+        match self {
+            Self::Create { load, .. } | Self::Reload { load, .. } => Some(load),
+            _ => None,
+        }
+    }
+
     /// The name that it takes, if it takes one.
     pub const fn takes_name(&self) -> Option<&MapName> {
         match self {

@@ -1,7 +1,7 @@
 //! Scenarios as text: a line a step, on the same machine, without random faults.
 //!
 //! ```text
-//! lun A size=2048 groups=2 alua      an array's LUN (its WWID is made from the letter)
+//! lun A size=2048 groups=2 alua      an array's LUN (its WWID is made from the letter); `sizeless`: it tells no size on standby
 //! defaults no_path_retry 3           a line of multipath.conf; `undefaults KEYWORD` takes back one
 //!                                    that the simulator does not know itself
 //! alias A data                       a name for it
@@ -244,6 +244,7 @@ impl Script {
         };
         let groups = option(options, "groups").map_or(Ok(1), number)?;
         let id = self.sim.world.add_lun(identity, groups, options.contains(&"alua"));
+        self.sim.world.luns[id].sizeless = options.contains(&"sizeless");
         self.luns.insert(letter.to_owned(), id);
         Ok(())
     }
@@ -393,6 +394,11 @@ impl Script {
             ["load", map, sectors, ref rest @ ..] => {
                 world.load(map, number(sectors)?, &rest.join(" "), false)
             }
+            ["setro" | "setrw", map] => {
+                let device = world.dm.devices.values_mut().find(|device| device.name == map);
+                device.ok_or(format!("no map {map}"))?.protected = words[0] == "setro";
+                Ok(())
+            }
             ["clear", map] => world.dm.clear(map),
             ["create", map, ref uuid @ ..] => {
                 world.dm.create(map, uuid.first().copied().unwrap_or("")).map(drop)
@@ -412,7 +418,8 @@ impl Script {
             }
             _ => {
                 return Err(
-                    "message, reload, load, clear, rename, remove, suspend, resume, create, zero or linear"
+                    "message, reload, load, clear, rename, remove, suspend, resume, create, zero, linear,\
+                     setro or setrw"
                         .into(),
                 );
             }

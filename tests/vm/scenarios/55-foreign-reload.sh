@@ -8,6 +8,8 @@ for_reference=no
 # How many targets the daemon has read of a map that has our UUID and is not ours.
 targets_said() { grep "^[0-9. |]*long: has our UUID" "$MP_LOG" | grep -o ' zero' | wc -l; }
 
+shows_read_only() { [ "$(ctl show maps raw format '%n %r' | grep "^$1 ")" = "$1 ro" ]; }
+
 scenario() {
     san_scsi_debug 2 2 || return
     conf_debug
@@ -30,6 +32,14 @@ scenario() {
     wait_for 'the table that the configuration says' 30 is "$wanted" dmsetup table "$map"
     wait_for 'the daemon knows both' 10 is 2 ready_paths "$map"
     io_stop
+
+    # Protected by hand: the kernel says that the map is read-only then, whatever its table is. None is loaded for that.
+    before=$(swaps)
+    blockdev --setro "/dev/mapper/$map"
+    expect_eq 'a reconfigure' "$(ctl reconfigure)" ok
+    wait_for 'the daemon sees it' 20 shows_read_only "$map"
+    expect_eq 'no table for it' "$(swaps)" "$before"
+    blockdev --setrw "/dev/mapper/$map"
 
     # A path of another LUN in it: what is written to the map before the daemon has seen it is not its doing.
     local other; other=$(debug_disk 0 1)

@@ -32,6 +32,19 @@ pub struct Lun {
     pub groups: Vec<Alua>,
     /// Does it say so (implicit ALUA)?
     pub alua: bool,
+    /// It does not tell its size where it serves no I/O.
+    pub sizeless: bool,
+}
+
+impl Lun {
+    /// What the kernel finds through a group.
+    pub fn scan(&self, group: usize) -> Identity {
+        let mut found = self.identity.clone();
+        if self.sizeless && !self.groups[group].serves_io() {
+            found.sectors = 0;
+        }
+        found
+    }
 }
 
 /// The way from host to array.

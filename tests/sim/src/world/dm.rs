@@ -69,6 +69,8 @@ pub struct Device {
     pub live: Option<Table>,
     pub inactive: Option<Table>,
     pub suspended: bool,
+    /// `blockdev --setro`: it is read-only whatever its table is.
+    pub protected: bool,
     /// Opens by writers and mounts; partition maps on top are counted apart.
     pub opens: u32,
     pub event_nr: u32,
@@ -202,6 +204,7 @@ impl Dm {
             suspended: false,
             opens: 0,
             event_nr: 0,
+            protected: false,
             deferred_remove: false,
             cookie_flags: 0,
             queued: Vec::new(),
@@ -465,7 +468,7 @@ impl Dm {
             uuid: device.uuid.clone(),
             devt: DevT::new(MAJOR, device.minor),
             suspended: device.suspended,
-            read_only: device.live.as_ref().is_some_and(|t| t.read_only),
+            read_only: device.protected || device.live.as_ref().is_some_and(|t| t.read_only),
             open_count: self.open_count(device),
             idle_partitions: self.idle_partitions(&device.name),
             event_nr: device.event_nr,

@@ -88,7 +88,7 @@ impl World {
             .map(|n| if n == 0 { scsi::Alua::Optimized } else { scsi::Alua::NonOptimized })
             .collect();
         let groups: Vec<_> = if alua { groups } else { vec![scsi::Alua::Optimized; Vec::len(&groups)] };
-        self.luns.push(Lun { identity, groups, alua });
+        self.luns.push(Lun { identity, groups, alua, sizeless: false });
         self.luns.len() - 1
     }
 
@@ -120,7 +120,7 @@ impl World {
             page_lost: false,
             busy: false,
             read_only: false,
-            scanned: self.luns[at.lun].identity.clone(),
+            scanned: self.luns[at.lun].scan(at.group),
             in_udev: None,
             wwn_lost: false,
             claimed: false,
@@ -157,7 +157,7 @@ impl World {
     pub fn rescan(&mut self, name: &str) {
         let Some(disk) = self.disks.get_mut(name) else { return };
         if let Some(lun) = disk.lun {
-            disk.scanned = self.luns[lun].identity.clone();
+            disk.scanned = self.luns[lun].scan(disk.group);
             disk.page_lost = false;
         }
         self.block_events.push((UeventAction::Change, name.to_owned()));
