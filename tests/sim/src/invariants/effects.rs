@@ -34,11 +34,7 @@ impl Watch {
                 self.ask(*token, asked)
             }
             Effect::Probe { token, name } => {
-                // Who names a disk has it looked for.
-                let named = format!("add path {name}");
-                if !self.requests.values().any(|(_, _, command)| *command == named) {
-                    self.exists(world.now, name.as_str(), effect)?;
-                }
+                self.may_probe(world.now, name.as_str(), effect)?;
                 self.ask(*token, Asked::Probe { name: name.as_str().into(), since: world.now })
             }
             Effect::Dm { token, wwid, op } => {
@@ -165,6 +161,13 @@ impl Watch {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What a client waits for is looked for, be it there or not.
+    fn may_probe(&self, now: Instant, name: &str, effect: &Effect) -> Result<(), Violation> {
+        let asks = |command: &String| command.strip_prefix("add path ") == Some(name);
+        let is_asked_for = self.requests.values().any(|(_, _, command)| asks(command));
+        if is_asked_for { Ok(()) } else { self.exists(now, name, effect) }
     }
 
     fn operation(&mut self, world: &World, wwid: &Wwid, op: &DmOp) -> Result<(), Violation> {
