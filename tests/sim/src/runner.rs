@@ -262,5 +262,10 @@ fn judge(sim: &Sim) -> Result<(), Violation> {
     if let Some(detail) = sim.watch.outstanding() {
         return Err(Violation::new("rest-owes-nothing", detail));
     }
+    let (awaited, under_way) = (sim.daemon.as_ref().map_or(0, |d| d.kept().0), sim.watch.under_way());
+    if awaited > under_way {
+        let detail = format!("{awaited} answers are awaited, and {under_way} are under way");
+        return Err(Violation::new("rest-owes-nothing", detail));
+    }
     at_rest(Rest { world: &sim.world, conf: &sim.conf, unresized: &sim.watch.unresized })
 }

@@ -1,14 +1,21 @@
 //! Defects put in on purpose: each must be caught, or the invariants prove nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod ordered;
+mod planted;
+mod shown;
 
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use libmp::check::Answered;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::Event;
-use libmp::dm::op::DmOp;
 use libmp::show::view::View;
-use libmp::types::{DevT, Instant, Token, Wwid};
+use libmp::types::{DevT, Instant, Token};
 
 use crate::daemon::{Daemon, Factory};
+use crate::invariants::is_good;
 
 /// What is broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +52,46 @@ pub enum Defect {
     CheckTheGone,
     /// A port is told another time than is wanted.
     WrongTimes,
+    /// A port or session is told the one time that means something else.
+    ZeroTimes,
+    /// A path is reinstated in a map that is another LUN's.
+    ReinstateStrangers,
+    /// What a check answers is taken for the last good answer of any path.
+    GoodAnswers,
+    /// A file is written once more before it is known to be written.
+    TwoSaves,
+    /// A table of another size is loaded as one of the same size.
+    NoFlush,
+    /// No map is made, and it is said that all went well.
+    NoCreate,
+    /// Tables stay as they are, and so do paths that have failed: I/O goes where it went.
+    KeepPaths,
+    /// Queueing is never switched on, neither by a message nor by a table.
+    NoQueueOn,
+    /// The file of WWIDs is emptied.
+    EmptyWwids,
+    /// Every table has its groups the other way round, and none is switched to.
+    WorstFirst,
+    /// Every table has its paths in one group.
+    OneGroup,
+    /// Every table has each path in a group of its own.
+    SingleGroups,
+    /// The daemon never hears that a file was saved.
+    DeafToSaves,
+    /// A map has the name of another.
+    SameName,
+    /// A map has the WWID of another.
+    SameWwid,
+    /// A path is shown in a map that there is not.
+    PathNowhere,
+    /// A path is in two maps.
+    PathTwice,
+    /// A deadline stays when it was served.
+    DeadlineStays,
+    /// The daemon wakes every second.
+    EverySecond,
+    /// The daemon wakes every hour, even where there is nothing to do.
+    EveryHour,
 }
 
 struct Tampered {
@@ -58,6 +105,11 @@ struct Tampered {
     last_save: Option<Effect>,
     last_check: Option<Effect>,
     ours: u64,
+    last_good: Option<Answered>,
+    /// The last event.
+    now: Instant,
+    /// The first deadline that was asked for.
+    deadline: Cell<Option<Instant>>,
 }
 
 /// A factory of daemons with a defect.
@@ -73,135 +125,16 @@ pub fn with(defect: Defect, inner: Factory) -> Factory {
             last_save: None,
             last_check: None,
             ours: 0,
+            last_good: None,
+            now: Instant::default(),
+            deadline: Cell::new(None),
         })
     })
 }
 
-impl Tampered {
-    fn token(&mut self) -> Token {
-        self.ours += 1;
-        Token(u64::MAX / 2 + self.ours)
-    }
-
-    fn mangle(&mut self, effects: Vec<Effect>, out: &mut Outbox) {
-        for effect in effects {
-            if let Effect::Check { token, name, .. } = &effect {
-                self.checks.insert(name.as_str().into(), *token);
-                self.names.insert(*token, name.as_str().into());
-            }
-            for effect in self.bend(effect) {
-                out.push(effect);
-            }
-        }
-    }
-
-    /// What becomes of one effect.
-    fn bend(&mut self, effect: Effect) -> Vec<Effect> {
-        use Defect::*;
-        self.count += 1;
-        let now_and_then = self.count.is_multiple_of(7);
-        match (self.defect, effect) {
-            (NoReinstate, Effect::Dm { token, wwid, op }) => {
-                vec![Self::without("reinstate_path", token, wwid, op)]
-            }
-            (NoFail, Effect::Dm { token, wwid, op }) => vec![Self::without("fail_path", token, wwid, op)],
-            (NoQueueOff, Effect::Dm { token, wwid, op }) => {
-                vec![Self::without("fail_if_no_path", token, wwid, op)]
-            }
-            (ReinstateAll, Effect::Dm { token, wwid, op: DmOp::Message { messages } }) => {
-                let messages = messages.iter().map(|m| m.replace("fail_path", "reinstate_path")).collect();
-                vec![Effect::Dm { token, wwid, op: DmOp::Message { messages } }]
-            }
-            (SwapPaths, Effect::Dm { token, wwid, op }) => {
-                let op = self.swap(&wwid, op);
-                vec![Effect::Dm { token, wwid, op }]
-            }
-            (TooLong, Effect::Dm { token, wwid, mut op }) => {
-                if let DmOp::Create { load, .. } | DmOp::Reload { load, .. } = &mut op {
-                    load.sectors += 8;
-                }
-                vec![Effect::Dm { token, wwid, op }]
-            }
-            (StaySuspended, Effect::Dm { token, wwid, op: DmOp::Reload { .. } }) if now_and_then => {
-                vec![Effect::Dm { token, wwid, op: DmOp::Suspend }]
-            }
-            // The core resumes what it finds suspended: that is lost too.
-            (StaySuspended, Effect::Dm { token, wwid, op: DmOp::Resume { .. } })
-            | (NoRename, Effect::Dm { token, wwid, op: DmOp::Rename { .. } }) => {
-                vec![Effect::Dm { token, wwid, op: DmOp::READ }]
-            }
-            (LoseReplies, Effect::Reply { .. }) if now_and_then => Vec::new(),
-            (DoubleReplies, reply @ Effect::Reply { .. }) if now_and_then => vec![reply.clone(), reply],
-            (SameToken, Effect::Check { name, devt, request, .. }) => {
-                vec![Effect::Check { token: Token(1), name, devt, request }]
-            }
-            (TwoOperations, Effect::Dm { token, wwid, op: op @ DmOp::Reload { .. } }) => {
-                let again = Effect::Dm { token: self.token(), wwid: wwid.clone(), op: op.clone() };
-                vec![Effect::Dm { token, wwid, op }, again]
-            }
-            (WrongTimes, Effect::SysfsWrite { token, name, devt, attribute, .. })
-                if attribute.ends_with("fast_io_fail_tmo") =>
-            {
-                vec![Effect::SysfsWrite { token, name, devt, attribute, value: "1".into() }]
-            }
-            (SaveForever, effect @ Effect::Save { .. }) => {
-                self.last_save = Some(effect.clone());
-                vec![effect]
-            }
-            (CheckTheGone, effect @ Effect::Check { .. }) => {
-                self.last_check.get_or_insert_with(|| effect.clone());
-                vec![effect]
-            }
-            (_, effect) => vec![effect],
-        }
-    }
-
-    fn without(message: &str, token: Token, wwid: Wwid, op: DmOp) -> Effect {
-        let op = match op {
-            DmOp::Message { mut messages } => {
-                messages.retain(|m| !m.starts_with(message));
-                if messages.is_empty() { DmOp::READ } else { DmOp::Message { messages } }
-            }
-            other => other,
-        };
-        Effect::Dm { token, wwid, op }
-    }
-
-    /// One device of the table is replaced by one of another map's.
-    fn swap(&mut self, wwid: &Wwid, mut op: DmOp) -> DmOp {
-        let name = wwid.as_str().to_owned();
-        let (DmOp::Create { load, .. } | DmOp::Reload { load, .. }) = &mut op else { return op };
-        let mine: BTreeSet<DevT> = load.params.split(' ').filter_map(|w| w.parse().ok()).collect();
-        let other = self.devices.iter().filter(|(n, _)| **n != name).find_map(|(_, devices)| devices.first());
-        if let (Some(mine), Some(other)) = (mine.first(), other) {
-            load.params = load.params.replacen(&mine.to_string(), &other.to_string(), 1);
-        }
-        self.devices.insert(name, mine);
-        op
-    }
-
-    /// What the defect adds of its own.
-    fn add(&mut self, out: &mut Outbox) {
-        self.count += 1;
-        if self.defect == Defect::SaveForever
-            && self.count.is_multiple_of(50)
-            && let Some(Effect::Save { file, text, was, .. }) = self.last_save.clone()
-        {
-            let token = self.token();
-            out.push(Effect::Save { token, file, text, was });
-        }
-        if self.defect == Defect::CheckTheGone
-            && self.count.is_multiple_of(50)
-            && let Some(Effect::Check { name, devt, request, .. }) = self.last_check.clone()
-        {
-            let token = self.token();
-            out.push(Effect::Check { token, name, devt, request });
-        }
-    }
-}
-
 impl Daemon for Tampered {
     fn start(&mut self, now: Instant, out: &mut Outbox) {
+        self.now = now;
         let mut mine = Outbox::new();
         self.inner.start(now, &mut mine);
         let effects = mine.drain().collect();
@@ -209,8 +142,18 @@ impl Daemon for Tampered {
     }
 
     fn handle(&mut self, now: Instant, mut event: Event, out: &mut Outbox) {
-        if let Event::Checked { token, .. } = &mut event {
+        self.now = now;
+        if self.defect == Defect::DeafToSaves && matches!(event, Event::Saved { .. }) {
+            return;
+        }
+        if let Event::Checked { token, raw } = &mut event {
             match self.defect {
+                Defect::GoodAnswers if is_good(raw) => self.last_good = Some(raw.clone()),
+                Defect::GoodAnswers => {
+                    if let Some(good) = &self.last_good {
+                        raw.clone_from(good);
+                    }
+                }
                 Defect::StaleAsFresh => {
                     if let Some(fresh) = self.names.get(token).and_then(|name| self.checks.get(name)) {
                         *token = *fresh;
@@ -241,100 +184,20 @@ impl Daemon for Tampered {
     }
 
     fn next_deadline(&self) -> Option<Instant> {
-        self.inner.next_deadline()
+        let wanted = self.inner.next_deadline();
+        let by = |time: u64| wanted.into_iter().chain([self.now + Duration::from_secs(time)]).min();
+        match self.defect {
+            Defect::DeadlineStays => {
+                self.deadline.set(self.deadline.get().or(wanted));
+                self.deadline.get()
+            }
+            Defect::EverySecond => by(1),
+            Defect::EveryHour => by(3600),
+            _ => wanted,
+        }
     }
 
     fn view(&self, now: Instant) -> View {
-        self.inner.view(now)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::real;
-    use crate::runner::{Options, run};
-
-    /// A defect breaks what it should in a run that is good without it.
-    fn caught(defect: Defect, expected: &[&str]) {
-        let options = Options { events: 3000, trace: false, tail: 0 };
-        let seeds = 0..60;
-        let mut seen = Vec::new();
-        for seed in seeds {
-            let outcome = run(seed, options, with(defect, real::core()));
-            let Some(violation) = outcome.violation else { continue };
-            if expected.contains(&violation.name) && run(seed, options, real::core()).violation.is_none() {
-                return;
-            }
-            seen.push(violation.name);
-        }
-        panic!("{defect:?} was not caught by any of {expected:?}; seen: {seen:?}");
-    }
-
-    #[test]
-    fn lost_reinstatements_are_caught() {
-        caught(Defect::NoReinstate, &["rest-paths"]);
-    }
-    #[test]
-    fn lost_failures_are_caught() {
-        caught(Defect::NoFail, &["rest-paths"]);
-    }
-    #[test]
-    fn reinstating_what_is_down_is_caught() {
-        caught(Defect::ReinstateAll, &["no-reinstate-without-evidence", "rest-paths"]);
-    }
-    #[test]
-    fn a_stale_answer_taken_as_fresh_is_caught() {
-        // Mostly by its first consequence: the slot counts as free while its check is still under way.
-        let by = ["one-check-a-path", "up-on-fresh-evidence", "no-reinstate-without-evidence"];
-        caught(Defect::StaleAsFresh, &by);
-    }
-    #[test]
-    fn a_path_in_the_wrong_map_is_caught() {
-        caught(Defect::SwapPaths, &["no-wwids-mixed", "io-reaches-its-lun"]);
-    }
-    #[test]
-    fn a_table_longer_than_its_paths_is_caught() {
-        caught(Defect::TooLong, &["a-table-fits"]);
-    }
-    #[test]
-    fn queueing_that_does_not_end_is_caught() {
-        caught(Defect::NoQueueOff, &["queueing-ends", "rest-queueing"]);
-    }
-    #[test]
-    fn a_map_left_suspended_is_caught() {
-        caught(Defect::StaySuspended, &["rest-maps", "rest-paths"]);
-    }
-    #[test]
-    fn lost_replies_are_caught() {
-        caught(Defect::LoseReplies, &["a-reply-in-time"]);
-    }
-    #[test]
-    fn double_replies_are_caught() {
-        caught(Defect::DoubleReplies, &["one-reply"]);
-    }
-    #[test]
-    fn a_token_given_twice_is_caught() {
-        caught(Defect::SameToken, &["tokens-are-unique"]);
-    }
-    #[test]
-    fn a_name_left_as_it_is_is_caught() {
-        caught(Defect::NoRename, &["rest-maps"]);
-    }
-    #[test]
-    fn two_operations_at_once_are_caught() {
-        caught(Defect::TwoOperations, &["one-dm-operation-a-map"]);
-    }
-    #[test]
-    fn endless_orders_are_caught() {
-        caught(Defect::SaveForever, &["rest-orders-nothing"]);
-    }
-    #[test]
-    fn a_port_that_is_told_something_else_is_caught() {
-        caught(Defect::WrongTimes, &["rest-layers"]);
-    }
-    #[test]
-    fn checks_of_what_is_gone_are_caught() {
-        caught(Defect::CheckTheGone, &["no-effect-for-the-gone", "one-check-a-path"]);
+        shown::bend(self.defect, self.inner.view(now))
     }
 }

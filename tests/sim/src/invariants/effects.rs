@@ -9,7 +9,7 @@ use libmp::core::notice::Notice;
 use libmp::dm::op::{DmOp, Load, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
 
-use super::{Asked, Known, Violation, Watch};
+use super::{Asked, Known, Violation, Watch, lun_of};
 use crate::world::World;
 use crate::world::dm::Device;
 
@@ -67,8 +67,8 @@ impl Watch {
                 self.last_order = crate::render::effect(effect);
                 self.ask(*token, Asked::Other)
             }
-            Effect::Reply { id, text } => self.reply(world.now, *id, text),
-            Effect::Book { id, .. } => self.reply(world.now, *id, ""),
+            Effect::Reply { id, text } => self.reply(world, *id, text),
+            Effect::Book { id, .. } => self.reply(world, *id, ""),
             Effect::Exit => match self.outstanding() {
                 Some(detail) => Err(Violation::new("one-reply", format!("exit with {detail}"))),
                 None => Ok(()),
@@ -118,7 +118,8 @@ impl Watch {
     }
 
     /// A client is answered.
-    fn reply(&mut self, now: Instant, id: RequestId, text: &str) -> Result<(), Violation> {
+    fn reply(&mut self, world: &World, id: RequestId, text: &str) -> Result<(), Violation> {
+        let now = world.now;
         let Some((asked, step, command)) = self.requests.remove(&id) else {
             let detail = format!("a reply to request {}, which waits for none", id.0);
             return Err(Violation::new("one-reply", detail));
@@ -128,6 +129,15 @@ impl Watch {
         }
         if let (Some(wwid), false) = (command.strip_prefix("resize map "), text.starts_with("ok")) {
             self.unresized.insert(wwid.to_owned());
+        }
+        if let (Some(name), true) = (command.strip_prefix("disablequeueing map "), text.starts_with("ok")) {
+            self.disabled.extend(lun_of(world, name));
+        }
+        if let (Some(of), true) = (command.strip_prefix("restorequeueing map"), text.starts_with("ok")) {
+            match of.strip_prefix(' ') {
+                Some(name) => self.disabled.retain(|wwid| lun_of(world, name).as_ref() != Some(wwid)),
+                None => self.disabled.clear(),
+            }
         }
         let since = self.clock_jumped.map_or(asked, |jump| jump.max(asked));
         if now.saturating_since(since) > Duration::from_millis(4500) {

@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use libmp::types::Instant;
 
-use super::{Violation, Watch};
+use super::{Known, Violation, Watch};
 use crate::conf::{Conf, Retry};
 use crate::world::World;
+use crate::world::dm::Device;
 use crate::world::io::{Bio, Outcome};
+use crate::world::mpath::Mpath;
 
 /// The daemon has so long to act on what it was told.
 pub(super) const REACTION: Duration = Duration::from_secs(30);
@@ -40,20 +42,33 @@ impl Watch {
     fn error(&self, world: &World, conf: &Conf, bio: &Bio) -> Result<(), Violation> {
         // Its map may be gone, and another one have the number.
         let device = world.dm.devices.get(&bio.minor).filter(|device| device.number == bio.device);
-        let Some(device) = device else { return Ok(()) };
+        let Some((device, wwid)) = device.and_then(|device| Some((device, device.wwid()?))) else {
+            return Ok(());
+        };
         let may = conf.retry != Retry::Queue
-            || self.queueing_disabled
+            || self.disabled.contains(wwid)
             || self.dead
-            || self.is_held_up(world.now, device.wwid().unwrap_or_default())
+            || self.is_held_up(world.now, wwid)
             || world.now.saturating_since(self.free_since(bio.minor, Instant::default())) < REACTION
             || device.mpath().is_none()
             // A LUN that is excluded is not to be waited for.
-            || device.wwid().is_some_and(|wwid| conf.blacklist.contains(wwid))
-            || conf.flush_on_last_del != "never";
+            || conf.blacklist.contains(wwid)
+            || (conf.flush_on_last_del != "never" && !self.has_path(world.now, device, wwid));
         if may {
             return Ok(());
         }
         Err(Violation::new("no-error-while-queueing", format!("{}: I/O failed", device.name)))
+    }
+
+    /// Is one of the map's paths known, and its LUN's, for so long that it can't be taken for one without any?
+    fn has_path(&self, now: Instant, device: &Device, wwid: &str) -> bool {
+        let is_its = |known: &Known| {
+            known.wwid.as_ref().is_some_and(|(shown, since)| {
+                shown == wwid && now.saturating_since(self.free_since(device.minor, *since)) > REACTION
+            })
+        };
+        let mut paths = device.mpath().into_iter().flat_map(Mpath::paths);
+        paths.any(|path| self.known_by_devt(path.disk.devt).is_some_and(|(_, known)| is_its(known)))
     }
 
     /// Somebody else did something to a map: the daemon has time to notice.

@@ -22,6 +22,7 @@ use libmp::types::{DevT, Errno, Instant, Token};
 
 use crate::conf::Conf;
 use crate::world::World;
+use crate::world::dm::Device;
 
 pub use rest::{Rest, at_rest};
 
@@ -72,7 +73,10 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("rest-queueing", "At rest: queueing is what the configuration says."),
     ("rest-orders-nothing", "At rest: no table is loaded, no message sent, nothing saved."),
     ("rest-wakes-little", "At rest: the daemon wakes for its checks; without paths, never."),
-    ("rest-owes-nothing", "At rest: every request is answered, every answer taken."),
+    (
+        "rest-owes-nothing",
+        "At rest: every request is answered, and no answer is awaited but of what is under way.",
+    ),
 ];
 
 /// An invariant that does not hold.
@@ -149,7 +153,8 @@ pub struct Watch {
     surveyed: Instant,
     /// Names that were last asked for, by LUN.
     wanted: BTreeMap<String, String>,
-    queueing_disabled: bool,
+    /// LUNs whose map an operator let queue no more.
+    disabled: BTreeSet<String>,
     /// LUNs whose map an operator could not resize, or whose size was told late.
     pub unresized: BTreeSet<String>,
     /// LUNs whose map an operator removed: it stays away until a reconfigure, or a new path.
@@ -194,11 +199,10 @@ impl Watch {
                 // The client has seen it; so may the daemon look for it.
                 self.paths.entry(name.to_owned()).or_default().gone_since = None;
             }
-            ["disablequeueing", ..] => self.queueing_disabled = true,
-            ["restorequeueing", "maps"] => self.queueing_disabled = false,
-            ["del", "map", name] => {
-                self.away.extend(world.dm.by_name(name).and_then(|d| d.wwid()).map(str::to_owned));
-            }
+            // It may get another name before that is done: `reply` has the one of then.
+            ["disablequeueing", "map", name] => self.disabled.extend(lun_of(world, name)),
+            ["disablequeueing", ..] => self.disabled.extend(world.dm.devices.values().filter_map(lun)),
+            ["del", "map", name] => self.away.extend(lun_of(world, name)),
             _ => {}
         }
     }
@@ -381,6 +385,11 @@ impl Watch {
         !self.away.is_empty()
     }
 
+    /// How many answers are under way.
+    pub fn under_way(&self) -> usize {
+        self.asked.len()
+    }
+
     /// Nothing may be outstanding.
     pub fn outstanding(&self) -> Option<String> {
         self.requests.values().next().map(|(_, _, command)| format!("no reply to {command}"))
@@ -420,8 +429,18 @@ impl Known {
     }
 }
 
+/// The WWID of a multipath map.
+fn lun(device: &Device) -> Option<String> {
+    device.wwid().map(str::to_owned)
+}
+
+/// The WWID of the map of this name.
+fn lun_of(world: &World, name: &str) -> Option<String> {
+    world.dm.by_name(name).and_then(lun)
+}
+
 /// Could a checker take this for a good answer? It is the first one; a priority's come after it.
-fn is_good(raw: &RawCheck) -> bool {
+pub(crate) fn is_good(raw: &RawCheck) -> bool {
     match raw.answers.first() {
         None | Some(Answer::AccessState { .. }) => raw.sysfs_state.as_deref() == Some("running"),
         Some(Answer::Read(_) | Answer::TimedReads(_)) => true,

@@ -274,10 +274,10 @@ impl<'a> Rest<'a> {
     fn best_group(self, states: &[Alua], device: &Device, target: &Mpath) -> Result<(), Violation> {
         let state = |devt| self.disk(devt).map(|d| states[d.group]);
         let best = target.paths().filter_map(|p| state(p.disk.devt)).min();
-        let current =
-            target.current.and_then(|n| target.groups[n].paths.first()).and_then(|p| state(p.disk.devt));
-        if current.is_some() && current != best {
-            let detail = format!("{}: I/O goes to {current:?}, not to {best:?}", device.name);
+        // The group of the I/O before is none where there was no I/O since the table was loaded.
+        let next = target.clone().choose().and_then(|disk| state(disk.devt));
+        if next.is_some() && next != best {
+            let detail = format!("{}: I/O goes to {next:?}, not to {best:?}", device.name);
             return Err(Violation::new("rest-groups", detail));
         }
         Ok(())
