@@ -21,6 +21,8 @@ use multipathd::sys::udev::Monitor;
 
 #[path = "adapters/checks.rs"]
 mod checks;
+#[path = "adapters/kernel.rs"]
+mod kernel;
 
 use checks::{
     a_deleted_path_is_an_errno_and_its_successor_is_opened_anew, a_device_that_does_not_run_is_not_asked,
@@ -28,6 +30,7 @@ use checks::{
     commands_run_side_by_side_on_one_thread, parameters_go_out_with_a_command,
     the_way_without_a_generic_device_says_the_same,
 };
+use kernel::the_kernel_does_what_the_contract_says;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -49,6 +52,7 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     a_removal_that_fails_loses_no_partition,
     a_list_has_all_maps_whatever_they_are_called,
     one_poll_tells_of_every_maps_events,
+    the_kernel_does_what_the_contract_says,
     read_only_maps_and_access_rights,
     a_probe_reads_what_sysfs_and_udev_know,
     a_probe_says_what_libudev_and_the_attributes_say,
