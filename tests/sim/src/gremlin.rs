@@ -262,7 +262,10 @@ impl Sim {
             Act::OpenClose => {
                 let open = self.rng.per_mille(500);
                 if let Some(device) = self.world.dm.devices.get_mut(&minor) {
-                    device.opens = u32::from(open);
+                    device.opens = 0;
+                }
+                if open {
+                    let _ = self.world.dm.open(&name);
                 }
                 self.world.dm.reap_deferred();
             }
@@ -297,7 +300,9 @@ impl Sim {
         };
         if self.world.load(name, target.sectors, &params, false).is_ok() {
             let _ = self.world.dm.suspend(name, true);
-            let _ = self.world.dm.resume(name, 0);
+            // A disk is too short for it by now: he lets the map go on with the table that it had.
+            let resumed = self.world.dm.resume(name, 0);
+            let _ = resumed.or_else(|_| self.world.dm.resume(name, 0));
         }
     }
 

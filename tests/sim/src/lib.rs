@@ -5,6 +5,8 @@
 
 mod cli;
 mod conf;
+#[cfg(test)]
+mod contract;
 mod coverage;
 mod crowd;
 mod daemon;

@@ -151,7 +151,7 @@ pub struct Dm {
     /// In how many live tables a disk is.
     in_tables: BTreeMap<DevT, usize>,
     /// Those that were given a `linear` target.
-    linear: BTreeSet<u32>,
+    pub(super) linear: BTreeSet<u32>,
     /// No minor below is free.
     lowest_free: u32,
     /// So many devices have been created.
@@ -232,7 +232,12 @@ impl Dm {
         if sectors == 0 {
             return Err(Errno::EINVAL);
         }
-        let target = Mpath::parse(params, sectors, read_only, lookup)?;
+        let target = Mpath::parse(params, read_only, lookup)?;
+        // Only the first table's disks are measured now; those of others, when it is to become the live one.
+        let device = self.get(name)?;
+        if device.live.is_none() && device.inactive.is_none() && !target.reaches(sectors) {
+            return Err(Errno::EINVAL);
+        }
         let kind = Kind::Multipath(Box::new(target));
         self.load_table(name, Table { read_only, targets: vec![Target { start: 0, sectors, kind }] })
     }
@@ -277,12 +282,17 @@ impl Dm {
     pub fn resume(&mut self, name: &str, cookie_flags: u16) -> Result<(), Errno> {
         let device = self.get(name)?;
         if let Some(table) = device.inactive.take() {
+            if table.mpath().is_some_and(|target| !target.reaches(table.sectors())) {
+                // The kernel gives up half-way.
+                device.suspended = true;
+                return Err(Errno::EINVAL);
+            }
             let came = disks_of(Some(&table));
             let went = disks_of(device.live.replace(table).as_ref());
             self.moved(&went, &came);
         }
         let device = self.get(name)?;
-        if device.live.is_none() {
+        if device.live.is_none() && device.suspended {
             return Err(Errno::EINVAL);
         }
         device.suspended = false;
@@ -302,10 +312,11 @@ impl Dm {
             device.deferred_remove = false;
             return Ok(());
         }
-        if device.suspended {
+        let suspended = device.suspended;
+        let target = device.mpath_mut().ok_or(Errno::EINVAL)?;
+        if suspended {
             return Err(Errno::EBUSY);
         }
-        let target = device.mpath_mut().ok_or(Errno::EINVAL)?;
         let change = target.message(text)?;
         let minor = device.minor;
         self.announce(minor, change);
@@ -324,15 +335,6 @@ impl Dm {
             let valid = device.mpath().map_or(0, Mpath::valid_paths);
             self.signals.push(Signal::PathEvent { minor, change, valid });
         }
-    }
-
-    /// How often a device is open, maps on top of it included.
-    pub fn open_count(&self, device: &Device) -> u32 {
-        let me = DevT::new(MAJOR, device.minor);
-        let on_me =
-            |table: &Table| table.targets.iter().any(|t| matches!(t.kind, Kind::Linear { on } if on == me));
-        let above = self.linear.iter().filter(|minor| self.devices[*minor].live.iter().any(on_me)).count();
-        device.opens + u32::try_from(above).expect("few")
     }
 
     /// `DM_DEV_REMOVE`
@@ -399,6 +401,7 @@ impl Dm {
         }
         let device = self.get(from)?;
         to.clone_into(&mut device.name);
+        device.event_nr += u32::from(device.live.is_some());
         let minor = device.minor;
         self.names.remove(from);
         self.names.insert(to.to_owned(), minor);
@@ -407,57 +410,12 @@ impl Dm {
         Ok(())
     }
 
-    /// Partition maps of a multipath map, by name.
-    pub fn partitions(&self, name: &str) -> Vec<String> {
-        let Some(device) = self.by_name(name) else { return Vec::new() };
-        let me = DevT::new(MAJOR, device.minor);
-        let is_part = |d: &&Device| {
-            d.uuid.starts_with("part")
-                && d.live
-                    .iter()
-                    .flat_map(|t| &t.targets)
-                    .any(|t| matches!(t.kind, Kind::Linear { on } if on == me))
-        };
-        let linear = self.linear.iter().map(|minor| &self.devices[minor]);
-        linear.filter(is_part).map(|d| d.name.clone()).collect()
-    }
-
-    fn idle_partitions(&self, name: &str) -> u32 {
-        let partitions = self.partitions(name);
-        let idle =
-            partitions.iter().filter_map(|name| self.by_name(name)).filter(|d| self.open_count(d) == 0);
-        u32::try_from(idle.count()).expect("few")
-    }
-
-    /// Moves what stands on these paths over to the map, as the adapter does: other people's tables.
-    pub fn reassign(&mut self, name: &str, paths: &[DevT]) -> Result<(), Errno> {
-        let map = DevT::new(MAJOR, self.by_name(name).ok_or(Errno::ENXIO)?.minor);
-        let mut result = Ok(());
-        let stands = |target: &Target| matches!(target.kind, Kind::Linear { on } if paths.contains(&on));
-        let tables = |device: &Device| device.live.iter().flat_map(|table| &table.targets).any(stands);
-        let all: Vec<u32> = self.devices.values().filter(|device| tables(device)).map(|d| d.minor).collect();
-        for minor in all {
-            let device = self.devices.get_mut(&minor).ok_or(Errno::ENXIO)?;
-            if device.suspended || device.inactive.is_some() {
-                result = Err(Errno::ENODEV);
-                continue;
-            }
-            for target in device.live.iter_mut().flat_map(|table| &mut table.targets) {
-                if stands(target) {
-                    target.kind = Kind::Linear { on: map };
-                }
-            }
-            self.linear.insert(minor);
-        }
-        result
-    }
-
     /// Everything there is to read of a device.
     pub fn read(&self, uuid: &str) -> Option<RawMap> {
         let device = self.by_uuid(uuid)?;
         let target = |t: &Target| {
             let (kind, table, status) = match &t.kind {
-                Kind::Multipath(m) => ("multipath", m.table(), m.status(device.queued.len())),
+                Kind::Multipath(m) => ("multipath", m.table(), m.status()),
                 Kind::Linear { on } => ("linear", format!("{on} 0"), String::new()),
                 Kind::Zero => ("zero", String::new(), String::new()),
             };
@@ -470,7 +428,7 @@ impl Dm {
             suspended: device.suspended,
             read_only: device.protected || device.live.as_ref().is_some_and(|t| t.read_only),
             open_count: self.open_count(device),
-            idle_partitions: self.idle_partitions(&device.name),
+            idle_partitions: self.idle_partitions(device),
             event_nr: device.event_nr,
             deferred_remove: device.deferred_remove,
             inactive_table: device.inactive.is_some(),
@@ -533,7 +491,7 @@ mod tests {
         let targets = vec![Target { start: 0, sectors: 50, kind: Kind::Linear { on } }];
         dm.load_table("a-part1", Table { read_only: false, targets }).expect("valid");
         dm.resume("a-part1", 0).expect("a table is there");
-        assert_eq!(dm.partitions("a"), ["a-part1"]);
+        assert_eq!(dm.partitions("mpath-1").iter().map(|d| d.name.as_str()).collect::<Vec<_>>(), ["a-part1"]);
         assert_eq!(dm.remove("a", false), Err(Errno::EBUSY));
         assert_eq!(dm.remove("a", true), Ok(()));
         assert!(dm.read("mpath-1").expect("still there").deferred_remove);

@@ -9,6 +9,9 @@ use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
 use super::dm::{Device, Signal};
+use super::mpath::missing_modules;
+
+const CANCEL: &str = "@cancel_deferred_remove";
 
 /// One ioctl.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,10 +62,9 @@ impl Step {
             Self::Resume { .. } => "resume".into(),
             Self::Message { text } => format!("message {text}"),
             Self::Rename { .. } => RENAME.into(),
-            Self::RenamePartition { .. } => "rename partition".into(),
-            Self::RemovePartitions => "remove partitions".into(),
-            Self::Remove { .. } => "remove".into(),
-            Self::CancelRemove => "cancel remove".into(),
+            Self::RenamePartition { uuid, to } => format!("rename {uuid} to {to}"),
+            Self::RemovePartitions | Self::Remove { .. } => "remove".into(),
+            Self::CancelRemove => format!("message {CANCEL}"),
             Self::Reassign { .. } => "reassign".into(),
             Self::Wait => "wait".into(),
         }
@@ -134,6 +136,16 @@ impl Running {
     }
 }
 
+/// No path is to blame where a module is missing: that is a step of its own.
+fn without_modules(params: &str, why: DmFailure) -> DmFailure {
+    let missing = if why.errno == Errno::EINVAL { missing_modules(params) } else { Vec::new() };
+    if missing.is_empty() {
+        why
+    } else {
+        DmFailure::new(&format!("load without {}", missing.join(", ")), why.errno)
+    }
+}
+
 fn cookie_flags(flags: UdevFlags) -> u16 {
     u16::from(flags.reload) << 8 | u16::from(flags.skip_kpartx) << 9 | u16::from(flags.no_paths) << 10
 }
@@ -168,17 +180,20 @@ impl World {
             }
         }
         running.left.pop_front();
-        let result = fault.map_or_else(|| self.perform(running, &step), Err);
+        let by_fault = |errno| Err(DmFailure::new(&step.name(), errno));
+        let result = fault.map_or_else(|| self.perform(running, &step), by_fault);
         if result.is_ok() && self.is_suspended_since(running, &step) {
             if let Some(device) = self.dm.by_uuid(&running.uuid).map(|device| device.name.clone()) {
                 let _ = self.dm.clear(&device);
             }
             running.failure = Some(DmFailure::new(SUSPENDED_SINCE, Errno::EBUSY));
             running.left.clear();
-        } else if let Err(errno) = result {
+        } else if let Err(why) = result {
             self.clean_up(running, &step);
-            running.failure = Some(DmFailure::new(&step.name(), errno));
-            running.left.clear();
+            running.failure.get_or_insert(why);
+            if !matches!(step, Step::RenamePartition { .. }) {
+                running.left.clear();
+            }
         }
         self.settle();
         if running.left.is_empty() { Progress::Finished } else { Progress::Next }
@@ -198,17 +213,26 @@ impl World {
         self.settle();
     }
 
-    fn perform(&mut self, running: &Running, step: &Step) -> Result<(), Errno> {
-        if let Step::Create { name } = step {
-            return self.dm.create(name, &running.uuid).map(|_| ());
+    fn perform(&mut self, running: &Running, step: &Step) -> Result<(), DmFailure> {
+        let named = |errno| DmFailure::new(&step.name(), errno);
+        match step {
+            Step::Create { name } => return self.dm.create(name, &running.uuid).map(drop).map_err(named),
+            Step::RenamePartition { uuid, to } => return self.rename_partition(uuid, to),
+            _ => {}
         }
         let Some(name) = self.dm.by_uuid(&running.uuid).map(|device| device.name.clone()) else {
-            let is_removal = matches!(step, Step::RemovePartitions | Step::Remove { .. });
-            return if is_removal { Ok(()) } else { Err(Errno::ENXIO) };
+            return match step {
+                Step::RemovePartitions | Step::Remove { .. } | Step::Wait => Ok(()),
+                Step::Rename { .. } | Step::Reassign { .. } => Err(DmFailure::new("look up", Errno::ENXIO)),
+                _ => Err(named(Errno::ENXIO)),
+            };
         };
-        match step {
-            Step::Create { .. } | Step::Wait => Ok(()),
-            Step::Load { sectors, params, read_only } => self.load(&name, *sectors, params, *read_only),
+        let result = match step {
+            Step::Create { .. } | Step::RenamePartition { .. } | Step::Wait => Ok(()),
+            Step::Load { sectors, params, read_only } => {
+                let loaded = self.load(&name, *sectors, params, *read_only);
+                return loaded.map_err(|errno| without_modules(params, named(errno)));
+            }
             Step::Suspend { noflush } => self.dm.suspend(&name, *noflush),
             Step::Resume { flags } => {
                 let resumed = self.dm.resume(&name, cookie_flags(*flags));
@@ -217,30 +241,60 @@ impl World {
                 }
                 resumed
             }
-            Step::Message { text } => self.dm.message(&name, text),
-            Step::Rename { to } => self.dm.rename(&name, to),
-            Step::RenamePartition { uuid, to } => match self.dm.by_uuid(uuid).map(|d| d.name.clone()) {
-                Some(is) if is != *to => self.dm.rename(&is, to),
-                _ => Ok(()),
-            },
-            Step::RemovePartitions => {
-                let deferred = matches!(running.op, DmOp::Remove { deferred: true, .. });
-                let all = self.dm.partitions(&name);
-                let opened = |name: &String| self.dm.by_name(name).is_some_and(|device| device.opens > 0);
-                if !deferred && all.iter().chain([&name]).any(opened) {
-                    return Err(Errno::EBUSY);
-                }
-                all.iter().try_for_each(|partition| self.dm.remove(partition, deferred))
+            Step::Message { text } => {
+                self.dm.message(&name, text).map_err(|errno| self.refused(&name, text, errno))
             }
+            Step::Rename { to } => self.dm.rename(&name, to),
+            Step::RemovePartitions => return self.remove_partitions(running),
             Step::Remove { deferred } => self.dm.remove(&name, *deferred),
             Step::CancelRemove => {
-                for partition in self.dm.partitions(&name) {
-                    self.dm.message(&partition, "@cancel_deferred_remove")?;
+                for partition in self.names_of_partitions(&running.uuid) {
+                    self.dm.message(&partition, CANCEL).map_err(named)?;
                 }
-                self.dm.message(&name, "@cancel_deferred_remove")
+                self.dm.message(&name, CANCEL)
             }
-            Step::Reassign { paths } => self.dm.reassign(&name, paths),
+            Step::Reassign { paths } => {
+                return self.dm.reassign(&name, paths).map_err(|(step, errno)| DmFailure::new(&step, errno));
+            }
+        };
+        result.map_err(named)
+    }
+
+    /// A message about a path opens it, unless it is in the table.
+    fn refused(&self, name: &str, text: &str, errno: Errno) -> Errno {
+        let words: Vec<&str> = text.split_ascii_whitespace().collect();
+        let is_there = self.dm.by_name(name).is_some_and(|device| device.mpath().is_some());
+        match words[..] {
+            ["fail_path" | "reinstate_path", path] if is_there && errno == Errno::EINVAL => {
+                path.parse().map_or(Errno::ENODEV, |devt| self.opens(devt).err().unwrap_or(errno))
+            }
+            _ => errno,
         }
+    }
+
+    fn names_of_partitions(&self, uuid: &str) -> Vec<String> {
+        self.dm.partitions(uuid).into_iter().map(|device| device.name.clone()).collect()
+    }
+
+    fn remove_partitions(&mut self, running: &Running) -> Result<(), DmFailure> {
+        let deferred = matches!(running.op, DmOp::Remove { deferred: true, .. });
+        let of = |partition: &str, errno| DmFailure::new(&format!("remove partition {partition}"), errno);
+        let in_use = self.dm.by_uuid(&running.uuid).and_then(|map| self.dm.in_use(map));
+        if let Some(device) = in_use.filter(|_| !deferred) {
+            let is_map = device.uuid == running.uuid;
+            let map = DmFailure::new("remove", Errno::EBUSY);
+            return Err(if is_map { map } else { of(&device.name, Errno::EBUSY) });
+        }
+        let mut all = self.names_of_partitions(&running.uuid).into_iter();
+        all.try_for_each(|name| self.dm.remove(&name, deferred).map_err(|errno| of(&name, errno)))
+    }
+
+    fn rename_partition(&mut self, uuid: &str, to: &str) -> Result<(), DmFailure> {
+        let Some(is) = self.dm.by_uuid(uuid).map(|device| device.name.clone()).filter(|is| is != to) else {
+            return Ok(());
+        };
+        let renamed = self.dm.rename(&is, to);
+        renamed.map_err(|errno| DmFailure::new(&format!("rename {is} to {to}"), errno))
     }
 
     /// What the adapter promises of failures: a map that could not be made is removed again; one

@@ -10,6 +10,7 @@ pub mod io;
 pub mod layers;
 pub mod mpath;
 pub mod scsi;
+pub mod standing;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,7 +1,9 @@
 //! The multipath target (dm-mpath.c): tables, messages, status, choice of a path.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
+use libmp::dm::table::Table;
 use libmp::types::{DevT, Errno};
 
 /// A block device that a table refers to: its number, and which device of that number.
@@ -24,6 +26,9 @@ pub struct Found {
 /// Finds block devices by number.
 pub type Lookup<'a> = &'a dyn Fn(DevT) -> Result<Found, Errno>;
 
+/// `ST_MAX_RELATIVE_THROUGHPUT`
+const MOST_THROUGHPUT: u32 = 100;
+
 /// Path selectors that this kernel has (the module of `historical-service-time` is not there).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Selector {
@@ -33,6 +38,10 @@ pub enum Selector {
 }
 
 impl Selector {
+    fn named(name: &str) -> Option<Self> {
+        [Self::RoundRobin, Self::ServiceTime, Self::QueueLength].into_iter().find(|one| one.name() == name)
+    }
+
     const fn name(self) -> &'static str {
         match self {
             Self::RoundRobin => "round-robin",
@@ -51,6 +60,20 @@ impl Selector {
     }
 }
 
+/// Hardware handlers that it has.
+const HANDLERS: &[&str] = &["alua", "emc", "hp_sw", "rdac"];
+
+/// Modules that a table needs and this kernel has not; of the handler, which comes last, nothing is known before the selectors are there.
+pub fn missing_modules(params: &str) -> Vec<String> {
+    let Ok(table) = params.parse::<Table>() else { return Vec::new() };
+    let selectors: BTreeSet<&str> = table.groups.iter().map(|group| group.selector.name.as_str()).collect();
+    let missing = selectors.into_iter().filter(|name| Selector::named(name).is_none());
+    let missing: Vec<String> = missing.map(|name| format!("dm-{name}")).collect();
+    let handler =
+        table.handler.first().filter(|name| missing.is_empty() && !HANDLERS.contains(&name.as_str()));
+    missing.into_iter().chain(handler.map(|name| format!("scsi_dh_{name}"))).collect()
+}
+
 /// A path of a group.
 #[derive(Debug, Clone)]
 pub struct Path {
@@ -58,6 +81,8 @@ pub struct Path {
     pub active: bool,
     pub fail_count: u32,
     throughput: u32,
+    /// The disk's length; 0: nobody knows.
+    sectors: u64,
 }
 
 /// A path group.
@@ -83,6 +108,10 @@ pub struct Mpath {
     pub groups: Vec<Group>,
     pub current: Option<usize>,
     next: Option<usize>,
+    /// No I/O has come yet (`MPATHF_QUEUE_IO`), as the status says.
+    untouched: bool,
+    /// Its handler was asked to make a group ready, which takes no time here.
+    made_ready: bool,
 }
 
 /// What a message or an I/O error did, as the kernel announces it.
@@ -114,24 +143,18 @@ impl Mpath {
     }
 
     /// Reads a table's parameters as `multipath_ctr` does.
-    pub fn parse(params: &str, sectors: u64, read_only: bool, lookup: Lookup<'_>) -> Result<Self, Errno> {
+    pub fn parse(params: &str, read_only: bool, lookup: Lookup<'_>) -> Result<Self, Errno> {
         let mut args = Args(params.split_ascii_whitespace());
-        let mut target = Self::default();
+        let mut target = Self { untouched: true, ..Self::default() };
         target.parse_features(&mut args)?;
-        let handler_args = args.number(1024)?;
-        if handler_args > 0 {
-            target.handler = Some(args.word()?.to_owned());
-            for _ in 1..handler_args {
-                args.word()?;
-            }
-        }
+        target.parse_handler(&mut args)?;
         let groups = args.number(1024)?;
         let first = args.number(1024)?;
         if (groups == 0) != (first == 0) {
             return Err(Errno::EINVAL);
         }
         for _ in 0..groups {
-            let group = target.parse_group(&mut args, sectors, read_only, lookup)?;
+            let group = target.parse_group(&mut args, read_only, lookup)?;
             target.groups.push(group);
         }
         target.next =
@@ -170,54 +193,82 @@ impl Mpath {
         Ok(())
     }
 
+    fn parse_handler(&mut self, args: &mut Args<'_>) -> Result<(), Errno> {
+        let count = args.number(1024)?;
+        if count > 0 {
+            self.handler = Some(args.word()?.to_owned());
+            for _ in 1..count {
+                args.word()?;
+            }
+        }
+        // One made of bios only takes over what is attached.
+        if self.is_bio_based() {
+            self.retain_handler = true;
+            self.handler = None;
+        }
+        Ok(())
+    }
+
     fn parse_group(
         &mut self,
         args: &mut Args<'_>,
-        sectors: u64,
         read_only: bool,
         lookup: Lookup<'_>,
     ) -> Result<Group, Errno> {
-        let selector = match args.word()? {
-            "round-robin" => Selector::RoundRobin,
-            "service-time" => Selector::ServiceTime,
-            "queue-length" => Selector::QueueLength,
-            _ => return Err(Errno::EINVAL),
-        };
-        if args.number(1024)? != 0 {
-            return Err(Errno::EINVAL);
+        let selector = Selector::named(args.word()?).ok_or(Errno::EINVAL)?;
+        // None of these selectors looks at what it is given.
+        for _ in 0..args.number(1024)? {
+            args.word()?;
         }
         let (paths, per_path) = (args.number(1024)?, args.number(1024)?);
+        if paths == 0 {
+            return Err(Errno::EINVAL);
+        }
         if usize::try_from(per_path).expect("32 bits") > selector.args().0 {
             return Err(Errno::EINVAL);
         }
         let mut group = Group { selector, bypassed: false, paths: Vec::new(), turn: 0 };
         for _ in 0..paths {
-            let devt: DevT = args.word()?.parse().map_err(|_| Errno::EINVAL)?;
+            let devt: DevT = args.word()?.parse().map_err(|_| Errno::ENODEV)?;
             let mut extra = Vec::new();
-            for _ in 0..per_path {
-                extra.push(args.number(u32::MAX)?);
+            for at in 0..per_path {
+                extra.push(args.number(if at == 0 { u32::MAX } else { MOST_THROUGHPUT })?);
             }
             let found = lookup(devt)?;
             if found.read_only && !read_only {
                 return Err(Errno(30)); // EROFS
             }
-            if found.sectors != 0 && sectors > found.sectors {
-                return Err(Errno::EINVAL);
-            }
-            // Asked for another, the kernel says EBUSY to itself and keeps the one that is attached (`setup_scsi_dh`).
-            if (self.retain_handler || self.handler.is_some()) && found.handler.is_some() {
-                self.handler = found.handler.map(str::to_owned);
-            }
+            self.attach(found.handler)?;
             let throughput = extra.get(1).copied().unwrap_or(1);
             let disk = DiskRef { devt, generation: found.generation };
-            group.paths.push(Path { disk, active: true, fail_count: 0, throughput });
+            let sectors = found.sectors;
+            group.paths.push(Path { disk, active: true, fail_count: 0, throughput, sectors });
         }
         Ok(group)
+    }
+
+    /// A path with this handler comes in. Asked for another, the kernel says EBUSY to itself and keeps the one that is attached
+    /// (`setup_scsi_dh`). One that it has not got is not asked for where the attached one is retained anyway.
+    fn attach(&mut self, attached: Option<&str>) -> Result<(), Errno> {
+        let unknown = self.handler.as_deref().is_some_and(|name| !HANDLERS.contains(&name));
+        let retained = self.retain_handler && attached.is_some();
+        if unknown && !retained {
+            return Err(Errno::EINVAL);
+        }
+        if let Some(name) = attached.filter(|_| retained || self.handler.is_some()) {
+            self.handler = Some(name.to_owned());
+        }
+        Ok(())
     }
 
     /// All its paths.
     pub fn paths(&self) -> impl Iterator<Item = &Path> {
         self.groups.iter().flat_map(|group| &group.paths)
+    }
+
+    /// Is each of its disks as long as that (`device_area_is_invalid`)?
+    pub fn reaches(&self, sectors: u64) -> bool {
+        self.paths().all(|path| path.sectors == 0 || sectors <= path.sectors)
     }
 
     /// How many paths it may use.
@@ -245,7 +296,8 @@ impl Mpath {
             ["enable_group", number] => self.bypass(number, false),
             ["switch_group", number] => {
                 let group = self.group_number(number)?;
-                self.groups[group].bypassed = false;
+                // Of all groups, whichever is meant (`switch_pg_num`).
+                self.groups.iter_mut().for_each(|group| group.bypassed = false);
                 self.current = None;
                 self.next = Some(group);
                 Ok(Change::Group)
@@ -289,6 +341,7 @@ impl Mpath {
 
     /// `choose_pgpath`: which path the next I/O takes.
     pub fn choose(&mut self) -> Option<DiskRef> {
+        self.untouched = false;
         if self.valid_paths() == 0 {
             self.current = None;
             return None;
@@ -319,6 +372,7 @@ impl Mpath {
         group.turn = (at + 1) % count;
         let disk = group.paths[at].disk;
         self.current = Some(number);
+        self.made_ready |= self.handler.is_some();
         Some(disk)
     }
 
@@ -391,13 +445,9 @@ impl Mpath {
     }
 
     /// The status line as the kernel prints it.
-    pub fn status(&self, queued: usize) -> String {
-        let mut out = format!(
-            "2 {} 0 0 {} {} ",
-            u8::from(queued > 0 && self.queue_if_no_path),
-            self.groups.len(),
-            self.next_group()
-        );
+    pub fn status(&self) -> String {
+        let (waits, tries) = (u8::from(self.untouched), u8::from(self.made_ready));
+        let mut out = format!("2 {waits} {tries} 0 {} {} ", self.groups.len(), self.next_group());
         for (number, group) in self.groups.iter().enumerate() {
             let state = match (group.bypassed, self.current == Some(number)) {
                 (true, _) => 'D',
@@ -433,7 +483,7 @@ mod tests {
     }
 
     fn load(params: &str) -> Result<Mpath, Errno> {
-        Mpath::parse(params, 100, false, &find)
+        Mpath::parse(params, false, &find)
     }
 
     #[test]
@@ -444,7 +494,7 @@ mod tests {
             target.table(),
             "1 queue_if_no_path 0 2 1 round-robin 0 1 1 8:0 1 round-robin 0 1 1 8:16 1 "
         );
-        assert_eq!(target.status(0), "2 0 0 0 2 1 E 0 1 0 8:0 A 0 E 0 1 0 8:16 A 0 ");
+        assert_eq!(target.status(), "2 1 0 0 2 1 E 0 1 0 8:0 A 0 E 0 1 0 8:16 A 0 ");
         let target =
             load("1 retain_attached_hw_handler 0 1 1 service-time 0 2 1 8:0 1 8:16 1").expect("valid");
         assert_eq!(
@@ -467,11 +517,6 @@ mod tests {
         ] {
             assert_eq!(load(bad).map(|t| t.table()), Err(errno), "{bad}");
         }
-        assert_eq!(
-            Mpath::parse("0 0 1 1 service-time 0 1 1 8:0 1", 101, false, &find).map(|t| t.table()),
-            Err(Errno::EINVAL),
-            "the disk is too small"
-        );
     }
 
     #[test]
