@@ -44,15 +44,8 @@ impl Watch {
                     let detail = format!("{op:?} is ordered while {wwid} or its name is being operated on");
                     return Err(Violation::new("one-dm-operation-a-map", detail));
                 }
-                self.ask(
-                    *token,
-                    Asked::Dm {
-                        wwid: wwid.as_str().into(),
-                        taken,
-                        since: world.now,
-                        reads: matches!(op, DmOp::Query { .. }),
-                    },
-                )
+                let (reads, wwid) = (matches!(op, DmOp::Query { .. }), wwid.as_str().into());
+                self.ask(*token, Asked::Dm { wwid, taken, since: world.now, reads })
             }
             Effect::Enumerate { token } => self.ask(*token, Asked::Enumerate),
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),
