@@ -486,7 +486,8 @@ impl Core {
         let open = observed.is_in_use();
         let usable = self.members(map).iter().filter(|p| counts(map, p)).count() + unidentified::active(map);
         let interval = self.config.globals().polling_interval;
-        let empty = map.members.is_empty();
+        // What is in its table and not known yet has not left.
+        let empty = map.members.is_empty() && !map.unidentified.any_unknown();
         let Some(map) = self.maps.get_mut(&id) else { return };
         if map.said_active.is_some_and(|said| said != usable) {
             out.notify(Notice::ActivePaths { map: map.kernel_name().clone(), active: usable });
@@ -494,7 +495,7 @@ impl Core {
         map.said_active = Some(usable);
         map.queue.ended = empty
             && match map.settings.flush_on_last_del {
-                _ if map.queue.released && !map.unidentified.any_unknown() => true,
+                _ if map.queue.released => true,
                 FlushOnLastDel::Always => true,
                 FlushOnLastDel::Unused => !open,
                 FlushOnLastDel::Never => false,
