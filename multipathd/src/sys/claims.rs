@@ -69,12 +69,7 @@ pub fn is_in_use(disk: &PathName) -> bool {
     };
     // Names in it may be of any bytes.
     let read = |path: &str| super::text_of(Path::new(path));
-    let mounted = read("/proc/self/mountinfo").lines().any(|line| {
-        let mut words = line.split(' ');
-        let source = line.split_once(" - ").and_then(|(_, rest)| rest.split(' ').nth(1));
-        words.nth(2).is_some_and(|number| numbers.contains(number))
-            || source.is_some_and(|source| source.starts_with("/dev/") && is_node(source))
-    });
+    let mounted = is_mounted(&read("/proc/self/mountinfo"), &numbers, is_node);
     let swapped = || {
         let swaps = read("/proc/swaps");
         swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).any(is_node)
@@ -87,6 +82,31 @@ pub fn is_in_use(disk: &PathName) -> bool {
         })
     };
     mounted || swapped() || in_btrfs()
+}
+
+/// `36 35 8:32 /root /mnt rw … - ext4 /dev/sdc rw` (proc(5)): is a device with one of these numbers mounted, or one with such a node?
+///
+/// Users who mount a file system of their own (FUSE) choose its source as they like, so a source that is a disk's name says nothing
+/// of that disk, and is not even looked at: looking could lead into that file system, and hang there. It counts only of file
+/// systems of several disks, which have no disk's number. Those have checked what is in it.
+fn is_mounted(mountinfo: &str, numbers: &BTreeSet<String>, is_node: impl Fn(&str) -> bool) -> bool {
+    mountinfo.lines().any(|line| {
+        let mut words = line.split(' ');
+        if words.nth(2).is_some_and(|number| numbers.contains(number)) {
+            return true;
+        }
+        // Blanks in what is before it are written otherwise.
+        let mut rest = words.skip_while(|word| *word != "-").skip(1);
+        let (kind, source) = (rest.next(), rest.next().unwrap_or_default());
+        let mut sources = match kind {
+            Some("btrfs") => vec![source],
+            // All its disks; links have colons in their names, too.
+            Some("bcachefs") => source.split(':').chain([source]).collect(),
+            _ => return false,
+        };
+        sources.retain(|source| source.starts_with("/dev/"));
+        sources.into_iter().any(&is_node)
+    })
 }
 
 /// `device/state` of the disk with this number: nothing where there is no such disk, nothing inside where it has no state.
@@ -172,6 +192,43 @@ mod tests {
             assert_eq!(failed_mark(&wwid.into()), None, "{wwid:?}");
         }
         assert_eq!(failed_mark(&"3600a".into()), Some(PathBuf::from("/run/multipath/failed_wwids/3600a")));
+    }
+
+    #[test]
+    fn users_put_no_disk_to_use() {
+        let numbers = BTreeSet::from(["8:32".to_string(), "8:33".to_string()]);
+        let tried = |line: &str| {
+            let asked = std::cell::RefCell::new(Vec::new());
+            let is_node = |source: &str| {
+                asked.borrow_mut().push(source.to_string());
+                source == "/dev/sdc"
+            };
+            let mountinfo = format!("22 1 0:21 / /sys rw,nosuid shared:7 - sysfs sysfs rw\n{line}\n23 1 odd");
+            let mounted = is_mounted(&mountinfo, &numbers, is_node);
+            (mounted, asked.into_inner().join(" "))
+        };
+        for (line, mounted, asked) in [
+            ("36 35 8:33 / /mnt rw - ext4 /dev/disk/by-label/data rw", true, ""),
+            ("36 35 8:33 / /mnt rw shared:1 master:2 - fuseblk anything rw", true, ""),
+            ("36 35 8:3 / /mnt rw - ext4 /dev/sdc rw", false, ""),
+            // Whoever likes.
+            ("36 35 0:44 / /home/u/m rw - fuse.sshfs /dev/sdc rw,user_id=1000", false, ""),
+            ("36 35 0:44 / /home/u/m rw - fuse /dev/sdc rw,user_id=1000", false, ""),
+            ("36 35 0:44 / /home/u/m rw - fuse.btrfs /dev/sdc rw,user_id=1000", false, ""),
+            ("36 35 0:44 / /home/u/-\\040btrfs\\040/dev/sdc rw - fuse.x /dev/sdc rw", false, ""),
+            ("36 35 0:44 / /mnt rw - tmpfs /dev/sdc rw", false, ""),
+            ("36 35 0:44 / /mnt rw - nfs server:/dev/sdc rw", false, ""),
+            // The kernel has opened them.
+            ("36 35 0:44 /@ /mnt rw shared:1 - btrfs /dev/sdc rw", true, "/dev/sdc"),
+            ("36 35 0:44 / /mnt rw - btrfs /dev/sdd rw", false, "/dev/sdd"),
+            ("36 35 0:44 / /mnt rw - bcachefs /dev/sdb:/dev/sdc rw", true, "/dev/sdb /dev/sdc"),
+            ("36 35 0:44 / /mnt rw - bcachefs /dev/sdc rw", true, "/dev/sdc"),
+            ("36 35 0:44 / /mnt rw - bcachefs /home/u/image:/dev/sdd rw", false, "/dev/sdd"),
+            ("36 35 0:44 / /mnt rw - bcachefs /dev/p:0 rw", false, "/dev/p /dev/p:0"),
+            ("36 35 0:44 / /mnt rw - btrfs", false, ""),
+        ] {
+            assert_eq!(tried(line), (mounted, asked.into()), "{line}");
+        }
     }
 
     #[test]
