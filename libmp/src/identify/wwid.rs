@@ -9,6 +9,7 @@ use alloc::vec::Vec;
 
 use super::{Bus, RawProbe, protocol, vpd};
 use crate::config::settings::UidSource;
+use crate::dm::mangle::unmangled;
 use crate::types::Wwid;
 
 /// Longest WWID for which device-mapper takes `mpath-WWID` as a UUID (`DM_UUID_LEN`, 129 with the NUL).
@@ -29,6 +30,12 @@ pub enum NoWwid {
     /// Longer than device-mapper takes; shortening it could make two LUNs one.
     #[error("its WWID has {0} characters, device-mapper takes {MAX_WWID}")]
     TooLong(usize),
+    /// A terminal would obey them, and the map's UUID would not read as it again.
+    #[error("its WWID has control characters")]
+    ControlCharacters,
+    /// The map's UUID would read as another WWID (`a\x20b` as `a b`), and its disks would be in nobody's map.
+    #[error("its WWID is one that device-mapper's tools take for another: it has \\xNN in it")]
+    Mangled,
 }
 
 /// The WWID as the configuration wants it found.
@@ -137,7 +144,13 @@ fn checked(text: Option<String>) -> Result<Wwid, NoWwid> {
     if text.len() > MAX_WWID {
         text = without_padding(&text).unwrap_or(text);
     }
-    if text.len() > MAX_WWID { Err(NoWwid::TooLong(text.len())) } else { Ok(Wwid::new(text)) }
+    if text.len() > MAX_WWID {
+        return Err(NoWwid::TooLong(text.len()));
+    }
+    if text.contains(char::is_control) {
+        return Err(NoWwid::ControlCharacters);
+    }
+    if *unmangled(&text) == *text { Ok(Wwid::new(text)) } else { Err(NoWwid::Mangled) }
 }
 
 /// What `scsi_id --whitelisted` gives: page 0x83, else page 0x80.
@@ -295,6 +308,8 @@ mod tests {
 
     use super::super::hex;
     use super::*;
+    use crate::dm::mangle::{LONGEST_UUID, mangled};
+    use crate::dm::op::{uuid_of, wwid_of};
 
     fn disk(vpd83: &str, serial: &str) -> RawProbe {
         let mut vpd80 = vec![0, 0x80, 0, u8::try_from(serial.len()).unwrap()];
@@ -479,7 +494,16 @@ mod tests {
             vpd83 in prop::collection::vec(any::<u8>(), 0..200),
             vpd80 in prop::collection::vec(any::<u8>(), 0..80),
             vendor in prop::collection::vec(any::<u8>(), 0..12),
+            name in prop::collection::vec(odd_letter(), 0..40),
         ) {
+            // Whatever bytes, or the name of a T10 vendor.
+            let vpd83 = if name.is_empty() {
+                vpd83
+            } else {
+                let name: Vec<u8> = name.concat();
+                let length = u8::try_from(name.len()).unwrap();
+                [&[0, 0x83, 0, length + 4, 2, 1, 0, length], &*name].concat()
+            };
             let mut raw = RawProbe { vpd83, vpd80, vendor: vendor.clone(), model: vendor, ..disk("", "") };
             for (page, code) in [(&mut raw.vpd83, 0x83), (&mut raw.vpd80, 0x80)] {
                 if let Some(byte) = page.get_mut(1) { *byte = code; }
@@ -487,7 +511,44 @@ mod tests {
             for wwid in [wwid(&raw, &UidSource::ScsiId), from_device(&raw)].into_iter().flatten() {
                 prop_assert!(!wwid.as_str().is_empty() && wwid.as_str().len() <= MAX_WWID);
                 prop_assert!(!wwid.as_str().contains([' ', '/', '\0', '\n']));
+                prop_assert!(!wwid.as_str().contains(char::is_control), "{:?}", wwid);
+                // The map is found again by its UUID.
+                if let Ok(kernel) = mangled(&uuid_of(&wwid), LONGEST_UUID) {
+                    prop_assert_eq!(wwid_of(&unmangled(&kernel)), Some(wwid.clone()));
+                }
             }
+        }
+    }
+
+    /// Plain ones, control characters beyond ASCII, what counts as mangled, any byte.
+    fn odd_letter() -> impl Strategy<Value = Vec<u8>> {
+        prop_oneof![
+            (b'a'..=b'z').prop_map(|byte| vec![byte]),
+            (0x80..=0x9f_u8).prop_map(|byte| vec![0xc2, byte]),
+            (0x20..=0x7f_u8).prop_map(|byte| format!("\\x{byte:02x}").into_bytes()),
+            any::<u8>().prop_map(|byte| vec![byte]),
+        ]
+    }
+
+    #[test]
+    fn no_wwid_is_one_that_a_map_is_not_found_by() {
+        let named = |name: &str| {
+            let id = hex_after("", name.as_bytes());
+            let page = format!("0083{:04x} 020100{:02x} {id}", name.len() + 4, name.len());
+            let raw = disk(&page, "7");
+            let property =
+                RawProbe { properties: [("ID_X".into(), format!("1{name}"))].into(), ..raw.clone() };
+            let of_property = wwid(&property, &UidSource::Udev("ID_X".into()));
+            assert_eq!(of_property, wwid(&raw, &UidSource::ScsiId), "{name:?}");
+            assert_eq!(designated(&raw), of_property.clone().ok(), "{name:?}");
+            of_property
+        };
+        assert_eq!(named("LIO-ORG_\u{9b}31mX"), Err(NoWwid::ControlCharacters));
+        assert_eq!(named("\u{85}"), Err(NoWwid::ControlCharacters));
+        assert_eq!(named("a\\x20b"), Err(NoWwid::Mangled));
+        // Neither is written otherwise by any tool.
+        for kept in ["a\\x41b", "Z\u{fc}rich", "a\\x9"] {
+            assert_eq!(named(kept), Ok(Wwid::new(format!("1{kept}"))));
         }
     }
 }
