@@ -5,6 +5,7 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::identify::vpd::printable;
 use crate::types::{DevT, PathName};
 
 /// A namespace that the kernel has put together from its paths, as sysfs tells of it.
@@ -55,4 +56,24 @@ pub struct NamespacePath {
     pub firmware: String,
     /// Its serial number.
     pub serial: String,
+}
+
+impl Namespace {
+    /// Whoever made the subsystem has named it, its model and its firmware: what would not print, or end a line, is `?`.
+    pub(crate) fn make_printable(&mut self) {
+        let own = [&mut self.wwid, &mut self.nqn, &mut self.model, &mut self.firmware];
+        own.into_iter().chain(self.paths.iter_mut().flat_map(NamespacePath::texts)).for_each(|text| {
+            if text.contains(char::is_control) {
+                *text = printable(text.as_bytes());
+            }
+        });
+    }
+}
+
+impl NamespacePath {
+    fn texts(&mut self) -> impl Iterator<Item = &mut String> {
+        let told = [&mut self.wwid, &mut self.transport, &mut self.address, &mut self.model];
+        let told = told.into_iter().chain([&mut self.firmware, &mut self.serial]);
+        told.chain(self.access.as_mut()).chain(self.state.as_mut())
+    }
 }

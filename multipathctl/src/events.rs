@@ -17,7 +17,7 @@ pub fn events(book: Book, client: &mut Client) -> Result<ExitCode, AskError> {
         if reply.failed {
             return Ok(output::reply(&reply));
         }
-        if let Err(error) = output::print(&reply.text) {
+        if let Err(error) = output::print_told(&reply.text) {
             return Ok(output::unprinted(&error));
         }
         let Ok(text) = client.receive(None) else {

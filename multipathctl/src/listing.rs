@@ -93,7 +93,12 @@ fn json(map: Option<&str>, client: &mut Client) -> Result<Listed, AskError> {
         Some(map) => client.ask(&format!("show map {} json", quoted(map)))?,
     };
     let reply = Reply::new(reply);
-    Ok(if reply.failed { Listed::Refused(reply) } else { Listed::Text(reply.text) })
+    Ok(if reply.failed {
+        Listed::Refused(reply)
+    } else {
+        // Trees are made fit for terminals where they are taken apart.
+        Listed::Text(output::shown(&reply.text, std::io::stdout().is_terminal()).into_owned())
+    })
 }
 
 /// Has the daemon no such map? (Older ones say `fail` alone.)

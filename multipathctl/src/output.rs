@@ -1,5 +1,6 @@
 //! Where text goes: standard output, whose reader may have gone, and the exit status with it.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
@@ -30,11 +31,23 @@ impl Reply {
     }
 }
 
-/// Prints a reply as it is.
+/// Text of the daemon as it may be shown. Devices and users have put names into it, and a terminal obeys what is no letter.
+pub fn shown(text: &str, is_terminal: bool) -> Cow<'_, str> {
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if is_terminal && text.contains(is_odd) { text.replace(is_odd, "?").into() } else { text.into() }
+}
+
+/// Prints text of the daemon, as it is where it does not go to a terminal.
+pub fn print_told(text: &str) -> io::Result<()> {
+    print(&shown(text, io::stdout().is_terminal()))
+}
+
+/// Prints a reply.
 pub fn reply(reply: &Reply) -> ExitCode {
     let code = if reply.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS };
     // That nobody reads it makes no success of it.
-    print(&reply.text).map_or_else(|error| if reply.failed { code } else { unprinted(&error) }, |()| code)
+    print_told(&reply.text)
+        .map_or_else(|error| if reply.failed { code } else { unprinted(&error) }, |()| code)
 }
 
 /// Prints text with styles in it; they are kept on a terminal only, and not under `NO_COLOR`.
@@ -61,6 +74,13 @@ pub fn not_received(error: &AskError) -> ExitCode {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_terminal_is_told_nothing_by_devices() {
+        let text = "a\tb\n\u{1b}[2J\u{9b}1m\r\u{7f}\u{fc}\n";
+        assert_eq!(shown(text, true), "a\tb\n?[2J?1m??\u{fc}\n");
+        assert_eq!(shown(text, false), text);
+    }
 
     #[test]
     fn replies() {

@@ -66,7 +66,7 @@ fn on_pipe(client: &mut Client, framing: Framing) -> Result<ExitCode, AskError> 
     let mut stdin = io::stdin().lock();
     // One who has read enough takes no line with him: what was told to be done is done.
     let mut has_reader = true;
-    let mut print = |text: &str| match if has_reader { output::print(text) } else { Ok(()) } {
+    let mut print = |text: &str| match if has_reader { output::print_told(text) } else { Ok(()) } {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
             has_reader = false;
             Ok(())
@@ -125,7 +125,7 @@ fn on_terminal(client: &mut Client) -> Result<ExitCode, AskError> {
             if is_quit(line) {
                 return Ok(ExitCode::SUCCESS);
             }
-            if let Err(error) = output::print(&answer(line, client)?) {
+            if let Err(error) = output::print_told(&answer(line, client)?) {
                 return Ok(output::unprinted(&error));
             }
         }
@@ -222,7 +222,8 @@ fn names_of(reply: String) -> Vec<String> {
         return Vec::new();
     }
     let word = |name: &str| if name.contains([' ', '"']) { quoted(name) } else { name.to_string() };
-    reply.text.lines().map(word).collect()
+    // Candidates are printed, and nothing like that can be typed.
+    reply.text.lines().filter(|name| !name.contains(char::is_control)).map(word).collect()
 }
 
 impl Completer for Words {
@@ -264,7 +265,7 @@ mod tests {
 
     #[test]
     fn names_are_words_of_the_language() {
-        assert_eq!(names_of("mpatha\ntwo words\n".into()), ["mpatha", "\"two words\""]);
+        assert_eq!(names_of("mpatha\n\u{1b}[2J\n\u{9b}\ntwo words\n".into()), ["mpatha", "\"two words\""]);
         for reply in ["ok\n", "fail\n", "fail\ntimeout\n", "timeout\n"] {
             assert_eq!(names_of(reply.into()), [""; 0], "{reply}");
         }

@@ -54,14 +54,15 @@ fn look(listing: &Listing, client: &mut Client) -> Result<Listed, String> {
 /// One page: the time since the start, and what there is.
 fn page(since: Duration, what: &Result<Listed, String>) -> String {
     let mut page = String::new();
-    if std::io::stdout().is_terminal() {
+    let is_terminal = std::io::stdout().is_terminal();
+    if is_terminal {
         page.push_str(CLEAR);
     }
     let _ = writeln!(page, "# +{:.3} s", since.as_secs_f64());
     match what {
         Ok(Listed::Text(text)) if text.is_empty() => page.push_str("# nothing to list\n"),
         Ok(Listed::Text(text)) => page.push_str(text),
-        Ok(Listed::Refused(reply)) => page.extend(["# ", &reply.text]),
+        Ok(Listed::Refused(reply)) => page.extend(["# ", &output::shown(&reply.text, is_terminal)]),
         Err(why) => page.extend(["# ", why, "\n"]),
     }
     page

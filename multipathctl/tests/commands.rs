@@ -272,6 +272,33 @@ fn lines_that_come_to_a_terminal_together() {
     assert_eq!(asked_on_a_terminal("\x1b[200~show maps\rshow paths\rshow status\x1b[201~\r"), three);
 }
 
+/// Whatever a device is called, what goes to a terminal is text; what goes elsewhere is the daemon's reply.
+#[test]
+fn names_of_devices_tell_a_terminal_nothing() {
+    const NAME: &str = "a\x1b[2J\u{9b}1m\r\tb\n";
+    for args in [
+        &["show", "paths"][..],
+        &["-k"],
+        &["-kshow paths"],
+        &["explain", "sda"],
+        &["events"],
+        &["-ll", "--json"],
+    ] {
+        let daemon = Daemon::saying(NAME);
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let mut command = daemon.command(args);
+        command.stdin(Stdio::piped()).stdout(terminal.slave);
+        let mut child = command.spawn().unwrap();
+        drop(command);
+        let _ = child.stdin.take().unwrap().write_all(b"show paths\n");
+        child.wait().unwrap();
+        let mut said = [0; 256];
+        let bytes = File::from(terminal.master).read(&mut said).unwrap();
+        assert_eq!(String::from_utf8_lossy(&said[..bytes]), "a?[2J?1m?\tb\r\n", "{args:?}");
+    }
+    check(&Daemon::saying(NAME).run(&["show", "paths"]), 0, NAME, "");
+}
+
 #[test]
 fn a_reader_that_goes_takes_no_line_with_it() {
     let (go, gone) = mpsc::channel::<()>();

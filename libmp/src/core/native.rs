@@ -38,7 +38,8 @@ impl Core {
     pub(super) fn native_read(&mut self, now: Instant, spaces: Option<Vec<Namespace>>, out: &mut Outbox) {
         self.native.reading = false;
         let unread = spaces.is_none();
-        if let Some(spaces) = spaces {
+        if let Some(mut spaces) = spaces {
+            spaces.iter_mut().for_each(Namespace::make_printable);
             self.native.spaces = spaces;
         }
         if core::mem::take(&mut self.native.again) || !self.config.globals().shows_native_nvme {
@@ -59,6 +60,37 @@ mod tests {
     use crate::config::{Config, Source};
     use crate::core::CoreInit;
     use crate::core::event::Event;
+    use crate::native::NamespacePath;
+    use crate::types::DevT;
+
+    /// All that can be named has this in its name.
+    fn odd_space(odd: &str) -> Namespace {
+        let named = |what: &str| alloc::format!("{what}{odd}x");
+        let path = NamespacePath {
+            name: "nvme0c1n1".into(),
+            wwid: named("uuid."),
+            devt: DevT::default(),
+            sectors: 8,
+            access: Some(named("optimized")),
+            state: Some(named("live")),
+            transport: named("tcp"),
+            address: named("traddr="),
+            model: named("Linux"),
+            firmware: named("1"),
+            serial: named("2"),
+        };
+        Namespace {
+            name: "nvme0n1".into(),
+            wwid: named("uuid."),
+            nsid: 1,
+            sectors: 8,
+            read_only: None,
+            nqn: named("nqn."),
+            model: named("Linux"),
+            firmware: named("1"),
+            paths: alloc::vec![path],
+        }
+    }
 
     fn asked(out: &mut Outbox) -> Option<crate::types::Token> {
         out.drain().find_map(|effect| match effect {
@@ -88,6 +120,12 @@ mod tests {
         }];
         core.handle(now, Event::NativeRead { token, spaces: None }, &mut out);
         assert_eq!(core.native.spaces.len(), 1, "what was known holds");
+        let at = core.timers.get(Timer::Native).expect("and is read again");
+        core.handle(at, Event::Tick, &mut out);
+        let token = asked(&mut out).expect("then");
+        let spaces = Some(alloc::vec![odd_space("\n`- \u{1b}[2J\u{9b}1m")]);
+        core.handle(at, Event::NativeRead { token, spaces }, &mut out);
+        assert_eq!(core.native.spaces, [odd_space("?`- ?[2J?1m")], "no line of it is the device's");
         let at = core.timers.get(Timer::Native).expect("and is read again");
         core.handle(at, Event::Tick, &mut out);
         let token = asked(&mut out).expect("then");

@@ -7,6 +7,7 @@ use ::core::str::FromStr;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 
+use super::vpd::printable;
 use super::{Bus, RawProbe, TransportIds};
 
 /// Names of entries in [`RawProbe::transport`], and where a probe finds them.
@@ -74,9 +75,14 @@ fn nvme(raw: &RawProbe) -> &'static str {
     KNOWN.into_iter().find(|known| &known["nvme:".len()..] == transport).unwrap_or("nvme:unspec")
 }
 
+/// What another machine, or a user of this one, may have named as he likes.
+fn told(raw: &RawProbe, name: &str) -> Option<String> {
+    raw.attr(name).map(|text| printable(text.as_bytes()))
+}
+
 /// Protocol and target node name, in the order in which multipath looks for them.
 fn scsi(raw: &RawProbe) -> (&'static str, String) {
-    let named = |name| raw.attr(name).map(ToOwned::to_owned).unwrap_or_default();
+    let named = |name| told(raw, name).unwrap_or_default();
     let above = |prefix| ancestors(&raw.syspath).find(|dir| dir.starts_with(prefix));
     if above("end_device-").is_some() && raw.attr(attr::SAS_ADDRESS).is_some() {
         return ("scsi:sas", named(attr::SAS_ADDRESS));
@@ -133,14 +139,15 @@ fn usb_interface(syspath: &str) -> Option<&str> {
 }
 
 fn ids(protocol: &str, node_name: &str, raw: &RawProbe) -> TransportIds {
-    let fibre_channel = |name| (protocol == "scsi:fcp").then(|| raw.attr(name).unwrap_or(UNKNOWN).to_owned());
+    let fibre_channel =
+        |name| (protocol == "scsi:fcp").then(|| told(raw, name).unwrap_or_else(|| UNKNOWN.into()));
     TransportIds {
         host_wwnn: fibre_channel(attr::FC_HOST_NODE_NAME),
         target_wwnn: (!node_name.is_empty()).then(|| node_name.to_owned()),
         host_wwpn: fibre_channel(attr::FC_HOST_PORT_NAME),
         target_wwpn: fibre_channel(attr::FC_REMOTE_PORT_NAME),
         host_adapter: match protocol {
-            "scsi:iscsi" => raw.attr(attr::ISCSI_HOST_ADDRESS).map(ToOwned::to_owned),
+            "scsi:iscsi" => told(raw, attr::ISCSI_HOST_ADDRESS),
             "scsi:fcp" | "scsi:sas" | "scsi:srp" => adapter(&raw.syspath).map(ToOwned::to_owned),
             _ => None,
         },
@@ -295,6 +302,23 @@ mod tests {
             assert_eq!(facts.protocol, protocol, "{name}");
             assert_eq!(facts.hctl.map(|hctl| hctl.to_string()).as_deref(), hctl, "{name}");
         }
+    }
+
+    #[test]
+    fn names_end_no_line() {
+        let session = "/devices/platform/host1/session4/target1:0:0/1:0:0:7/block/sda";
+        let attrs = [
+            (attr::ISCSI_TARGET_NAME, "iqn.x\n|- 1:0:0:9 sdz 65:144 active\u{1b}[2J\u{9b}31m\n"),
+            (attr::ISCSI_HOST_ADDRESS, "10.0.0.1\n10.0.0.2"),
+        ];
+        let facts = identify(&"sda".into(), &probe(session, &attrs));
+        assert_eq!(facts.node_name, "iqn.x?|- 1:0:0:9 sdz 65:144 active?[2J?31m");
+        assert_eq!(facts.ids.target_wwnn.as_ref(), Some(&facts.node_name));
+        assert_eq!(facts.ids.host_adapter.as_deref(), Some("10.0.0.1?10.0.0.2"));
+        let ports = [attr::FC_REMOTE_NODE_NAME, attr::FC_REMOTE_PORT_NAME, attr::FC_HOST_NODE_NAME];
+        let facts = identify(&"sda".into(), &probe(session, &ports.map(|name| (name, "0x2\u{7}0"))));
+        let ids = [facts.ids.target_wwnn, facts.ids.target_wwpn, facts.ids.host_wwnn];
+        assert_eq!(ids, [(); 3].map(|()| Some("0x2?0".to_string())));
     }
 
     proptest! {

@@ -108,7 +108,7 @@ pub fn hp3par_volume_name(page: &[u8]) -> Option<String> {
 }
 
 /// What a device says of itself, for people and programs to read: what would not print, or end a line, is `?`.
-pub(super) fn printable(bytes: &[u8]) -> String {
+pub(crate) fn printable(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 

@@ -7,6 +7,7 @@ mod create;
 mod known;
 
 use std::ffi::OsString;
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 use std::thread::sleep;
 use std::time::Duration;
@@ -142,6 +143,7 @@ fn not_removed(map: Option<&str>, reply: &Reply) -> ExitCode {
         Some(map) if said(DEVICE_NOT_FOUND) => output::log(&format!("{map} is not a multipath device")),
         Some(map) if said(IN_USE) => {
             let holders: String = reply.text.lines().skip(1).flat_map(|line| [": ", line]).collect();
+            let holders = output::shown(&holders, std::io::stderr().is_terminal());
             output::log(&format!("{map}: map in use{holders}"));
         }
         _ => return output::reply(reply),
