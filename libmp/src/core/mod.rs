@@ -132,6 +132,8 @@ pub struct Core {
     phase: Phase,
     /// What was there at the start has been found.
     started: bool,
+    /// There was a tick since another user than root was last answered what the start was waited for.
+    ticked: bool,
     /// The service manager was told that we are ready.
     ready: bool,
     /// The process was told to end.
@@ -198,6 +200,7 @@ impl Core {
             resident: init.resident,
             phase: Phase::Loading,
             started: false,
+            ticked: false,
             ready: false,
             exited: false,
             loading: true,
@@ -327,7 +330,7 @@ impl Core {
             Event::Attention { device, told } => self.attention(now, device, told, out),
             Event::Signal(Signal::Reconfigure) => drop(self.reconfigure(out)),
             Event::Signal(Signal::Terminate) => self.stop(now, out),
-            Event::Tick => {}
+            Event::Tick => self.ticked = true,
         }
         if !answer {
             self.due(now, out);
@@ -337,6 +340,16 @@ impl Core {
         self.plan_dirty(now, out);
         self.answer_removals(out);
         self.announce(out);
+    }
+
+    fn uevents_lost(&mut self, out: &mut Outbox) {
+        out.notify(Notice::UeventsLost);
+        // Before the configuration is there nothing is looked at: the enumeration to come sees it.
+        if self.phase != Phase::Loading {
+            self.enumerate(Probes::All, out);
+        }
+        self.attentions_lost();
+        self.read_native(out);
     }
 
     fn written(&mut self, now: Instant, token: Token, result: Result<(), Errno>, out: &mut Outbox) {

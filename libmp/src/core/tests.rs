@@ -1,5 +1,6 @@
 //! A core with one disk, played from its start: what it says of checks and priorities.
 
+mod early;
 mod identity;
 
 use ::core::time::Duration;
@@ -40,6 +41,8 @@ struct Machine {
     asked: Vec<Instant>,
     /// Tables of maps that were to be made.
     made: Vec<String>,
+    /// Which requests were replied to, and when.
+    replies: Vec<(Instant, u64)>,
 }
 
 impl Machine {
@@ -90,6 +93,7 @@ impl Machine {
             also: |_| {},
             asked: Vec::new(),
             made: Vec::new(),
+            replies: Vec::new(),
         }
     }
 
@@ -174,6 +178,10 @@ impl Machine {
                     self.asked.push(self.now);
                 }
                 Event::SysfsWritten { token, result: Ok(()) }
+            }
+            Effect::Reply { id, .. } => {
+                self.replies.push((self.now, id.0));
+                return None;
             }
             Effect::Notify(notice) => {
                 self.said.push((notice.level(), notice.to_string()));

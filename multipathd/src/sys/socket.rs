@@ -25,7 +25,7 @@ use libmp::ctl::wire::{self, Decoder, MAX_COMMAND_BYTES};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
-use tokio::sync::oneshot;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use tracing::{debug, warn};
 
@@ -51,6 +51,9 @@ const SAID_EVERY: Duration = Duration::from_mins(1);
 const OTHERS_COMMAND_BYTES: usize = 512;
 /// So much of replies waits for clients of other users than root; who asks for more then is dropped.
 const UNTAKEN_MAX: usize = 64 << 20;
+/// So many replies to other users than root are made at once: a reply is not counted before it is there, and all that are asked for in one
+/// turn of the loop are made in that turn.
+const MADE_AT_ONCE: usize = 2;
 const ROOT: u32 = 0;
 
 /// Where a socket is.
@@ -164,16 +167,7 @@ impl Listening {
 
     /// Serves them. To be called inside the runtime.
     pub fn serve(self, events: UnboundedSender<Event>, journal: Arc<Journal>) -> io::Result<Server> {
-        let server = Server(Arc::new(Shared {
-            events,
-            journal,
-            next: AtomicU64::new(1),
-            untaken: AtomicUsize::default(),
-            busy: AtomicUsize::new(0),
-            waiting: Mutex::default(),
-            replies: Replies::default(),
-            places: Arc::default(),
-        }));
+        let server = Server::new(events, journal);
         for listener in self.listeners {
             listener.set_nonblocking(true)?;
             let listener = UnixListener::from_std(listener)?;
@@ -199,6 +193,8 @@ struct Shared {
     places: Arc<Places>,
     /// Bytes of replies that other users than root have not taken yet.
     untaken: AtomicUsize,
+    /// Taken before such a user's request is given to the core, held until what is left of the reply is counted.
+    making: Arc<Semaphore>,
 }
 
 /// Who waits for an answer.
@@ -213,9 +209,14 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Client {
-    sender: oneshot::Sender<(Answer, Watch)>,
+    sender: oneshot::Sender<Answered>,
     watch: Watch,
+    /// Not of root, and not while it waits for something to happen.
+    permit: Option<OwnedSemaphorePermit>,
 }
+
+/// An answer, how long it took, and the permit to make it.
+type Answered = (Answer, Watch, Option<OwnedSemaphorePermit>);
 
 /// What a client gets.
 #[derive(Debug)]
@@ -227,6 +228,20 @@ enum Answer {
 }
 
 impl Server {
+    fn new(events: UnboundedSender<Event>, journal: Arc<Journal>) -> Self {
+        Self(Arc::new(Shared {
+            events,
+            journal,
+            next: AtomicU64::new(1),
+            untaken: AtomicUsize::default(),
+            making: Arc::new(Semaphore::new(MADE_AT_ONCE)),
+            busy: AtomicUsize::new(0),
+            waiting: Mutex::default(),
+            replies: Replies::default(),
+            places: Arc::default(),
+        }))
+    }
+
     /// Sends a reply to the client that waits for it, if it still does.
     pub fn reply(&self, id: RequestId, text: String) {
         self.answer(id, Answer::Reply(text));
@@ -244,7 +259,7 @@ impl Server {
             waiting.put_off -= 1;
             client.watch.resume(waiting.turn.unwrap_or_else(Moment::now));
         }
-        let _ = client.sender.send((answer, client.watch));
+        let _ = client.sender.send((answer, client.watch, client.permit));
     }
 
     /// The loop begins a turn.
@@ -253,12 +268,14 @@ impl Server {
         waiting.turn = (waiting.put_off > 0).then(Moment::now);
     }
 
-    /// It has ended, and these were asked in it: who has no answer waits for something to happen.
+    /// It has ended, and these were asked in it: who has no answer waits for something to happen, and keeps nobody else from being
+    /// answered. The core makes the replies of such one by one.
     pub fn turn_ends(&self, asked: impl Iterator<Item = RequestId>) {
         let mut waiting = self.lock();
         for id in asked {
             if let Some(client) = waiting.clients.get_mut(&id) {
                 client.watch.pause(Moment::now());
+                client.permit = None;
                 waiting.put_off += 1;
             }
         }
@@ -285,11 +302,16 @@ impl Server {
         room.then_some(kept)
     }
 
-    async fn ask(&self, peer: Peer, command: String) -> Option<(Answer, Watch)> {
+    /// The permit is to be held until what is left of the reply is counted, and no longer: who waits for it waits for no client.
+    async fn ask(&self, peer: Peer, command: String) -> Option<Answered> {
         let watch = Watch::start();
+        let permit = match peer.uid {
+            ROOT => None,
+            _ => Some(self.0.making.clone().acquire_owned().await.ok()?),
+        };
         let id = RequestId(self.0.next.fetch_add(1, Ordering::Relaxed));
         let (sender, reply) = oneshot::channel();
-        self.lock().clients.insert(id, Client { sender, watch });
+        self.lock().clients.insert(id, Client { sender, watch, permit });
         self.0.events.send(Event::Request { id, peer, command }).ok()?;
         reply.await.ok()
     }
@@ -356,7 +378,7 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
         let Some(command) = command.filter(|_| place.at_work()) else { return };
         let busy = Busy::new(&server);
         let journal = &server.0.journal;
-        let Some((answer, watch)) = server.ask(peer, command.clone()).await else { return };
+        let Some((answer, watch, permit)) = server.ask(peer, command.clone()).await else { return };
         let reply = match answer {
             Answer::Book(Book::EventsToCome) => {
                 // Nobody waits for the end of it when the daemon stops, and it makes way like one that says nothing.
@@ -377,6 +399,7 @@ async fn serve(mut stream: UnixStream, server: Server, place: Place, peer: Peer)
         let at_once = stream.try_write(&message).unwrap_or_default();
         server.0.replies.note(&command, watch.stop());
         let Some(_kept) = server.keep(peer, message.len() - at_once) else { return };
+        drop(permit);
         if let Err(error) = write(&mut stream, &message[at_once..]).await {
             debug!("a client did not take its reply: {error}");
             return;

@@ -186,6 +186,62 @@ fn a_hoard_locks_nobody_out() {
     });
 }
 
+/// However many ask at once, so many of their replies are made at a time; those of root always are, and who waits for something to
+/// happen, or has gone, holds up nobody.
+#[test]
+fn replies_to_others_are_made_two_at_a_time() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let (events, mut requests) = mpsc::unbounded_channel();
+        let server = Server::new(events, Arc::default());
+        let (give_up, mut given_up) = mpsc::unbounded_channel();
+        let ask = |uid| {
+            let (server, give_up) = (server.clone(), give_up.clone());
+            tokio::spawn(async move {
+                let _ = give_up.send(server.ask(Peer { uid, pid: None }, "show paths".into()).await);
+            })
+        };
+        let mut came = async || {
+            for _ in 0..100 {
+                tokio::task::yield_now().await;
+            }
+            let mut ids = Vec::new();
+            while let Ok(Event::Request { id, .. }) = requests.try_recv() {
+                ids.push(id);
+            }
+            ids
+        };
+        let clients: Vec<_> = (0..8).map(|_| ask(1000)).collect();
+        let first = came().await;
+        assert_eq!(first.len(), MADE_AT_ONCE);
+        ask(ROOT);
+        ask(ROOT);
+        assert_eq!(came().await.len(), 2, "root is heard");
+        // They wait for the daemon's start.
+        server.turn_ends(first.clone().into_iter());
+        let second = came().await;
+        assert_eq!(second.len(), MADE_AT_ONCE);
+        // A reply is made, and then it is counted.
+        server.reply(second[0], "text".into());
+        assert!(came().await.is_empty());
+        drop(given_up.recv().await);
+        assert_eq!(came().await.len(), 1);
+        // Those that wait without a permit get none for their answer.
+        server.reply(first[0], "text".into());
+        let answered = given_up.recv().await.expect("a reply").expect("an answer");
+        assert!(answered.2.is_none());
+        drop(answered);
+        assert!(came().await.is_empty());
+        // Their connections are gone, and so are those that wait in the queue.
+        clients.iter().for_each(tokio::task::JoinHandle::abort);
+        server.reply(second[1], String::new());
+        came().await;
+        server.lock().clients.clear();
+        ask(1001);
+        assert_eq!(came().await.len(), 1, "nobody holds it up");
+    });
+}
+
 #[test]
 fn names_are_abstract_with_an_at_sign() {
     assert_eq!(Address::parse("@x"), Address::Abstract(b"x".to_vec()));
