@@ -137,18 +137,28 @@ fn write_lines(lines: &Receiver<Line>, sink: Sink, log: &Log) {
 }
 
 fn write_line(sink: Sink, line: &Line) {
-    let Line { priority, micros, text } = line;
-    let line = match sink {
-        Sink::Stderr => {
-            let (s, us) = (micros / 1_000_000, micros % 1_000_000);
-            format!("{s}.{us:06} | {text}\n")
-        }
-        Sink::Plain => format!("{text}\n"),
-        Sink::Journal => format!("<{priority}>{}\n", text.replace('\n', "\n  ")),
-        Sink::Syslog => return process::syslog(*priority, text),
-    };
+    let text = printable(&line.text);
+    if sink == Sink::Syslog {
+        return process::syslog(line.priority, &text);
+    }
     // In one piece: stderr has no buffer, and others may write to it. Nobody is left to be told that it failed.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = std::io::stderr().write_all(written(sink, line, &text).as_bytes());
+}
+
+/// As it stands in a stream.
+fn written(sink: Sink, line: &Line, text: &str) -> String {
+    let Line { priority, micros, .. } = line;
+    match sink {
+        Sink::Stderr => format!("{}.{:06} | {text}\n", micros / 1_000_000, micros % 1_000_000),
+        Sink::Plain | Sink::Syslog => format!("{text}\n"),
+        Sink::Journal => format!("<{priority}>{text}\n"),
+    }
+}
+
+/// What devices and users have put into it obeys no terminal, and begins no line: lines that follow the first are set in.
+fn printable(text: &str) -> String {
+    let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c };
+    text.chars().map(shown).collect::<String>().replace('\n', "\n  ")
 }
 
 /// Turns events into lines.
@@ -210,5 +220,20 @@ impl Visit for Text {
         } else {
             write!(self.0, " {}={value:?}", field.name())
         };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_forges_a_line() {
+        let text = "a\n9.000000 | b\r\u{1b}[2J\u{9b}1m\0\tc";
+        let line = Line { priority: 5, micros: 1_000_002, text: text.into() };
+        let shown = "a\n  9.000000 | b??[2J?1m?\tc\n";
+        for (sink, before) in [(Sink::Stderr, "1.000002 | "), (Sink::Plain, ""), (Sink::Journal, "<5>")] {
+            assert_eq!(written(sink, &line, &printable(&line.text)), format!("{before}{shown}"));
+        }
     }
 }

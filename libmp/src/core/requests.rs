@@ -531,7 +531,10 @@ impl Core {
 
     pub(super) fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
         if let Some(pending) = self.forget_request(id) {
-            Self::say_command(&pending.command, pending.peer, text, out);
+            // Other users can only ask: what they say is no operator's command.
+            if pending.peer.uid == 0 {
+                Self::say_command(&pending.command, pending.peer, text, out);
+            }
             reply(id, text.into(), out);
         }
     }

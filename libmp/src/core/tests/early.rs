@@ -58,3 +58,12 @@ fn so_are_those_that_it_was_waited_for_in_vain() {
     let said = machine.advance(1);
     check(&machine, &said);
 }
+
+/// Not even the configuration is read.
+#[test]
+fn users_who_are_told_that_it_takes_too_long_are_not_in_the_log() {
+    let (mut machine, _) = asked_while_starting();
+    let said = machine.advance(4);
+    assert_eq!(machine.replies.len(), 5);
+    assert_eq!(commands(&said), 1, "root's: {said:?}");
+}
