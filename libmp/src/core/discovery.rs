@@ -145,8 +145,9 @@ impl Core {
             UidSource::ScsiId => SCSI_ID,
         };
         let named = uevent.properties.get(attribute).and_then(|value| identify::of_property(value));
-        if settings.uid == UidSource::ScsiId {
-            // It was read from the device, and what the kernel has read of that may be older: it reads it anew.
+        if settings.uid == UidSource::ScsiId && path.designated.is_some() {
+            // It was read from the device, and what the kernel has read of that may be older: it reads it anew. Where the kernel
+            // had read no page, it was udev who said it.
             if path.map().is_some() && path.named_alike && named.is_some_and(|named| named != *wwid) {
                 self.read_anew(now, id, out);
             }
@@ -522,7 +523,8 @@ fn stands_in(path: &Path, uid: &UidSource, raw: &RawProbe) -> bool {
             let said = raw.properties.get(attribute).and_then(|value| identify::of_property(value));
             !attribute.is_empty() && said.is_none()
         }
-        UidSource::ScsiId => path.designated.is_none(),
+        // Where the kernel has not read the page (yet), udev speaks on.
+        UidSource::ScsiId => path.designated.is_none() && identify::designated(raw).is_some(),
     };
     let is_same = |was: &Wwid| identify::designated(raw).is_none_or(|is| is == *was);
     path.map().is_some() && of_device && path.designated.as_ref().is_none_or(is_same)

@@ -64,20 +64,24 @@ fn a_property_that_is_missing_once_does_not_rename_a_member() {
     }
 }
 
+const SCSI_ID: &str = "getuid_callout \"/lib/udev/scsi_id --whitelisted --device=/dev/%n\"";
+const ANOTHER: &str = "36001405a8dbdfc2cd1441cb8b3a5a8d2";
+
+fn udev_says(wwid: &str) -> Event {
+    let properties = [("ID_SERIAL".into(), wwid.into())].into();
+    Event::Uevent(Uevent { action: UeventAction::Change, name: "sda".into(), properties, own: false })
+}
+
 #[test]
 fn what_udev_says_is_heeded_where_the_device_names_itself() {
-    const SCSI_ID: &str = "getuid_callout \"/lib/udev/scsi_id --whitelisted --device=/dev/%n\"";
-    for (told, stays) in [(LUN, true), ("36001405a8dbdfc2cd1441cb8b3a5a8d2", false)] {
+    for (told, stays) in [(LUN, true), (ANOTHER, false)] {
         let mut machine = Machine::off(LUN, true, |_| good(""));
         (machine.also, machine.vpd83) = (scsi, page_83("d1"));
         machine.start(SCSI_ID);
         machine.advance(60);
         assert!(is_member(&machine));
-        let properties = [("ID_SERIAL".into(), told.into())].into();
-        let action = UeventAction::Change;
-        let uevent = Uevent { action, name: "sda".into(), properties, own: false };
         let (mut out, probes) = (Outbox::new(), machine.probes);
-        machine.core.handle(machine.now, Event::Uevent(uevent), &mut out);
+        machine.core.handle(machine.now, udev_says(told), &mut out);
         let doubted = |machine: &Machine| machine.core.paths().any(|path| path.doubted);
         assert_eq!(!doubted(&machine), stays, "{told}");
         machine.carry_out(out, &machine.core.config.clone());
@@ -85,4 +89,31 @@ fn what_udev_says_is_heeded_where_the_device_names_itself() {
         assert_eq!(machine.probes - probes, if stays { 1 } else { 2 }, "{told}");
         assert!(is_member(&machine) && !doubted(&machine));
     }
+}
+
+#[test]
+fn what_udev_says_holds_where_the_kernel_has_not_read_who_the_device_is() {
+    for wwid in [LUN, ANOTHER] {
+        let mut machine = Machine::off(LUN, true, |_| good(""));
+        machine.also = scsi;
+        machine.start(SCSI_ID);
+        machine.advance(60);
+        assert!(is_member(&machine));
+        machine.wwid = wwid;
+        let mut out = Outbox::new();
+        machine.core.handle(machine.now, udev_says(wwid), &mut out);
+        let joined = |path: &Path| path.map().and(path.wwid()).map(Wwid::as_str) == Some(LUN);
+        assert_eq!(machine.core.paths().all(joined), wwid == LUN, "it leaves before it is looked at");
+        machine.carry_out(out, &machine.core.config.clone());
+        assert!(is_member(&machine), "{wwid}");
+    }
+    // The message was lost: it is a look at the disk that tells.
+    let mut machine = Machine::off(LUN, true, |_| good(""));
+    machine.also = scsi;
+    machine.start(SCSI_ID);
+    machine.advance(60);
+    machine.wwid = ANOTHER;
+    machine.reconfigure(&alloc::format!("{SCSI_ID}\nchecker_timeout 9"));
+    assert_eq!(machine.probes, 2);
+    assert!(is_member(&machine));
 }
