@@ -9,13 +9,12 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use crate::config::settings::AutoResize;
+use crate::core::Core;
 use crate::core::effect::Outbox;
 use crate::core::event::Attention;
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{Path, PathId};
 use crate::core::timers::Timer;
-use crate::core::waiting::Probes;
-use crate::core::{Core, Phase};
 use crate::identify::Bus;
 use crate::types::{Hctl, Instant};
 
@@ -82,7 +81,7 @@ impl Core {
 
     /// Messages are lost, and among them may be what disks have told: each is looked at, with its next good check. But those on
     /// standby, which serve nobody and may not tell their size now, are when they serve.
-    fn attentions_lost(&mut self) {
+    pub(super) fn attentions_lost(&mut self) {
         let member = |path: &Path| {
             (path.map().is_some() && path.is_rescanned() && !path.health.standby).then_some(path.id)
         };
@@ -90,17 +89,6 @@ impl Core {
         for id in members {
             self.doubt(id);
         }
-    }
-
-    /// Messages of udev's are lost: everything is looked at.
-    pub(super) fn uevents_lost(&mut self, out: &mut Outbox) {
-        out.notify(Notice::UeventsLost);
-        // Before the configuration is there nothing is looked at: the enumeration to come sees it.
-        if self.phase != Phase::Loading {
-            self.enumerate(Probes::All, out);
-        }
-        self.attentions_lost();
-        self.read_native(out);
     }
 
     /// The paths of maps at this address, and on the whole of its target where all its LUNs are spoken of.
