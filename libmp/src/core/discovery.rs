@@ -277,7 +277,6 @@ impl Core {
             return self.timers.set(Timer::Probe(id), now + SHORTAGE_PAUSE);
         }
         path.probe = None;
-        let nameless = path.nameless.clone();
         let asked = core::mem::take(&mut path.probe_again);
         let again = match asked {
             Again::No | Again::Also => false,
@@ -315,7 +314,6 @@ impl Core {
             }
         }
         self.dirty_unidentified(self.paths.get(&id).map(Path::devt).unwrap_or_default());
-        self.end_holds(now, nameless.as_ref(), out);
         self.answer_probed(id, out);
     }
 
@@ -458,12 +456,10 @@ impl Core {
     /// A disk is gone. Whatever it was asked, its answers no longer matter.
     pub(super) fn path_gone(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
         self.leave_map(now, id, out);
-        let nameless = self.paths.get(&id).and_then(|path| path.nameless.clone());
         self.stand(id, Standing::New);
         let Some(path) = self.paths.remove(&id) else { return };
         self.by_name.remove(&path.name);
         let devt = path.devt();
-        self.end_holds(now, nameless.as_ref(), out);
         self.strangers.forget(id, devt);
         let tuning = path.tuning.inflight.map(|(token, ..)| token);
         let health = &path.health;

@@ -329,7 +329,11 @@ impl Core {
             path.is_some_and(|p| p.health.state == check::CheckState::Unchecked || limited(p))
         };
         let rated = map.rerated.iter().all(|p| !map.members.contains(p));
-        if map.hold_until.is_some() && rated && !map.members.iter().any(unchecked) && !self.awaits_disks(id) {
+        if map.hold_until.is_some()
+            && rated
+            && !map.members.iter().any(unchecked)
+            && !self.awaits_disks(now, id)
+        {
             self.timers.cancel(Timer::Hold(id));
             self.hold_over(now, id, out);
         }

@@ -159,8 +159,10 @@ pub struct Core {
     contradicting: BTreeSet<PathId>,
     /// Maps with devices that are not known yet.
     unidentified: BTreeSet<MapId>,
-    /// Disks that udev has not looked at yet, by the WWID that they say they have.
-    nameless: BTreeSet<(Wwid, PathId)>,
+    /// Disks that udev has not looked at yet, by the WWID that they say they have, and since when.
+    nameless: BTreeMap<(Wwid, PathId), Instant>,
+    /// Maps of whose disks one is named by now, or gone.
+    named: BTreeSet<MapId>,
     /// Maps that are made when all disks are read.
     unread: BTreeSet<MapId>,
     /// Names of device-mapper devices that are not ours, and their UUIDs.
@@ -217,7 +219,8 @@ impl Core {
             strangers: Strangers::default(),
             contradicting: BTreeSet::new(),
             unidentified: BTreeSet::new(),
-            nameless: BTreeSet::new(),
+            nameless: BTreeMap::new(),
+            named: BTreeSet::new(),
             unread: BTreeSet::new(),
             others: BTreeMap::new(),
             switched: Switched::default(),
@@ -335,6 +338,7 @@ impl Core {
         if !answer {
             self.due(now, out);
         }
+        self.end_holds(now, out);
         self.settle(now, false, out);
         self.epoch += u64::from(!self.dirty.is_empty());
         self.plan_dirty(now, out);

@@ -13,7 +13,7 @@ use crate::core::membership::HOLD_LIMIT;
 use crate::core::path::{PathId, Udev};
 use crate::core::timers::Timer;
 use crate::identify::{self, RawProbe};
-use crate::types::{Instant, Wwid};
+use crate::types::Instant;
 
 /// The longest that udev is waited for, however late it is to be asked again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -21,12 +21,19 @@ const LONGEST_WAIT: Duration = Duration::from_secs(10);
 impl Core {
     /// udev has not said who this disk is. A map of its LUN that is about to be made waits for that.
     pub(super) fn await_name(&mut self, now: Instant, id: PathId, raw: &RawProbe) {
-        let Some(path) = self.paths.get_mut(&id).filter(|path| path.udev == Udev::Awaited) else { return };
+        let Some(path) = self.paths.get(&id).filter(|path| path.udev == Udev::Awaited) else { return };
         let Ok(wwid) = identify::from_device(raw) else { return };
-        path.nameless = Some(wwid.clone());
-        let map = self.by_wwid.get(&wwid).copied().filter(|_| !self.nameless.contains(&(wwid.clone(), id)));
-        self.nameless.insert((wwid, id));
-        if let Some(map) = map.filter(|id| self.maps.get(id).is_some_and(|map| map.hold_until.is_some())) {
+        if path.nameless.as_ref() == Some(&wwid) {
+            return; // what is waited for does not begin anew with each look at it
+        }
+        self.is_named(id); // it is of this LUN now, and of none before
+        if let Some(path) = self.paths.get_mut(&id) {
+            path.nameless = Some(wwid.clone());
+        }
+        let map = self.map_by_wwid(&wwid).filter(|map| map.hold_until.is_some() && map.observed.is_none());
+        let map = map.map(|map| map.id);
+        self.nameless.insert((wwid, id), now);
+        if let Some(map) = map {
             self.hold(now, map);
         }
     }
@@ -34,47 +41,64 @@ impl Core {
     /// It is somebody by now, or gone.
     pub(super) fn is_named(&mut self, id: PathId) {
         if let Some(wwid) = self.paths.get_mut(&id).and_then(|path| path.nameless.take()) {
+            self.named.extend(self.by_wwid.get(&wwid));
             self.nameless.remove(&(wwid, id));
         }
     }
 
-    /// Nothing is made of a map until its disks are known, for so long at the most.
+    /// Nothing is made of a map until its disks are known, for so long at the most. A path that joins is waited for, but nobody waits
+    /// for a disk that is not named any longer than from when it was first seen.
     pub(super) fn hold(&mut self, now: Instant, id: MapId) {
-        let udev = self.config.globals().retrigger_delay.min(LONGEST_WAIT);
-        let more = self.maps.get(&id).is_some_and(|map| self.awaits_name(map));
+        let named = self.maps.get(&id).and_then(|map| self.names_until(map));
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let until = now + HOLD_LIMIT + if more { udev } else { Duration::ZERO };
+        let until = named.unwrap_or(now).max(now + HOLD_LIMIT);
         map.hold_until = Some(until);
         self.timers.set(Timer::Hold(id), until);
     }
 
-    /// Is it to be made, and a disk of it not named yet?
-    fn awaits_name(&self, map: &Map) -> bool {
-        let from = (map.wwid.clone(), PathId(0));
-        map.observed.is_none()
-            && self.nameless.range(from..).next().is_some_and(|(wwid, _)| *wwid == map.wwid)
+    /// How long a map that is to be made waits for names of its disks.
+    fn names_until(&self, map: &Map) -> Option<Instant> {
+        let udev = self.config.globals().retrigger_delay.min(LONGEST_WAIT);
+        let last = self.nameless_of(map).map(|(_, since)| since).max()?;
+        map.observed.is_none().then_some(last + HOLD_LIMIT + udev)
     }
 
-    /// The same, or one that nobody has read yet, which may be of its LUN.
-    pub(super) fn awaits_disks(&mut self, id: MapId) -> bool {
+    /// Disks that say that they are of this LUN, and since when it is known.
+    fn nameless_of(&self, map: &Map) -> impl Iterator<Item = (PathId, Instant)> {
+        let all = self.nameless.range((map.wwid.clone(), PathId(0))..);
+        all.take_while(|((wwid, _), _)| *wwid == map.wwid).map(|((_, id), since)| (*id, *since))
+    }
+
+    /// Is it to be made, and a disk of it not named yet, or one that nobody has read yet, which may be of its LUN?
+    pub(super) fn awaits_disks(&mut self, now: Instant, id: MapId) -> bool {
         let Some(map) = self.maps.get(&id).filter(|map| map.observed.is_none()) else { return false };
         let reads = self.waiting.probes();
-        let awaits = reads || self.awaits_name(map);
+        let awaits = reads || self.names_until(map).is_some_and(|until| until > now);
         if reads {
             self.unread.insert(id);
         }
         awaits
     }
 
-    /// A disk was read, or is gone, that may have been of this LUN: are there maps that nothing is to be awaited for any more?
-    pub(super) fn end_holds(&mut self, now: Instant, was: Option<&Wwid>, out: &mut Outbox) {
-        if let Some(map) = was.and_then(|wwid| self.by_wwid.get(wwid).copied()) {
-            self.end_hold_if_checked(now, map, out);
+    /// A map is there: it waits for the first checks of those that have just joined, and for no name.
+    pub(super) fn awaits_no_name(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+        let until = now + HOLD_LIMIT;
+        let Some(map) = self.maps.get_mut(&id).filter(|map| map.observed.is_some()) else { return };
+        if map.hold_until.is_some_and(|at| at > until) {
+            map.hold_until = Some(until);
+            self.timers.set(Timer::Hold(id), until);
         }
-        if !self.waiting.probes() {
-            for map in core::mem::take(&mut self.unread) {
-                self.end_hold_if_checked(now, map, out);
-            }
+        self.end_hold_if_checked(now, id, out);
+    }
+
+    /// Disks were read, or named, or are gone: are there maps that nothing is to be awaited for any more?
+    pub(super) fn end_holds(&mut self, now: Instant, out: &mut Outbox) {
+        let mut over = core::mem::take(&mut self.named);
+        if !self.unread.is_empty() && !self.waiting.probes() {
+            over.append(&mut self.unread);
+        }
+        for map in over {
+            self.end_hold_if_checked(now, map, out);
         }
     }
 }

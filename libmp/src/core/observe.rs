@@ -103,6 +103,7 @@ impl Core {
         if starting && map.action == MapAction::None && map.observed.as_ref().is_some_and(ended) {
             map.queue.found_ended();
         }
+        self.awaits_no_name(now, id, out);
     }
 
     /// An I/O failed on a path. What its checker said before is worth nothing any more, and so is

@@ -12,6 +12,7 @@
 //! page sda lost                      reading page 0x83 failed when the disk was scanned; a rescan reads it
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
 //! read sda never | read sda now      what a probe reads
+//! udev sda never | udev sda now      udev does not come to look at it
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
 //! kpartx data                        a partition, data-part1; `open data-part1`, `expect deferred data-part1 yes`
 //! lists-late 2s                      lists of maps are told so long after they were made
@@ -360,6 +361,7 @@ impl Script {
             ("hold" | "release", []) => disk.busy = verb == "hold",
             ("page", [how]) => disk.page_lost = *how == "lost",
             ("wwn", [how]) => disk.wwn_lost = *how == "lost",
+            ("udev", [how]) => disk.unlooked = *how == "never",
             ("forget-udev", []) => disk.in_udev = None,
             ("attention", [code, qualifier]) => {
                 let byte = |text| u8::from_str_radix(text, 16).map_err(|_| format!("{text} is no byte"));

@@ -61,6 +61,11 @@ impl Udev {
     pub fn process(&mut self, world: &mut World, event: &KernelEvent) -> Option<Uevent> {
         self.sequence += 1;
         match event {
+            KernelEvent::Disk(UeventAction::Add | UeventAction::Change, name)
+                if world.disks.get(name).is_some_and(|disk| disk.unlooked) =>
+            {
+                None
+            }
             KernelEvent::Disk(action, name) => Some(Self::disk(world, *action, name)),
             KernelEvent::Dm(signal) => self.map(world, signal),
         }

@@ -108,6 +108,8 @@ pub struct Disk {
     pub old: bool,
     /// Reading page 0x83 failed when it was scanned: the kernel has the others.
     pub page_lost: bool,
+    /// udev does not come to look at it: its rules hang, or their worker is waited for.
+    pub unlooked: bool,
     /// Something else has it open exclusively: no table is loaded with it.
     pub busy: bool,
     pub read_only: bool,

@@ -119,6 +119,7 @@ impl World {
             reading: Reading::Always,
             old: false,
             page_lost: false,
+            unlooked: false,
             busy: false,
             read_only: false,
             scanned: self.luns[at.lun].scan(at.group),
