@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::config::considered::{Considered, Outcome};
 use crate::config::options::Key;
 use crate::config::provenance::{self, Traced};
@@ -21,7 +22,7 @@ use crate::core::tuning;
 use crate::identify::tunables::Tunable;
 use crate::prio::ana;
 use crate::show::explain::{Answer, Explanation, Setting, Step};
-use crate::types::{Instant, Wwid};
+use crate::types::{Instant, PathName, Wwid};
 
 impl Core {
     /// What there is to say of a path, a map, or a WWID; `None` where there is no such device.
@@ -55,7 +56,7 @@ impl Core {
             Standing::Member { .. } => (
                 Answer::Yes,
                 map.map_or_else(String::new, |map| {
-                    format!("a path of {}{}", map.kernel_name(), not_there(map))
+                    format!("a path of {}{}", map.kernel_name(), self.not_there(map))
                 }),
             ),
         };
@@ -93,7 +94,7 @@ impl Core {
                 "the map of WWID {}, with {count} {}{}",
                 map.wwid,
                 if count == 1 { "path" } else { "paths" },
-                not_there(map)
+                self.not_there(map)
             ),
             steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
             paths: members
@@ -228,6 +229,40 @@ impl Core {
         Step { what: "path", result }
     }
 
+    /// Why a map is not in the kernel; nothing where it is.
+    fn not_there(&self, map: &Map) -> String {
+        if map.observed.is_some() {
+            return String::new();
+        }
+        let why = if map.orders.stay_away {
+            "it was removed on purpose, `add map` or `reconfigure` brings it back".into()
+        } else if map.backoff.failures > 0 {
+            format!("making it failed {} times, it will be tried again", map.backoff.failures)
+        } else if map.hold_until.is_some() {
+            self.held_for(map)
+        } else {
+            "nobody has made it yet".into()
+        };
+        format!("; it is not in the kernel: {why}")
+    }
+
+    /// What a map that is to be made waits for.
+    fn held_for(&self, map: &Map) -> String {
+        let mut members = map.members.iter().filter_map(|id| self.paths.get(id));
+        let checked = members.all(|path| path.health.state != CheckState::Unchecked);
+        let nameless: Vec<&str> = self.nameless_disks(map).into_iter().map(PathName::as_str).collect();
+        if checked && !nameless.is_empty() {
+            format!(
+                "udev has not looked yet at what says that it is of this LUN, too: {}",
+                nameless.join(", ")
+            )
+        } else if checked && self.waiting.probes() {
+            "disks are still being read".into()
+        } else {
+            "its paths are being checked for the first time".into()
+        }
+    }
+
     /// The map's name, and where that is from.
     fn name_of(&self, map: &Map, settings: &[Setting]) -> Setting {
         let alias =
@@ -274,23 +309,6 @@ fn failures(map: &Map, now: Instant) -> impl Iterator<Item = Step> {
     })
 }
 
-/// Why a map is not in the kernel; nothing where it is.
-fn not_there(map: &Map) -> String {
-    if map.observed.is_some() {
-        return String::new();
-    }
-    let why = if map.orders.stay_away {
-        "it was removed on purpose, `add map` or `reconfigure` brings it back".into()
-    } else if map.backoff.failures > 0 {
-        format!("making it failed {} times, it will be tried again", map.backoff.failures)
-    } else if map.hold_until.is_some() {
-        "its paths are being checked for the first time".into()
-    } else {
-        "nobody has made it yet".into()
-    };
-    format!("; it is not in the kernel: {why}")
-}
-
 /// Where a path's WWID comes from.
 fn source(path: &Path) -> String {
     if path.udev == Udev::AwaitedInVain {
@@ -299,6 +317,10 @@ fn source(path: &Path) -> String {
     match path.settings.as_ref().map(|settings| &settings.uid) {
         Some(UidSource::Udev(attribute)) if attribute.is_empty() => "the device".into(),
         Some(UidSource::Udev(attribute)) => format!("{attribute} of udev"),
+        // The kernel has read no page that would name it.
+        Some(UidSource::ScsiId) if path.wwid().is_some() && path.designated.is_none() => {
+            "ID_SERIAL of udev".into()
+        }
         Some(UidSource::ScsiId) => "the device's VPD pages, as scsi_id reads them".into(),
         None => "nothing yet".into(),
     }

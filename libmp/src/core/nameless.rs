@@ -5,6 +5,7 @@
 //! Nor is a LUN kept from its users for long: udev is asked once more, and waited for so long.
 
 use ::core::time::Duration;
+use alloc::vec::Vec;
 
 use crate::core::Core;
 use crate::core::effect::Outbox;
@@ -13,7 +14,7 @@ use crate::core::membership::HOLD_LIMIT;
 use crate::core::path::{PathId, Udev};
 use crate::core::timers::Timer;
 use crate::identify::{self, RawProbe};
-use crate::types::Instant;
+use crate::types::{Instant, PathName};
 
 /// The longest that udev is waited for, however late it is to be asked again.
 const LONGEST_WAIT: Duration = Duration::from_secs(10);
@@ -67,6 +68,11 @@ impl Core {
     fn nameless_of(&self, map: &Map) -> impl Iterator<Item = (PathId, Instant)> {
         let all = self.nameless.range((map.wwid.clone(), PathId(0))..);
         all.take_while(|((wwid, _), _)| *wwid == map.wwid).map(|((_, id), since)| (*id, *since))
+    }
+
+    /// Their names.
+    pub(super) fn nameless_disks(&self, map: &Map) -> Vec<&PathName> {
+        self.nameless_of(map).filter_map(|(id, _)| Some(&self.paths.get(&id)?.name)).collect()
     }
 
     /// Is it to be made, and a disk of it not named yet, or one that nobody has read yet, which may be of its LUN?
