@@ -1,9 +1,10 @@
 //! `-k` alone: a command a line, each answered. On a terminal a line can be edited, the earlier ones are there again, and
 //! Tab completes words, maps and paths. On a pipe lines and replies are framed as clients expect it ([`Framing`]).
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::fmt::Display;
 use std::io::{self, BufRead as _, ErrorKind, IsTerminal as _};
+use std::mem;
 use std::process::ExitCode;
 
 use libmp::ctl::help::{Next, next};
@@ -64,11 +65,13 @@ pub fn run(client: &mut Client) -> Result<ExitCode, AskError> {
 
 fn on_pipe(client: &mut Client, framing: Framing) -> Result<ExitCode, AskError> {
     let mut stdin = io::stdin().lock();
+    // Who writes the lines sees that nobody reads (`multipathd -k | less`): he is back at his own prompt.
+    let by_hand = stdin.is_terminal();
     // One who has read enough takes no line with him: what was told to be done is done.
-    let mut has_reader = true;
-    let mut print = |text: &str| match if has_reader { output::print_told(text) } else { Ok(()) } {
+    let has_reader = Cell::new(true);
+    let print = |text: &str| match if has_reader.get() { output::print_told(text) } else { Ok(()) } {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => {
-            has_reader = false;
+            has_reader.set(false);
             Ok(())
         }
         printed => printed,
@@ -89,11 +92,15 @@ fn on_pipe(client: &mut Client, framing: Framing) -> Result<ExitCode, AskError> 
         if let Err(error) = echoed {
             return Ok(output::unprinted(&error));
         }
-        if is_quit(line) {
+        // Nor does he have one asked for nobody, for as long as there are lines.
+        if is_quit(line) || !has_reader.get() && (by_hand || only_asks(line)) {
             return Ok(ExitCode::SUCCESS);
         }
         if let Err(error) = print(&answer(line, client)?) {
             return Ok(output::unprinted(&error));
+        }
+        if by_hand && !has_reader.get() {
+            return Ok(ExitCode::SUCCESS);
         }
     }
 }
@@ -141,6 +148,19 @@ fn is_quit(line: &str) -> bool {
     matches!(ctl::parse(line), Ok(Command::Quit))
 }
 
+/// Does a line change nothing, whatever is answered?
+fn only_asks(line: &str) -> bool {
+    use Command::{Book, Explain, GetPrHold, GetPrKey, GetPrStatus, Plan, Show};
+    match ctl::parse(line) {
+        Ok(command) => matches!(
+            command,
+            Show(_) | Explain { .. } | Book(_) | Plan { .. } | GetPrStatus(_) | GetPrKey(_) | GetPrHold(_)
+        ),
+        // The daemon may know more words than this program does.
+        Err(_) => line.trim().is_empty(),
+    }
+}
+
 /// What to print for a line.
 fn answer(line: &str, client: &mut Client) -> Result<String, AskError> {
     if line.trim().is_empty() {
@@ -164,7 +184,7 @@ impl Words {
     fn candidates(&self, line: &str) -> (usize, Vec<String>) {
         let start = word_begun(line);
         let (before, begun) = line.split_at(start);
-        let before: Vec<&str> = before.split_whitespace().collect();
+        let before = words_of(before);
         let mut found = Vec::new();
         for next in next(&before) {
             match next {
@@ -204,15 +224,24 @@ fn is_begun(word: &str, begun: &str) -> bool {
 
 /// Where the last word of a line begins: at a quote that is open, else after the last blank.
 fn word_begun(line: &str) -> usize {
-    let (mut start, mut quoted) = (0, false);
-    for (at, letter) in line.char_indices() {
-        match letter {
-            '"' => quoted = !quoted,
-            blank if blank.is_whitespace() && !quoted => start = at + blank.len_utf8(),
-            _ => {}
-        }
-    }
-    start
+    blanks(line).last().map_or(0, |(_, after)| after)
+}
+
+/// The words of a line. One with blanks in it stands in quotes.
+fn words_of(line: &str) -> Vec<&str> {
+    let mut start = 0;
+    let ends = blanks(line).chain([(line.len(), line.len())]);
+    let words = ends.map(|(end, after)| &line[mem::replace(&mut start, after)..end]);
+    words.filter(|word| !word.is_empty()).collect()
+}
+
+/// Where the blanks between words begin and end.
+fn blanks(line: &str) -> impl Iterator<Item = (usize, usize)> {
+    let mut quoted = false;
+    line.char_indices().filter_map(move |(at, letter)| {
+        quoted ^= letter == '"';
+        (letter.is_whitespace() && !quoted).then_some((at, at + letter.len_utf8()))
+    })
 }
 
 /// The names of a reply, as words of the language.
@@ -260,6 +289,8 @@ mod tests {
         assert_eq!(of("show to"), (5, ["topology ".to_string()].to_vec()));
         assert_eq!(of("fail "), (5, ["path ".to_string()].to_vec()));
         assert_eq!(of("bogus "), (6, Vec::new()));
+        assert_eq!(of("show map \"two words\" to"), (21, ["topology ".to_string()].to_vec()));
+        assert_eq!(of("show map two to"), (13, ["topology ".to_string()].to_vec()));
         assert_eq!(of("\u{a0}show\u{3000}to"), (9, ["topology ".to_string()].to_vec()));
     }
 

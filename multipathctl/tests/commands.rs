@@ -320,6 +320,48 @@ fn a_reader_that_goes_takes_no_line_with_it() {
 }
 
 #[test]
+fn without_a_reader_nothing_more_is_asked() {
+    for framing in ["", "readline"] {
+        let daemon = Daemon::saying("ok\n");
+        let mut shell = daemon.command(&["-k"]);
+        shell.env("MULTIPATHD_PROMPT", framing).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = shell.spawn().unwrap();
+        let mut lines = child.stdin.take().unwrap();
+        lines.write_all(b"show paths\n").unwrap();
+        child.stdout.take().unwrap().read_exact(&mut [0; 3]).unwrap();
+        // Whoever writes goes on as long as somebody takes it, like `yes`.
+        let mut count = 0;
+        while lines.write_all(b"show paths\n").is_ok() {
+            count += 1;
+            assert!(count < 1000, "it takes lines for nobody");
+            thread::sleep(Duration::from_millis(10));
+        }
+        check(&child.wait_with_output().unwrap(), 0, "", "");
+        assert!(daemon.asked().len() < 5, "{:?}", daemon.asked());
+    }
+}
+
+#[test]
+fn a_pager_that_is_left_ends_the_shell() {
+    let daemon = Daemon::saying("ok\n");
+    let terminal = nix::pty::openpty(None, None).unwrap();
+    let mut shell = daemon.command(&["-k"]);
+    let mut child = shell.stdin(terminal.slave).stdout(Stdio::piped()).spawn().unwrap();
+    drop(child.stdout.take());
+    File::from(terminal.master.try_clone().unwrap()).write_all(b"fail path sda\n").unwrap();
+    for _ in 0..1000 {
+        if let Some(ended) = child.try_wait().unwrap() {
+            assert!(ended.success());
+            assert_eq!(daemon.asked(), ["fail path sda"]);
+            return;
+        }
+        thread::sleep(Duration::from_millis(10));
+    }
+    child.kill().unwrap();
+    panic!("it waits for lines of nobody");
+}
+
+#[test]
 fn a_line_that_is_no_utf_8_is_a_line() {
     let daemon = Daemon::saying("ok\n");
     let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
