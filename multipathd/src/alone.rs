@@ -156,12 +156,15 @@ impl Alone {
         };
         alone.core.start(now(), &mut alone.out);
         alone.rest();
-        Ok(alone)
+        match alone.core.unreadable() {
+            Some(why) => Err(why.into()),
+            None => Ok(alone),
+        }
     }
 
-    /// Waits until nothing is to be done any more.
+    /// Waits until nothing is to be done any more, or can be.
     pub fn rest(&mut self) {
-        self.run(|core, _| core.is_at_rest());
+        self.run(|core, _| core.is_at_rest() || core.unreadable().is_some());
     }
 
     /// What was done on paper.

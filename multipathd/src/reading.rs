@@ -27,8 +27,8 @@ pub fn parse(texts: Texts) -> Loaded {
     // Whoever has changed a file that can't be read must not be told that it holds.
     let errors = unreadable.iter().cloned().chain(wrong).collect();
     let said = found.iter().map(ToString::to_string);
-    let diagnostics = unreadable.into_iter().chain(state_unreadable).chain(said).collect();
-    Loaded { config: Arc::new(config), diagnostics, errors, bindings, may_bind, wwids, queueing }
+    let diagnostics = unreadable.iter().cloned().chain(state_unreadable).chain(said).collect();
+    Loaded { config: Arc::new(config), diagnostics, errors, unreadable, bindings, may_bind, wwids, queueing }
 }
 
 /// What the files give, and what there is to say about them.
@@ -75,5 +75,6 @@ mod tests {
         let state_unreadable = vec!["/etc/multipath/wwids: Input/output error".to_owned()];
         let loaded = parse(Texts { unreadable: unreadable.clone(), state_unreadable, ..Texts::default() });
         assert_eq!((&loaded.errors, loaded.diagnostics.len()), (&unreadable, 2));
+        assert_eq!(loaded.unreadable, unreadable, "apart from what is wrong in a file");
     }
 }

@@ -153,6 +153,8 @@ pub struct Loaded {
     pub diagnostics: Vec<String>,
     /// Those of them that are errors, a line each: with any, a running daemon keeps what it has.
     pub errors: Vec<String>,
+    /// Those of them that are files which are there and can't be read: nobody knows what `config` lacks.
+    pub unreadable: Vec<String>,
     /// Text of `/etc/multipath/bindings`; empty where there is none.
     pub bindings: String,
     /// New names may be given: that file is known, and may be written.

@@ -144,6 +144,8 @@ pub struct Core {
     loads: u64,
     /// A reconfigure was asked for while one was under way.
     reconfigure_again: bool,
+    /// What the start waits for: files of the configuration that can't be read, and why.
+    unreadable: Option<String>,
     /// When the configuration has been taken over, every table is loaded anew, those that are right too.
     reload_all: bool,
     config: Arc<Config>,
@@ -208,6 +210,7 @@ impl Core {
             loading: true,
             loads: 0,
             reconfigure_again: false,
+            unreadable: None,
             reload_all: false,
             config: Arc::new(Config::load(&[]).0),
             paths: Table::default(),
@@ -377,6 +380,7 @@ impl Core {
             match timer {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
+                Timer::Load => drop(self.reconfigure(out)),
                 Timer::Native => self.read_native(out),
                 Timer::Attention => self.heed_attentions(now, out),
                 Timer::Limits => self.limits_over(now, out),

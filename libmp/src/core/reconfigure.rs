@@ -2,8 +2,12 @@
 //!
 //! A daemon that starts has nothing better than the good lines of a broken file. One that runs has: a
 //! file that is saved half-way, or with a brace too few, must not reload maps by what is left of it.
+//!
+//! Of a file that can't be read there are no good lines: what is taken instead would rename and regroup every map that
+//! is there. The start waits for it.
 
 use ::core::iter;
+use ::core::time::Duration;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -21,6 +25,9 @@ use crate::types::{Instant, Token};
 /// Most errors that the answer to a `reconfigure` lists.
 const MAX_ERRORS: usize = 20;
 
+/// A configuration that could not be read is read again after so long.
+const LOAD_PAUSE: Duration = Duration::from_secs(5);
+
 impl Core {
     /// Orders the configuration; `config_loaded` follows.
     pub(super) fn load(&mut self, out: &mut Outbox) {
@@ -35,7 +42,8 @@ impl Core {
     /// that will hold what the files say now; `None`: there will be none.
     pub(super) fn reconfigure(&mut self, out: &mut Outbox) -> Option<u64> {
         match self.phase {
-            Phase::Running if !self.loading => {
+            Phase::Running | Phase::Loading if !self.loading => {
+                self.timers.cancel(Timer::Load);
                 self.load(out);
                 Some(self.loads)
             }
@@ -52,6 +60,13 @@ impl Core {
             return;
         }
         self.loading = false;
+        if self.phase == Phase::Loading && !loaded.unreadable.is_empty() {
+            return self.wait_for_files(now, &loaded, out);
+        }
+        if self.unreadable.take().is_some() {
+            let text = "the configuration can be read now".into();
+            out.notify(Notice::Other { level: Level::Notice, text });
+        }
         let refused = self.phase == Phase::Running && !loaded.errors.is_empty();
         if !refused {
             let globals = loaded.config.globals();
@@ -69,15 +84,44 @@ impl Core {
             let text =
                 format!("the configuration is not taken over, the running one stays in force: {count}");
             out.notify(Notice::Other { level: Level::Error, text });
-            self.reload_all &= self.reconfigure_again; // the order may have come meanwhile
-            self.answer_load(&refusal(&loaded), out);
-            if core::mem::take(&mut self.reconfigure_again) {
-                let _ = self.reconfigure(out);
-            }
-            return;
+            return self.refuse_load(&refusal(&loaded), out);
         }
         self.use_config(now, loaded, out);
         self.answer_load(OK, out);
+    }
+
+    /// What was read is not used: who asked for it is told.
+    fn refuse_load(&mut self, answer: &str, out: &mut Outbox) {
+        self.reload_all &= self.reconfigure_again; // the order may have come meanwhile
+        self.answer_load(answer, out);
+        if core::mem::take(&mut self.reconfigure_again) {
+            let _ = self.reconfigure(out);
+        }
+    }
+
+    /// The start has no configuration that it may use: maps that are there stay as they are. Said once for each reason.
+    fn wait_for_files(&mut self, now: Instant, loaded: &Loaded, out: &mut Outbox) {
+        let why = format!("the configuration can't be read: {}", loaded.unreadable.join("; "));
+        if self.unreadable.as_ref() != Some(&why) {
+            let again = format!("; it is read again every {} s", LOAD_PAUSE.as_secs());
+            let text = format!(
+                "{why}: no disk and no map is touched without it; make it readable, or remove it if there is to be \
+                 none{}",
+                if self.resident { &again } else { "" }
+            );
+            out.notify(Notice::Other { level: Level::Error, text });
+        }
+        self.refuse_load(&format!("{FAIL}{why}\n"), out);
+        self.unreadable = Some(why);
+        // Who does not stay fails.
+        if self.resident && !self.loading {
+            self.timers.set(Timer::Load, now + LOAD_PAUSE);
+        }
+    }
+
+    /// Why there is no configuration, where the start waits for one that can't be read.
+    pub fn unreadable(&self) -> Option<&str> {
+        self.unreadable.as_deref()
     }
 
     /// The configuration is this from now on; what follows is `enumerated`.
@@ -115,4 +159,94 @@ pub(super) fn refusal(loaded: &Loaded) -> String {
 /// `1 error`, `2 errors`.
 fn errors(count: usize) -> String {
     if count == 1 { "1 error".to_string() } else { format!("{count} errors") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::core::CoreInit;
+    use crate::core::event::{Event, Peer, RequestId};
+    use alloc::boxed::Box;
+    use alloc::sync::Arc;
+
+    fn read(token: Token, unreadable: &[&str]) -> Event {
+        let unreadable: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
+        let loaded = Loaded {
+            config: Arc::new(Config::load(&[]).0),
+            diagnostics: unreadable.clone(),
+            errors: unreadable.clone(),
+            unreadable,
+            bindings: String::new(),
+            may_bind: true,
+            wwids: String::new(),
+            queueing: String::new(),
+        };
+        Event::Config { token, loaded: Box::new(loaded) }
+    }
+
+    fn load(effects: &[Effect]) -> Option<Token> {
+        effects.iter().find_map(|effect| match effect {
+            Effect::LoadConfig { token } => Some(*token),
+            _ => None,
+        })
+    }
+
+    fn said(effects: &[Effect]) -> Vec<String> {
+        let notices = effects.iter().filter_map(|effect| match effect {
+            Effect::Notify(notice) => Some(notice.to_string()),
+            _ => None,
+        });
+        notices.collect()
+    }
+
+    #[test]
+    fn a_start_waits_for_a_file_that_can_not_be_read() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        let mut now = Instant::from_micros(0);
+        core.start(now, &mut out);
+        let (mut lines, mut ready) = (Vec::new(), 0);
+        let mut tries = 0;
+        while tries < 20 {
+            let effects: Vec<Effect> = out.drain().collect();
+            lines.extend(said(&effects));
+            ready += effects.iter().filter(|effect| **effect == Effect::Ready).count();
+            if let Some(token) = load(&effects) {
+                tries += 1;
+                core.handle(now, read(token, &["f: EIO"]), &mut out);
+                assert_eq!(core.phase(), Phase::Loading);
+            } else {
+                now = core.next_deadline().expect("it is tried again");
+                core.handle(now, Event::Tick, &mut out);
+            }
+        }
+        assert_eq!((lines.len(), ready), (1, 1), "{lines:?}");
+        drop(out.drain());
+        core.handle(core.next_deadline().expect("again"), Event::Tick, &mut out);
+        let token = load(&out.drain().collect::<Vec<_>>()).expect("it is read");
+        core.handle(now, read(token, &["f: EACCES"]), &mut out);
+        assert_eq!(said(&out.drain().collect::<Vec<_>>()).len(), 1, "another reason");
+        let asked = Event::Request { id: RequestId(1), peer: Peer::SELF, command: "reconfigure".into() };
+        core.handle(now, asked, &mut out);
+        let token = load(&out.drain().collect::<Vec<_>>()).expect("at once for who asks");
+        core.handle(now, read(token, &[]), &mut out);
+        let effects: Vec<Effect> = out.drain().collect();
+        assert!(effects.contains(&Effect::Reply { id: RequestId(1), text: OK.into() }), "{effects:?}");
+        assert_eq!((core.phase(), core.unreadable()), (Phase::Enumerating, None));
+    }
+
+    #[test]
+    fn who_does_not_stay_fails_without_the_configuration() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: false }), Outbox::new());
+        let now = Instant::from_micros(0);
+        core.start(now, &mut out);
+        let token = load(&out.drain().collect::<Vec<_>>()).expect("it is read");
+        core.handle(now, read(token, &["f: EIO"]), &mut out);
+        assert!(core.unreadable().is_some_and(|why| why.ends_with("f: EIO")));
+        drop(out.drain());
+        let asked = Event::Request { id: RequestId(1), peer: Peer::SELF, command: "explain sda".into() };
+        core.handle(now, asked, &mut out);
+        let text = "fail\nthe configuration can't be read: f: EIO\n".into();
+        assert_eq!(out.drain().collect::<Vec<_>>(), [Effect::Reply { id: RequestId(1), text }]);
+    }
 }

@@ -74,6 +74,9 @@ impl Core {
             return reply(id, PERMISSION_DENIED.into(), out);
         }
         if self.is_too_early(&command) {
+            if let Some(why) = self.unreadable().filter(|_| !self.resident) {
+                return reply(id, alloc::format!("{FAIL}{why}\n"), out); // nobody will read it again
+            }
             return self.answer_later(now, id, Pending { command: line.into(), peer, until: Until::Started });
         }
         self.answer(now, id, peer, (command, line), out);
@@ -548,11 +551,13 @@ impl Core {
             Some(Until::Rescanned(map)) => self.give_up_rescans(map),
             _ => String::new(),
         };
-        if awaited.is_empty() {
-            self.finish(id, TIMEOUT, out);
-        } else {
-            self.finish(id, &alloc::format!("{TIMEOUT}not rescanned: {awaited}\n"), out);
-        }
+        let why = self.unreadable().filter(|_| until == Some(Until::Started));
+        let text = match why {
+            Some(why) => alloc::format!("{TIMEOUT}{why}\n"),
+            None if awaited.is_empty() => TIMEOUT.into(),
+            None => alloc::format!("{TIMEOUT}not rescanned: {awaited}\n"),
+        };
+        self.finish(id, &text, out);
         match until {
             Some(Until::Map(map, _)) if self.waiting_for_map(map, |_| true).is_empty() => self.withdraw(map),
             Some(Until::Removals) => {

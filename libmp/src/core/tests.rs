@@ -227,7 +227,17 @@ fn config(defaults: &str) -> Arc<Config> {
 fn loaded(config: Arc<Config>) -> Loaded {
     let none = String::new;
     let (errors, diagnostics) = (Vec::new(), Vec::new());
-    Loaded { errors, config, diagnostics, bindings: none(), may_bind: true, wwids: none(), queueing: none() }
+    let unreadable = Vec::new();
+    Loaded {
+        errors,
+        unreadable,
+        config,
+        diagnostics,
+        bindings: none(),
+        may_bind: true,
+        wwids: none(),
+        queueing: none(),
+    }
 }
 
 fn checker_says(said: &[(Level, String)]) -> Vec<(Level, &str)> {

@@ -41,6 +41,8 @@ pub enum Timer {
     Sizes(MapId),
     /// A client is told that it took too long.
     Request(RequestId),
+    /// A configuration that could not be read is read again.
+    Load,
     /// The kernel's own NVMe multipathing is looked at again.
     Native,
     /// Paths that have told something are checked.

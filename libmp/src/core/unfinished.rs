@@ -186,6 +186,7 @@ mod tests {
                 let none = String::new;
                 let loaded = Loaded {
                     errors: Vec::new(),
+                    unreadable: Vec::new(),
                     config: Arc::new(Config::load(&[]).0),
                     diagnostics: Vec::new(),
                     may_bind: true,

@@ -180,8 +180,9 @@ impl Files {
     /// `multipath.conf`, then `conf.d/*.conf` sorted by name.
     fn config_files(&self, unreadable: &mut Vec<String>) -> Vec<PathBuf> {
         let dir = &self.paths.config_dir;
-        let mut drop_ins: Vec<PathBuf> = match fs::read_dir(dir) {
-            Ok(entries) => entries.filter_map(Result::ok).map(|entry| entry.path()).collect(),
+        let list = || -> io::Result<Vec<_>> { fs::read_dir(dir)?.map(|entry| Ok(entry?.path())).collect() };
+        let mut drop_ins = match list() {
+            Ok(there) => there,
             Err(error) if error.kind() == ErrorKind::NotFound => Vec::new(),
             Err(error) => {
                 unreadable.push(format!("{}: {error}", dir.display()));

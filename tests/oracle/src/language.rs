@@ -135,6 +135,7 @@ fn core() -> Core {
                     config: Arc::new(Config::load(&[]).0),
                     diagnostics: Vec::new(),
                     errors: Vec::new(),
+                    unreadable: Vec::new(),
                     may_bind: true,
                     bindings: String::new(),
                     wwids: String::new(),

@@ -180,7 +180,7 @@ impl Script {
                 self.advance(Duration::ZERO)
             }
             ["dmsetup", ..] => self.dmsetup(&words[1..]),
-            ["bindings" | "forget-checks" | "fault", ..] => self.set(&words),
+            ["bindings" | "config" | "forget-checks" | "fault", ..] => self.set(&words),
             ["rules", "greedy"] => {
                 self.sim.world.rules_greedy = true;
                 Ok(())
@@ -195,6 +195,8 @@ impl Script {
         match *words {
             ["bindings", "unknown"] => self.sim.bindings_unknown = true,
             ["bindings", "known"] => self.sim.bindings_unknown = false,
+            ["config", "unreadable"] => self.sim.config_unreadable = true,
+            ["config", "readable"] => self.sim.config_unreadable = false,
             ["forget-checks"] => self.sim.checks_of.clear(),
             ["fault", "save"] => self.sim.faults.save_error = 1000,
             ["fault", "save", "over"] => self.sim.faults.save_error = 0,
@@ -202,7 +204,7 @@ impl Script {
             ["fault", "rename", "over"] => self.sim.world.dm.refuses_names = false,
             _ => {
                 return Err(
-                    "bindings unknown or known, forget-checks, or fault save or rename, or that over".into(),
+                    "bindings unknown or known, config unreadable or readable, forget-checks, or fault save or rename, or that over".into(),
                 );
             }
         }

@@ -100,6 +100,8 @@ pub struct Sim {
     pub lists_late: Duration,
     /// The file of names can't be read, or must not be written.
     pub bindings_unknown: bool,
+    /// The configuration can't be read.
+    pub config_unreadable: bool,
     /// So long it takes to read the configuration, at the least.
     pub config_late: Duration,
     wake: Option<(Instant, Instant)>,
@@ -155,6 +157,7 @@ impl Sim {
             told_event: 0,
             lists_late: Duration::ZERO,
             bindings_unknown: false,
+            config_unreadable: false,
             config_late: Duration::ZERO,
             wake: None,
             idle_wakes: 0,

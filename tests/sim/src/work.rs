@@ -236,13 +236,17 @@ impl Sim {
 
     fn load_config(&mut self) -> Loaded {
         let files = &self.world.files;
-        if !self.configs.contains_key(&files.conf) {
-            self.configs.insert(files.conf.clone(), real::config(&files.conf));
+        let text = if self.config_unreadable { "" } else { &files.conf };
+        if !self.configs.contains_key(text) {
+            self.configs.insert(text.to_owned(), real::config(text));
         }
-        let Read { config, diagnostics, errors } = self.configs[&files.conf].clone();
+        let Read { config, diagnostics, mut errors } = self.configs[text].clone();
+        let why = "/etc/multipath.conf: Input/output error".to_owned();
+        let unreadable: Vec<_> = Some(why).filter(|_| self.config_unreadable).into_iter().collect();
+        errors.extend(unreadable.iter().cloned());
         let [bindings, wwids, queueing] = [&files.bindings, &files.wwids, &files.queueing].map(Clone::clone);
         let may_bind = !self.bindings_unknown;
-        Loaded { config, diagnostics, errors, bindings, may_bind, wwids, queueing }
+        Loaded { config, diagnostics, errors, unreadable, bindings, may_bind, wwids, queueing }
     }
 
     fn save(&mut self, file: StateFile, text: &str) -> Result<(), String> {
