@@ -212,6 +212,8 @@ impl Errno {
     pub const ENXIO: Self = Self(6);
     /// `EIO`: input/output error.
     pub const EIO: Self = Self(5);
+    /// `EAGAIN`: not now.
+    pub const EAGAIN: Self = Self(11);
     /// `EACCES`: permission denied (read-only).
     pub const EACCES: Self = Self(13);
     /// `EBUSY`: in use.

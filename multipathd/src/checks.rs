@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use tracing::debug;
 
 use crate::sys::block::{self, Block, Purpose};
+use crate::sys::blocking::blocking;
 use crate::sys::lane::{Closing, Lane};
 use crate::sys::nvme;
 use crate::sys::scsi::{self, Command, Generic, Sent};
@@ -110,7 +111,7 @@ impl Checks {
     }
 
     /// Side by side: none waits for another's answer, but for what sysfs tells of the path's access. One that can't
-    /// be told, as its task ended without it, has failed.
+    /// be told, as its task ended without it, says nothing of the device.
     async fn ask_all(
         self: &Arc<Self>,
         path: &Arc<OpenPath>,
@@ -133,7 +134,7 @@ impl Checks {
         let mut answers = vec![self.ask(path, first, limit, running).await];
         for other in others {
             answers.push(match other {
-                Some(asked) => asked.await.unwrap_or(Answer::Failed(Errno::EIO)),
+                Some(asked) => asked.await.unwrap_or(Answer::Failed(Errno::EAGAIN)),
                 None => path.access(),
             });
         }
@@ -280,7 +281,7 @@ impl Checks {
         let (file, block) = open.clone();
         match &self.ring {
             Some(ring) => ring.read_start(file, block).await,
-            None => blocking(move || block::read_start(&file, block)).await,
+            None => Box::pin(blocking(move || block::read_start(&file, block))).await,
         }
     }
 
@@ -352,13 +353,6 @@ impl OpenPath {
         }
         kept.get()?.read().ok()
     }
-}
-
-/// A call that takes a thread for as long as it lasts.
-async fn blocking<T: Send + 'static>(
-    call: impl FnOnce() -> Result<T, Errno> + Send + 'static,
-) -> Result<T, Errno> {
-    tokio::task::spawn_blocking(call).await.unwrap_or(Err(Errno::EIO))
 }
 
 #[cfg(test)]

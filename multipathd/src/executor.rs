@@ -38,6 +38,8 @@ pub struct Executor {
     pub maps: Lane,
     /// Reads of sysfs and files, writes of both.
     pub work: Lane,
+    /// Of all that a reconfigure would read.
+    pub surveys: Lane,
     /// New maps that udev has not finished with.
     pub announced: Waiters,
 }
@@ -54,6 +56,7 @@ impl Executor {
             checks,
             maps: Lane::new(),
             work,
+            surveys: Lane::new(),
             announced: Waiters::default(),
         }
     }
@@ -96,14 +99,14 @@ impl Executor {
         self.promise(None).kept_by(&self.work, config);
     }
 
-    /// Of everything at once: on a thread of its own, as nothing else shall wait for it.
+    /// Of everything at once: on a lane of its own, as nothing else shall wait for it.
     fn survey(&self, token: Token, file: Option<String>) {
         let (files, mapper) = (self.files.clone(), self.mapper.clone());
-        let promise = self.promise(None);
-        tokio::task::spawn_blocking(move || {
+        let surveyed = move || {
             let survey = survey(files.paths(), file.as_deref(), &mapper);
-            promise.keep(Event::Surveyed { token, survey: Box::new(survey) });
-        });
+            Event::Surveyed { token, survey: Box::new(survey) }
+        };
+        self.promise(None).kept_by(&self.surveys, surveyed);
     }
 
     fn enumerate(&self, token: Token) {
@@ -127,7 +130,8 @@ impl Executor {
     }
 
     fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
-        let answers = vec![Answer::Failed(Errno::EIO); request.asks.len()];
+        // A check that went wrong in this process says nothing of the device.
+        let answers = vec![Answer::Failed(Errno::EAGAIN); request.asks.len()];
         let raw = RawCheck { sysfs_state: None, answers };
         let promise = self.promise(Some(Event::Checked { token, raw: Answered::News(raw) }));
         let (checks, events) = (self.checks.clone(), self.events.clone());

@@ -3,11 +3,11 @@
 //! Whoever reads the log may sit on the disk that is gone: no write of a line may block the daemon.
 
 use std::fmt::{self, Write as _};
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::os::unix::fs::MetadataExt;
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -69,9 +69,46 @@ static LOG: OnceLock<Log> = OnceLock::new();
 
 #[derive(Debug, Clone)]
 struct Log {
+    sink: Sink,
     lines: SyncSender<Line>,
+    /// The thread's, while there is one.
+    to_write: Arc<Mutex<Receiver<Line>>>,
+    /// There is a thread.
+    written: Arc<AtomicBool>,
     lost: Arc<AtomicUsize>,
     waiting: Arc<AtomicUsize>,
+}
+
+impl Log {
+    fn new(sink: Sink) -> Self {
+        let (lines, to_write) = sync_channel(LINES_MAX);
+        let to_write = Arc::new(Mutex::new(to_write));
+        Self { sink, lines, to_write, written: Arc::default(), lost: Arc::default(), waiting: Arc::default() }
+    }
+
+    /// Sees to a thread. Where none can be made now, the lines wait, and the next one asks again.
+    fn see_to_thread(&self, spawn: impl FnOnce(Box<dyn FnOnce() + Send>) -> io::Result<()>) {
+        if self.written.load(Ordering::Relaxed) || self.written.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let log = self.clone();
+        let write = move || write_lines(&log.to_write.lock().unwrap_or_else(PoisonError::into_inner), &log);
+        if spawn(Box::new(write)).is_err() {
+            self.written.store(false, Ordering::Release);
+        }
+    }
+
+    fn add(&self, line: Line) {
+        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.lines.try_send(line).is_err() {
+            self.waiting.fetch_sub(1, Ordering::AcqRel);
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+fn spawn_thread(write: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+    thread::Builder::new().name("log".into()).stack_size(STACK).spawn(write).map(drop)
 }
 
 #[derive(Debug)]
@@ -83,14 +120,9 @@ struct Line {
 
 /// Starts the log's thread. To be called once, after going into the background.
 pub fn start(sink: Sink) {
-    let (lines, receiver) = sync_channel(LINES_MAX);
-    let log = Log { lines, lost: Arc::default(), waiting: Arc::default() };
-    let thread_log = log.clone();
-    let started = thread::Builder::new()
-        .name("log".into())
-        .stack_size(STACK)
-        .spawn(move || write_lines(&receiver, sink, &thread_log));
-    if started.is_ok() && LOG.set(log).is_ok() {
+    let log = Log::new(sink);
+    log.see_to_thread(spawn_thread);
+    if LOG.set(log).is_ok() {
         let _ = tracing::subscriber::set_global_default(Lines);
     }
 }
@@ -121,7 +153,8 @@ pub fn say(notice: &Notice) {
     }
 }
 
-fn write_lines(lines: &Receiver<Line>, sink: Sink, log: &Log) {
+fn write_lines(lines: &Receiver<Line>, log: &Log) {
+    let sink = log.sink;
     if sink == Sink::Syslog {
         process::open_syslog();
     }
@@ -142,7 +175,7 @@ fn write_line(sink: Sink, line: &Line) {
         return process::syslog(line.priority, &text);
     }
     // In one piece: stderr has no buffer, and others may write to it. Nobody is left to be told that it failed.
-    let _ = std::io::stderr().write_all(written(sink, line, &text).as_bytes());
+    let _ = io::stderr().write_all(written(sink, line, &text).as_bytes());
 }
 
 /// As it stands in a stream.
@@ -193,11 +226,8 @@ impl Subscriber for Lines {
             Level::TRACE => libc::LOG_DEBUG,
         };
         let line = Line { priority, micros: sys::now().as_micros(), text: text.0 };
-        log.waiting.fetch_add(1, Ordering::AcqRel);
-        if log.lines.try_send(line).is_err() {
-            log.waiting.fetch_sub(1, Ordering::AcqRel);
-            log.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        log.add(line);
+        log.see_to_thread(spawn_thread);
     }
 
     // Spans are not used.
@@ -235,5 +265,26 @@ mod tests {
         for (sink, before) in [(Sink::Stderr, "1.000002 | "), (Sink::Plain, ""), (Sink::Journal, "<5>")] {
             assert_eq!(written(sink, &line, &printable(&line.text)), format!("{before}{shown}"));
         }
+    }
+
+    #[test]
+    fn lines_wait_for_a_thread_that_can_not_be_had_at_first() {
+        let log = Log::new(Sink::Plain);
+        let line = |text: &str| Line { priority: libc::LOG_INFO, micros: 0, text: text.into() };
+        let refused = |_| Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        log.see_to_thread(refused);
+        log.add(line("a test's first line"));
+        log.see_to_thread(refused);
+        assert_eq!(log.waiting.load(Ordering::Relaxed), 1);
+        log.add(line("a test's second line"));
+        let mut begun = 0;
+        for _ in 0..3 {
+            log.see_to_thread(|_write| {
+                begun += 1;
+                Ok(())
+            });
+        }
+        let waiting = log.to_write.lock().expect("nobody has it").try_iter().count();
+        assert_eq!((begun, waiting), (1, 2), "one thread for all lines");
     }
 }

@@ -231,9 +231,8 @@ pub fn step(
 /// The I/O, or the opening of the device, failed with this errno. Where this host itself was short
 /// of something, that says nothing of the path.
 fn failed(errno: Errno) -> Judged {
-    const EAGAIN: Errno = Errno(11);
     match errno {
-        _ if errno == EAGAIN || errno.is_shortage() => {
+        _ if errno == Errno::EAGAIN || errno.is_shortage() => {
             Judged::new(CheckState::Pending, "this host is short of memory or files")
         }
         Errno::ENOTTY => Judged::UNSUPPORTED,

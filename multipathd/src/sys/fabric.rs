@@ -8,6 +8,7 @@ use nix::sys::socket::{
     AddressFamily, MsgFlags, NetlinkAddr, SockFlag, SockProtocol, SockType, bind, recv, socket,
 };
 
+use super::blocking::blocking;
 use super::poll::{Readable, readable};
 use super::{Failure, errno_of};
 
@@ -35,7 +36,7 @@ impl Messages {
             Ok(socket)
         };
         // Whoever asks for it first waits for the kernel to load a module, from a disk that may hang.
-        let socket = tokio::task::spawn_blocking(open).await.map_err(|_| Errno::EIO)??;
+        let socket = blocking(open).await?;
         Ok(Self { socket: readable(socket).map_err(|error| errno_of(&error))? })
     }
 

@@ -4,6 +4,7 @@
 //! no answer right or wrong at this level.
 
 pub mod block;
+pub mod blocking;
 pub mod buffer;
 pub mod claims;
 pub mod database;
