@@ -54,7 +54,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
         return Err("multipathd must be run by root".into());
     }
     signals::block()?;
-    let mut pid_file = PidFile::take(Path::new(PID_FILE))?;
+    let pid_file = PidFile::take(Path::new(PID_FILE))?;
     let mapper = Mapper::open()?;
     let listening = Listening::open(&Address::from_env())?;
     let sink = match options.foreground {
@@ -64,12 +64,15 @@ pub fn run(options: Options) -> Result<Infallible, String> {
             Sink::Syslog
         }
     };
-    pid_file.write()?;
+    let unwritten = pid_file.write().err();
     log::set_verbosity(options.verbosity.unwrap_or(2));
     let refused = process::prepare();
     log::start(sink);
     for why in listening.refused() {
         warn!("not listened to: {why}");
+    }
+    if let Some(why) = unwritten {
+        warn!("the pid is not written ({why}): who asks for it there learns only that a daemon runs");
     }
     for (what, errno) in refused {
         info!("not granted: {what}: {errno}");

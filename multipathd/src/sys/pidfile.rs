@@ -1,14 +1,17 @@
 //! One daemon a machine: the pid file and its lock.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::files::{is_in_place, is_locked, try_lock};
 
 /// Where the pid file is, as scripts expect it.
 pub const PID_FILE: &str = "/run/multipathd.pid";
+
+/// No pid is longer.
+const LENGTH_MAX: usize = 64;
 
 /// The held pid file. The lock goes with the last process that has it open: it survives a fork.
 #[derive(Debug)]
@@ -37,8 +40,10 @@ impl PidFile {
                 Err(format!("{} was replaced: start again", path.display()))
             }
             Ok(()) => {
-                // Who it was before is nobody to be told of.
-                let _ = file.set_len(0);
+                // Who it was before is nobody to be told of. Its place is kept: on a full disk there would be none for the next one.
+                let length = file.metadata().map_or(0, |there| there.len());
+                let length = usize::try_from(length).map_or(LENGTH_MAX, |length| length.min(LENGTH_MAX));
+                let _ = file.write_all_at(&[b' '; LENGTH_MAX][..length], 0);
                 Ok(Self { file, path: path.into() })
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -56,13 +61,12 @@ impl PidFile {
         }
     }
 
-    /// Writes this process's pid into it.
-    pub fn write(&mut self) -> Result<(), String> {
-        let pid = std::process::id();
-        let mut write = || {
-            self.file.set_len(0)?;
-            self.file.rewind()?;
-            writeln!(self.file, "{pid}")
+    /// Writes this process's pid into it. Where that can't be, it is held all the same: others learn that there is somebody, and not who.
+    pub fn write(&self) -> Result<(), String> {
+        let line = format!("{}\n", std::process::id());
+        let write = || {
+            self.file.write_all_at(line.as_bytes(), 0)?;
+            self.file.set_len(line.len() as u64)
         };
         write().map_err(|error| format!("{}: {error}", self.path.display()))
     }
@@ -100,10 +104,10 @@ mod tests {
     fn one_that_was_killed_and_hangs_makes_way() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("multipathd.pid");
-        let mut first = PidFile::take(&path).expect("free");
+        let first = PidFile::take(&path).expect("free");
         let mut ended = std::process::Command::new("true").spawn().expect("started");
         let pid = ended.id().to_string();
-        writeln!(first.file, "{pid}").expect("written");
+        first.file.write_all_at(pid.as_bytes(), 0).expect("written");
         while !has_ended(&pid) {
             std::thread::yield_now();
         }
@@ -126,12 +130,27 @@ mod tests {
         assert!(!says_ended(""));
     }
 
+    /// As on a disk that is full: what has no place gets none, and what has one must keep it.
+    #[test]
+    fn the_place_of_the_last_pid_is_kept_for_the_next() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("multipathd.pid");
+        fs::write(&path, "12345678901\n").expect("written by another");
+        let second = PidFile::take(&path).expect("free");
+        let text = || fs::read_to_string(&path).expect("read");
+        assert_eq!((text().len(), text().trim()), (12, ""), "nobody is told of who it was");
+        let refused = PidFile::take(&path).expect_err("taken");
+        assert_eq!(refused, "another multipathd is running already (pid not known)");
+        second.write().expect("written");
+        assert_eq!(text(), format!("{}\n", std::process::id()));
+    }
+
     #[test]
     fn a_second_daemon_learns_the_pid_of_the_first() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("multipathd.pid");
         assert!(!is_held(&path));
-        let mut first = PidFile::take(&path).expect("free");
+        let first = PidFile::take(&path).expect("free");
         assert!(is_held(&path));
         first.write().expect("written");
         let refused = PidFile::take(&path).expect_err("taken");
