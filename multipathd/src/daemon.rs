@@ -10,7 +10,6 @@ use std::time::Duration;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::{Event, RequestId};
 use libmp::core::glance::AHEAD;
-use libmp::core::notice::Notice;
 use libmp::core::{Core, CoreInit};
 use libmp::types::{Errno, Instant};
 use sd_notify::NotifyState;
@@ -32,6 +31,7 @@ use crate::sys::poll::readable;
 use crate::sys::signals::{self, Signals};
 use crate::sys::socket::{Address, Listening, Server};
 use crate::sys::udev::{Monitor, RECEIVE_BUFFER};
+use crate::supervisor::{Supervisor, Watchdog};
 use crate::sys::{errno_of, now, process};
 
 /// Events that are handled before effects are carried out.
@@ -121,7 +121,7 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
     tokio::spawn(forward_uevents(events.clone()));
     tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));
     let executor = Executor::new(events, mapper, options, work);
-    let supervisor = Supervisor { lane: Lane::new() };
+    let supervisor = Supervisor::new();
     let clients = Clients { server: server.clone(), journal, asked: Vec::new() };
     let fabric = Listener::default();
     Loop { core, executor, supervisor, clients, fabric, out: Outbox::new() }.run(received).await;
@@ -233,53 +233,6 @@ struct Clients {
     journal: Arc<Journal>,
     /// In this turn of the loop.
     asked: Vec<RequestId>,
-}
-
-/// systemd, told how the daemon is. Its socket may block: on a lane, and one that has no calls to hang but these.
-struct Supervisor {
-    lane: Lane,
-}
-
-impl Supervisor {
-    fn tell(&self, notice: &Notice) {
-        match notice {
-            Notice::Configured { .. } => {
-                let status = notice.to_string();
-                self.lane.push(move || drop(sd_notify::notify(&[NotifyState::Status(&status)])));
-            }
-            Notice::Stopping => self.send(NotifyState::Stopping),
-            _ => {}
-        }
-    }
-
-    fn send(&self, state: NotifyState<'static>) {
-        self.lane.push(move || drop(sd_notify::notify(&[state])));
-    }
-}
-
-/// Says to systemd that the loop turns, where it wants to know.
-struct Watchdog {
-    interval: Option<Duration>,
-    next: TokioInstant,
-}
-
-impl Watchdog {
-    fn new() -> Self {
-        let interval = sd_notify::watchdog_enabled().map(|limit| limit / 3);
-        Self { interval, next: TokioInstant::now() }
-    }
-
-    async fn due(&self) {
-        match self.interval {
-            Some(_) => sleep_until(self.next).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    fn ping(&mut self, supervisor: &Supervisor) {
-        self.next = TokioInstant::now() + self.interval.unwrap_or(Duration::MAX / 2);
-        supervisor.send(NotifyState::Watchdog);
-    }
 }
 
 async fn last_replies(server: &Server) {

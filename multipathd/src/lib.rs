@@ -22,4 +22,6 @@ pub mod offline;
 pub mod queues;
 pub mod reading;
 pub mod replies;
+#[cfg(feature = "udev")]
+mod supervisor;
 pub mod sys;
