@@ -136,7 +136,14 @@ impl Alone {
         let signals = heeds_signals.then(Signals::not_ignored).transpose();
         let signals = signals.map_err(|errno| format!("signals can't be read: {errno}"))?;
         drop(entered);
-        let maps = if hands == Hands::Writing { enumerate(Some(&executor.mapper)).maps } else { Vec::new() };
+        let maps = match hands {
+            Hands::Writing => {
+                enumerate(Some(&executor.mapper))
+                    .map_err(|errno| format!("disks and maps can't be listed: {errno}"))?
+                    .maps
+            }
+            _ => Vec::new(),
+        };
         let core = Core::new(CoreInit { pid: std::process::id(), resident: false });
         let mut alone = Self {
             runtime: ManuallyDrop::new(runtime),

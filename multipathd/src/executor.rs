@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use libmp::check::{Answer, Answered, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
-use libmp::core::event::{DmDone, DmFailure, Event, Survey};
+use libmp::core::event::{DmDone, DmFailure, Enumeration, Event, Survey};
 use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
@@ -111,9 +111,10 @@ impl Executor {
 
     fn enumerate(&self, token: Token) {
         let mapper = self.mapper.clone();
+        let failed = Event::Enumerated { token, found: Err(Errno::EIO) };
         let enumerated =
-            move || Event::Enumerated { token, found: Box::new(reading::enumerate(Some(&*mapper))) };
-        self.promise(None).kept_by(&self.work, enumerated);
+            move || Event::Enumerated { token, found: reading::enumerate(Some(&*mapper)).map(Box::new) };
+        self.promise(Some(failed)).kept_by(&self.work, enumerated);
     }
 
     fn probe(&self, token: Token, name: PathName) {
@@ -239,7 +240,10 @@ fn survey(paths: &Paths, file: Option<&str>, mapper: &Mapper) -> Survey {
     let missing = missing.map(|file| format!("{file}: no such file"));
     let mut loaded = reading::parse(texts);
     loaded.errors.extend(missing);
-    let found = reading::enumerate(Some(mapper));
+    let found = reading::enumerate(Some(mapper)).unwrap_or_else(|errno| {
+        loaded.errors.push(format!("disks and maps can't be listed: {errno}"));
+        Enumeration::default()
+    });
     let probes = found.disks.iter().map(|name| (name.clone(), sysfs::probe(name).map(Box::new))).collect();
     Survey { loaded, found, probes }
 }

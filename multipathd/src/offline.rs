@@ -47,7 +47,7 @@ fn read(effect: Effect, files: &Files, mapper: Option<&Mapper>) -> Option<Event>
             Event::Config { token, loaded: Box::new(loaded) }
         }
         Effect::Enumerate { token } => {
-            Event::Enumerated { token, found: Box::new(reading::enumerate(mapper)) }
+            Event::Enumerated { token, found: reading::enumerate(mapper).map(Box::new) }
         }
         Effect::Probe { token, name } => {
             Event::Probed { token, probe: sysfs::probe(&name).map(Box::new).map_err(|_| Errno::ENODEV) }

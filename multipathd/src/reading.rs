@@ -7,6 +7,7 @@ use libmp::config::settings::DeviceId;
 use libmp::config::{Config, Diagnostic, Environment, Source};
 use libmp::core::event::{Enumeration, Loaded};
 use libmp::dm::op::{UUID_PREFIX, wwid_of};
+use libmp::types::Errno;
 
 use crate::sys::dm::Mapper;
 use crate::sys::files::Texts;
@@ -48,21 +49,24 @@ pub fn load_for(texts: &Texts, device: Option<&DeviceId<'_>>) -> Config {
     }
 }
 
-/// All disks and maps there are; no maps where device-mapper can't be asked.
-pub fn enumerate(mapper: Option<&Mapper>) -> Enumeration {
-    let mut found = Enumeration { disks: sysfs::disks().unwrap_or_default(), ..Enumeration::default() };
-    let Some(mapper) = mapper else { return found };
-    for entry in mapper.list().unwrap_or_default() {
+/// All disks and maps there are; no maps where there is no device-mapper to be asked. What can't be listed is not "none".
+pub fn enumerate(mapper: Option<&Mapper>) -> Result<Enumeration, Errno> {
+    let mut found = Enumeration { disks: sysfs::disks()?, ..Enumeration::default() };
+    let Some(mapper) = mapper else { return Ok(found) };
+    for entry in mapper.list()? {
         if entry.uuid.starts_with(UUID_PREFIX) {
-            // One that went meanwhile is left out.
-            found.maps.extend(mapper.read(&entry.uuid).ok().flatten());
+            match mapper.read(&entry.uuid) {
+                Err(errno) if errno.is_shortage() => return Err(errno),
+                // One that went meanwhile is left out.
+                read => found.maps.extend(read.ok().flatten()),
+            }
         } else {
             found.others.push(entry);
         }
     }
     let unready = found.maps.iter().filter(|map| !database::is_ready(map.devt));
     found.unready = unready.filter_map(|map| wwid_of(&map.uuid)).collect();
-    found
+    Ok(found)
 }
 
 #[cfg(test)]

@@ -27,7 +27,7 @@ use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 const SCSI_ID: &str = "ID_SERIAL";
 
 /// Where this host is short of memory or files, a disk is probed again after that.
-const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
+pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
 
 impl Core {
     /// Everything there is: maps of an earlier run are taken over, disks are probed.

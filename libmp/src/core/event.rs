@@ -36,8 +36,8 @@ pub enum Event {
     Enumerated {
         /// The effect's token.
         token: Token,
-        /// What there is.
-        found: Box<Enumeration>,
+        /// What there is; an error where not all of it could be listed.
+        found: Result<Box<Enumeration>, Errno>,
     },
     /// udev has processed a change of a block device.
     Uevent(Uevent),

@@ -27,6 +27,7 @@ pub mod glance;
 pub mod judge;
 pub mod known;
 pub mod limits;
+mod listing;
 pub mod map;
 pub mod maps;
 pub mod marks;
@@ -78,6 +79,7 @@ use crate::core::event::{Event, RequestId, Signal};
 use crate::core::files::OnDisk;
 use crate::core::glance::AHEAD;
 use crate::core::limits::Limits;
+use crate::core::listing::Unlisted;
 use crate::core::map::{Map, MapId};
 use crate::core::names::Holders;
 use crate::core::native::Native;
@@ -194,6 +196,7 @@ pub struct Core {
     usual: Usuals,
     native: Native,
     attentions: Attentions,
+    unlisted: Unlisted,
 }
 
 impl Core {
@@ -244,6 +247,7 @@ impl Core {
             usual: Usuals::default(),
             native: Native::default(),
             attentions: Attentions::default(),
+            unlisted: Unlisted::default(),
         }
     }
 
@@ -297,7 +301,7 @@ impl Core {
             }
             Event::Enumerated { token, found } => {
                 if let Some(Awaited::Enumeration(probes)) = self.waiting.take(token) {
-                    self.enumerated(now, *found, probes, out);
+                    self.listed(now, found, probes, out);
                 }
             }
             Event::Uevent(uevent) => self.uevent(now, &uevent, out),
@@ -380,6 +384,7 @@ impl Core {
             match timer {
                 Timer::Check(id) => self.start_check(now, id, out),
                 Timer::CheckTimeout(id) => self.check_timed_out(now, id, out),
+                Timer::Enumerate => self.list_again(out),
                 Timer::Load => drop(self.reconfigure(out)),
                 Timer::Native => self.read_native(out),
                 Timer::Attention => self.heed_attentions(now, out),
@@ -407,11 +412,6 @@ impl Core {
 
     fn map_by_wwid(&self, wwid: &Wwid) -> Option<&Map> {
         self.maps.get(self.by_wwid.get(wwid)?)
-    }
-
-    fn enumerate(&mut self, probes: Probes, out: &mut Outbox) {
-        let token = self.token(Awaited::Enumeration(probes));
-        out.push(Effect::Enumerate { token });
     }
 
     /// Goes to `Running` when every probe is answered, or the time is over: whatever holds it up must

@@ -113,7 +113,7 @@ impl Rehearsal {
     fn answer(&mut self, effect: Effect) -> Option<Event> {
         Some(match effect {
             Effect::Enumerate { token } => {
-                Event::Enumerated { token, found: Box::new(self.survey.found.clone()) }
+                Event::Enumerated { token, found: Ok(Box::new(self.survey.found.clone())) }
             }
             Effect::Probe { token, name } => {
                 let probe = self.survey.probes.get(&name).cloned().unwrap_or(Err(Errno::ENODEV));

@@ -132,7 +132,7 @@ impl Machine {
             Effect::LoadConfig { token } => Event::Config { token, loaded: Box::new(loaded(config.clone())) },
             Effect::Enumerate { token } => {
                 let found = Enumeration { disks: ["sda".into()].into(), ..Enumeration::default() };
-                Event::Enumerated { token, found: Box::new(found) }
+                Event::Enumerated { token, found: Ok(Box::new(found)) }
             }
             Effect::Probe { token, .. } => {
                 self.probes += 1;
@@ -475,7 +475,7 @@ fn a_disk_that_comes_while_all_are_listed_is_not_lost() {
     let properties = [].into();
     let added = Uevent { action: UeventAction::Add, name: "sda".into(), properties, own: false };
     core.handle(now, Event::Uevent(added), &mut out);
-    let event = Event::Enumerated { token: token.expect("then all there is"), found: Box::default() };
+    let event = Event::Enumerated { token: token.expect("then all there is"), found: Ok(Box::default()) };
     core.handle(now, event, &mut out);
     let probed =
         out.drain().any(|effect| matches!(effect, Effect::Probe { name, .. } if name.as_str() == "sda"));

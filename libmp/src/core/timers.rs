@@ -41,6 +41,8 @@ pub enum Timer {
     Sizes(MapId),
     /// A client is told that it took too long.
     Request(RequestId),
+    /// Disks and maps that could not be listed are listed again.
+    Enumerate,
     /// A configuration that could not be read is read again.
     Load,
     /// The kernel's own NVMe multipathing is looked at again.

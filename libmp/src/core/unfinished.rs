@@ -162,7 +162,7 @@ mod tests {
                 match effect {
                     Effect::Dm { token, op, .. } => ordered.push((token, op)),
                     Effect::Enumerate { token } => {
-                        let found = Box::new(Enumeration::default());
+                        let found = Ok(Box::new(Enumeration::default()));
                         core.handle(now, Event::Enumerated { token, found }, &mut out);
                     }
                     _ => {}

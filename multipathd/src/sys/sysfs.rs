@@ -119,7 +119,7 @@ fn add_state(probe: &mut RawProbe, block: &Dir<'_>, device: &Dir<'_>) -> Kept {
         access_state: device.attribute("access_state"),
         preferred_path: device.attribute("preferred_path"),
     };
-    let value = |kept: &Option<Attribute>| kept.as_ref()?.read().ok();
+    let value = |kept: &Option<Attribute>| block.1.heed(kept.as_ref()?.read());
     probe.state = value(&kept.state);
     probe.access_state = value(&kept.access_state);
     probe.preferred_path = value(&kept.preferred_path);
@@ -265,11 +265,13 @@ impl Shortage {
     }
 
     fn note<T>(&self, result: Result<T, impl Into<io::Error>>) -> Option<T> {
-        let noted = |error: io::Error| {
-            let errno = errno_of(&error);
-            self.0.set(self.0.get().or(Some(errno).filter(|errno| errno.is_shortage())));
-        };
-        result.map_err(|error| noted(error.into())).ok()
+        self.heed(result.map_err(|error| errno_of(&error.into())))
+    }
+
+    fn heed<T>(&self, result: Result<T, Errno>) -> Option<T> {
+        let noted =
+            |errno: &Errno| self.0.set(self.0.get().or(Some(*errno).filter(|errno| errno.is_shortage())));
+        result.inspect_err(noted).ok()
     }
 }
 
@@ -299,7 +301,7 @@ impl<'a> Dir<'a> {
     }
 
     fn read(&self, attribute: &str) -> Option<Vec<u8>> {
-        read_whole(&self.open_file(attribute)?).ok()
+        self.1.note(read_whole(&self.open_file(attribute)?))
     }
 
     fn bytes(&self, attribute: &str) -> Vec<u8> {

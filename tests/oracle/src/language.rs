@@ -145,7 +145,7 @@ fn core() -> Core {
             }
             Effect::Enumerate { token } => {
                 let found = Enumeration { disks: vec![PathName::from("sda")], ..Enumeration::default() };
-                Event::Enumerated { token, found: Box::new(found) }
+                Event::Enumerated { token, found: Ok(Box::new(found)) }
             }
             Effect::Probe { token, .. } => {
                 let properties = ["ID_SERIAL", "ID_WWN"].map(|name| (name.into(), "3600a0b8".into())).into();

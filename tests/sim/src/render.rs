@@ -78,7 +78,8 @@ pub fn event(event: &Event) -> String {
         }
         Event::Surveyed { token, .. } => format!("#{} surveyed", token.0),
         Event::NativeRead { token, .. } => format!("#{} native read", token.0),
-        Event::Enumerated { token, found } => {
+        Event::Enumerated { token, found: Err(errno) } => format!("#{} not enumerated: {errno}", token.0),
+        Event::Enumerated { token, found: Ok(found) } => {
             let disks: Vec<&str> = found.disks.iter().map(libmp::types::PathName::as_str).collect();
             let maps: Vec<String> = found.maps.iter().map(map).collect();
             format!("#{} enumerated: {}; maps: {}", token.0, disks.join(" "), maps.join("; "))

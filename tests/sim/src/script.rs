@@ -198,13 +198,15 @@ impl Script {
             ["config", "unreadable"] => self.sim.config_unreadable = true,
             ["config", "readable"] => self.sim.config_unreadable = false,
             ["forget-checks"] => self.sim.checks_of.clear(),
+            ["fault", "lists"] => self.sim.lists_fail = true,
+            ["fault", "lists", "over"] => self.sim.lists_fail = false,
             ["fault", "save"] => self.sim.faults.save_error = 1000,
             ["fault", "save", "over"] => self.sim.faults.save_error = 0,
             ["fault", "rename"] => self.sim.world.dm.refuses_names = true,
             ["fault", "rename", "over"] => self.sim.world.dm.refuses_names = false,
             _ => {
                 return Err(
-                    "bindings unknown or known, config unreadable or readable, forget-checks, or fault save or rename, or that over".into(),
+                    "bindings unknown or known, config unreadable or readable, forget-checks, or fault lists, save or rename, or that over".into(),
                 );
             }
         }

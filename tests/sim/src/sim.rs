@@ -98,6 +98,8 @@ pub struct Sim {
     pub(crate) told_event: u64,
     /// So long after it was made a list of maps is told.
     pub lists_late: Duration,
+    /// Disks and maps can't be listed.
+    pub lists_fail: bool,
     /// The file of names can't be read, or must not be written.
     pub bindings_unknown: bool,
     /// The configuration can't be read.
@@ -156,6 +158,7 @@ impl Sim {
             polled: false,
             told_event: 0,
             lists_late: Duration::ZERO,
+            lists_fail: false,
             bindings_unknown: false,
             config_unreadable: false,
             config_late: Duration::ZERO,

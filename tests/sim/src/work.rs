@@ -116,7 +116,9 @@ impl Sim {
             }
             Effect::ReadNative { token } => Event::NativeRead { token: *token, spaces: Some(Vec::new()) },
             Effect::Enumerate { token } => {
-                Event::Enumerated { token: *token, found: Box::new(self.world.enumerate()) }
+                let found =
+                    if self.lists_fail { Err(Errno::ENOMEM) } else { Ok(Box::new(self.world.enumerate())) };
+                Event::Enumerated { token: *token, found }
             }
             Effect::Survey { token, .. } => {
                 let found = self.world.enumerate();

@@ -216,7 +216,7 @@ impl Watch {
             // A list is a hint: what is not in it may have come since, and a probe tells.
             Event::Enumerated { token, found } if self.take(*token).is_some() => {
                 self.surveyed = now;
-                for disk in &found.disks {
+                for disk in found.iter().flat_map(|found| &found.disks) {
                     if let Some(known) = self.paths.get_mut(disk.as_str()) {
                         known.gone_since = None;
                         known.told = self.step; // a list has each disk looked at anew
