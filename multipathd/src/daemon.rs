@@ -23,15 +23,16 @@ use crate::executor::Executor;
 use crate::fabric::Listener;
 use crate::journal::Journal;
 use crate::log::{self, Sink};
+use crate::supervisor::{Supervisor, Watchdog};
 use crate::sys::claims::since_1970;
 use crate::sys::dm::{Mapper, Poller};
+use crate::sys::failing::Failing;
 use crate::sys::lane::Lane;
 use crate::sys::pidfile::{PID_FILE, PidFile};
 use crate::sys::poll::readable;
 use crate::sys::signals::{self, Signals};
 use crate::sys::socket::{Address, Listening, Server};
 use crate::sys::udev::{Monitor, RECEIVE_BUFFER};
-use crate::supervisor::{Supervisor, Watchdog};
 use crate::sys::{errno_of, now, process};
 
 /// Events that are handled before effects are carried out.
@@ -47,6 +48,8 @@ const LIST_PAUSE: Duration = Duration::from_millis(100);
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A source of events that failed is tried again after that.
 const RETRY: Duration = Duration::from_secs(1);
+/// Where that goes on, at the latest after that.
+const RETRY_MAX: Duration = Duration::from_mins(1);
 
 /// Runs the daemon until it is told to stop. The error is a line: why it could not start.
 pub fn run(options: Options) -> Result<Infallible, String> {
@@ -259,19 +262,39 @@ async fn forward_signals(events: UnboundedSender<Event>) {
 }
 
 async fn forward_uevents(events: UnboundedSender<Event>) {
+    let mut failing = Failing::new("udev's messages");
+    let (mut missed, mut pause) = (false, RETRY);
     loop {
-        match Monitor::new(RECEIVE_BUFFER) {
-            Ok(monitor) => {
-                let why = forward_from(&monitor, &events).await;
-                warn!("udev's messages: {why}");
-            }
-            Err(errno) => warn!("udev's messages are not received: {errno}"),
-        }
-        sleep(RETRY).await;
-        if events.send(Event::UeventsLost).is_err() {
+        let Some(monitor) = subscription(|| Monitor::new(RECEIVE_BUFFER), missed, RETRY, &events).await
+        else {
             return;
-        }
+        };
+        failing.went_well();
+        let began = TokioInstant::now();
+        failing.failed(&forward_from(&monitor, &events).await);
+        missed = true;
+        // One that ends at once has every disk looked at each time.
+        pause = if began.elapsed() < RETRY_MAX { (pause * 2).min(RETRY_MAX) } else { RETRY };
+        sleep(pause).await;
     }
+}
+
+/// A subscription, once it can be had. What was told before it was there is lost, which is of use to nobody before.
+async fn subscription<T>(
+    open: impl Fn() -> Result<T, Errno>,
+    missed: bool,
+    pause: Duration,
+    events: &UnboundedSender<Event>,
+) -> Option<T> {
+    let attempt = || std::future::ready(open());
+    let (subscribed, late) = match open() {
+        Ok(subscribed) => (subscribed, missed),
+        Err(errno) => (again("udev's messages are not received", errno, pause, attempt).await, true),
+    };
+    if late {
+        events.send(Event::UeventsLost).ok()?;
+    }
+    Some(subscribed)
 }
 
 async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Errno {
@@ -363,5 +386,22 @@ mod tests {
         };
         let done = runtime.block_on(again("it", Errno::EIO, Duration::from_millis(1), attempt));
         assert_eq!((done, left), (0, 0));
+    }
+
+    #[test]
+    fn what_was_lost_is_looked_for_when_there_is_a_subscription() {
+        let runtime = runtime().expect("a runtime");
+        let (events, mut received) = unbounded_channel();
+        let left = std::cell::Cell::new(5);
+        let open = || {
+            left.set(left.get() - 1);
+            assert!(received.is_empty(), "not before");
+            if left.get() > 0 { Err(Errno::ENOMEM) } else { Ok(7) }
+        };
+        let pause = Duration::from_millis(1);
+        assert_eq!(runtime.block_on(subscription(open, false, pause, &events)), Some(7));
+        assert!(matches!(received.try_recv(), Ok(Event::UeventsLost)) && received.is_empty(), "once");
+        assert_eq!(runtime.block_on(subscription(|| Ok(7), false, pause, &events)), Some(7));
+        assert!(received.is_empty(), "nothing was lost");
     }
 }

@@ -1,6 +1,7 @@
 //! The files of names and WWIDs: what is on the disk, what is on its way there, and what somebody else has written.
 
 use ::core::time::Duration;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -29,8 +30,8 @@ pub(super) struct OnDisk {
     /// The text that was last taken over or written: what differs from that on the disk somebody has edited.
     text: Arc<str>,
     unsaved: Option<Unsaved>,
-    /// The last try to write it failed.
-    failing: bool,
+    /// The last try to write it failed, so.
+    failing: Option<String>,
     /// It was just written: until then what is not urgent waits.
     rests_until: Option<Instant>,
     /// It was read while our text was not on the disk, and not taken over.
@@ -88,7 +89,7 @@ impl Core {
 
     /// Could the file not be written, when it was last tried?
     pub(super) fn is_failing(&self, file: StateFile) -> bool {
-        self.files.get(&file).is_some_and(|known| known.failing)
+        self.files.get(&file).is_some_and(|known| known.failing.is_some())
     }
 
     /// A load begins: what it reads is as new as what has been written so far.
@@ -106,7 +107,8 @@ impl Core {
         if self.takes(StateFile::Bindings, bindings) {
             self.bindings = names;
         }
-        if let Some(known) = self.files.get_mut(&StateFile::Bindings).filter(|known| known.failing) {
+        if let Some(known) = self.files.get_mut(&StateFile::Bindings).filter(|known| known.failing.is_some())
+        {
             known.passed_over = true; // the names that are due come when it is written
             self.save(StateFile::Bindings, out);
         }
@@ -163,7 +165,9 @@ impl Core {
         let known = self.files.entry(file).or_default();
         let Some(Unsaved::Writing { text, again }) = known.unsaved.take() else { return };
         if let Err(error) = result {
-            (known.unsaved, known.failing) = (Some(Unsaved::Failed), true);
+            known.unsaved = Some(Unsaved::Failed);
+            let news = known.failing.as_ref() != Some(&error);
+            known.failing = Some(error.clone());
             let there = known.text.clone();
             if file == StateFile::Bindings
                 && !self.take_names_back(&there)
@@ -172,14 +176,20 @@ impl Core {
                 known.unsaved = None;
             }
             self.answer_saved(file, Err(&error), out);
-            out.notify(Notice::SaveFailed { file: file.name(), error });
+            if news {
+                out.notify(Notice::SaveFailed { file: file.name(), error });
+            }
             self.timers.set(Timer::Save(file), now + SAVE_RETRY);
             return;
         }
-        let failed = core::mem::take(&mut known.failing);
+        let failed = known.failing.take().is_some();
         known.text = text;
         known.written_meanwhile = self.loading;
         known.rests_until = Some(now + SAVE_PAUSE);
+        if failed {
+            let text = format!("{}: written again", file.name());
+            out.notify(Notice::Other { level: Level::Notice, text });
+        }
         if failed && file == StateFile::Bindings {
             self.name_unbound(out);
         }
@@ -229,6 +239,7 @@ mod tests {
     use super::*;
     use crate::core::CoreInit;
     use crate::core::event::{Event, Signal};
+    use alloc::string::ToString;
 
     fn orders(out: &mut Outbox) -> Vec<(Token, Arc<str>, Arc<str>)> {
         let saves = out.drain().map(|effect| match effect {
@@ -340,5 +351,34 @@ mod tests {
         });
         core.handle(now, Event::Saved { token: token.expect("at once"), result: Ok(()) }, &mut out);
         assert!(out.drain().any(|effect| effect == Effect::Exit));
+    }
+
+    #[test]
+    fn what_can_not_be_written_is_said_once_and_when_it_is_over() {
+        let (mut core, mut out) = (Core::new(CoreInit { pid: 1, resident: true }), Outbox::new());
+        let mut now = Instant::from_micros(0);
+        core.take_files("", "", &mut out);
+        core.remember_wwid(now, &Wwid::new("1"), &mut out);
+        let mut said = Vec::new();
+        for error in ["read-only", "read-only", "full", "full", ""] {
+            let effects: Vec<Effect> = out.drain().collect();
+            let token = effects.iter().find_map(|effect| match effect {
+                Effect::Save { token, .. } => Some(*token),
+                _ => None,
+            });
+            let result = if error.is_empty() { Ok(()) } else { Err(error.into()) };
+            core.saved(now, token.expect("tried"), result, &mut out);
+            let notices = out.drain().filter_map(|effect| match effect {
+                Effect::Notify(notice) => Some(notice.to_string()),
+                _ => None,
+            });
+            said.extend(notices);
+            now = now + SAVE_RETRY;
+            core.handle(now, Event::Tick, &mut out);
+        }
+        assert_eq!(
+            said,
+            ["wwids: not written: read-only", "wwids: not written: full", "wwids: written again"]
+        );
     }
 }

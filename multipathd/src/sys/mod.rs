@@ -10,6 +10,7 @@ pub mod claims;
 pub mod database;
 pub mod dm;
 pub mod fabric;
+pub mod failing;
 pub mod files;
 pub mod lane;
 pub mod machine;

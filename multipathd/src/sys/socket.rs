@@ -32,6 +32,7 @@ use tracing::{debug, warn};
 use crate::journal::Journal;
 use crate::replies::{Moment, Replies, Watch};
 use crate::sys::claims::since_1970;
+use crate::sys::failing::Failing;
 use crate::sys::places::{Place, Places};
 
 /// The environment variable that names another socket (`@` first: an abstract one).
@@ -344,9 +345,11 @@ impl Drop for Busy {
 
 async fn accept(listener: UnixListener, server: Server) {
     let mut said: Option<Instant> = None;
+    let mut failing = Failing::new("control socket");
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
+                failing.went_well();
                 let Ok(peer) = stream.peer_cred() else { continue };
                 if let Some(place) = server.0.places.admit(peer.uid()) {
                     let pid = peer.pid().and_then(|pid| u32::try_from(pid).ok());
@@ -358,7 +361,7 @@ async fn accept(listener: UnixListener, server: Server) {
                 }
             }
             Err(error) => {
-                warn!("control socket: {error}");
+                failing.failed(&error);
                 tokio::time::sleep(Duration::from_millis(200)).await;
             }
         }

@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot};
 
 use super::block::Block;
 use super::buffer::{Piece, Pool};
+use super::failing::Failing;
 use super::lane::Closing;
 use super::poll::{Readable, readable};
 use super::{errno_of, last_errno, process};
@@ -122,11 +123,15 @@ impl Ring {
     }
 
     async fn submit_queued(self: Arc<Self>) {
+        let mut failing = Failing::new("io_uring takes no reads");
         loop {
             self.queued.notified().await;
             let result = self.lock().submit();
+            if result.is_ok() {
+                failing.went_well();
+            }
             if let Err(errno) = result {
-                tracing::warn!("io_uring takes no reads at the moment: {errno}");
+                failing.failed(&errno);
                 self.reap_now();
                 tokio::time::sleep(Duration::from_millis(50)).await;
                 self.queued.notify_one();
