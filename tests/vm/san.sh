@@ -15,6 +15,8 @@ san_scsi_debug() { # HOSTS LUNS [module options]
     modprobe scsi_debug vpd_use_hostno=0 "add_host=$hosts" num_tgts=1 "max_luns=$luns" dev_size_mb=8 "$@" || return
     poll $((60 + hosts * luns / 4)) is $((hosts * luns)) debug_disks_count || { fail "scsi_debug" "$(debug_disks_count) disks"; return 1; }
     udevadm settle --timeout=$((60 + hosts * luns / 4))
+    # A host whose queue was full when the handler asked has refused it, and is not asked again by itself.
+    poll 10 debug_disks_rated || debug_disks_rescan
     poll 30 debug_disks_rated || { fail "scsi_debug" "the kernel's handler has not read all access states"; return 1; }
 }
 
@@ -28,6 +30,12 @@ debug_disks_rated() {
         host=$(cd "$device" && pwd -P); host=${host##*/}; host=${host%%:*}
         [ "$(cat "$device/access_state")" = "${states[host % 3]}" ] || return 1
     done
+}
+
+# Has the handler ask all anew.
+debug_disks_rescan() {
+    local disk
+    for disk in $(debug_disks); do echo 1 >"/sys/block/$disk/device/rescan"; done
 }
 
 # Empty loopback hosts take the numbers up to the next multiple of 3.

@@ -94,14 +94,18 @@ mod tests {
     #[test]
     fn what_is_ignored_is_not_heeded() {
         let is_heeded = || ours().iter().map(|raw| heeded().contains(raw)).collect::<Vec<_>>();
-        // SAFETY: no test waits for it, and no handler is replaced.
-        let set = |handler| unsafe { signal(Raw::SIGHUP, handler) }.expect("set");
-        let was = set(SigHandler::SigIgn);
+        // SAFETY: no test waits for one, and no handler is replaced.
+        let set = |raw, handler| unsafe { signal(raw, handler) }.expect("set");
+        // Whoever has started the tests in the background of a script has had some ignored.
+        let was: Vec<_> = ours().iter().map(|raw| (raw, set(raw, SigHandler::SigDfl))).collect();
+        set(Raw::SIGHUP, SigHandler::SigIgn);
         let others = ours().iter().filter(|raw| *raw != Raw::SIGHUP).collect::<SigSet>();
         assert!(!heeded().contains(Raw::SIGHUP), "{:?}", is_heeded());
         assert!(others.iter().all(|raw| heeded().contains(raw)), "{:?}", is_heeded());
-        set(SigHandler::SigDfl);
+        set(Raw::SIGHUP, SigHandler::SigDfl);
         assert!(heeded().contains(Raw::SIGHUP));
-        set(was);
+        for (raw, handler) in was {
+            set(raw, handler);
+        }
     }
 }
