@@ -16,26 +16,30 @@ san_scsi_debug() { # HOSTS LUNS [module options]
     poll $((60 + hosts * luns / 4)) is $((hosts * luns)) debug_disks_count || { fail "scsi_debug" "$(debug_disks_count) disks"; return 1; }
     udevadm settle --timeout=$((60 + hosts * luns / 4))
     # A host whose queue was full when the handler asked has refused it, and is not asked again by itself.
-    poll 10 debug_disks_rated || debug_disks_rescan
+    poll 10 debug_disks_rated || debug_disks_ask
     poll 30 debug_disks_rated || { fail "scsi_debug" "the kernel's handler has not read all access states"; return 1; }
 }
 
 # Until the handler has asked a disk, which it repeats after 2 s, the kernel calls it active/optimized. A host's state is what its
 # number leaves when divided by 3.
-debug_disks_rated() {
-    local disk device states=(active/optimized active/non-optimized standby) host
-    for disk in $(debug_disks); do
-        device=/sys/block/$disk/device
-        [ "$(cat "$device/dh_state" 2>/dev/null)" = alua ] || continue
-        host=$(cd "$device" && pwd -P); host=${host##*/}; host=${host%%:*}
-        [ "$(cat "$device/access_state")" = "${states[host % 3]}" ] || return 1
-    done
+debug_disk_rated() { # DISK
+    local device=/sys/block/$1/device states=(active/optimized active/non-optimized standby) host
+    [ "$(cat "$device/dh_state" 2>/dev/null)" = alua ] || return 0
+    host=$(cd "$device" && pwd -P); host=${host##*/}; host=${host%%:*}
+    [ "$(cat "$device/access_state")" = "${states[host % 3]}" ]
 }
 
-# Has the handler ask all anew.
-debug_disks_rescan() {
+debug_disks_rated() {
     local disk
-    for disk in $(debug_disks); do echo 1 >"/sys/block/$disk/device/rescan"; done
+    for disk in $(debug_disks); do debug_disk_rated "$disk" || return 1; done
+}
+
+# Has the handler ask those anew that it has not.
+debug_disks_ask() {
+    local disk
+    for disk in $(debug_disks); do
+        debug_disk_rated "$disk" || echo 1 >"/sys/block/$disk/device/rescan"
+    done
 }
 
 # Empty loopback hosts take the numbers up to the next multiple of 3.
