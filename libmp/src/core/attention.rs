@@ -79,8 +79,8 @@ impl Core {
         }
     }
 
-    /// Messages are lost, and among them may be what disks have told: each is looked at, with its next good check. But those on
-    /// standby, which serve nobody and may not tell their size now, are when they serve.
+    /// Messages are lost, and among them may be what disks have told: each is looked at, with its next good check. Not so those on
+    /// standby, which serve nobody: the kernel would have them without a size, where they do not tell it then.
     pub(super) fn attentions_lost(&mut self) {
         let member = |path: &Path| {
             (path.map().is_some() && path.is_rescanned() && !path.health.standby).then_some(path.id)

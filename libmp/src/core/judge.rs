@@ -67,7 +67,7 @@ fn judge_by(
         BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
         // Whatever the configuration was told of the kernel: its module may have come later.
         BlacklistVerdict::Allowed if identify::is_native_head(raw) => Some(Exclusion::Native),
-        // A path on standby need not tell its size (SPC-4 5.15.2.4.4): who says whose it is is waited for.
+        // A path on standby need not tell its size (SPC-4 5.15.2.4). One that tells whose it is, is a path all the same.
         BlacklistVerdict::Allowed if raw.sectors == 0 && wwid.is_err() => Some(Exclusion::NoSize),
         BlacklistVerdict::Allowed if usb && !config.globals().allow_usb_devices => Some(Exclusion::Usb),
         BlacklistVerdict::Allowed => None,

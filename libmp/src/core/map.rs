@@ -491,7 +491,7 @@ impl Map {
         self.observed.as_ref().map_or(&self.name, |o| &o.name)
     }
 
-    /// Is its table read-only? `None` where it has none.
+    /// Is its table read-only? `None` where it is not in the kernel.
     pub fn read_only(&self) -> Option<bool> {
         self.observed.as_ref().map(|observed| self.table_read_only.unwrap_or(observed.read_only))
     }
