@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
 use libmp::ctl::{FAIL, TIMEOUT};
+use libmp::show::without_controls;
 pub use multipath_rules::output::{complain, log, print, unprinted};
 
 use crate::client::AskError;
@@ -33,8 +34,7 @@ impl Reply {
 
 /// Text of the daemon as it may be shown. Devices and users have put names into it, and a terminal obeys what is no letter.
 pub fn shown(text: &str, is_terminal: bool) -> Cow<'_, str> {
-    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
-    if is_terminal && text.contains(is_odd) { text.replace(is_odd, "?").into() } else { text.into() }
+    if is_terminal { without_controls(text) } else { text.into() }
 }
 
 /// Prints text of the daemon, as it is where it does not go to a terminal.

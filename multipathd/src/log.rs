@@ -12,6 +12,7 @@ use std::thread;
 use std::time::Duration;
 
 use libmp::core::notice::{self, Notice};
+use libmp::show::without_controls;
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Metadata, Subscriber, debug, error, info, span, subscriber::Interest, warn};
 
@@ -190,8 +191,7 @@ fn written(sink: Sink, line: &Line, text: &str) -> String {
 
 /// What devices and users have put into it obeys no terminal, and begins no line: lines that follow the first are set in.
 fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && !matches!(c, '\n' | '\t') { '?' } else { c };
-    text.chars().map(shown).collect::<String>().replace('\n', "\n  ")
+    without_controls(text).replace('\n', "\n  ")
 }
 
 /// Turns events into lines.

@@ -111,7 +111,6 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }
             supervisor.ping(move || sent.send("the next").unwrap_or_default());
-            tokio::time::sleep(Duration::from_millis(20)).await;
             while supervisor.pinging.load(Ordering::Acquire) {
                 tokio::time::sleep(Duration::from_millis(1)).await;
             }

@@ -19,11 +19,19 @@ pub mod topology;
 pub mod view;
 pub mod wildcards;
 
+use alloc::borrow::Cow;
 use alloc::string::{String, ToString};
 
 use crate::ctl::device::{MapRef, PathRef};
 use crate::ctl::{DEVICE_NOT_FOUND, MapForm, OK, Show};
 use view::{MapView, PathView, View};
+
+/// Lines that devices and users have put names into, as a terminal and a log may have them: what is neither letter, tab nor the end of a
+/// line is `?`.
+pub fn without_controls(text: &str) -> Cow<'_, str> {
+    let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
+    if text.contains(is_odd) { text.replace(is_odd, "?").into() } else { text.into() }
+}
 
 /// Why a [`View`] has no answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
