@@ -6,7 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use libmp::ctl::wire::{self, Decoder};
-use multipath_rules::socket::{ABSTRACT, ENVIRONMENT, PATH, address};
+use multipath_rules::socket::{ABSTRACT, ENVIRONMENT, PATH, address, is_of_root};
 use multipathd::reading;
 use multipathd::sys::files::Files;
 use nix::errno::Errno;
@@ -79,7 +79,7 @@ impl Client {
         let limit = patience.at_first();
         let stream = match named_socket() {
             Some(name) => connect(&name, limit)?,
-            None => connect_to_any(&[PATH, ABSTRACT], limit)?,
+            None => connect_to_any(&[(PATH, Trust::Name), (ABSTRACT, Trust::Root)], limit)?,
         };
         Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), patience })
     }
@@ -154,12 +154,24 @@ fn is_busy(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
 }
 
-/// Connects to the first that somebody listens at. The error says whether there is such a one.
-fn connect_to_any(names: &[&str], limit: Duration) -> io::Result<UnixStream> {
+/// Who may listen at a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Trust {
+    /// Whoever could make it: root, where it is in a folder of root's.
+    Name,
+    /// Root. Any user can take an abstract name where no daemon runs.
+    Root,
+}
+
+/// Connects to the first that a daemon listens at. The error says whether there is such a one. Of a full queue nobody can tell
+/// whose it is: that of a name which anybody can take is none.
+fn connect_to_any(names: &[(&str, Trust)], limit: Duration) -> io::Result<UnixStream> {
     let mut failed = io::Error::from(ErrorKind::NotFound);
-    for name in names {
+    for (name, trust) in names {
         match connect(name, limit) {
-            Ok(stream) => return Ok(stream),
+            Ok(stream) if *trust == Trust::Name || is_of_root(&stream) => return Ok(stream),
+            Ok(_) => {}
+            Err(error) if is_busy(&error) && *trust == Trust::Root => {}
             Err(_) if is_busy(&failed) => {}
             Err(error) => failed = error,
         }
@@ -189,7 +201,7 @@ mod tests {
         let name = folder.path().join("socket").display().to_string();
         let nobody = folder.path().join("nobody").display().to_string();
         let limit = Duration::from_millis(10);
-        let connected = || connect_to_any(&[&name, &nobody], limit);
+        let connected = || connect_to_any(&[(&name, Trust::Name), (&nobody, Trust::Name)], limit);
         assert_eq!(connected().expect_err("nobody").kind(), ErrorKind::NotFound);
         let kind = (AddressFamily::Unix, SockType::Stream);
         let listener = socket::socket(kind.0, kind.1, SockFlag::SOCK_CLOEXEC, None).expect("made");

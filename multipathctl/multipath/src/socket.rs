@@ -1,9 +1,9 @@
 //! The daemon's socket: where it is, and whether anybody listens.
 
-use std::os::fd::AsRawFd as _;
+use std::os::fd::{AsFd, AsRawFd as _};
 
 use nix::errno::Errno;
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr};
+use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
 
 /// The socket in the file system, tried first.
 pub const PATH: &str = "/run/multipathd.socket";
@@ -12,22 +12,25 @@ pub const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
 /// Names another one.
 pub const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
 
-/// Does anybody listen? Does not wait: a full queue of connections has somebody who will take them.
+/// Does a daemon listen? Does not wait: a full queue of connections has somebody who will take them. An abstract name can be taken by any
+/// user where no daemon runs: there it has to be root, and who that is can't be told of a full queue.
 pub fn is_listening() -> bool {
-    let listens = |name: &str| {
-        let socket = socket::socket(
-            AddressFamily::Unix,
-            SockType::Stream,
-            SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK,
-            None,
-        );
-        let connected = socket.and_then(|socket| socket::connect(socket.as_raw_fd(), &address(name)?));
-        matches!(connected, Ok(()) | Err(Errno::EAGAIN))
+    let connects = |name: &str| {
+        let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+        let socket = socket::socket(AddressFamily::Unix, SockType::Stream, flags, None)?;
+        socket::connect(socket.as_raw_fd(), &address(name)?).map(|()| socket)
     };
+    let listens = |name: &str| matches!(connects(name), Ok(_) | Err(Errno::EAGAIN));
     match std::env::var(ENVIRONMENT) {
         Ok(name) if !name.is_empty() => listens(&name),
-        _ => listens(PATH) || listens(ABSTRACT),
+        _ => listens(PATH) || connects(ABSTRACT).is_ok_and(|socket| is_of_root(&socket)),
     }
+}
+
+/// Is root behind the socket that this one is connected to (systemd, for a daemon that it has not started yet)? Root as seen from here:
+/// that of another user namespace is a user like others.
+pub fn is_of_root(socket: &impl AsFd) -> bool {
+    socket::getsockopt(socket, sockopt::PeerCredentials).is_ok_and(|peer| peer.uid() == 0)
 }
 
 /// The address behind a name, `@…` for an abstract one.

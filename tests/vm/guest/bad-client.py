@@ -8,6 +8,7 @@ crowd COUNT connects so many times, one after the other, and leaves; done.
 storm SECONDS COUNT holds so many connections at both sockets at once, a part of them with half a request; it says "sent" when it has them, and
 goes on to put new ones in the place of the oldest, as quickly as it can.
 flood asks for long replies over as many connections as it gets, reads each and asks again, and says "sent" when it has begun.
+impostor takes the daemon's abstract name, which nobody has, says "sent", and answers "ok" to all that comes for so long.
 Of half, follow, deaf, many, silent, half-many and deaf-many it says "sent" and then does nothing more for so long.
 """
 import collections
@@ -136,6 +137,20 @@ def flood(seconds):
             key.data[0] = text
 
 
+def impostor(seconds):
+    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    listener.bind(NAMES[0])
+    listener.listen(16)
+    print("sent", flush=True)
+    clients, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        clients.append(listener.accept()[0])
+        try:
+            clients[-1].sendall(struct.pack("=Q", 4) + b"ok\n\0")
+        except ConnectionError:
+            pass
+
+
 def main():
     what, seconds = sys.argv[1], float(sys.argv[2])
     if what == "crowd":
@@ -144,6 +159,8 @@ def main():
         return storm(seconds, int(sys.argv[3]))
     if what == "flood":
         return flood(seconds)
+    if what == "impostor":
+        return impostor(seconds)
     if what in ("silent", "half-many", "deaf-many"):
         clients = as_many_as_possible(what)
         print("sent", flush=True)
