@@ -12,11 +12,11 @@ pub const USAGE: &str = "\
 usage: mpathconf [COMMAND...] [OPTION...]      changes /etc/multipath.conf; without a command, shows how things are
 
 Commands:
-  --enable                           no disk is excluded by its node's name alone; the file is made if it is missing
+  --enable                           take out the rule that excludes every disk (devnode .*); the file is made if it is missing
   --disable                          every disk is excluded
   --find_multipaths MODE             yes, no, or strict, on, off, greedy, smart
   --user_friendly_names y|n          mpatha, mpathb, ... as names
-  --property_blacklist y|n           only disks with one of udev's SCSI_IDENT_ and ID_WWN properties
+  --property_blacklist y|n           write the built-in rule on udev's properties into the file, or take it out: it holds either way
   --enable_foreign y|n               show the kernel's own NVMe multipathing
   --recheck_wwid y|n                 ask paths that come back who they are
   --option NAME:VALUE                a keyword of the section `defaults`; NAME: takes it out
