@@ -84,6 +84,11 @@ impl Pair {
         })
     }
 
+    /// What differs between the two hardware tables, and else of an empty file.
+    pub fn tables(&self) -> impl Iterator<Item = &Difference> {
+        self.tables.iter()
+    }
+
     /// What the reference complained of, by files and lines.
     pub fn complaints(&mut self, files: &Files) -> Result<String, String> {
         Ok(self.reference.ask(files).map_err(|error| error.to_string())?.complaints)

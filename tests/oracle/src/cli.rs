@@ -3,14 +3,15 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::{bench, check, corpus, fuzz, generate, language, sweep};
+use crate::{bench, check, corpus, fuzz, generate, language, sweep, tables};
 
 const USAGE: &str = "\
-usage: oracle --ci                 what CI runs: texts and control lines of chance, known differences, every keyword in every section,
-                                   files of the field, 2,400 generated ones
+usage: oracle --ci                 what CI runs: texts and control lines of chance, known differences, those of the
+                                   hardware tables, every keyword in every section, files of the field, 2,400 generated ones
        oracle --seeds A..B         so many files
        oracle --seed N             one file, shown, with both answers
        oracle --language           the control language: bytes, lines and requests of chance; needs no reference
+       oracle --tables             how the hardware tables differ, as tables.txt has it
        oracle --bench              time of one run here and of the reference's `multipath -t`
 MP_REFERENCE is the folder that the reference's packages are unpacked in (tests/oracle/run sees to it).";
 
@@ -53,6 +54,10 @@ pub fn main() -> ExitCode {
             Ok(seed) => check::one(seed, &places),
             Err(_) => Err(USAGE.into()),
         },
+        ["--tables"] => tables::differences(&places).map(|lines| {
+            println!("{}", lines.join("\n"));
+            0
+        }),
         ["--bench"] => bench::run(&places),
         _ => Err(USAGE.into()),
     };
@@ -79,6 +84,7 @@ fn ci(places: &Places) -> Result<usize, String> {
     let failed = fuzz::run()?
         + language::run()
         + check::known(places)?
+        + tables::run(places)?
         + sweep::run(places)?
         + corpus::run(places)?
         + check::many(CI, places)?;

@@ -17,6 +17,7 @@ mod ours;
 mod reference;
 mod rng;
 mod sweep;
+mod tables;
 mod values;
 
 use std::process::ExitCode;
