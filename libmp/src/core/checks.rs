@@ -75,8 +75,8 @@ impl Core {
             if health.state == CheckState::Unchecked {
                 self.timers.set(Timer::CheckTimeout(id), now + timeout);
             }
-            // Its transport has it blocked, and it counts as it did.
-            if path.is_usable() {
+            // Its transport has it blocked, and it counts as it did; where nothing was heard of it yet, the kernel uses it.
+            if path.is_usable() || health.state == CheckState::Pending {
                 self.look_while_waiting(now, id, out);
             }
             return;
@@ -131,7 +131,7 @@ impl Core {
         path.health.offline = check::sysfs::is_offline(Some(state));
         if path.health.state == CheckState::Unchecked {
             self.new_state(now, id, &Judged::new(CheckState::Pending, "device is blocked"), out);
-            self.timers.cancel(Timer::Check(id));
+            self.look_while_waiting(now, id, out);
         }
     }
 
