@@ -494,6 +494,7 @@ impl Core {
             && let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map))
         {
             map.queue.released = map.members.len() == 1;
+            map.last_member.clone_from(&path.facts);
         }
         self.leave_map(now, id, out);
         self.stand(id, Standing::Excluded(exclusion));
@@ -505,6 +506,7 @@ impl Core {
         let found = |map: &&mut Map| map.members.is_empty() && map.unidentified.has(path.devt());
         if let Some(map) = self.maps.get_mut(&map).filter(found) {
             map.queue.released = true;
+            map.last_member.clone_from(&path.facts);
             let id = map.id;
             self.count_usable(now, id, out);
         }

@@ -7,6 +7,7 @@ use crate::config::Config;
 use crate::config::considered::{Considered, verdict};
 use crate::config::resolve::PathId;
 use crate::config::settings::{BlacklistSubject, BlacklistVerdict, FindMultipaths, PathSettings, UidSource};
+use crate::core::map::Map;
 use crate::core::path::{self, Exclusion};
 use crate::identify::{self, Facts, NoWwid, RawProbe};
 use crate::types::{PathName, Wwid};
@@ -62,17 +63,34 @@ fn judge_by(
         wwid: wwid.as_ref().ok(),
         uid_attribute,
     });
-    let usb = facts.protocol == "scsi:usb";
     let refused = match verdict(&considered) {
         BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
         // Whatever the configuration was told of the kernel: its module may have come later.
         BlacklistVerdict::Allowed if identify::is_native_head(raw) => Some(Exclusion::Native),
         // A path on standby need not tell its size (SPC-4 5.15.2.4). One that tells whose it is, is a path all the same.
         BlacklistVerdict::Allowed if raw.sectors == 0 && wwid.is_err() => Some(Exclusion::NoSize),
-        BlacklistVerdict::Allowed if usb && !config.globals().allow_usb_devices => Some(Exclusion::Usb),
+        BlacklistVerdict::Allowed if leaves_usb(config, &facts) => Some(Exclusion::Usb),
         BlacklistVerdict::Allowed => None,
     };
     Judged { facts, settings, wwid, considered, refused }
+}
+
+/// Does the configuration exclude the disk that was the last one of this map? Its properties are not asked: one may be missing from one
+/// message of udev's.
+pub(super) fn excludes_last(config: &Config, map: &Map) -> bool {
+    let Some(facts) = &map.last_member else { return true };
+    let considered = config.consider(&BlacklistSubject {
+        devnode: facts.name.as_str(),
+        properties: None,
+        device: Some(path::device_id(facts)),
+        wwid: Some(&map.wwid),
+        uid_attribute: "",
+    });
+    leaves_usb(config, facts) || matches!(verdict(&considered), BlacklistVerdict::Excluded(_))
+}
+
+fn leaves_usb(config: &Config, facts: &Facts) -> bool {
+    facts.protocol == "scsi:usb" && !config.globals().allow_usb_devices
 }
 
 /// Is a WWID to be multipathed, and why? `P` names another path.

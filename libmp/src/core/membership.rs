@@ -359,6 +359,7 @@ impl Core {
                 (None, _) => (self.config.map_settings(&path::UNKNOWN_DEVICE, &wwid), map.name.clone()),
             };
             if let Some(map) = self.maps.get_mut(&id) {
+                map.queue.released &= judge::excludes_last(&self.config, map);
                 map.orders.stay_away = false;
                 map.backoff.clear(); // what failed may have been the configuration's fault
                 map.handler_refused = false;
