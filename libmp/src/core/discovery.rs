@@ -24,7 +24,7 @@ use crate::identify::{self, Bus, NoWwid, RawProbe};
 use crate::types::{Errno, Instant, MapName, PathName, Wwid};
 
 /// What udev's `scsi_id` has found out.
-const SCSI_ID: &str = "ID_SERIAL";
+pub(super) const SCSI_ID: &str = "ID_SERIAL";
 
 /// Where this host is short of memory or files, a disk is probed again after that.
 pub(super) const SHORTAGE_PAUSE: Duration = Duration::from_secs(1);
@@ -145,11 +145,11 @@ impl Core {
             UidSource::ScsiId => SCSI_ID,
         };
         let named = uevent.properties.get(attribute).and_then(|value| identify::of_property(value));
-        if settings.uid == UidSource::ScsiId && path.designated.is_some() {
+        if path.names_itself() {
             // It was read from the device, and what the kernel has read of that may be older: it reads it anew. Where the kernel
             // had read no page, it was udev who said it.
-            if path.map().is_some() && path.named_alike && named.is_some_and(|named| named != *wwid) {
-                self.read_anew(now, id, out);
+            if let Some(named) = named.filter(|_| path.named_alike) {
+                self.contest(now, id, named, out);
             }
             return;
         }
@@ -395,6 +395,7 @@ impl Core {
                     self.leaves_for_size(now, id, raw, out);
                 }
                 self.keep_names(id, member, raw);
+                self.heed_database(now, id, raw, out);
             }
             (None, Err(why)) => {
                 self.await_udev(now, id);

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::check;
 use crate::config::settings::{GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
+use crate::core::contested::Contest;
 use crate::core::effect::Outbox;
 use crate::core::judge::{self, Wanted};
 use crate::core::map::{Map, MapId};
@@ -288,7 +289,7 @@ impl Core {
         path.health.stuck = path.health.stuck.or(read);
         (path.purge, path.recheck, path.designated) = (Purge::No, Recheck::Wanted, None);
         path.health = path.health.anew(self.config.globals().polling_interval);
-        path.unexplained = false;
+        (path.unexplained, path.contest) = (false, Contest::default());
         let name = path.name.clone();
         self.timers.cancel(Timer::Check(id));
         self.timers.cancel(Timer::CheckTimeout(id));

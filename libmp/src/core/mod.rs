@@ -13,6 +13,7 @@ pub mod announce;
 mod answers;
 mod attention;
 pub mod checks;
+mod contested;
 pub mod desired;
 pub mod discovery;
 mod early;

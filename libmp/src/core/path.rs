@@ -14,6 +14,7 @@ use crate::config;
 use crate::config::considered::Considered;
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::announce::Rules;
+use crate::core::contested::Contest;
 use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
 use crate::core::rounds::Round;
@@ -88,6 +89,8 @@ pub struct Path {
     pub designated: Option<Wwid>,
     /// udev's `scsi_id` has called it as its map is called.
     pub named_alike: bool,
+    /// What udev has called it otherwise.
+    pub contest: Contest,
     /// Who it says it is, while udev has not looked at it.
     pub nameless: Option<Wwid>,
     /// How steady it is.
@@ -381,6 +384,7 @@ impl Path {
             rescanning: false,
             designated: None,
             named_alike: false,
+            contest: Contest::default(),
             nameless: None,
             steadiness: Steadiness::default(),
             tuning: Tuning::default(),

@@ -183,6 +183,7 @@ impl Core {
             self.ask_udev(id, out);
             return;
         }
+        path.contest.is_settled();
         // One that is in use has its next check already.
         if !path.is_usable() {
             self.start_check(now, id, out);

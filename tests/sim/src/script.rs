@@ -13,6 +13,7 @@
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
 //! read sda never | read sda now      what a probe reads
 //! udev sda never | udev sda now      udev does not come to look at it
+//! udev sda looks                     udev looks at it, and the kernel does not
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
 //! kpartx data                        a partition, data-part1; `open data-part1`, `expect deferred data-part1 yes`
 //! lists-late 2s                      lists of maps are told so long after they were made
@@ -30,7 +31,7 @@ mod expect;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use libmp::core::event::{Attention, Event, Signal};
+use libmp::core::event::{Attention, Event, Signal, UeventAction};
 use libmp::fabric::{Impairment, LinkFault, Message, News, Wwpn};
 use libmp::types::{DevT, Errno};
 
@@ -365,6 +366,9 @@ impl Script {
             ("hold" | "release", []) => disk.busy = verb == "hold",
             ("page", [how]) => disk.page_lost = *how == "lost",
             ("wwn", [how]) => disk.wwn_lost = *how == "lost",
+            ("udev", ["looks"]) => {
+                self.sim.world.block_events.push((UeventAction::Change, name.to_owned()));
+            }
             ("udev", [how]) => disk.unlooked = *how == "never",
             ("forget-udev", []) => disk.in_udev = None,
             ("attention", [code, qualifier]) => {
