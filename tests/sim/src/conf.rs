@@ -164,6 +164,7 @@ fn random_extra(rng: &mut Rng) -> Vec<String> {
         ),
         (150, "marginal_pathgroups on"),
         (100, "marginal_pathgroups fpin"),
+        (100, "getuid_callout \"/lib/udev/scsi_id --whitelisted --device=/dev/%n\""),
     ];
     LINES.iter().filter(|(chance, _)| rng.per_mille(*chance)).map(|(_, line)| (*line).to_owned()).collect()
 }
@@ -304,6 +305,11 @@ impl Conf {
                 _ => self.extra.push(line),
             }
         }
+    }
+
+    /// Is a disk called by the pages that the kernel has read of it, whatever udev says (`getuid_callout`)?
+    pub fn by_pages(&self) -> bool {
+        self.extra.iter().any(|line| line.starts_with("getuid_callout "))
     }
 
     /// For how long a map without paths may queue; `None`: for ever.

@@ -348,7 +348,7 @@ impl Sim {
             self.excuse_all();
         }
         if !self.unjudged {
-            self.watch.before(&self.world, &event);
+            self.watch.before(&self.world, &self.loaded, &event);
         }
         self.wake = None;
         let mut out = Outbox::new();

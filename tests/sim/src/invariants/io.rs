@@ -24,11 +24,11 @@ impl Watch {
             return Ok(());
         }
         // Before the daemon could know, nobody could help it.
-        let told = self.paths.get(via).and_then(|known| known.wwid.as_ref()).filter(|(wwid, _)| wwid == is);
-        let Some((_, told)) = told.filter(|_| !self.dead) else { return Ok(()) };
-        if world.now.saturating_since(self.free_since(minor, *told)) > REACTION {
+        let told = self.paths.get(via).and_then(|known| known.is_of(is));
+        let Some(told) = told.filter(|_| !self.dead) else { return Ok(()) };
+        if world.now.saturating_since(self.free_since(minor, told)) > REACTION {
             let detail =
-                format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - *told);
+                format!("I/O for {meant} reached {is} through {via}, known for {:?}", world.now - told);
             return Err(Violation::new("io-reaches-its-lun", detail));
         }
         Ok(())

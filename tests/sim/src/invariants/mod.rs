@@ -103,8 +103,12 @@ impl fmt::Display for Violation {
 #[derive(Debug, Clone, Default)]
 struct Known {
     devt: DevT,
-    /// The WWID it last showed, and since when.
+    /// The WWID it last showed, and since when: what is configured to say it said so.
     wwid: Option<(String, Instant)>,
+    /// What udev called it last, and since when. Where that does not say who it is, it is still a reason to look.
+    named: Option<(String, Instant)>,
+    /// Its pages say who it is: they were read, and it is configured so.
+    by_pages: bool,
     /// The event after which it is another device, or none.
     came: u64,
     gone_since: Option<Instant>,
@@ -208,7 +212,7 @@ impl Watch {
     }
 
     /// The daemon is about to be told this.
-    pub fn before(&mut self, world: &World, event: &Event) {
+    pub fn before(&mut self, world: &World, conf: &Conf, event: &Event) {
         self.step += 1;
         let now = world.now;
         match event {
@@ -223,7 +227,7 @@ impl Watch {
                     }
                 }
             }
-            Event::Probed { token, probe } => self.probed(now, *token, probe.as_deref()),
+            Event::Probed { token, probe } => self.probed(now, conf, *token, probe.as_deref()),
             Event::Checked { token, raw } => {
                 let Some((ordered, Asked::Check { name, of_state, .. })) = self.take(*token) else { return };
                 if of_state && is_good(raw) {
@@ -252,7 +256,7 @@ impl Watch {
         }
     }
 
-    fn probed(&mut self, now: Instant, token: Token, probe: Result<&RawProbe, &Errno>) {
+    fn probed(&mut self, now: Instant, conf: &Conf, token: Token, probe: Result<&RawProbe, &Errno>) {
         let Some((ordered, Asked::Probe { name, since })) = self.take(token) else { return };
         let known = self.paths.entry(name).or_default();
         // A map does not become smaller for a size that comes so late, whatever was ordered in between.
@@ -272,12 +276,14 @@ impl Watch {
                 }
                 known.gone_since = None;
                 known.sectors = probe.sectors;
-                if probe.udev_initialized {
-                    let shown = probe.properties.get("ID_SERIAL").map_or("", String::as_str);
-                    known.shows(now, shown);
+                let named = probe.properties.get("ID_SERIAL").map(String::as_str);
+                called(&mut known.named, now, named);
+                known.by_pages = conf.by_pages() && identify::designated(probe).is_some();
+                if probe.udev_initialized && !conf.by_pages() {
+                    called(&mut known.wwid, now, named.or(Some("")));
                 } else if let Ok(own) = identify::wwid(probe, &UidSource::ScsiId) {
                     // Where udev has not looked, there is only what the disk itself says.
-                    known.shows(now, own.as_str());
+                    called(&mut known.wwid, now, Some(own.as_str()));
                 }
             }
             Err(_) => known.goes(now, self.step),
@@ -313,8 +319,10 @@ impl Watch {
                 known.devt = devt;
             }
         }
-        if let Some(wwid) = uevent.properties.get("ID_SERIAL") {
-            known.shows(now, wwid);
+        let wwid = uevent.properties.get("ID_SERIAL").map(String::as_str);
+        called(&mut known.named, now, wwid);
+        if !known.by_pages {
+            called(&mut known.wwid, now, wwid);
         }
     }
 
@@ -408,14 +416,14 @@ impl Known {
         self.gone_since = self.gone_since.or(Some(now));
         self.came = step;
         self.sectors = 0;
-        self.wwid = None;
+        (self.wwid, self.named, self.by_pages) = (None, None, false);
         self.usable_unmapped_since = None;
     }
 
-    fn shows(&mut self, now: Instant, wwid: &str) {
-        if self.wwid.as_ref().is_none_or(|(was, _)| was != wwid) {
-            self.wwid = Some((wwid.to_owned(), now));
-        }
+    /// Since when it could be known that it is of this LUN: its WWID says so, or udev does.
+    fn is_of(&self, lun: &str) -> Option<Instant> {
+        let said = [&self.wwid, &self.named].into_iter().flatten();
+        said.filter(|(wwid, _)| wwid == lun).map(|(_, since)| *since).min()
     }
 
     /// Does an operator's word hold (for as long as a check takes, and then some)?
@@ -426,6 +434,13 @@ impl Known {
 
     fn has_evidence(&self) -> bool {
         self.good.is_some_and(|ordered| ordered >= self.came)
+    }
+}
+
+/// It is called so from now on, if it was not before. Not to be told is no news.
+fn called(said: &mut Option<(String, Instant)>, now: Instant, wwid: Option<&str>) {
+    if let Some(wwid) = wwid.filter(|wwid| said.as_ref().is_none_or(|(was, _)| was != wwid)) {
+        *said = Some((wwid.to_owned(), now));
     }
 }
 
