@@ -89,6 +89,18 @@ impl UnreadPages {
         wanted.map_or(Ok(news), Err)
     }
 
+    /// A device that gave no answer serves again: it may give one now.
+    pub fn ask_again(&mut self) {
+        self.0.iter_mut().for_each(|one| one.page.tries = 0);
+    }
+
+    /// Is the page that tells of the port group still to come?
+    pub fn may_tell_port_group(&self, facts: &Facts) -> bool {
+        const DESIGNATORS: u8 = 0x83;
+        let answered = || self.0.iter().any(|one| one.code == DESIGNATORS && one.page.answered);
+        facts.tpg.is_none() && facts.unread_pages.contains(&DESIGNATORS) && !answered()
+    }
+
     /// Completes facts that were found anew.
     pub fn complete(&self, facts: &mut Facts) {
         for Unread { code, data, .. } in &self.0 {

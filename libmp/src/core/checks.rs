@@ -98,11 +98,14 @@ impl Core {
         if let Some(map) = &map {
             path.health.memory.inactive_snapshot = map.inactive_snapshot;
         }
-        let timeout = timeout(path);
+        let (timeout, group) = (timeout(path), path.port_group());
         let turn =
             path.turn(&Setting { sysfs_state, timeout, seed: now.as_micros() ^ u64::from(id.0) << 40 });
         if let Some(map) = map {
             map.inactive_snapshot = path.health.memory.inactive_snapshot;
+        }
+        if path.port_group() != group {
+            self.dirty.extend(path.map()); // the one that is told here may be what it is grouped by
         }
         Some(turn)
     }
@@ -309,6 +312,7 @@ impl Core {
         path.health.message = judged.message;
         if was.is_failed() && is.is_usable() {
             path.refused = None;
+            path.health.unread_pages.ask_again();
         }
         if is.is_failed() {
             path.went_away();

@@ -137,16 +137,16 @@ pub fn may_flush(observed: Option<&Observed>, members: &[&Path]) -> bool {
     members.iter().any(|path| path.is_usable() && active(path).unwrap_or_else(|| small(path)))
 }
 
-/// The policy in force: that of the configuration, or the one that ALUA's priorities call for.
+/// The policy in force: that of the configuration, or the one that ALUA's priorities call for. A path that has yet to tell whether it
+/// takes part in that does not decide, where another one does.
 pub fn policy(map: &Map, members: &[&Path]) -> GroupingPolicy {
     let alua = |p: &&Path| matches!(p.health.prioritizer, Prioritizer::Alua | Prioritizer::Sysfs);
-    let detected = map.settings.detect_pgpolicy && !members.is_empty() && members.iter().all(alua);
-    let unknown = || members.iter().any(|path| path.facts.as_ref().is_none_or(|facts| facts.tpg.is_none()));
+    let detects = |p: &Path| p.settings.as_ref().is_some_and(|settings| settings.detect_prio);
+    let agrees = |p: &&Path| alua(p) || (detects(p) && p.has_yet_to_tell_group());
+    let detected = map.settings.detect_pgpolicy && members.iter().any(alua) && members.iter().all(agrees);
     match (detected, map.settings.detect_pgpolicy_use_tpg) {
         (true, true) => GroupingPolicy::ByTpg,
         (true, false) => GroupingPolicy::ByPrio,
-        // Paths that tell of no port group must not come into one group for that: they may be those of two controllers.
-        (false, _) if map.settings.grouping == GroupingPolicy::ByTpg && unknown() => GroupingPolicy::Failover,
         (false, _) => map.settings.grouping,
     }
 }
@@ -162,7 +162,7 @@ pub fn groups(map: &Map, members: &[&Path]) -> Vec<Group> {
                 key,
                 serial: facts.map(|f| f.serial.clone()).unwrap_or_default(),
                 node_name: facts.map(|f| f.node_name.clone()).unwrap_or_default(),
-                tpg: facts.and_then(|f| f.tpg),
+                tpg: path.port_group(),
                 priority: path.health.priority,
                 usable: path.is_usable(),
                 marginal: map.settings.flaky.own_groups && path.steadiness.is_marginal(),
@@ -344,12 +344,15 @@ mod tests {
             path
         };
         for (tpgs, expected) in [
-            ([Some(1), Some(1)], GroupingPolicy::ByTpg),
-            ([None, Some(1)], GroupingPolicy::Failover),
-            ([None, None], GroupingPolicy::Failover),
+            (vec![Some(1), Some(1)], vec![vec![0, 1]]),
+            (vec![None, None], vec![vec![0], vec![1]]),
+            (vec![Some(2), None, Some(1), Some(1), Some(2)], vec![vec![0, 4], vec![1], vec![2, 3]]),
         ] {
-            let paths = tpgs.map(path);
-            assert_eq!(policy(&map, &[&paths[0], &paths[1]]), expected, "{tpgs:?}");
+            let paths: Vec<Path> = tpgs.iter().copied().map(path).collect();
+            let members: Vec<&Path> = paths.iter().collect();
+            let mut groups: Vec<_> = groups(&map, &members).into_iter().map(|g| g.members).collect();
+            groups.sort();
+            assert_eq!(groups, expected, "{tpgs:?}");
         }
     }
 }

@@ -223,8 +223,10 @@ impl Core {
         }
         if let Some(group) = health.prio_memory.ana.as_ref().and_then(ana::Shape::group) {
             result = format!("{result} [ANA group {group}]");
-        } else if let Some(group) = path.facts.as_ref().and_then(|facts| facts.tpg) {
+        } else if let Some(group) = path.port_group() {
             result = format!("{result} [target port group {group}]");
+        } else if path.has_yet_to_tell_group() {
+            result = format!("{result} [target port group not known yet]");
         }
         Step { what: "path", result }
     }

@@ -408,6 +408,17 @@ impl Path {
         }
     }
 
+    /// It takes part in asymmetric access, and the page that says by which port group has not come.
+    pub fn has_yet_to_tell_group(&self) -> bool {
+        let awaited = |facts| self.health.unread_pages.may_tell_port_group(facts);
+        self.facts.as_ref().is_some_and(|facts| facts.tpgs > 0 && awaited(facts))
+    }
+
+    /// Its target port group, where it is known.
+    pub fn port_group(&self) -> Option<u16> {
+        self.facts.as_ref().and_then(|facts| facts.tpg)
+    }
+
     /// Is its serial number known?
     pub fn has_told_serial(&self) -> bool {
         self.facts.as_ref().is_some_and(|facts| !facts.serial.is_empty())

@@ -19,7 +19,7 @@ pub struct Member {
     pub serial: String,
     /// Target node name, for `group_by_node_name`.
     pub node_name: String,
-    /// Target port group, for `group_by_tpg`; those without one go together.
+    /// Target port group, for `group_by_tpg`. Two of which it is not known may be those of two controllers: each is alone.
     pub tpg: Option<u16>,
     /// Priority; that of an unusable path counts for `group_by_prio` only.
     pub priority: Priority,
@@ -72,7 +72,7 @@ fn together(policy: GroupingPolicy, one: &Member, other: &Member) -> bool {
             GroupingPolicy::BySerial => one.serial == other.serial,
             GroupingPolicy::ByPrio => one.priority == other.priority,
             GroupingPolicy::ByNodeName => one.node_name == other.node_name,
-            GroupingPolicy::ByTpg => one.tpg == other.tpg,
+            GroupingPolicy::ByTpg => one.tpg.is_some() && one.tpg == other.tpg,
         }
 }
 
@@ -130,7 +130,7 @@ mod tests {
                 key,
                 serial: format!("serial {}", key % 2),
                 node_name: format!("node {}", key / 2),
-                tpg: (key > 0).then_some(u16::from(key > 2)),
+                tpg: (key % 7 > 0).then_some(u16::from(key > 2)),
                 priority: Priority(word.trim_matches(['+', '-', 'm']).parse().map_or(-1, |p: i32| p)),
                 usable: word.contains('+'),
                 marginal: word.contains('m'),
@@ -160,6 +160,7 @@ mod tests {
             (BySerial, "1+ 1+ 1+ 1+", "02=1/2 13=1/2 best 1"),
             (ByNodeName, "1+ 1- 1+ 1+", "23=1/2 01=1/1 best 1"),
             (ByTpg, "1+ 1+ 1+ 1+ 1+ 1+", "345=1/3 12=1/2 0=1/1 best 1"),
+            (ByTpg, "1+ 1+ 1+ 1+ 1+ 1+ 1+ 1+", "3456=1/4 12=1/2 0=1/1 7=1/1 best 1"),
             (ByPrio, "10+ 50+ 10+ 50+", "13=50/2 02=10/2 best 1"),
             (ByPrio, "50- 10+ 50-", "1=10/1 02=0/0 best 1"),
             (ByPrio, "50+ 50- 50+", "012=50/2 best 1"),

@@ -291,6 +291,9 @@ impl Conf {
                     self.find =
                         Find::ALL.iter().find(|(_, word)| *word == is).map_or(self.find, |(find, _)| *find);
                 }
+                ("detect_pgpolicy", "no") => self.detect_pgpolicy = Detect::Nothing,
+                ("detect_pgpolicy", "yes") => self.detect_pgpolicy = Detect::ByPrio,
+                ("detect_pgpolicy_use_tpg", "yes") => self.detect_pgpolicy = Detect::ByTpg,
                 ("detect_checker", is) => self.detect_checker = is == "yes",
                 ("detect_prio", is) => self.detect_prio = is == "yes",
                 ("path_checker", "tur") => self.checker = "tur",

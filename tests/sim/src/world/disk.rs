@@ -237,6 +237,9 @@ impl Disk {
             // Two of the few commands that are served in every state.
             ([0x12, 1, 0x80, ..], _) if reached && self.old => scsi::good(scsi::vpd80(&self.scanned.serial)),
             ([0x12, 1, 0x80, ..], Some(lun)) if reached => scsi::good(scsi::vpd80(&lun.identity.serial)),
+            ([0x12, 1, 0x83, ..], Some(lun)) if reached && !self.old => {
+                scsi::good(scsi::vpd83(&lun.identity.wwid, self.port_number(), self.port_number()))
+            }
             ([0xa3, action, ..], Some(lun)) if reached && lun.alua => {
                 // A part of the arrays knows the plain header only.
                 let extended = action >> 5 == 1;
@@ -311,11 +314,16 @@ impl Disk {
         format!("0x51000000000000{:02}", self.group + 1)
     }
 
+    /// Of the array's port, and of its group.
+    fn port_number(&self) -> u16 {
+        u16::try_from(self.group + 1).expect("few groups")
+    }
+
     /// What a probe reads of it now.
     pub fn probe(&self, luns: &[Lun]) -> RawProbe {
         let seen = &self.scanned;
         let alua = self.lun.is_some_and(|lun| luns[lun].alua);
-        let number = u16::try_from(self.group + 1).expect("few groups");
+        let number = self.port_number();
         let named = !seen.wwid.is_empty() && !self.old;
         let mut transport = BTreeMap::new();
         transport.insert("fc_host/port_name".into(), format!("0x10000000c900000{}", self.hctl.host));
