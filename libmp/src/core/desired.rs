@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 use crate::check::CheckState;
 use crate::config::settings::{Checker, GroupingPolicy, Prioritizer};
 use crate::core::map::{Map, Observed};
+use crate::core::mode::needs_bios;
 use crate::core::path::Path;
 use crate::core::refused::is_live;
 use crate::dm::op::{Load, NodeAccess, UdevFlags};
@@ -199,12 +200,11 @@ fn features(map: &Map, members: &[&Path], queueing: bool) -> Vec<String> {
 }
 
 /// The kernel never makes a map of requests one of bios, nor back: what it has stays. A new one with a path over TCP is
-/// bio-based whatever is configured: such a path's queue sleeps where device-mapper's requests must not.
+/// bio-based whatever is configured.
 fn is_bio_based(map: &Map, members: &[&Path], configured: Option<&str>) -> bool {
-    let over_tcp = |path: &&Path| path.facts.as_ref().is_some_and(|facts| facts.protocol == "nvme:tcp");
     match map.observed.as_ref().and_then(Observed::table) {
         Some(table) => table.is_bio_based(),
-        None => configured == Some("bio") || members.iter().any(over_tcp),
+        None => configured == Some("bio") || members.iter().any(|path| needs_bios(path)),
     }
 }
 

@@ -79,6 +79,7 @@ impl Core {
     pub(super) fn plan_one(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Option<Planned> {
         self.review_unidentified(id, out);
         self.review_refused(now, id);
+        self.review_mode(now, id, out);
         self.review_sizes(now, id, out);
         self.review_readiness(now, id);
         let name = self.free_name(id, out);

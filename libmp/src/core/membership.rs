@@ -12,6 +12,7 @@ use crate::core::contested::Contest;
 use crate::core::effect::Outbox;
 use crate::core::judge::{self, Wanted};
 use crate::core::map::{Map, MapId};
+use crate::core::mode;
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
 use crate::core::timers::Timer;
@@ -127,8 +128,9 @@ impl Core {
         let map = self.map_by_wwid(wwid)?;
         // What an earlier run has taken is not torn out of a map at work.
         let live = map.observed.as_ref().and_then(|o| o.path_active(devt)).is_some();
-        let serial = self.serial_of_another(id, map);
-        serial.filter(|_| !live).or_else(|| self.another_size(id, map, live))
+        let serial = self.serial_of_another(id, map).filter(|_| !live);
+        let mode = || mode::another_mode(&self.paths[&id], map);
+        serial.or_else(mode).or_else(|| self.another_size(id, map, live))
     }
 
     pub(super) fn serial_of_another(&self, id: PathId, map: &Map) -> Option<String> {

@@ -6,7 +6,8 @@
 //!                                    that the simulator does not know itself
 //! alias A data                       a name for it
 //! blacklist A | blacklist devnode sda   it is excluded, by its WWID or by the disk's name
-//! disk A host=1 group=1              it becomes visible: sda, sdb, … in order; `serial=X` another number, `old` before SPC-2
+//! disk A host=1 group=1              it becomes visible: sda, sdb, … in order; `serial=X` another number, `old` before SPC-2;
+//!                                    `tcp`: nvme1n1, by its host
 //! start                              the daemon starts
 //! advance 5s                         time passes
 //! page sda lost                      reading page 0x83 failed when the disk was scanned; a rescan reads it
@@ -263,7 +264,9 @@ impl Script {
         let group: usize = option(options, "group").map_or(Ok(1), number)?;
         let lun = self.lun_id(letter)?;
         let host = option(options, "host").map_or(Ok(1), number)?;
-        let name = self.sim.world.add_disk(Nexus { lun, host, group: group - 1 });
+        let at = Nexus { lun, host, group: group - 1 };
+        let tcp = options.contains(&"tcp");
+        let name = if tcp { self.sim.world.add_namespace(at) } else { self.sim.world.add_disk(at) };
         if let (Some(size), Some(disk)) = (option(options, "size"), self.sim.world.disks.get_mut(&name)) {
             disk.scanned.sectors = number(size)?;
         }

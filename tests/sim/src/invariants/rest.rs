@@ -201,7 +201,8 @@ impl<'a> Rest<'a> {
         let as_wanted = deadline.is_none_or(|seconds| there.eh_deadline_s == Some(seconds))
             && retries.is_none_or(|times| there.max_retries == times)
             && fast_as_wanted;
-        if as_wanted || there.spoilt {
+        // NVMe has none of them.
+        if as_wanted || there.spoilt || disk.tcp {
             return Ok(());
         }
         Err(Violation::new("rest-layers", format!("{}: {there:?}", disk.name)))

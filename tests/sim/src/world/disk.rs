@@ -106,6 +106,8 @@ pub struct Disk {
     pub reading: Reading,
     /// Older than SPC-2: the kernel reads no pages of vital product data.
     pub old: bool,
+    /// A namespace of NVMe over TCP.
+    pub tcp: bool,
     /// Reading page 0x83 failed when it was scanned: the kernel has the others.
     pub page_lost: bool,
     /// udev does not come to look at it: its rules hang, or their worker is waited for.
@@ -292,7 +294,9 @@ impl Disk {
         if !identity.wwid.is_empty() {
             set("ID_SERIAL", identity.wwid.clone());
             set("ID_SERIAL_SHORT", identity.wwid[1..].to_owned());
-            if !self.wwn_lost {
+            if self.tcp {
+                set("ID_WWN", identity.wwid.clone());
+            } else if !self.wwn_lost {
                 set("ID_WWN", format!("0x{}", &identity.wwid[1..17.min(identity.wwid.len())]));
             }
             set("ID_SCSI_SERIAL", identity.serial.clone());
@@ -303,6 +307,9 @@ impl Disk {
     fn syspath(&self) -> String {
         let Hctl { host, channel, target, .. } = self.hctl;
         let (hctl, name) = (self.hctl, &self.name);
+        if self.tcp {
+            return format!("/devices/virtual/nvme-fabrics/ctl/nvme{host}/{name}");
+        }
         format!(
             "/devices/pci0000:00/0000:00:0{}.0/host{host}/rport-{host}:{channel}-{target}/target{host}:{channel}:{target}/{hctl}/block/{name}",
             host + 2
@@ -322,6 +329,22 @@ impl Disk {
     /// What a probe reads of it now.
     pub fn probe(&self, luns: &[Lun]) -> RawProbe {
         let seen = &self.scanned;
+        if self.tcp {
+            return RawProbe {
+                devt: self.devt,
+                sectors: seen.sectors,
+                read_only: self.read_only,
+                syspath: self.syspath(),
+                state: Some("live".into()),
+                model: seen.product.clone().into_bytes(),
+                max_sectors_kb: Some(self.layers.max_sectors_kb),
+                block_size: Some(512),
+                transport: [("transport".into(), "tcp".into())].into(),
+                udev_initialized: self.in_udev.is_some(),
+                properties: if self.in_udev.is_some() { self.properties() } else { BTreeMap::new() },
+                ..RawProbe::default()
+            };
+        }
         let alua = self.lun.is_some_and(|lun| luns[lun].alua);
         let number = self.port_number();
         let named = !seen.wwid.is_empty() && !self.old;

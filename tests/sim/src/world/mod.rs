@@ -95,6 +95,15 @@ impl World {
 
     /// A disk appears; it gets the lowest index that neither a disk nor a table holds.
     pub fn add_disk(&mut self, at: Nexus) -> String {
+        self.add(at, false)
+    }
+
+    /// The same of NVMe over TCP.
+    pub fn add_namespace(&mut self, at: Nexus) -> String {
+        self.add(at, true)
+    }
+
+    fn add(&mut self, at: Nexus, tcp: bool) -> String {
         let held: BTreeSet<DevT> = self.dm.devices.values().flat_map(|d| d.disks().map(|r| r.devt)).collect();
         let free = |devt: &DevT| !held.contains(devt) && !self.by_devt.contains_key(devt);
         let mut indices = self.lowest_free..1 << 20;
@@ -103,6 +112,7 @@ impl World {
         if held.is_empty() {
             self.lowest_free = indices.start;
         }
+        let name = if tcp { format!("nvme{}n1", at.host) } else { name };
         self.generations += 1;
         let lun_number = u64::try_from(at.lun).expect("few LUNs");
         let target = u32::try_from(at.group).expect("few groups");
@@ -118,6 +128,7 @@ impl World {
             reads_fail: false,
             reading: Reading::Always,
             old: false,
+            tcp,
             page_lost: false,
             unlooked: false,
             busy: false,
