@@ -10,6 +10,9 @@ use super::diag::Span;
 use super::settings::{BlacklistReason, BlacklistSubject, BlacklistVerdict, DeviceId};
 use crate::types::Wwid;
 
+/// The rules on names of udev's properties.
+pub const PROPERTY: &str = "property";
+
 /// One kind of rules that was asked about a device.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Considered {
@@ -106,27 +109,26 @@ impl Config {
     /// excluded too: it is probably not a disk that multipath is for. But only if udev could read
     /// it at all, that is if the property with the WWID is there.
     fn property(&self, subject: &BlacklistSubject<'_>) -> Option<Considered> {
-        const KIND: &str = "property";
         let properties = subject.properties?;
         for name in properties.keys() {
             let rules = (matching(&self.exceptions.property, name), matching(&self.blacklist.property, name));
             let outcome = match rules {
-                (Some(exception), _) => Outcome::Excepted(self.rule(KIND, exception)),
-                (None, Some(rule)) => Outcome::Excluded(self.rule(KIND, rule)),
+                (Some(exception), _) => Outcome::Excepted(self.rule(PROPERTY, exception)),
+                (None, Some(rule)) => Outcome::Excluded(self.rule(PROPERTY, rule)),
                 (None, None) => continue,
             };
-            return Some(Considered { kind: KIND, about: name.clone(), outcome });
+            return Some(Considered { kind: PROPERTY, about: name.clone(), outcome });
         }
         let missing_counts =
             !subject.uid_attribute.is_empty() && properties.contains_key(subject.uid_attribute);
         let outcome = if missing_counts {
             let span = self.exceptions.property.first().map_or_else(Span::default, |rule| rule.span);
-            Outcome::Excluded(self.reason(KIND, "(no matching property)".into(), span))
+            Outcome::Excluded(self.reason(PROPERTY, "(no matching property)".into(), span))
         } else {
             Outcome::NoRule
         };
         let about = format!("{} properties of udev", properties.len());
-        Some(Considered { kind: KIND, about, outcome })
+        Some(Considered { kind: PROPERTY, about, outcome })
     }
 
     fn device(&self, device: &DeviceId<'_>) -> Considered {

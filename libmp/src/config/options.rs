@@ -516,7 +516,7 @@ options! {
     Wwid "wwid" [] BM Kind::Rule, None, Current,
         "In a blacklist a rule on WWIDs; in multipaths the WWID of the map.";
     Property "property" [] B Kind::Rule, None, Current,
-        "Rule on the names of udev's properties of a device.";
+        "Rule on the names of udev's properties of a device, as it comes and on a reconfigure.";
     BlacklistProtocol "protocol" [] B Kind::Rule, None, Current,
         "Rule on a path's protocol, like scsi:fcp.";
     Vendor "vendor" [] BV Kind::Rule, None, Current,

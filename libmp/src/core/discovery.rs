@@ -81,7 +81,9 @@ impl Core {
     /// Is this disk in a map, and nothing in doubt about it?
     fn is_settled(&self, name: &PathName) -> bool {
         let path = self.by_name.get(name).and_then(|id| self.paths.get(id));
-        path.is_some_and(|path| path.map().is_some() && path.facts.is_some() && path.probe.is_none())
+        path.is_some_and(|path| {
+            path.map().is_some() && path.facts.is_some() && path.probe.is_none() && !path.is_spared()
+        })
     }
 
     /// A message of udev.
@@ -229,6 +231,15 @@ impl Core {
             out.notify(Notice::Other { level: Level::Notice, text });
         }
         self.keep_excluded_by_name(id, &mut judged);
+        if let Some(path) = self.paths.get(&id) {
+            judged.wwid = judged.wwid.and_then(|is| match path.wwid() {
+                Some(was) if *was != is && stands_in(path, &judged.settings.uid, raw) => {
+                    Err(NoWwid::NoIdentifier)
+                }
+                _ => Ok(is),
+            });
+        }
+        self.spare_let_in(id, raw, &mut judged, out);
         Some(judged)
     }
 
@@ -344,10 +355,6 @@ impl Core {
         let Some(judged) = self.judged(id, raw, out) else { return };
         let Judged { mut facts, settings, wwid, considered, refused } = judged;
         let Some(path) = self.paths.get_mut(&id) else { return };
-        let wwid = wwid.and_then(|is| match path.wwid() {
-            Some(was) if *was != is && stands_in(path, &settings.uid, raw) => Err(NoWwid::NoIdentifier),
-            _ => Ok(is),
-        });
         let another = |was: &Wwid| wwid.as_ref().is_ok_and(|is| is != was);
         if path.shown_wwid().is_some_and(another) {
             path.health.forget_pages();

@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use crate::check::CheckState;
-use crate::config::considered::{Considered, Outcome};
+use crate::config::considered::{Considered, Outcome, PROPERTY};
 use crate::config::options::Key;
 use crate::config::provenance::{self, Traced};
 use crate::config::resolve;
@@ -110,6 +110,11 @@ impl Core {
     /// Everything that was asked of a path, up to what decided.
     fn steps(&self, path: &Path) -> Vec<Step> {
         let mut steps: Vec<Step> = path.considered.iter().map(rule_step).collect();
+        if path.is_spared() {
+            steps.iter_mut().filter(|step| step.what == PROPERTY).for_each(|step| {
+                step.result += "; it is in its map, and stays there until a `reconfigure`";
+            });
+        }
         let excluded = match &path.standing {
             Standing::Excluded(Exclusion::Blacklisted(_)) => return steps,
             Standing::Excluded(why) => Some(why),

@@ -1,6 +1,8 @@
 //! What a probe and the configuration make of a disk, and whether its WWID is to be multipathed: no state, so
 //! that udev's rules get from a command the answer that the daemon gives.
 
+use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::Config;
@@ -51,28 +53,42 @@ fn judge_by(
         who.wwid = Some(wwid);
         settings = config.path_settings_for(&who);
     }
-    let uid_attribute = match &settings.uid {
-        UidSource::Udev(attribute) => attribute.as_str(),
-        UidSource::ScsiId => "",
-    };
-    let considered = config.consider(&BlacklistSubject {
-        devnode: name.as_str(),
-        // Those that udev has found so far, too: who the disk is may be among them.
-        properties: Some(&raw.properties).filter(|properties| !properties.is_empty()),
-        device: Some(who.device),
-        wwid: wwid.as_ref().ok(),
-        uid_attribute,
-    });
-    let refused = match verdict(&considered) {
-        BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
-        // Whatever the configuration was told of the kernel: its module may have come later.
-        BlacklistVerdict::Allowed if identify::is_native_head(raw) => Some(Exclusion::Native),
-        // A path on standby need not tell its size (SPC-4 5.15.2.4). One that tells whose it is, is a path all the same.
-        BlacklistVerdict::Allowed if raw.sectors == 0 && wwid.is_err() => Some(Exclusion::NoSize),
-        BlacklistVerdict::Allowed if leaves_usb(config, &facts) => Some(Exclusion::Usb),
-        BlacklistVerdict::Allowed => None,
-    };
-    Judged { facts, settings, wwid, considered, refused }
+    let mut judged = Judged { facts, settings, wwid, considered: Vec::new(), refused: None };
+    // Those that udev has found so far, too: who the disk is may be among them.
+    let properties = Some(&raw.properties).filter(|properties| !properties.is_empty());
+    judged.ask_rules(config, raw, properties);
+    judged
+}
+
+impl Judged {
+    /// Asks what excludes disks, first the rules.
+    fn ask_rules(&mut self, config: &Config, raw: &RawProbe, properties: Option<&BTreeMap<String, String>>) {
+        let uid_attribute = match &self.settings.uid {
+            UidSource::Udev(attribute) => attribute.as_str(),
+            UidSource::ScsiId => "",
+        };
+        self.considered.extend(config.consider(&BlacklistSubject {
+            devnode: self.facts.name.as_str(),
+            properties,
+            device: Some(path::device_id(&self.facts)),
+            wwid: self.wwid.as_ref().ok(),
+            uid_attribute,
+        }));
+        self.refused = match verdict(&self.considered) {
+            BlacklistVerdict::Excluded(reason) => Some(Exclusion::Blacklisted(reason)),
+            // Whatever the configuration was told of the kernel: its module may have come later.
+            BlacklistVerdict::Allowed if identify::is_native_head(raw) => Some(Exclusion::Native),
+            // A path on standby need not tell its size (SPC-4 5.15.2.4). One that tells whose it is, is a path all the same.
+            BlacklistVerdict::Allowed if raw.sectors == 0 && self.wwid.is_err() => Some(Exclusion::NoSize),
+            BlacklistVerdict::Allowed if leaves_usb(config, &self.facts) => Some(Exclusion::Usb),
+            BlacklistVerdict::Allowed => None,
+        };
+    }
+
+    /// The rules on udev's properties exclude it, which does not count now: the others decide, which were not asked then.
+    pub(super) fn ask_but_properties(&mut self, config: &Config, raw: &RawProbe) {
+        self.ask_rules(config, raw, None);
+    }
 }
 
 /// Does the configuration exclude the disk that was the last one of this map? Its properties are not asked: one may be missing from one

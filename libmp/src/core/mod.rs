@@ -56,6 +56,7 @@ pub mod routine;
 mod shown;
 pub mod smaller;
 pub mod snapshot;
+mod spared;
 mod strangers;
 pub mod table;
 pub mod timers;

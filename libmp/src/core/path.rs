@@ -11,7 +11,7 @@ use crate::check::pages::UnreadPages;
 use crate::check::vendor_page::VendorPage;
 use crate::check::{self, CheckState};
 use crate::config;
-use crate::config::considered::Considered;
+use crate::config::considered::{Considered, PROPERTY};
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::announce::Rules;
 use crate::core::contested::Contest;
@@ -59,6 +59,8 @@ pub struct Path {
     pub settings: Option<PathSettings>,
     /// The rules that were asked when it was last looked at.
     pub considered: Vec<Considered>,
+    /// The rules on udev's properties have let it in, since it came or the configuration was read.
+    pub let_in: bool,
     /// It is being rescanned for the size of its map: what a probe says meanwhile may be older.
     pub resizing: bool,
     /// The probe under way.
@@ -202,7 +204,7 @@ impl Exclusion {
     /// Does the configuration want it so? A property may be missing from one message of udev's: that is not its word.
     pub fn is_by_configuration(&self) -> bool {
         match self {
-            Self::Blacklisted(rule) => rule.kind != "property",
+            Self::Blacklisted(rule) => rule.kind != PROPERTY,
             other => *other == Self::Usb,
         }
     }
@@ -366,6 +368,7 @@ impl Path {
             facts: None,
             settings: None,
             considered: Vec::new(),
+            let_in: false,
             resizing: false,
             standing: Standing::New,
             health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),

@@ -130,6 +130,7 @@ impl Core {
         let same = self.phase == Phase::Running && self.config == loaded.config;
         self.config = loaded.config;
         self.said.clear();
+        self.judge_let_in(same);
         if !self.config.globals().fabric_notifications {
             self.forget_fabric();
         }

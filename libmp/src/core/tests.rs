@@ -2,6 +2,7 @@
 
 mod early;
 mod identity;
+mod properties;
 
 use ::core::time::Duration;
 use alloc::boxed::Box;
