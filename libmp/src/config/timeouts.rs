@@ -13,7 +13,8 @@ use super::settings::NoPathRetry;
 
 /// `dev_loss_tmo infinity`: 2³² − 1 seconds.
 pub const INFINITE: u32 = u32::MAX;
-/// Longest `dev_loss_tmo` that a Fibre Channel port takes without a `fast_io_fail_tmo`, in seconds.
+/// Longest `dev_loss_tmo` that a Fibre Channel port takes without a `fast_io_fail_tmo`, in seconds
+/// (`SCSI_DEVICE_BLOCK_MAX_TIMEOUT`).
 const WITHOUT_FAST_FAIL_S: u32 = 600;
 /// A check may be late by so much, in seconds.
 const LATE_S: u64 = 5;
@@ -38,12 +39,24 @@ pub struct Timeouts {
     pub eh_deadline: Option<Limit>,
     /// How often a failed command is repeated.
     pub max_retries: Option<Retries>,
-    /// `dev_loss_tmo` is set, and `no_path_retry` asks for more.
-    pub raised: bool,
+    /// Why `dev_loss_s` is another than what is set.
+    pub loss: Loss,
     /// `fast_io_fail_tmo` would not come before `dev_loss_tmo`: it is off.
     pub never_fast: bool,
     /// The transport has no remote ports, and something is set for them.
     pub unsupported: Option<Wish>,
+}
+
+/// Why a port is told another `dev_loss_tmo` than what is set.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Loss {
+    /// It is told what is set, or nothing is set, or the transport takes none.
+    #[default]
+    AsSet,
+    /// It is set, and `no_path_retry` asks for more.
+    Raised,
+    /// A port takes no more without a `fast_io_fail_tmo`.
+    Most,
 }
 
 /// Whose wish it is that something is set.
@@ -87,17 +100,22 @@ impl Config {
             let unsupported = set.map(|found| wish(matches!(found.origin, Origin::File { .. }))).min();
             return Timeouts { eh_deadline, max_retries, unsupported, ..Timeouts::default() };
         }
-        let mut dev_loss_s = asked.max(self.wait_s(retry));
-        let raised = asked.is_some() && dev_loss_s > asked;
-        let never_fast = matches!((fast_io_fail, dev_loss_s), (Some(Limit::After(fast @ 1..)), Some(lost)) if fast >= lost);
+        let wished = asked.max(self.wait_s(retry));
+        let never_fast =
+            matches!((fast_io_fail, wished), (Some(Limit::After(fast @ 1..)), Some(lost)) if fast >= lost);
         if never_fast {
             fast_io_fail = Some(Limit::Off);
         }
-        let fails_fast = matches!(fast_io_fail, Some(Limit::After(1..)));
-        if protocol == "scsi:fcp" && !fails_fast && retry != NoPathRetry::Queue {
-            dev_loss_s = dev_loss_s.map(|lost| lost.min(WITHOUT_FAST_FAIL_S));
-        }
-        Timeouts { fast_io_fail, dev_loss_s, eh_deadline, max_retries, raised, never_fast, unsupported: None }
+        let most = if protocol == "scsi:fcp" { most_of_port(fast_io_fail, retry) } else { INFINITE };
+        let dev_loss_s = wished.map(|lost| lost.min(most));
+        let loss = match asked {
+            // A session has no such time.
+            _ if protocol == "scsi:iscsi" => Loss::AsSet,
+            _ if dev_loss_s < wished => Loss::Most,
+            Some(_) if dev_loss_s > asked => Loss::Raised,
+            _ => Loss::AsSet,
+        };
+        Timeouts { fast_io_fail, dev_loss_s, eh_deadline, max_retries, loss, never_fast, unsupported: None }
     }
 
     /// How long a map without paths waits for one, with time to spare; `None`: it doesn't.
@@ -110,6 +128,16 @@ impl Config {
                 Some(u32::try_from(wait + wait / 60 + LATE_S).unwrap_or(INFINITE))
             }
         }
+    }
+}
+
+/// The longest `dev_loss_tmo` of a Fibre Channel port: the kernel refuses a longer one where I/O to a lost port never fails.
+fn most_of_port(fast_io_fail: Option<Limit>, retry: NoPathRetry) -> u32 {
+    match fast_io_fail {
+        Some(Limit::After(1..)) => INFINITE,
+        // It would take more, and is left so for a map that waits for ever.
+        Some(Limit::After(0)) | None if retry == NoPathRetry::Queue => INFINITE,
+        Some(Limit::Off | Limit::After(0)) | None => WITHOUT_FAST_FAIL_S,
     }
 }
 
@@ -136,12 +164,16 @@ mod tests {
     use crate::config::{Severity, Source};
 
     fn timeouts(lines: &str, protocol: &str, retry: NoPathRetry) -> (Option<Limit>, Option<u32>) {
+        let timeouts = all_of(lines, protocol, retry);
+        (timeouts.fast_io_fail, timeouts.dev_loss_s)
+    }
+
+    fn all_of(lines: &str, protocol: &str, retry: NoPathRetry) -> Timeouts {
         let text = format!("defaults {{\n polling_interval 10\n{lines}\n}}\n");
         let (config, found) = Config::load(&[Source { name: "f", text: &text }]);
         assert!(found.iter().all(|found| found.severity == Severity::Note), "{lines}: {found:?}");
         let device = DeviceId { vendor: b"V", product: b"P", revision: b"", protocol };
-        let timeouts = config.timeouts(&PathId { device, devnode: None, wwid: None }, retry);
-        (timeouts.fast_io_fail, timeouts.dev_loss_s)
+        config.timeouts(&PathId { device, devnode: None, wwid: None }, retry)
     }
 
     #[test]
@@ -161,7 +193,9 @@ mod tests {
             ("fast_io_fail_tmo 30\ndev_loss_tmo 31", Fail, Some(After(30)), Some(31)),
             ("fast_io_fail_tmo 0\ndev_loss_tmo 9", Fail, Some(After(0)), Some(9)),
             ("fast_io_fail_tmo off\ndev_loss_tmo 3000", Fail, Some(Off), Some(600)),
-            ("fast_io_fail_tmo off\ndev_loss_tmo 3000", Queue, Some(Off), Some(INFINITE)),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 3000", Queue, Some(Off), Some(600)),
+            ("fast_io_fail_tmo 0\ndev_loss_tmo 3000", Queue, Some(After(0)), Some(INFINITE)),
+            ("fast_io_fail_tmo 700\ndev_loss_tmo 650", Fail, Some(Off), Some(600)),
         ];
         for (lines, retry, fast, lost) in cases {
             assert_eq!(timeouts(lines, "scsi:fcp", retry), (fast, lost), "{lines} {retry:?}");
@@ -172,6 +206,24 @@ mod tests {
             (Some(Off), Some(3000)),
             "only Fibre Channel has the limit"
         );
+    }
+
+    #[test]
+    fn why_it_is_another_than_what_is_set() {
+        use NoPathRetry::{Checks, Fail, Queue};
+        for (lines, protocol, retry, loss) in [
+            ("dev_loss_tmo 30", "scsi:fcp", Fail, Loss::AsSet),
+            ("dev_loss_tmo 30", "scsi:fcp", Queue, Loss::Raised),
+            ("dev_loss_tmo 30", "scsi:sas", Checks(12), Loss::Raised),
+            ("dev_loss_tmo 30", "scsi:iscsi", Queue, Loss::AsSet),
+            ("", "scsi:fcp", Queue, Loss::AsSet),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 3000", "scsi:fcp", Queue, Loss::Most),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 30", "scsi:fcp", Queue, Loss::Most),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 30", "scsi:fcp", Checks(12), Loss::Raised),
+            ("fast_io_fail_tmo off\ndev_loss_tmo 600", "scsi:fcp", Fail, Loss::AsSet),
+        ] {
+            assert_eq!(all_of(lines, protocol, retry).loss, loss, "{lines} {protocol} {retry:?}");
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::config::options::Key;
 use crate::config::provenance::{self, Traced};
 use crate::config::resolve;
 use crate::config::settings::UidSource;
-use crate::config::timeouts::{INFINITE, Timeouts};
+use crate::config::timeouts::{INFINITE, Loss, Timeouts};
 use crate::core::Core;
 use crate::core::desired;
 use crate::core::event::DmFailure;
@@ -365,11 +365,10 @@ fn times_in_use(protocol: &str, timeouts: &Timeouts, settings: &mut [Setting]) {
     let told = tuning::wanted(protocol, timeouts, None);
     let lost = [Tunable::DevLoss, Tunable::NexusLoss].into_iter().find_map(|tunable| told.get(&tunable));
     let Some(lost) = lost else { return };
-    let is_set = settings.iter().any(|one| one.keyword == "dev_loss_tmo" && !one.value.is_empty());
-    let how = if timeouts.raised || !is_set {
-        "raised by no_path_retry: the map waits that long"
-    } else {
+    let how = if timeouts.loss == Loss::Most {
         "the most that a port takes without fast_io_fail_tmo"
+    } else {
+        "raised by no_path_retry: the map waits that long"
     };
     let lost = if *lost == INFINITE.to_string() { "infinity" } else { lost };
     in_use("dev_loss_tmo", lost, how.into(), settings);

@@ -9,7 +9,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 
-use crate::config::timeouts::{Limit, Retries, Timeouts, Wish};
+use crate::config::timeouts::{INFINITE, Limit, Loss, Retries, Timeouts, Wish};
 use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{MapId, Observed};
@@ -19,10 +19,6 @@ use crate::core::waiting::Awaited;
 use crate::identify::Facts;
 use crate::identify::tunables::{Tunable, Values};
 use crate::types::{Errno, Instant, Token};
-
-/// A Fibre Channel port without a `fast_io_fail_tmo` takes no longer `dev_loss_tmo`, in seconds
-/// (`SCSI_DEVICE_BLOCK_MAX_TIMEOUT`).
-const WITHOUT_FAST_FAIL_S: u32 = 600;
 
 /// What is being done about the layers below a path.
 #[derive(Debug, Clone, Default)]
@@ -108,10 +104,8 @@ pub fn wanted(protocol: &str, timeouts: &Timeouts, max_sectors_kb: Option<u64>) 
     let dev_loss = timeouts.dev_loss_s.filter(|seconds| *seconds > 0);
     match protocol {
         "scsi:fcp" => {
-            let longest =
-                if timeouts.fast_io_fail == Some(Limit::Off) { WITHOUT_FAST_FAIL_S } else { u32::MAX };
             set(Tunable::FastIoFail, timeouts.fast_io_fail.map(words));
-            set(Tunable::DevLoss, dev_loss.map(|seconds| seconds.min(longest).to_string()));
+            set(Tunable::DevLoss, dev_loss.map(|seconds| seconds.to_string()));
         }
         // It has no "off", and with 0 a session never fails its I/O.
         "scsi:iscsi" => set(
@@ -122,6 +116,19 @@ pub fn wanted(protocol: &str, timeouts: &Timeouts, max_sectors_kb: Option<u64>) 
         _ => {}
     }
     wanted
+}
+
+/// That a port is told another `dev_loss_tmo` than what is set, and why.
+fn another_loss(timeouts: &Timeouts) -> Option<String> {
+    let lost = match timeouts.dev_loss_s? {
+        INFINITE => "infinity".to_string(),
+        seconds => seconds.to_string(),
+    };
+    match timeouts.loss {
+        Loss::AsSet => None,
+        Loss::Raised => Some(format!("is raised to {lost}: with no_path_retry the map waits that long")),
+        Loss::Most => Some(format!("is {lost}: a port takes no more without fast_io_fail_tmo")),
+    }
 }
 
 impl Core {
@@ -154,12 +161,9 @@ impl Core {
                 );
                 (format!("{protocol} has no times"), level, text)
             }),
-            timeouts.raised.then_some(timeouts.dev_loss_s).flatten().map(|to| {
-                let text = format!(
-                    "{}: dev_loss_tmo is raised to {to}: with no_path_retry the map waits that long",
-                    map.kernel_name()
-                );
-                (format!("{} {to}", map.kernel_name()), Level::Notice, text)
+            another_loss(&timeouts).map(|how| {
+                let text = format!("{}: dev_loss_tmo {how}", map.kernel_name());
+                (text.clone(), Level::Notice, text)
             }),
             timeouts.never_fast.then_some(timeouts.dev_loss_s).flatten().map(|lost| {
                 let text = format!(
@@ -304,7 +308,7 @@ mod tests {
             ),
             (Some(After(30)), None, ("5", "30"), &["dev_loss_tmo 31", "fast_io_fail_tmo 30"]),
             (Some(Off), Some(30), ("5", "4294967295"), &["fast_io_fail_tmo off", "dev_loss_tmo 30"]),
-            (Some(Off), Some(u32::MAX), ("5", "30"), &["fast_io_fail_tmo off", "dev_loss_tmo 600"]),
+            (Some(Off), Some(600), ("5", "30"), &["fast_io_fail_tmo off", "dev_loss_tmo 600"]),
             (Some(After(0)), Some(0), ("5", "30"), &["fast_io_fail_tmo 0"]),
             (Some(After(5)), None, ("", ""), &["fast_io_fail_tmo 5 refused"]),
         ] {
