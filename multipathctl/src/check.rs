@@ -42,16 +42,9 @@ pub fn run(what: &Check) -> ExitCode {
             return ExitCode::from(ERRORS);
         }
     };
-    // They are root's: what somebody else can't read is taken as empty.
-    let bindings = fs::read(paths.state_file(StateFile::Bindings)).unwrap_or_default();
-    let around = Surroundings {
-        bindings: &String::from_utf8_lossy(&bindings),
-        udev_rules: if machine::has_udev_rules() { UdevRules::Present } else { UdevRules::Missing },
-    };
-    let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
-    let found = lint::check(&sources, &reading::environment(), &around);
+    let found = lint(&texts, &paths);
     if what.fix != Fix::No {
-        return fix::run(&texts, &found, what.fix);
+        return fix(&texts, &found, what, &paths);
     }
     let text = match what.form {
         Form::Text => text(&found, texts.len()),
@@ -59,6 +52,32 @@ pub fn run(what: &Check) -> ExitCode {
     };
     output::print_styled(&text)
         .map_or_else(|error| output::unprinted(&error), |()| ExitCode::from(status(&found, what.strict)))
+}
+
+/// Everything there is to say of the files.
+fn lint(texts: &[Text], paths: &Paths) -> Vec<Diagnostic> {
+    // They are root's: what somebody else can't read is taken as empty.
+    let bindings = fs::read(paths.state_file(StateFile::Bindings)).unwrap_or_default();
+    let around = Surroundings {
+        bindings: &String::from_utf8_lossy(&bindings),
+        udev_rules: if machine::has_udev_rules() { UdevRules::Present } else { UdevRules::Missing },
+    };
+    let sources: Vec<Source<'_>> = texts.iter().map(|(name, text)| Source { name, text }).collect();
+    lint::check(&sources, &reading::environment(), &around)
+}
+
+/// The files in today's words, and what there is to say of them then: beside the diff, which programs read.
+fn fix(texts: &[Text], found: &[Diagnostic], what: &Check, paths: &Paths) -> ExitCode {
+    let fixed = fix::fixed(texts, found);
+    if let Err(code) = fix::show(texts, &fixed, what.fix) {
+        return code;
+    }
+    let left = lint(&fixed, paths);
+    if !left.is_empty() {
+        let told: String = left.iter().map(|one| one.render() + "\n").collect();
+        output::complain(&format!("{told}left: {}", summary(&left, fixed.len()).trim_end()));
+    }
+    ExitCode::from(status(&left, what.strict))
 }
 
 /// The files to be checked. An error is a line for each that can't be read.

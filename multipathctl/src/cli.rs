@@ -131,7 +131,8 @@ enum Verb {
     ///
     /// --fix rewrites old keywords to today's and comments out what has no effect; comments and layout stay. It prints a
     /// unified diff and changes nothing. With --write it then replaces each file as a whole, and keeps the original beside
-    /// it, as FILE.bak, or FILE.bak1 and so on where that is there already.
+    /// it, as FILE.bak, or FILE.bak1 and so on where that is there already. What there is to say of the new text follows on
+    /// standard error, and the exit status is for that.
     Check {
         /// The file, - for standard input; without: what the daemon reads, /etc/multipath.conf and what is in its conf.d
         file: Option<PathBuf>,

@@ -17,37 +17,34 @@ const FAILED: u8 = 2;
 /// So many originals are kept of a file.
 const BACKUPS: u32 = 100;
 
-/// Shows what would become of the files, and writes it if asked for.
-pub fn run(texts: &[Text], said: &[Diagnostic], how: Fix) -> ExitCode {
-    let changed: Vec<(&Text, String)> = texts
-        .iter()
-        .map(|file| (file, fix::fix(&file.0, &file.1, said)))
-        .filter(|((_, old), new)| old != new)
-        .collect();
-    if changed.is_empty() {
-        return finish(output::print("nothing to rewrite\n"));
-    }
-    let diffs: String = changed.iter().map(|((name, old), new)| diff(name, old, new)).collect();
-    if let Err(error) = output::print(&diffs) {
-        return output::unprinted(&error);
-    }
+/// The files with today's keywords. `said` is what there was to say of them.
+pub fn fixed(texts: &[Text], said: &[Diagnostic]) -> Vec<Text> {
+    texts.iter().map(|(name, text)| (name.clone(), fix::fix(name, text, said))).collect()
+}
+
+/// Shows what becomes of the files, and writes it if asked for. An error is the exit status; it is said already.
+pub fn show(texts: &[Text], fixed: &[Text], how: Fix) -> Result<(), ExitCode> {
+    let changed: Vec<(&Text, &String)> =
+        texts.iter().zip(fixed).filter(|(old, new)| old != new).map(|(old, (_, new))| (old, new)).collect();
+    let told = if changed.is_empty() {
+        "nothing to rewrite\n".into()
+    } else {
+        changed.iter().map(|((name, old), new)| diff(name, old, new)).collect::<String>()
+    };
+    output::print(&told).map_err(|error| output::unprinted(&error))?;
     if how != Fix::Write {
-        return ExitCode::SUCCESS;
+        return Ok(());
     }
     for ((name, old), new) in changed {
-        match whole::replace(Path::new(name), old, &new, keep) {
+        match whole::replace(Path::new(name), old, new, keep) {
             Ok(backup) => output::complain(&format!("{name}: written; the original is {}", backup.display())),
             Err(error) => {
                 output::complain(&format!("{name}: not written: {error}"));
-                return ExitCode::from(FAILED);
+                return Err(ExitCode::from(FAILED));
             }
         }
     }
-    ExitCode::SUCCESS
-}
-
-fn finish(printed: io::Result<()>) -> ExitCode {
-    printed.map_or_else(|error| output::unprinted(&error), |()| ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn diff(name: &str, old: &str, new: &str) -> String {

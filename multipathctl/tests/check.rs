@@ -109,3 +109,31 @@ fn old_keywords_are_rewritten_and_the_original_is_kept() {
     // From standard input it is shown, and there is nothing to write to.
     assert_eq!(check(&["-", "--fix", "--write"], OLD).0, 2);
 }
+
+#[test]
+fn what_is_left_is_said_beside_the_diff() {
+    let bad = "defaults {\n\tbogus 3\n\tpolling_interval 5s\n\tselector \"round-robin 0\"\n}\n";
+    let warned = "defaults {\n\tselector \"round-robin 0\"\n\tno_path_retry queue\n}\n";
+    for (args, text, status, left) in [
+        (&["--fix"][..], bad, 2, "left: 2 errors\n"),
+        (&["--fix", "--strict"], bad, 2, "left: 2 errors\n"),
+        (&["--fix"], warned, 0, "left: 1 warning\n"),
+        (&["--fix", "--strict"], warned, 1, "left: 1 warning\n"),
+        (&["--fix", "--strict"], OLD, 0, ""),
+        (&["--fix"], "defaults {\n\tbogus 3\n}\n", 2, "left: 1 error\n"),
+    ] {
+        let args = [&["-"], args].concat();
+        let (code, stdout, stderr) = check(&args, text);
+        assert!(code == status && stderr.ends_with(left), "{args:?} {text}: {code}\n{stderr}");
+        assert!(!stdout.contains("error:"), "{stdout}");
+        assert_eq!(stderr.is_empty(), left.is_empty(), "{stderr}");
+    }
+
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("m.conf");
+    fs::write(&file, bad).unwrap();
+    let (code, _, stderr) = check(&[file.to_str().unwrap(), "--fix", "--write"], "");
+    assert!(code == 2 && stderr.contains("m.conf: written;"), "{code} {stderr}");
+    assert!(stderr.contains("unknown keyword `bogus`"), "{stderr}");
+    assert!(fs::read_to_string(&file).unwrap().contains("path_selector"));
+}
