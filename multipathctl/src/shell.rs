@@ -96,10 +96,14 @@ fn on_pipe(client: &mut Client, framing: Framing) -> Result<ExitCode, AskError> 
         if is_quit(line) || !has_reader.get() && (by_hand || only_asks(line)) {
             return Ok(ExitCode::SUCCESS);
         }
-        if let Err(error) = print(&answer(line, client)?) {
+        let had_reader = has_reader.get();
+        let reply = answer(line, client)?;
+        if let Err(error) = print(&reply) {
             return Ok(output::unprinted(&error));
         }
-        if by_hand && !has_reader.get() {
+        // The daemon may know more words than this program does. What neither knows does nothing, and is asked for nobody, too.
+        let known = || ctl::parse(line).is_ok() || !Reply::new(reply).failed;
+        if !has_reader.get() && (by_hand || !had_reader && !known()) {
             return Ok(ExitCode::SUCCESS);
         }
     }
@@ -156,7 +160,7 @@ fn only_asks(line: &str) -> bool {
             command,
             Show(_) | Explain { .. } | Book(_) | Plan { .. } | GetPrStatus(_) | GetPrKey(_) | GetPrHold(_)
         ),
-        // The daemon may know more words than this program does.
+        // What the daemon makes of it, its answer tells.
         Err(_) => line.trim().is_empty(),
     }
 }

@@ -299,39 +299,50 @@ fn names_of_devices_tell_a_terminal_nothing() {
     check(&Daemon::saying(NAME).run(&["show", "paths"]), 0, NAME, "");
 }
 
-#[test]
-fn a_reader_that_goes_takes_no_line_with_it() {
+/// What the daemon is asked where the reader goes after its first answer, before the line `second` is answered.
+fn asked_while_the_reader_goes(lines: &str, second: &'static str) -> Vec<String> {
     let (go, gone) = mpsc::channel::<()>();
     let gone = Mutex::new(gone);
     let daemon = Daemon::new(move |line| {
-        if line == "del path sda" {
+        if line == second {
             gone.lock().unwrap().recv().unwrap();
         }
         Does::Say("ok\n".into())
     });
-    let lines = "fail path sda\ndel path sda\nadd path sda\nreinstate path sda\n";
     let mut child = daemon.command(&["-k"]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     let mut first = [0; 3];
     child.stdout.take().unwrap().read_exact(&mut first).unwrap();
     go.send(()).unwrap();
     check(&child.wait_with_output().unwrap(), 0, "", "");
-    assert_eq!((&first, daemon.asked().len()), (b"ok\n", 4));
+    assert_eq!(&first, b"ok\n");
+    daemon.asked()
+}
+
+#[test]
+fn a_reader_that_goes_takes_no_line_with_it() {
+    let lines = "fail path sda\ndel path sda\nadd path sda\nreinstate path sda\n";
+    assert_eq!(asked_while_the_reader_goes(lines, "del path sda").len(), 4);
+    // Another daemon may know words that this program does not.
+    let lines = "fail path sda\nnew word\nnew word again\nreinstate path sda\n";
+    assert_eq!(asked_while_the_reader_goes(lines, "new word").len(), 4);
 }
 
 #[test]
 fn without_a_reader_nothing_more_is_asked() {
-    for framing in ["", "readline"] {
-        let daemon = Daemon::saying("ok\n");
+    for (framing, line, says) in
+        [("", "show paths\n", "ok\n"), ("readline", "show paths\n", "ok\n"), ("", "bogus\n", "fail\n")]
+    {
+        let daemon = Daemon::saying(says);
         let mut shell = daemon.command(&["-k"]);
         shell.env("MULTIPATHD_PROMPT", framing).stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = shell.spawn().unwrap();
         let mut lines = child.stdin.take().unwrap();
-        lines.write_all(b"show paths\n").unwrap();
+        lines.write_all(line.as_bytes()).unwrap();
         child.stdout.take().unwrap().read_exact(&mut [0; 3]).unwrap();
         // Whoever writes goes on as long as somebody takes it, like `yes`.
         let mut count = 0;
-        while lines.write_all(b"show paths\n").is_ok() {
+        while lines.write_all(line.as_bytes()).is_ok() {
             count += 1;
             assert!(count < 1000, "it takes lines for nobody");
             thread::sleep(Duration::from_millis(10));
