@@ -169,7 +169,8 @@ fn read(mapper: &Mapper, called: &str) -> Option<RawMap> {
 
 fn create(mapper: &Mapper, called: &str, load: Load) -> DmDone {
     let (flags, access) = (UdevFlags::default(), NodeAccess::default());
-    mapper.perform(&uuid(called), &DmOp::Create { name: name(called), load, flags, access })
+    mapper
+        .perform(&uuid(called), &DmOp::Create { name: name(called), load, flags, access, beside: Vec::new() })
 }
 
 fn remove(mapper: &Mapper, called: &str) -> DmDone {
@@ -444,7 +445,7 @@ fn read_only_maps_and_access_rights() {
     let access = NodeAccess { mode: Some(0o640), uid: Some(0), gid: Some(6) };
     let load = Load { read_only: true, ..lun.load(2) };
     let (called, flags) = (name("contract-l"), UdevFlags::default());
-    let op = DmOp::Create { name: called, load, flags, access };
+    let op = DmOp::Create { name: called, load, flags, access, beside: Vec::new() };
     let done = mapper.perform(&uuid("contract-l"), &op);
     let map = Map { mapper: &mapper, name: "contract-l" };
     assert_eq!(done.result, Ok(()));

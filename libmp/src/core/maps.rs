@@ -143,7 +143,10 @@ impl Core {
         !self.config.globals().queue_without_daemon && !self.switched.forced
     }
 
-    pub(super) fn order(&mut self, id: MapId, planned: Planned, purpose: Purpose, out: &mut Outbox) {
+    pub(super) fn order(&mut self, id: MapId, mut planned: Planned, purpose: Purpose, out: &mut Outbox) {
+        if let DmOp::Create { load, beside, .. } = &mut planned.op {
+            *beside = self.beside(id, load);
+        }
         let token = self.waiting.token(Awaited::Dm(id));
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.requery = false;

@@ -81,6 +81,7 @@ impl Core {
         let was = core::mem::replace(&mut path.standing, standing);
         self.is_named(id);
         self.contradicting.remove(&id);
+        self.is_taken_back(id);
         if let Standing::Waiting { wwid } = was
             && let Some(alone) = self.alone.get_mut(&wwid)
         {

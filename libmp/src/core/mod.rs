@@ -12,6 +12,7 @@
 pub mod announce;
 mod answers;
 mod attention;
+mod beside;
 pub mod checks;
 mod contested;
 pub mod desired;
@@ -164,6 +165,8 @@ pub struct Core {
     strangers: Strangers,
     /// Paths that show a map's WWID and contradict it.
     contradicting: BTreeSet<PathId>,
+    /// Disks that operators have taken out, by the LUN that they are of.
+    taken_out: BTreeSet<(Wwid, PathId)>,
     /// Maps with devices that are not known yet.
     unidentified: BTreeSet<MapId>,
     /// Disks that udev has not looked at yet, by the WWID that they say they have, and since when.
@@ -227,6 +230,7 @@ impl Core {
             alone: BTreeMap::new(),
             strangers: Strangers::default(),
             contradicting: BTreeSet::new(),
+            taken_out: BTreeSet::new(),
             unidentified: BTreeSet::new(),
             nameless: BTreeMap::new(),
             named: BTreeSet::new(),

@@ -164,7 +164,7 @@ mod tests {
         let mut paper = Paper::new(&[]);
         let access = crate::dm::op::NodeAccess::default();
         let flags = UdevFlags::default();
-        let create = DmOp::Create { name: "a".into(), load: load(PARAMS), flags, access };
+        let create = DmOp::Create { name: "a".into(), load: load(PARAMS), flags, access, beside: Vec::new() };
         let mut observed = |op: &DmOp| {
             let done = paper.perform(&wwid, op).map.unwrap();
             done.as_deref().map(Observed::parse)

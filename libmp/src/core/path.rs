@@ -93,6 +93,8 @@ pub struct Path {
     pub named_alike: bool,
     /// What udev has called it otherwise.
     pub contest: Contest,
+    /// It was of this LUN when an operator took it out.
+    pub taken_out_of: Option<Wwid>,
     /// Who it says it is, while udev has not looked at it.
     pub nameless: Option<Wwid>,
     /// How steady it is.
@@ -388,6 +390,7 @@ impl Path {
             designated: None,
             named_alike: false,
             contest: Contest::default(),
+            taken_out_of: None,
             nameless: None,
             steadiness: Steadiness::default(),
             tuning: Tuning::default(),

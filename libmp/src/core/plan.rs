@@ -106,9 +106,16 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
     }
     let mut flags = desired.flags(s.map, false);
     flags.no_paths |= s.withhold;
-    let op =
-        DmOp::Create { name: s.name.clone(), load: desired.load(), flags, access: desired::access(s.map) };
-    Some(planned(op, "new LUN"))
+    Some(planned(
+        DmOp::Create {
+            name: s.name.clone(),
+            load: desired.load(),
+            flags,
+            access: desired::access(s.map),
+            beside: Vec::new(),
+        },
+        "new LUN",
+    ))
 }
 
 fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {

@@ -409,7 +409,7 @@ impl Core {
     fn del_path(&mut self, now: Instant, id: PathId, out: &mut Outbox) -> Answer {
         let path = self.paths.get(&id);
         let map = path.and_then(|path| Some((path.map()?, Need::Without(path.devt()))));
-        self.exclude(now, id, Exclusion::Deleted, out);
+        self.take_out(now, id, out);
         // A probe that was asked before would bring it back, and say what was.
         if let Some(token) = self.paths.get_mut(&id).and_then(|path| path.probe.take()) {
             self.waiting.forget(token);

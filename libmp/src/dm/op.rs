@@ -8,7 +8,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::told::Told;
-use crate::types::{DevT, MapName, Wwid};
+use crate::types::{DevT, MapName, PathName, Wwid};
 
 /// UUID prefix of multipath maps in device-mapper.
 pub const UUID_PREFIX: &str = "mpath-";
@@ -76,6 +76,9 @@ pub enum DmOp {
         flags: UdevFlags,
         /// Rights of the node.
         access: NodeAccess,
+        /// Disks of its LUN that are not in the table: where something else uses one, the map is not made (`EBUSY`, as the kernel
+        /// says of those in the table).
+        beside: Vec<PathName>,
     },
     /// Load a table into a map that exists, suspend (noflush unless `flush`), resume.
     /// A load that fails leaves the live table as it is, and the map running.

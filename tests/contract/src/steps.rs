@@ -119,6 +119,7 @@ impl Words<'_> {
                 load: self.load(table)?,
                 flags,
                 access: NodeAccess::default(),
+                beside: Vec::new(),
             },
             ["reload", ref table @ ..] => self.reload(table, false, false)?,
             ["reload-flush", ref table @ ..] => self.reload(table, true, false)?,

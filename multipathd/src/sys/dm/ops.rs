@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use libmp::core::event::{DmDone, DmFailure};
 use libmp::dm::op::{DmOp, Load, MapListEntry, RENAME, RawMap, SUSPENDED_SINCE, Seen, UdevFlags};
-use libmp::types::Errno;
+use libmp::types::{Errno, PathName};
 use tracing::{debug, warn};
 
 use super::abi::{
@@ -17,6 +17,7 @@ use super::create::Begun;
 use super::modules::{self, modprobe};
 use super::read::{by_kernel_name, by_name, by_uuid};
 use super::{Control, holders, node};
+use crate::sys::claims;
 
 /// udev gets so long for one operation; then its link is made in its place.
 pub(super) const UDEV_LIMIT: Duration = Duration::from_secs(10);
@@ -108,8 +109,9 @@ impl Mapper {
     /// Performs one operation, but for what a new map has to wait for.
     pub fn begin(&self, uuid: &str, op: &DmOp) -> Begun {
         let result = match op {
-            DmOp::Create { name, load, flags, access } => {
-                match self.create(name, uuid, load, *flags, *access) {
+            DmOp::Create { name, load, flags, access, beside } => {
+                let unused = unused_elsewhere(beside);
+                match unused.and_then(|()| self.create(name, uuid, load, *flags, *access)) {
                     Ok(made) => return Begun::Announced(made),
                     Err(why) => Err(why),
                 }
@@ -321,6 +323,13 @@ pub(super) const fn udev_bits(flags: UdevFlags) -> u32 {
     (if flags.reload { SUBSYSTEM_FLAG0 } else { 0 })
         | (if flags.skip_kpartx { SUBSYSTEM_FLAG1 } else { 0 })
         | (if flags.no_paths { SUBSYSTEM_FLAG2 } else { 0 })
+}
+
+/// What the kernel says of the disks in a table, of those that are not in it: does something else use one?
+fn unused_elsewhere(disks: &[PathName]) -> Result<(), DmFailure> {
+    let Some(used) = disks.iter().find(|disk| claims::is_in_use(disk)) else { return Ok(()) };
+    let holders = vec![format!("{used} is in use")];
+    Err(DmFailure { holders, ..DmFailure::new("load", Errno::EBUSY) })
 }
 
 #[cfg(test)]

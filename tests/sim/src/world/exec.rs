@@ -216,7 +216,14 @@ impl World {
     fn perform(&mut self, running: &Running, step: &Step) -> Result<(), DmFailure> {
         let named = |errno| DmFailure::new(&step.name(), errno);
         match step {
-            Step::Create { name } => return self.dm.create(name, &running.uuid).map(drop).map_err(named),
+            Step::Create { name } => {
+                if let DmOp::Create { beside, .. } = &running.op
+                    && beside.iter().any(|disk| self.disks.get(disk.as_str()).is_some_and(|disk| disk.busy))
+                {
+                    return Err(DmFailure::new("load", Errno::EBUSY));
+                }
+                return self.dm.create(name, &running.uuid).map(drop).map_err(named);
+            }
             Step::RenamePartition { uuid, to } => return self.rename_partition(uuid, to),
             _ => {}
         }
