@@ -393,6 +393,7 @@ impl Core {
                     // From here on it is `auto_resize` that says what becomes of that.
                     if let Some(map) = self.maps.get_mut(&map).filter(|_| self.phase == Phase::Running) {
                         map.size_due = false;
+                        map.backoff.clear(); // a table that failed may have been too long for it
                     }
                     self.reconsider(map, out);
                 }

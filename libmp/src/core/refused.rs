@@ -57,6 +57,10 @@ impl Core {
         if self.handler_refused(id, load, failure, out) {
             return true;
         }
+        if failure.step == "resume" && failure.errno == Errno::EINVAL {
+            self.measure(id, load, out);
+            return false;
+        }
         let blamed = [Errno::EBUSY, Errno::EINVAL, Errno::ENXIO, Errno::ENODEV, Errno::EACCES];
         let Some(map) = self.maps.get_mut(&id) else { return false };
         if failure.step != "load" || !blamed.contains(&failure.errno) || map.backoff.failures < FAILURES {
@@ -65,7 +69,7 @@ impl Core {
         if matches!(op, DmOp::Create { .. }) && failure.errno == Errno::EBUSY {
             return false; // a map of the others would look unused, while the LUN is mounted through this one
         }
-        let asked: Vec<DevT> = load.params.split(' ').filter_map(|word| word.parse().ok()).collect();
+        let asked = devices(load);
         let new: Vec<PathId> = map
             .members
             .iter()
@@ -92,6 +96,18 @@ impl Core {
         map.backoff.clear();
         self.dirty.insert(id);
         true
+    }
+
+    /// The kernel has measured the disks of a table that was to become the live one, and one is too short for it, most likely. It knows
+    /// their sizes: each is read, and the next table is made by what they tell.
+    fn measure(&mut self, id: MapId, load: &Load, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        let loaded = devices(load);
+        let unasked = |path: &&&Path| path.probe.is_none() && loaded.contains(&path.devt());
+        let asked: Vec<PathId> = self.members(map).iter().filter(unasked).map(|path| path.id).collect();
+        for path in asked {
+            self.start_probe(path, out);
+        }
     }
 
     /// Can it be that a handler which nobody has configured, and no path has, can't be attached? Its module may be missing, or the
@@ -143,6 +159,11 @@ impl Core {
             self.timers.set(Timer::Retry(id), next);
         }
     }
+}
+
+/// The devices of a table.
+fn devices(load: &Load) -> Vec<DevT> {
+    load.params.split(' ').filter_map(|word| word.parse().ok()).collect()
 }
 
 pub(super) fn is_live(map: &Map, path: &Path) -> bool {
