@@ -5,9 +5,10 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use crate::core::desired;
 use crate::core::effect::Outbox;
 use crate::core::event::{DmFailure, RequestId};
-use crate::core::map::{Live, Map, MapId, Resize};
+use crate::core::map::{Live, Map, MapId, Observed, Resize};
 use crate::core::path::{Path, PathId};
 use crate::core::requests::{Answer, Until};
 use crate::core::{Core, Phase};
@@ -20,6 +21,8 @@ use crate::types::{DevT, Errno, Instant};
 pub(super) enum Need {
     /// Its table and its name.
     Table,
+    /// A table that is loaded, whatever it has.
+    Load,
     /// That it is gone.
     Removal,
     /// Its table, with this path in it.
@@ -105,6 +108,7 @@ impl Core {
             self.answer_map(id, |need| need == Need::Messages, &Ok(()), out);
         }
         if load {
+            self.answer_loads(id, out);
             self.answer_paths(id, out);
             let done = |need| matches!(need, Need::Table | Need::Removal | Need::Without(_));
             self.answer_map(id, done, &Ok(()), out);
@@ -145,6 +149,34 @@ impl Core {
             for request in self.waiting_for_map(id, |need| need == Need::Messages) {
                 self.finish(request, DOUBTFUL, out);
             }
+        }
+    }
+
+    /// Who ordered a table is told that it is there, or why there is none to be loaded.
+    fn answer_loads(&mut self, id: MapId, out: &mut Outbox) {
+        let waiting = self.waiting_for_map(id, |need| need == Need::Load);
+        let Some(map) = self.maps.get_mut(&id).filter(|_| !waiting.is_empty()) else { return };
+        let loaded = !core::mem::take(&mut map.orders.reload);
+        let text = if loaded { OK.into() } else { self.why_no_table(id) };
+        for request in waiting {
+            self.finish(request, &text, out);
+        }
+    }
+
+    fn why_no_table(&self, id: MapId) -> String {
+        let Some(map) = self.maps.get(&id) else { return FAIL.into() };
+        let members = self.members(map);
+        let size = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
+        let why = |path: &Path, why: &str| format!("fail\n{}: {why}\n", path.name);
+        if let Some(unknown) = self.small_unidentified(map) {
+            why(unknown, "it is in the table, is too small for it, and it is not known yet whose it is")
+        } else if let Some(small) = members.iter().find(|path| !desired::fits(path, size)) {
+            let has = self.sectors(small.id);
+            why(small, &format!("it has {has} sectors, the map {size}: resize the map first"))
+        } else if members.iter().any(|path| path.is_doubtful()) {
+            DOUBTFUL.into()
+        } else {
+            FAIL.into()
         }
     }
 

@@ -101,7 +101,7 @@ impl Core {
         let empty = || desired::desired(map, &[]);
         let none = || if strangers.iter().any(holds) && !serves { empty() } else { None };
         let useless = map.backoff.failures > refused::FAILURES && !members.iter().any(active);
-        let small = self.has_small_unidentified(map);
+        let small = self.small_unidentified(map).is_some();
         let desire = |build: Build, members: &[&Path]| {
             let own = build(map, members);
             let desired = if useless { none().or(own) } else { own.or_else(none) };

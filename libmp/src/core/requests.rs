@@ -170,7 +170,7 @@ impl Core {
             Command::ForceQueueingDaemon => self.force_queueing(true, out),
             Command::RestoreQueueingDaemon => self.force_queueing(false, out),
             Command::Reset(name) => self.on_map(name, Need::Table, |map| map.orders.reassign_now = true),
-            Command::Reload(name) => self.on_map(name, Need::Table, |map| map.orders.reload = true),
+            Command::Reload(name) => self.on_map(name, Need::Load, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => self.reset_stats(name.as_deref()),
             Command::DisableQueueing(name) => self.switch_queueing(name.as_deref(), true, out),
@@ -220,7 +220,7 @@ impl Core {
             return refusal;
         }
         if let Some(map) = self.maps.get_mut(&id) {
-            if matches!(need, Need::Table | Need::Removal) {
+            if matches!(need, Need::Table | Need::Load | Need::Removal) {
                 map.backoff.clear();
             }
             act(map);

@@ -105,15 +105,18 @@ impl Core {
         }
     }
 
-    /// Is one of them known to be too small for the table that it is in? No table of that size can be loaded with it.
-    pub(super) fn has_small_unidentified(&self, map: &Map) -> bool {
+    /// One of them that is known to be too small for the table that it is in, if there is any. No table of that size can be loaded with it.
+    pub(super) fn small_unidentified(&self, map: &Map) -> Option<&Path> {
+        if !map.unidentified.any_unknown() {
+            return None;
+        }
         let room = map.observed.as_ref().and_then(Observed::sectors).unwrap_or(0);
         let size = |path: &Path| path.told_size.or_else(|| path.facts.as_ref().map(|f| (f.devt, f.sectors)));
-        let is_small = |path: &Path| {
+        let is_small = |path: &&Path| {
             size(path)
                 .is_some_and(|(devt, size)| (1..room).contains(&size) && map.unidentified.is_unknown(devt))
         };
-        map.unidentified.any_unknown() && self.paths.values().any(is_small)
+        self.paths.values().find(is_small)
     }
 
     /// Is it known who this device is, or that it is none of the disks?
