@@ -3,7 +3,8 @@
 //! - An array that has the volume access control page is one of the RDAC family: `rdac`, which it is
 //!   made for, and `alua`, as its firmware balances load by the questions of that.
 //! - Else one that takes part in asymmetric access: `tur`, as a read would fail on a healthy standby
-//!   path, and `sysfs` where the kernel has a handler attached that knows the state, else `alua`.
+//!   path, and `sysfs` where the kernel has a handler attached that knows the state, of this path and of the others of its
+//!   map, else `alua`.
 //! - An NVMe controller with asymmetric namespace access: `ana`.
 //! - Any other: what is configured.
 
@@ -100,17 +101,36 @@ pub const fn checker(settings: &PathSettings, detected: Detected, alua: bool) ->
     }
 }
 
-/// The prioritizer to use; `alike`: it looked like asymmetric access, and is not. What needs that would rate nothing: `const`.
-pub fn prioritizer(facts: &Facts, settings: &PathSettings, detected: Detected, alike: bool) -> Prioritizer {
+/// Does the kernel's handler tell what the device would, so that it need not be asked?
+pub fn is_told_by_kernel(facts: &Facts, detected: Detected) -> bool {
     const EXPLICIT: u8 = 2;
-    if alike {
+    facts.access_state.is_some() && (facts.tpgs == EXPLICIT || !detected.rdac)
+}
+
+/// What speaks against the prioritizer that a path would have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Against {
+    /// It looked like asymmetric access, and is not. What needs that would rate nothing: `const`.
+    pub alike: bool,
+    /// Another path of its map has to be asked itself: so are all, as what the kernel knows may be older.
+    pub asked_all: bool,
+}
+
+/// The prioritizer to use.
+pub fn prioritizer(
+    facts: &Facts,
+    settings: &PathSettings,
+    detected: Detected,
+    against: Against,
+) -> Prioritizer {
+    if against.alike {
         return if settings.prio.is_asymmetric_access() { Prioritizer::Const } else { settings.prio };
     }
     if settings.detect_prio && detected.ana {
         return Prioritizer::Ana;
     }
     if settings.detect_prio && facts.has_alua() {
-        let of_kernel = facts.access_state.is_some() && (facts.tpgs == EXPLICIT || !detected.rdac);
+        let of_kernel = is_told_by_kernel(facts, detected) && !against.asked_all;
         return if of_kernel { Prioritizer::Sysfs } else { Prioritizer::Alua };
     }
     if settings.prio == Prioritizer::Alua && facts.tpgs == 0 { Prioritizer::Const } else { settings.prio }
@@ -167,7 +187,10 @@ mod tests {
             let (facts, settings) = (facts("sda", tpgs, tpg, state), settings(text));
             let row = format!("{text} {tpgs} {tpg:?} {state:?} {detected:?}");
             assert_eq!(self::checker(&settings, detected, facts.has_alua()), checker, "{row}");
-            assert_eq!(prioritizer(&facts, &settings, detected, false), prio, "{row}");
+            assert_eq!(prioritizer(&facts, &settings, detected, Against::default()), prio, "{row}");
+            let asked_all = Against { asked_all: true, ..Against::default() };
+            let asked = if prio == P::Sysfs { P::Alua } else { prio };
+            assert_eq!(prioritizer(&facts, &settings, detected, asked_all), asked, "{row}");
         }
     }
 

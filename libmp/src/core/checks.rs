@@ -270,6 +270,23 @@ impl Core {
         out.notify(Notice::Other { level: Level::Warning, text });
     }
 
+    /// The paths of a map have one prioritizer, where it is detected: one whose handler came after it was read is asked itself, and what the
+    /// kernel knows of the others may be older than what it says.
+    pub(super) fn review_prioritizers(&mut self, id: MapId) {
+        let Some(map) = self.maps.get(&id) else { return };
+        let members = self.members(map);
+        let asked_all = members.iter().any(|path| path.is_asked_for_alua());
+        let other = |path: &&&Path| path.health.asked_all != asked_all;
+        let others: Vec<PathId> = members.iter().filter(other).map(|path| path.id).collect();
+        for id in others {
+            let Some(path) = self.paths.get_mut(&id) else { continue };
+            path.health.asked_all = asked_all;
+            if let (Some(facts), Some(settings)) = (&path.facts, &path.settings) {
+                path.health.choose(facts, settings);
+            }
+        }
+    }
+
     /// The array has changed a path's priority, and those of others with it, most likely: they are
     /// asked at once, and the groups are made anew when all have answered.
     fn rate_others(&mut self, now: Instant, id: PathId, out: &mut Outbox) {

@@ -80,6 +80,7 @@ impl Core {
         self.review_unidentified(id, out);
         self.review_refused(now, id);
         self.review_mode(now, id, out);
+        self.review_prioritizers(id);
         self.review_sizes(now, id, out);
         self.review_readiness(now, id);
         let name = self.free_name(id, out);

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use crate::check::detect::{Alua, Detected};
+use crate::check::detect::{self, Alua, Detected};
 use crate::check::pages::UnreadPages;
 use crate::check::vendor_page::VendorPage;
 use crate::check::{self, CheckState};
@@ -274,6 +274,8 @@ pub struct Health {
     pub checker: Checker,
     /// The prioritizer in use, after detection.
     pub prioritizer: Prioritizer,
+    /// Another path of its map is rated by what it is asked itself, and so is this one.
+    pub asked_all: bool,
     /// What the device said of its kind, if it was asked.
     pub detected: Option<Detected>,
     /// It looked like this, and had no asymmetric access to tell of.
@@ -325,6 +327,7 @@ impl Health {
         Self {
             checker,
             prioritizer,
+            asked_all: false,
             detected: None,
             alike: None,
             unread_pages: UnreadPages::default(),
@@ -418,6 +421,15 @@ impl Path {
     pub fn has_yet_to_tell_group(&self) -> bool {
         let awaited = |facts| self.health.unread_pages.may_tell_port_group(facts);
         self.facts.as_ref().is_some_and(|facts| facts.tpgs > 0 && awaited(facts))
+    }
+
+    /// Is its priority detected to be that of ALUA, and not known by the kernel?
+    pub fn is_asked_for_alua(&self) -> bool {
+        let (Some(facts), Some(settings)) = (&self.facts, &self.settings) else { return false };
+        let health = &self.health;
+        let alike = health.alike == Some(Alua::of(facts, settings));
+        let of_kernel = detect::is_told_by_kernel(facts, health.detected.unwrap_or_default());
+        settings.detect_prio && facts.has_alua() && !alike && !of_kernel
     }
 
     /// Its target port group, where it is known.

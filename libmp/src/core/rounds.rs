@@ -157,7 +157,8 @@ impl Health {
         let detected = self.detected.unwrap_or_default();
         let alike = settings.detect_prio && self.alike == Some(detect::Alua::of(facts, settings));
         self.checker = detect::checker(settings, detected, facts.has_alua() && !alike);
-        let prioritizer = detect::prioritizer(facts, settings, detected, alike);
+        let against = detect::Against { alike, asked_all: self.asked_all };
+        let prioritizer = detect::prioritizer(facts, settings, detected, against);
         if self.prioritizer != prioritizer {
             // What another prioritizer said is on another scale; but the handler in the kernel only tells
             // what the device would have told.

@@ -10,6 +10,7 @@
 //!                                    `tcp`: nvme1n1, by its host
 //! start                              the daemon starts
 //! advance 5s                         time passes
+//! handler sda late                   it is attached later: sysfs has no access state of the disk yet
 //! page sda lost                      reading page 0x83 failed when the disk was scanned; a rescan reads it
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
 //! read sda never | read sda now      what a probe reads
@@ -367,6 +368,7 @@ impl Script {
             ("state", ["transport-offline"]) => disk.state = SdevState::TransportOffline,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
             ("hold" | "release", []) => disk.busy = verb == "hold",
+            ("handler", [how]) => disk.late_handler = *how == "late",
             ("page", [how]) => disk.page_lost = *how == "lost",
             ("wwn", [how]) => disk.wwn_lost = *how == "lost",
             ("udev", ["looks"]) => {

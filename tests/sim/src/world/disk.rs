@@ -106,6 +106,8 @@ pub struct Disk {
     pub reading: Reading,
     /// Older than SPC-2: the kernel reads no pages of vital product data.
     pub old: bool,
+    /// Its handler is attached later: sysfs has no access state of it yet.
+    pub late_handler: bool,
     /// A namespace of NVMe over TCP.
     pub tcp: bool,
     /// Reading page 0x83 failed when it was scanned: the kernel has the others.
@@ -270,7 +272,7 @@ impl Disk {
 
     fn access_state(&self, luns: &[Lun]) -> Option<String> {
         let lun = &luns[self.lun?];
-        lun.alua.then(|| lun.groups[self.group].as_str().into())
+        (lun.alua && !self.late_handler).then(|| lun.groups[self.group].as_str().into())
     }
 
     /// Its properties in udev's database, as they are now.

@@ -128,6 +128,7 @@ impl World {
             reads_fail: false,
             reading: Reading::Always,
             old: false,
+            late_handler: false,
             tcp,
             page_lost: false,
             unlooked: false,
