@@ -44,6 +44,8 @@ pub enum Defect {
     TooLong,
     /// The name of a map is left as it is.
     NoRename,
+    /// Partitions keep the names that they have.
+    NoPartitionNames,
     /// A second operation is ordered while one is under way.
     TwoOperations,
     /// A file is written again and again.

@@ -24,6 +24,8 @@ use crate::conf::Conf;
 use crate::world::World;
 use crate::world::dm::Device;
 
+#[cfg(test)]
+pub use rest::Amiss;
 pub use rest::{Rest, at_rest};
 
 /// Name and meaning of every invariant.

@@ -21,6 +21,33 @@ pub struct Rest<'a> {
     pub unresized: &'a BTreeSet<String>,
 }
 
+/// What can be amiss with maps at rest: the parts of `rest-maps`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Amiss {
+    /// A LUN with a healthy path has none.
+    NoMap,
+    Suspended,
+    /// It has no table of multipath.
+    NoTable,
+    /// It is longer or shorter than its LUN.
+    Size,
+    /// It is called otherwise than configured.
+    Name,
+    /// Its partition is called after another name.
+    Partition,
+}
+
+impl Amiss {
+    /// Every part.
+    #[cfg(test)]
+    pub const ALL: [Self; 6] =
+        [Self::NoMap, Self::Suspended, Self::NoTable, Self::Size, Self::Name, Self::Partition];
+
+    fn found(self, detail: impl Into<String>) -> Violation {
+        Violation::new("rest-maps", format!("{self:?}: {}", detail.into()))
+    }
+}
+
 /// Everything that must hold at rest.
 pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
     let mut by_lun: BTreeMap<LunId, Vec<&Disk>> = BTreeMap::new();
@@ -40,7 +67,7 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
         match device {
             Some(device) => rest.lun(lun, &disks, device)?,
             None if healthy && rest.is_wanted(wwid, &disks) => {
-                return Err(Violation::new("rest-maps", format!("{wwid} has healthy paths and no map")));
+                return Err(Amiss::NoMap.found(format!("{wwid} has healthy paths and no map")));
             }
             None => {}
         }
@@ -75,10 +102,10 @@ impl<'a> Rest<'a> {
     fn devices(self) -> Result<(), Violation> {
         for device in self.world.dm.devices.values().filter(|d| d.wwid().is_some()) {
             if device.suspended {
-                return Err(Violation::new("rest-maps", format!("{} is suspended", device.name)));
+                return Err(Amiss::Suspended.found(device.name.as_str()));
             }
             if device.live.is_none() {
-                return Err(Violation::new("rest-maps", format!("{} has no table", device.name)));
+                return Err(Amiss::NoTable.found(device.name.as_str()));
             }
             // It shall be made again after a boot, whatever find_multipaths says then.
             if device.wwid().is_some_and(|wwid| !self.is_known(wwid)) {
@@ -93,7 +120,7 @@ impl<'a> Rest<'a> {
             let map = device.uuid.strip_prefix("part1-").and_then(|uuid| self.world.dm.by_uuid(uuid));
             if let Some(map) = map.filter(|map| !device.name.starts_with(&map.name)) {
                 let detail = format!("{} is a partition of {}", device.name, map.name);
-                return Err(Violation::new("rest-maps", detail));
+                return Err(Amiss::Partition.found(detail));
             }
         }
         Ok(())
@@ -103,7 +130,7 @@ impl<'a> Rest<'a> {
         let identity = &self.world.luns[lun].identity;
         let name = &device.name;
         let Some(target) = device.mpath() else {
-            return Err(Violation::new("rest-maps", format!("{name} is no multipath map")));
+            return Err(Amiss::NoTable.found(name.as_str()));
         };
         let sectors = device.live.as_ref().map_or(0, crate::world::dm::Table::sectors);
         // All paths show one size, and the configuration was read since; but a map without a working path waits for one, as
@@ -115,7 +142,7 @@ impl<'a> Rest<'a> {
             if !refused && (target.valid_paths() > 0 || disks.iter().any(|d| d.is_healthy(&self.world.luns)))
             {
                 let detail = format!("{name} has {sectors} sectors, its LUN {}", identity.sectors);
-                return Err(Violation::new("rest-maps", detail));
+                return Err(Amiss::Size.found(detail));
             }
             // No table can be loaded that is longer than its paths.
             if sectors > identity.sectors {
@@ -127,7 +154,7 @@ impl<'a> Rest<'a> {
             let friendly = self.conf.friendly_names;
             let detail =
                 format!("{} is called {name} (alias {alias:?}, friendly names: {friendly})", identity.wwid);
-            return Err(Violation::new("rest-maps", detail));
+            return Err(Amiss::Name.found(detail));
         }
         self.paths(disks, device, target)?;
         self.groups(lun, device, target)?;

@@ -104,6 +104,7 @@ impl Tampered {
             // The core resumes what it finds suspended: that is lost too.
             (StaySuspended, DmOp::Resume { .. })
             | (NoRename, DmOp::Rename { .. })
+            | (NoPartitionNames, DmOp::RenamePartitions { .. })
             | (NoCreate, DmOp::Create { .. })
             | (KeepPaths, DmOp::Reload { .. } | DmOp::Remove { .. } | DmOp::Suspend) => DmOp::READ,
             (NoFail | KeepPaths, op) => without("fail_path", op),

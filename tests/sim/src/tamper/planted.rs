@@ -3,27 +3,36 @@
 use std::collections::BTreeMap;
 
 use super::{Defect, with};
-use crate::invariants::CATALOGUE;
+use crate::invariants::{Amiss, CATALOGUE};
 use crate::real;
 use crate::runner::{Options, run};
 use crate::script;
 
+/// What finds a defect: an invariant, or one part of it.
+#[derive(Debug, Clone, Copy)]
+struct By {
+    invariant: &'static str,
+    part: &'static str,
+}
+
 /// A test of a defect for each line, and the list of them all.
 macro_rules! planted {
-    ($($test:ident: $defect:ident => $invariant:literal $(in $script:ident)?,)*) => {
-        const PLANTED: &[(&str, Defect)] = &[$(($invariant, Defect::$defect)),*];
+    ($($test:ident: $defect:ident => $invariant:literal $(as $part:ident)? $(in $script:ident)?,)*) => {
+        const PLANTED: &[(Defect, By)] =
+            &[$((Defect::$defect, By { invariant: $invariant, part: concat!($(stringify!($part))?) })),*];
         $(
             #[test]
             fn $test() {
-                planted!(@found $defect, $invariant $(, $script)?);
+                let by = By { invariant: $invariant, part: concat!($(stringify!($part))?) };
+                planted!(@found Defect::$defect, by $(, $script)?);
             }
         )*
     };
-    (@found $defect:ident, $invariant:literal) => {
-        caught(Defect::$defect, $invariant);
+    (@found $defect:expr, $by:ident) => {
+        caught($defect, $by);
     };
-    (@found $defect:ident, $invariant:literal, $script:ident) => {
-        caught_in(Defect::$defect, $invariant, $script);
+    (@found $defect:expr, $by:ident, $script:ident) => {
+        caught_in($defect, $by, $script);
     };
 }
 planted! {
@@ -51,8 +60,13 @@ planted! {
     queueing_that_never_begins: NoQueueOn => "no-error-while-queueing" in UNPLUGGED,
     queueing_that_does_not_end: NoQueueOff => "queueing-ends",
     a_deadline_that_stays: DeadlineStays => "timers-move-on",
-    a_name_left_as_it_is: NoRename => "rest-maps" in RENAMED,
-    a_map_left_suspended: StaySuspended => "rest-maps",
+    a_lun_without_a_map: NoCreate => "rest-maps" as NoMap in TWO_PORTS,
+    a_map_left_suspended: StaySuspended => "rest-maps" as Suspended,
+    a_map_left_without_a_table: KeepPaths => "rest-maps" as NoTable in UNFINISHED,
+    a_map_left_without_a_table_or_a_path: KeepPaths => "rest-maps" as NoTable in ABANDONED,
+    a_map_left_as_short_as_it_was: KeepPaths => "rest-maps" as Size in GROWN,
+    a_name_left_as_it_is: NoRename => "rest-maps" as Name in RENAMED,
+    a_partition_called_as_it_was: NoPartitionNames => "rest-maps" as Partition in RENAMED,
     a_file_of_wwids_without_any: EmptyWwids => "rest-wwids",
     lost_reinstatements: NoReinstate => "rest-paths",
     lost_failures: NoFail => "rest-paths",
@@ -68,27 +82,28 @@ planted! {
 }
 
 /// A defect breaks what it should in a run that is good without it.
-fn caught(defect: Defect, invariant: &str) {
+fn caught(defect: Defect, by: By) {
     let options = Options { events: 3000, trace: false, tail: 0 };
     let mut seen = BTreeMap::new();
     for seed in 0..60 {
         let outcome = run(seed, options, with(defect, real::core()));
         let Some(violation) = outcome.violation else { continue };
-        if violation.name == invariant && run(seed, options, real::core()).violation.is_none() {
+        let by_it = violation.name == by.invariant && violation.detail.starts_with(by.part);
+        if by_it && run(seed, options, real::core()).violation.is_none() {
             return;
         }
         *seen.entry(violation.name).or_insert(0_u32) += 1;
     }
-    panic!("{defect:?} was not caught by {invariant}; seen: {seen:?}");
+    panic!("{defect:?} was not caught by {by:?}; seen: {seen:?}");
 }
 
 /// As `caught`, in a scenario: what chaos comes to seldom, or after long.
-fn caught_in(defect: Defect, invariant: &str, text: &str) {
+fn caught_in(defect: Defect, by: By, text: &str) {
     script::run(text, false, real::core()).expect("it is good without the defect");
     let Err(failure) = script::run(text, false, with(defect, real::core())) else {
         panic!("{defect:?} was not caught at all");
     };
-    let by_it = failure.why.starts_with(&format!("{invariant}: "));
+    let by_it = failure.why.starts_with(&format!("{}: {}", by.invariant, by.part));
     assert!(by_it, "{defect:?} was caught by {}", failure.why);
 }
 
@@ -115,8 +130,46 @@ const RENAMED: &str = "
         disk A host=2
         start
         advance 60s
+        kpartx data
         alias A other
         command reconfigure
+        advance 60s
+        expect rest
+    ";
+
+/// Somebody has made a map of a LUN, and ended before it had a table.
+const UNFINISHED: &str = "
+        lun A
+        alias A data
+        disk A host=1
+        dmsetup create data mpath-3600a0b80000000000000000000000065
+        start
+        advance 60s
+        expect rest
+    ";
+
+/// So he has, of a LUN that has no disk.
+const ABANDONED: &str = "
+        lun A
+        alias A data
+        dmsetup create data mpath-3600a0b80000000000000000000000065
+        start
+        advance 60s
+        expect rest
+    ";
+
+/// A LUN grows, and its map is to grow with it.
+const GROWN: &str = "
+        defaults auto_resize grow_only
+        lun A
+        alias A data
+        disk A host=1
+        disk A host=2
+        start
+        advance 60s
+        size A 4096
+        rescan sda
+        rescan sdb
         advance 60s
         expect rest
     ";
@@ -152,9 +205,14 @@ const UNPLUGGED: &str = "
 #[test]
 fn each_invariant_has_a_defect_that_it_finds() {
     for (name, _) in CATALOGUE {
-        assert!(PLANTED.iter().any(|(found_by, _)| found_by == name), "no defect is planted for {name}");
+        assert!(PLANTED.iter().any(|(_, by)| by.invariant == *name), "no defect is planted for {name}");
     }
-    for (name, defect) in PLANTED {
-        assert!(CATALOGUE.iter().any(|(known, _)| known == name), "{defect:?}: {name} is no invariant");
+    for (defect, by) in PLANTED {
+        let is_known = CATALOGUE.iter().any(|(known, _)| *known == by.invariant);
+        assert!(is_known, "{defect:?}: {} is no invariant", by.invariant);
+    }
+    for part in Amiss::ALL.map(|part| format!("{part:?}")) {
+        let planted = PLANTED.iter().any(|(_, by)| by.invariant == "rest-maps" && by.part == part);
+        assert!(planted, "no defect is planted for {part} of rest-maps");
     }
 }
