@@ -352,6 +352,9 @@ impl Core {
                 } else {
                     Notice::MapRemoved { map: name, by_us: true }
                 });
+                if !map.orders.stay_away && is.is_none() {
+                    self.reconsider(id, out);
+                }
             }
             DmOp::Suspend => {
                 map.orders.suspended = true;

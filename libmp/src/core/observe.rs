@@ -253,6 +253,9 @@ impl Core {
         map.unfinished = None;
         out.notify(Notice::MapRemoved { map: was.name, by_us: was.deferred_remove });
         self.dirty.insert(id);
+        if !stay_away {
+            self.reconsider(id, out);
+        }
         self.list_names(id);
         self.names_freed();
         self.dirty_successors(id);
