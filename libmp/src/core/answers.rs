@@ -35,6 +35,18 @@ pub(super) enum Need {
     Suspension,
 }
 
+impl Need {
+    /// Is it this operation that is to bring it about?
+    pub(super) const fn is_met_by(self, op: &DmOp) -> bool {
+        match op {
+            DmOp::Message { .. } | DmOp::CancelRemove => matches!(self, Self::Messages),
+            DmOp::Remove { .. } => matches!(self, Self::Removal),
+            DmOp::Suspend | DmOp::Resume { .. } => matches!(self, Self::Suspension),
+            _ => matches!(self, Self::Table | Self::Path(_) | Self::Without(_)),
+        }
+    }
+}
+
 pub(super) const DOUBTFUL: &str =
     "fail\nit may be another LUN by now: it is looked at first, and used if it is not\n";
 const FOREIGN: &str = "fail\nits table is not one of multipath\n";
@@ -224,12 +236,12 @@ impl Core {
     /// goes, or is suspended, a minute after its operator was told "timeout" is a nasty surprise.
     pub(super) fn withdraw(&mut self, id: MapId) {
         let Some(map) = self.maps.get_mut(&id) else { return };
-        let begun = |op: fn(&DmOp) -> bool| map.inflight.as_ref().is_some_and(|i| op(&i.op));
-        let removing = begun(|op| matches!(op, DmOp::Remove { .. }));
-        let suspending = begun(|op| matches!(op, DmOp::Suspend | DmOp::Resume { .. }));
+        let begun = map.inflight.as_ref().map(|i| &i.orders);
         let orders = &mut map.orders;
-        orders.remove = orders.remove.filter(|_| removing);
-        orders.suspend_or_resume = orders.suspend_or_resume.filter(|_| suspending);
+        orders.remove = orders.remove.filter(|_| begun.is_some_and(|begun| begun.remove.is_some()));
+        orders.suspend_or_resume = begun
+            .and_then(|begun| begun.suspend_or_resume)
+            .filter(|order| Some(*order) == orders.suspend_or_resume);
         orders.resize = orders.resize.filter(|resize| *resize != Resize::Ordered);
         (orders.reload, orders.reassign_now, orders.switch_to) = (false, false, None);
         orders.reinstate.clear();

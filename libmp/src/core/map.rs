@@ -1,7 +1,9 @@
 //! A map: what is wanted of it, what the kernel has, what is under way.
 
+use ::core::mem::take;
 use ::core::time::Duration;
 use alloc::collections::BTreeSet;
+use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -160,22 +162,71 @@ pub struct Orders {
 }
 
 impl Orders {
-    /// Forgets the orders that a message, or something else, has failed to carry out. Was there any?
-    pub fn drop_failed(&mut self, message: bool) -> bool {
-        if message {
-            let reinstate = core::mem::take(&mut self.reinstate);
-            return self.switch_to.take().is_some() | !reinstate.is_empty();
+    /// Those that this operation is to carry out. A table is loaded, and what stands on the paths is moved, for those who have asked
+    /// before it begins: who asks for that later wants it once more. All others hold until the operation is done.
+    #[must_use]
+    pub fn begin(&mut self, op: &DmOp) -> Self {
+        let mut begun = Self::default();
+        match op {
+            DmOp::Create { .. } | DmOp::Reload { .. } => {
+                begun.reload = take(&mut self.reload);
+                begun.resize = self.resize;
+            }
+            DmOp::Remove { .. } => begun.remove = self.remove,
+            DmOp::Suspend => {
+                begun.suspend_or_resume =
+                    self.suspend_or_resume.filter(|order| *order == SuspendOrder::Suspend);
+            }
+            DmOp::Resume { .. } => {
+                begun.suspend_or_resume =
+                    self.suspend_or_resume.filter(|order| *order == SuspendOrder::Resume);
+            }
+            DmOp::Reassign { .. } => {
+                (begun.reassign, begun.reassign_now) =
+                    (take(&mut self.reassign), take(&mut self.reassign_now));
+            }
+            DmOp::Message { messages } => {
+                let told = |message: &String| messages.contains(message);
+                begun.switch_to = self.switch_to.filter(|group| told(&format!("switch_group {group}")));
+                let reinstated = |devt: &&DevT| told(&format!("reinstate_path {devt}"));
+                begun.reinstate = self.reinstate.iter().filter(reinstated).copied().collect();
+            }
+            DmOp::CancelRemove | DmOp::Query { .. } | DmOp::Rename { .. } | DmOp::RenamePartitions { .. } => {
+            }
         }
-        self.remove.take().is_some()
-            | self.suspend_or_resume.take().is_some()
-            | core::mem::take(&mut self.reload)
-            | core::mem::take(&mut self.reassign_now)
-            | self.resize.take_if(|resize| *resize == Resize::Ordered).is_some()
+        begun
+    }
+
+    /// An operation for these has failed, or they are done. What was ordered since stands.
+    pub fn end(&mut self, begun: &Self) {
+        self.remove = self.remove.filter(|_| begun.remove.is_none());
+        self.suspend_or_resume.take_if(|order| Some(*order) == begun.suspend_or_resume);
+        self.switch_to.take_if(|group| Some(*group) == begun.switch_to);
+        self.reinstate.retain(|devt| !begun.reinstate.contains(devt));
+        // The others end where the size is taken, or is another.
+        self.resize.take_if(|resize| *resize == Resize::Ordered && begun.resize == Some(Resize::Ordered));
+    }
+
+    /// Forgets all that messages, or something else, would carry out.
+    pub fn give_up(&mut self, messages: bool) {
+        if messages {
+            self.switch_to = None;
+            return self.reinstate.clear();
+        }
+        (self.remove, self.suspend_or_resume) = (None, None);
+        (self.reload, self.reassign_now) = (false, false);
+        self.resize.take_if(|resize| *resize == Resize::Ordered);
     }
 
     /// Is there one that somebody waits for?
     pub fn any(&self) -> bool {
-        self.clone().drop_failed(true) || self.clone().drop_failed(false)
+        self.remove.is_some()
+            || self.suspend_or_resume.is_some()
+            || self.reload
+            || self.reassign_now
+            || self.resize == Some(Resize::Ordered)
+            || self.switch_to.is_some()
+            || !self.reinstate.is_empty()
     }
 }
 
@@ -271,6 +322,8 @@ pub struct Inflight {
     pub reason: &'static str,
     /// What for.
     pub purpose: Purpose,
+    /// What operators wanted that it is to carry out: nothing else is done when it is.
+    pub orders: Orders,
 }
 
 /// What an operation is for.

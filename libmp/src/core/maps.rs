@@ -11,7 +11,7 @@ use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
 use crate::core::failback::may_switch;
-use crate::core::map::{Inflight, Map, MapId, Observed, Purpose};
+use crate::core::map::{Inflight, Map, MapId, Observed, Orders, Purpose, Removal};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{Planned, Situation};
@@ -152,7 +152,9 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.requery = false;
         let names = planned.op.takes_name().is_some();
-        map.inflight = Some(Inflight { token, op: planned.op.clone(), reason: planned.reason, purpose });
+        let orders = map.orders.begin(&planned.op);
+        map.inflight =
+            Some(Inflight { token, op: planned.op.clone(), reason: planned.reason, purpose, orders });
         out.push(Effect::Dm { token, wwid: map.wwid.clone(), op: planned.op });
         if names {
             self.list_names(id);
@@ -293,7 +295,6 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.action = MapAction::Create;
         map.stats.map_loads += 1;
-        map.orders.reload = false;
         self.remember_map(now, id, out);
         self.set_mark(id, false, out);
         self.reconsider(id, out); // it may have another size than the map before
@@ -330,9 +331,8 @@ impl Core {
             DmOp::Reload { load, flags, .. } => {
                 self.told_ready(now, id, *flags);
                 let Some(map) = self.maps.get_mut(&id) else { return };
-                map.action = if map.orders.resize.is_some() { MapAction::Resize } else { MapAction::Reload };
+                map.action = if done.orders.resize.is_some() { MapAction::Resize } else { MapAction::Reload };
                 map.stats.map_loads += 1;
-                map.orders.reload = false;
                 let (table, reason) = (load.params.clone(), done.reason);
                 out.notify(Notice::MapReloaded { map: name, table, reason });
                 self.resized(id, load.sectors, out);
@@ -345,7 +345,9 @@ impl Core {
             }
             DmOp::Remove { .. } => {
                 map.readiness = Readiness::default();
-                map.orders.stay_away |= map.orders.remove.take().is_some();
+                // Who orders it while it is under way has what he wants if it is gone.
+                let ordered = |_: &mut Removal| done.orders.remove.is_some() || is.is_none();
+                map.orders.stay_away |= map.orders.remove.take_if(ordered).is_some();
                 out.notify(if is.is_some_and(|is| is.deferred_remove) {
                     let text = alloc::format!("{name}: it is in use, and is removed when it is closed");
                     Notice::Other { level: Level::Notice, text }
@@ -358,16 +360,15 @@ impl Core {
             }
             DmOp::Suspend => {
                 map.orders.suspended = true;
-                map.orders.suspend_or_resume = None;
+                map.orders.end(&done.orders);
             }
             DmOp::Resume { .. } => {
                 map.orders.suspended = false;
-                map.orders.suspend_or_resume = None;
+                map.orders.end(&done.orders);
             }
-            DmOp::Message { messages, .. } => self.messages_done(now, id, messages, was, out),
+            DmOp::Message { messages, .. } => self.messages_done(now, id, (messages, &done.orders), was, out),
             DmOp::RenamePartitions { names } => self.partitions_renamed(id, names),
-            DmOp::Reassign { .. } => (map.orders.reassign, map.orders.reassign_now) = (false, false),
-            DmOp::CancelRemove | DmOp::Query { .. } => {}
+            DmOp::Reassign { .. } | DmOp::CancelRemove | DmOp::Query { .. } => {}
         }
     }
 
@@ -375,7 +376,7 @@ impl Core {
         &mut self,
         now: Instant,
         id: MapId,
-        messages: &[String],
+        (messages, orders): (&[String], &Orders),
         was: Option<&Observed>,
         out: &mut Outbox,
     ) {
@@ -408,7 +409,8 @@ impl Core {
                     }
                 }
                 ("switch_group", _) => {
-                    let ordered = map.orders.switch_to.take().is_some();
+                    let ordered = orders.switch_to.is_some();
+                    map.orders.switch_to.take_if(|group| Some(*group) == orders.switch_to);
                     map.stats.switch_group += 1;
                     map.switch.not_before = Some(now + interval);
                     // What an operator ordered is not the daemon's doing.
@@ -452,7 +454,8 @@ impl Core {
         let is_message = matches!(done.op, DmOp::Message { .. } | DmOp::CancelRemove);
         let Some(map) = self.maps.get_mut(&id) else { return };
         // An operator's order that can't be carried out is answered, not tried again.
-        let ordered = map.orders.drop_failed(is_message);
+        let ordered = done.orders.any();
+        map.orders.end(&done.orders);
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
         let until = backoff.failed(now, longest, &failure);
         let failures = backoff.failures;
@@ -475,8 +478,13 @@ impl Core {
             self.timers.set(Timer::Retry(id), until);
         }
         // What is put down to one path, or to the handler, the next plan does without.
-        if ordered || (failures > 1 && !put_down) {
+        if failures > 1 && !put_down {
+            if let Some(map) = self.maps.get_mut(&id) {
+                map.orders.give_up(is_message);
+            }
             self.answer_map(id, |need| (need == Need::Messages) == is_message, &Err(failure), out);
+        } else if ordered {
+            self.answer_map(id, |need| need.is_met_by(&done.op), &Err(failure), out);
         }
     }
 

@@ -298,7 +298,9 @@ fn rename_partitions(s: &Situation<'_>) -> Option<Planned> {
 
 /// Last of all: what stands on a path is moved to a map that is as it should be.
 fn reassign(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let may = (s.map.orders.reassign || s.map.orders.reassign_now) && !observed.suspended;
+    // Whoever asks for it is told first if the map can't be put right.
+    let wanted = s.map.orders.reassign || (s.map.orders.reassign_now && s.may_load);
+    let may = wanted && !observed.suspended;
     let paths = observed.table().filter(|_| may)?.paths().map(|path| path.devt).collect();
     Some(planned(DmOp::Reassign { paths }, "its paths are used directly"))
 }
