@@ -42,7 +42,7 @@ impl Need {
             DmOp::Message { .. } | DmOp::CancelRemove => matches!(self, Self::Messages),
             DmOp::Remove { .. } => matches!(self, Self::Removal),
             DmOp::Suspend | DmOp::Resume { .. } => matches!(self, Self::Suspension),
-            _ => matches!(self, Self::Table | Self::Path(_) | Self::Without(_)),
+            _ => matches!(self, Self::Table | Self::Load | Self::Path(_) | Self::Without(_)),
         }
     }
 }

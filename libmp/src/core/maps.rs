@@ -11,12 +11,11 @@ use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
 use crate::core::failback::may_switch;
-use crate::core::map::{Inflight, Map, MapId, Observed, Orders, Purpose, Removal};
+use crate::core::map::{Inflight, Map, MapId, Observed, Orders, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{Planned, Situation};
 use crate::core::queueing::{Change, Phase as QueuePhase};
-use crate::core::readiness::Readiness;
 use crate::core::smaller::{self, Build};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
@@ -343,21 +342,7 @@ impl Core {
                 out.notify(Notice::MapRenamed { from: from.clone(), to: to.clone() });
                 self.partitions_follow(id, &from, to);
             }
-            DmOp::Remove { .. } => {
-                map.readiness = Readiness::default();
-                // Who orders it while it is under way has what he wants if it is gone.
-                let ordered = |_: &mut Removal| done.orders.remove.is_some() || is.is_none();
-                map.orders.stay_away |= map.orders.remove.take_if(ordered).is_some();
-                out.notify(if is.is_some_and(|is| is.deferred_remove) {
-                    let text = alloc::format!("{name}: it is in use, and is removed when it is closed");
-                    Notice::Other { level: Level::Notice, text }
-                } else {
-                    Notice::MapRemoved { map: name, by_us: true }
-                });
-                if !map.orders.stay_away && is.is_none() {
-                    self.reconsider(id, out);
-                }
-            }
+            DmOp::Remove { .. } => self.removed(id, name, done, is, out),
             DmOp::Suspend => {
                 map.orders.suspended = true;
                 map.orders.end(&done.orders);

@@ -50,6 +50,7 @@ mod reassign;
 pub mod reconfigure;
 pub mod refused;
 pub mod rehearsal;
+mod removed;
 pub mod requests;
 pub mod resize;
 pub mod rounds;
