@@ -20,10 +20,10 @@ use crate::core::checks::timeout;
 use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::MapId;
-use crate::core::maps::counts;
 use crate::core::notice::{Level, Notice};
 use crate::core::path::PathId;
 use crate::core::timers::Timer;
+use crate::core::usable::counts;
 use crate::core::waiting::Awaited;
 use crate::types::{Instant, Token};
 

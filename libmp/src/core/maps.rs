@@ -1,11 +1,10 @@
-//! Drives maps: plans what is dirty, takes in how operations went, counts paths, ends queues.
+//! Drives maps: plans what is dirty, takes in how operations went.
 
 use ::core::time::Duration;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use crate::check::CheckState;
-use crate::config::settings::{FlushOnLastDel, NoPathRetry};
+use crate::config::settings::NoPathRetry;
 use crate::core::answers::Need;
 use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
@@ -15,7 +14,7 @@ use crate::core::map::{Inflight, Map, MapId, Observed, Orders, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{Planned, Situation};
-use crate::core::queueing::{Change, Phase as QueuePhase};
+use crate::core::queueing::Phase as QueuePhase;
 use crate::core::smaller::{self, Build};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
@@ -82,6 +81,7 @@ impl Core {
         self.review_prioritizers(id);
         self.review_sizes(now, id, out);
         self.review_readiness(now, id);
+        self.review_queueing(now, id, out);
         let name = self.free_name(id, out);
         let map = &self.maps[&id];
         let mut members = self.members(map);
@@ -266,6 +266,7 @@ impl Core {
             return;
         }
         self.suspended_by_another(id, &inflight.op, &done.result, (was.as_ref(), is.as_ref()), out);
+        self.say_queueing_ended(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
         match done.result {
             Ok(()) => {
                 self.succeeded(now, id, &inflight, (was.as_ref(), is.as_ref()), out);
@@ -315,12 +316,6 @@ impl Core {
         }
         map.table_read_only = done.op.load().map(|load| load.read_only).or(map.table_read_only);
         let name = map.kernel_name().clone();
-        let queues = |observed: Option<&Observed>| observed.and_then(Observed::table).map(Table::queues);
-        if (queues(was), queues(is)) == (Some(true), Some(false))
-            && let Some(reason) = map.queue.ends_unsaid(self.phase == Phase::Stopping)
-        {
-            out.notify(Notice::QueueingStopped { map: name.clone(), reason });
-        }
         match &done.op {
             DmOp::Create { name, load, flags, .. } => {
                 self.told_ready(now, id, *flags);
@@ -473,71 +468,6 @@ impl Core {
         }
     }
 
-    /// Counts the usable paths of a map, and starts or ends its queueing.
-    pub(super) fn count_usable(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
-        if !matches!(self.phase, Phase::Running | Phase::Stopping) {
-            return;
-        }
-        self.review_unidentified(id, out);
-        let Some(map) = self.maps.get(&id) else { return };
-        // Before its paths have been probed and checked once, there is nothing to count.
-        let too_early =
-            (map.said_active.is_none() && map.hold_until.is_some()) || unidentified::is_unknown(map);
-        let Some(observed) = map.observed.as_ref().filter(|_| !too_early) else { return };
-        let open = observed.is_in_use();
-        let usable = self.members(map).iter().filter(|p| counts(map, p)).count() + unidentified::active(map);
-        let interval = self.config.globals().polling_interval;
-        // What is in its table and not known yet has not left.
-        let empty = map.members.is_empty() && !map.unidentified.any_unknown();
-        let Some(map) = self.maps.get_mut(&id) else { return };
-        if map.said_active.is_some_and(|said| said != usable) {
-            out.notify(Notice::ActivePaths { map: map.kernel_name().clone(), active: usable });
-        }
-        map.said_active = Some(usable);
-        map.queue.ended = empty
-            && match map.settings.flush_on_last_del {
-                _ if map.queue.released => true,
-                FlushOnLastDel::Always => true,
-                FlushOnLastDel::Unused => !open,
-                FlushOnLastDel::Never => false,
-            };
-        match map.queue.observe(now, usable, &map.settings, interval) {
-            Change::None => return,
-            Change::Lost { until } => {
-                map.stats.map_failures += 1;
-                let name = map.kernel_name().clone();
-                if let Some(until) = until {
-                    self.timers.set(Timer::Queueing(id), until);
-                }
-                if map.queue.wish(&map.settings) == Some(true) {
-                    let seconds = until.map(|u| u.saturating_since(now).as_secs());
-                    out.notify(Notice::QueueingStarted { map: name, seconds });
-                }
-            }
-            Change::Back { after, .. } => {
-                map.stats.queue_time += after;
-                self.timers.cancel(Timer::Queueing(id));
-            }
-        }
-        self.dirty.insert(id);
-        if usable == 0 {
-            self.call_held_back(now, id, out);
-        }
-    }
-
-    pub(super) fn queueing_over(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
-        let Some(map) = self.maps.get_mut(&id) else { return };
-        if let Some(lasted) = map.queue.expire(now) {
-            map.stats.queue_time += lasted;
-            map.stats.queue_timeouts += 1;
-            out.notify(Notice::QueueingStopped {
-                map: map.kernel_name().clone(),
-                reason: "no_path_retry is over",
-            });
-            self.dirty.insert(id);
-        }
-    }
-
     /// Begins to stop: queues end, clients get their answers, nothing new is begun.
     pub(super) fn stop(&mut self, now: Instant, out: &mut Outbox) {
         if self.phase == Phase::Stopping {
@@ -569,14 +499,5 @@ impl Core {
             self.exited = true;
             out.push(Effect::Exit);
         }
-    }
-}
-
-/// Does a path count as one that the map can use? One whose answer is awaited counts as it last did.
-pub(super) fn counts(map: &Map, path: &Path) -> bool {
-    let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
-    match path.health.state {
-        CheckState::Pending | CheckState::Unchecked => active == Some(true),
-        state => state.is_usable() && active.is_some() && path.steadiness.is_reliable(),
     }
 }

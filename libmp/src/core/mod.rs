@@ -66,6 +66,7 @@ pub mod tuning;
 pub mod unfinished;
 mod unidentified;
 pub mod unmapped;
+mod usable;
 pub mod waiting;
 
 #[cfg(test)]

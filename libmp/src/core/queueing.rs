@@ -40,8 +40,24 @@ pub struct Queue {
     pub ended: bool,
     /// The last path left because the configuration excludes its LUN: nobody is to wait for one, whatever `flush_on_last_del` says.
     pub released: bool,
+    /// I/O waits since then: there is no usable path, and nothing has ended the queueing.
+    since: Option<Instant>,
     /// How long it lasts by the settings that its end was reckoned with.
     lasts: Option<Duration>,
+}
+
+/// What becomes of the time that I/O waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// Nothing.
+    None,
+    /// It begins to run.
+    Begun {
+        /// When queueing ends by itself.
+        until: Option<Instant>,
+    },
+    /// It has ended, after so long.
+    Ended(Duration),
 }
 
 /// What changed.
@@ -50,54 +66,65 @@ pub enum Change {
     /// Nothing.
     None,
     /// The last usable path was lost.
-    Lost {
-        /// When queueing ends by itself.
-        until: Option<Instant>,
-    },
-    /// A usable path is back after so long.
-    Back {
-        /// How long there was none.
-        after: Duration,
-        /// It had run out.
-        expired: bool,
-    },
+    Lost,
+    /// A usable path is back.
+    Back,
 }
 
 impl Queue {
-    /// Why the kernel was told to end the queueing, if that was not said when it was decided, and no operator's word.
-    pub fn ends_unsaid(&self, daemon_stops: bool) -> Option<&'static str> {
-        let deleted = self.ended.then_some(if self.released {
-            "the configuration excludes its paths"
-        } else {
-            "its last path is deleted (flush_on_last_del)"
-        });
-        daemon_stops.then_some("the daemon stops").or(deleted)
+    /// Why the kernel has been told to end the queueing.
+    pub fn why_ended(&self, settings: &MapSettings, daemon_stops: bool) -> &'static str {
+        match settings.no_path_retry {
+            _ if daemon_stops => "the daemon stops",
+            _ if self.ended && self.released => "the configuration excludes its paths",
+            _ if self.ended => "its last path is deleted (flush_on_last_del)",
+            _ if self.disabled => "an operator has switched it off",
+            NoPathRetry::Checks(_) if self.phase == Phase::Expired => "no_path_retry is over",
+            _ => "the configuration",
+        }
     }
 
     /// Takes in how many usable paths there are now.
-    pub fn observe(
-        &mut self,
-        now: Instant,
-        usable: usize,
-        settings: &MapSettings,
-        interval: Duration,
-    ) -> Change {
+    pub fn observe(&mut self, now: Instant, usable: usize) -> Change {
         match (self.phase, usable) {
             (Phase::Normal, 0) => {
-                let until = self.limit(now, settings, interval);
-                self.phase = Phase::Recovery { since: now, until };
-                Change::Lost { until }
+                self.phase = Phase::Recovery { since: now, until: None };
+                Change::Lost
             }
             (Phase::Normal, _) | (Phase::Recovery { .. } | Phase::Expired, 0) => Change::None,
-            (Phase::Recovery { since, .. }, _) => {
+            (Phase::Recovery { .. } | Phase::Expired, _) => {
                 self.phase = Phase::Normal;
-                Change::Back { after: now.saturating_since(since), expired: false }
-            }
-            (Phase::Expired, _) => {
-                self.phase = Phase::Normal;
-                Change::Back { after: Duration::ZERO, expired: true }
+                Change::Back
             }
         }
+    }
+
+    /// Time runs while I/O waits. Where an operator, a deleted path or the configuration has ended that, none runs out; it begins
+    /// anew when it is to wait again.
+    pub fn review(&mut self, now: Instant, settings: &MapSettings, interval: Duration) -> Clock {
+        let off = self.wish(settings) == Some(false);
+        match (self.phase, self.since) {
+            (Phase::Recovery { since, .. }, None) if !off => {
+                let until = self.limit(now, settings, interval);
+                self.phase = Phase::Recovery { since, until };
+                self.since = Some(now);
+                Clock::Begun { until }
+            }
+            (Phase::Recovery { .. }, _) if !off => Clock::None,
+            (phase, Some(began)) => {
+                if let Phase::Recovery { since, .. } = phase {
+                    self.phase = Phase::Recovery { since, until: None };
+                }
+                self.since = None;
+                Clock::Ended(now.saturating_since(began))
+            }
+            (_, None) => Clock::None,
+        }
+    }
+
+    /// How long I/O has waited since it last began to.
+    pub fn waits(&self, now: Instant) -> Duration {
+        self.since.map_or(Duration::ZERO, |since| now.saturating_since(since))
     }
 
     /// The map was found at the start, without a path that the kernel uses and not queueing: a daemon before has ended it, its
@@ -123,7 +150,8 @@ impl Queue {
             Phase::Recovery { since, .. } => since,
             Phase::Expired => now,
         };
-        let until = self.limit(now, settings, interval);
+        // Where I/O does not wait now, none runs until it does.
+        let until = self.since.and_then(|_| self.limit(now, settings, interval));
         self.phase = Phase::Recovery { since, until };
         until
     }
@@ -134,11 +162,13 @@ impl Queue {
         self.lasts.map(|lasts| now + lasts)
     }
 
-    /// The time is over. Says how long it had lasted.
-    pub fn expire(&mut self, now: Instant) -> Option<Duration> {
-        let Phase::Recovery { since, .. } = self.phase else { return None };
-        self.phase = Phase::Expired;
-        Some(now.saturating_since(since))
+    /// Is the time over? It is then.
+    pub fn expire(&mut self) -> bool {
+        let runs = matches!(self.phase, Phase::Recovery { until: Some(_), .. });
+        if runs {
+            self.phase = Phase::Expired;
+        }
+        runs
     }
 
     /// Should the kernel queue without a path? `None`: as it is.

@@ -214,9 +214,5 @@ fn queueing(now: Instant, map: &Map) -> Queueing {
 }
 
 fn queue_time(now: Instant, map: &Map) -> u64 {
-    let running = match map.queue.phase {
-        QueuePhase::Recovery { since, .. } => now.saturating_since(since),
-        _ => core::time::Duration::ZERO,
-    };
-    (map.stats.queue_time + running).as_secs()
+    (map.stats.queue_time + map.queue.waits(now)).as_secs()
 }
