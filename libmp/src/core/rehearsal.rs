@@ -72,6 +72,7 @@ impl Core {
             remarks: rehearsal.remarks,
         };
         plan.remarks.extend(unrated(self, &rehearsal.core, &plan.maps));
+        plan.remarks.extend(left_suspended(&rehearsal.core));
         plan.sort();
         Ok(plan)
     }
@@ -238,20 +239,31 @@ fn unrated(before: &Core, after: &Core, changes: &[MapChange]) -> Vec<String> {
         let was = before.paths.get(&path.id);
         was.is_some_and(|was| was.health.priority.is_known() && !path.health.priority.is_known())
     };
-    let remark = |change: &MapChange| {
-        let map = after.map_by_wwid(&change.wwid)?;
-        let members: Vec<&Path> = map.members.iter().filter_map(|id| after.paths.get(id)).collect();
+    let remark = |map: &Map| {
+        let members = after.members(map);
         if desired::policy(map, &members) != GroupingPolicy::ByPrio {
             return None;
         }
+        let loaded = changes.iter().filter(is_loaded).find(|change| change.wwid == map.wwid);
+        let (name, then) = match loaded {
+            Some(change) => (&change.name, ""),
+            None => (map.kernel_name(), ", and it may be reloaded then"),
+        };
         let which = if members.iter().any(is_unrated) {
             "the next checks of its"
-        } else if members.iter().any(is_new) {
+        } else if loaded.is_some() && members.iter().any(is_new) {
             "the first checks of its new"
         } else {
             return None;
         };
-        Some(format!("{}: its groups follow priorities that {which} paths will tell", change.name))
+        Some(format!("{name}: its groups follow priorities that {which} paths will tell{then}"))
     };
-    changes.iter().filter(is_loaded).filter_map(remark).collect()
+    after.maps.values().filter_map(remark).collect()
+}
+
+/// Maps that are suspended on purpose: what would be done to them waits.
+fn left_suspended(core: &Core) -> impl Iterator<Item = String> {
+    let suspended = |map: &&Map| map.observed.as_ref().is_some_and(|observed| observed.suspended);
+    let left = core.maps.values().filter(|map| map.orders.suspended).filter(suspended);
+    left.map(|map| format!("{}: it is suspended, and left as it is until it is resumed", map.kernel_name()))
 }
