@@ -17,6 +17,7 @@ use crate::core::desired;
 use crate::core::event::DmFailure;
 use crate::core::judge::Wanted;
 use crate::core::map::Map;
+use crate::core::map_state;
 use crate::core::path::{Exclusion, Path, Standing, Udev};
 use crate::core::tuning;
 use crate::identify::tunables::Tunable;
@@ -67,7 +68,10 @@ impl Core {
             steps: self.steps(path),
             paths: map
                 .into_iter()
-                .flat_map(|map| iter::once(self.condition(path, now)).chain(failures(map, now)))
+                .flat_map(|map| {
+                    let map_state = self.map_state(now, map);
+                    iter::once(self.condition(path, now)).chain(map_state).chain(failures(map, now))
+                })
                 .collect(),
             settings: self.settings_of(Some(path), map),
         }
@@ -97,9 +101,10 @@ impl Core {
                 self.not_there(map)
             ),
             steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
-            paths: members
-                .iter()
-                .map(|path| self.condition(path, now))
+            paths: self
+                .map_state(now, map)
+                .into_iter()
+                .chain(members.iter().map(|path| self.condition(path, now)))
                 .chain(refused)
                 .chain(failures(map, now))
                 .collect(),
@@ -198,12 +203,7 @@ impl Core {
             let timeouts = self.config.timeouts(&who, map.settings.no_path_retry);
             times_in_use(who.device.protocol, &timeouts, &mut settings);
             if map.queue.disabled {
-                in_use(
-                    "no_path_retry",
-                    "fail",
-                    "disablequeueing, until restorequeueing".into(),
-                    &mut settings,
-                );
+                in_use("no_path_retry", "fail", map_state::DISABLED.into(), &mut settings);
             }
             settings.push(self.name_of(map, &settings));
         }

@@ -11,13 +11,16 @@ use crate::dm::status::GroupStatus;
 use crate::types::Instant;
 
 impl Core {
+    /// The best group, where I/O is not in it.
+    pub(super) fn better_group(&self, map: &Map) -> Option<u32> {
+        let observed = map.observed.as_ref()?;
+        let best = desired::best_observed_group(map, observed, &self.members(map));
+        best.filter(|best| *best != observed.current_group())
+    }
+
     /// I/O is not in the best group: when may it go back?
     pub(super) fn plan_failback(&mut self, now: Instant, id: MapId) {
-        let map = &self.maps[&id];
-        let better = map.observed.as_ref().is_some_and(|observed| {
-            let best = desired::best_observed_group(map, observed, &self.members(map));
-            best.is_some_and(|best| best != observed.current_group())
-        });
+        let better = self.better_group(&self.maps[&id]).is_some();
         let due = self.switch_stays_due(now, id, better);
         let map = &self.maps[&id];
         let timer = Timer::Failback(id);

@@ -31,6 +31,7 @@ pub mod known;
 pub mod limits;
 mod listing;
 pub mod map;
+mod map_state;
 pub mod maps;
 pub mod marks;
 pub mod membership;
