@@ -16,9 +16,10 @@ use crate::core::Core;
 use crate::core::desired;
 use crate::core::event::DmFailure;
 use crate::core::judge::Wanted;
-use crate::core::map::Map;
+use crate::core::map::{Live, Map};
 use crate::core::map_state;
 use crate::core::path::{Exclusion, Path, Standing, Udev};
+use crate::core::refused::{self, Refused};
 use crate::core::tuning;
 use crate::identify::tunables::Tunable;
 use crate::prio::ana;
@@ -54,11 +55,9 @@ impl Core {
             Standing::New => (Answer::Undecided, "it is being looked at".into()),
             Standing::Excluded(why) => (Answer::No, why.to_string()),
             Standing::Waiting { wwid } => (Answer::No, self.find_multipaths(path, wwid)),
-            Standing::Member { .. } => (
-                Answer::Yes,
-                map.map_or_else(String::new, |map| {
-                    format!("a path of {}{}", map.kernel_name(), self.not_there(map))
-                }),
+            Standing::Member { .. } => map.map_or_else(
+                || (Answer::Undecided, "its map is being looked at".into()),
+                |map| self.explain_member(now, map, path),
             ),
         };
         Explanation {
@@ -77,6 +76,15 @@ impl Core {
         }
     }
 
+    /// A member is multipathed if I/O of its map can reach it, or will as soon as the map is made.
+    fn explain_member(&self, now: Instant, map: &Map, path: &Path) -> (Answer, String) {
+        let name = map.kernel_name();
+        match self.absence(now, map, path) {
+            Some(why) => (Answer::No, format!("a member of {name}, not in its table: {why}")),
+            None => (answer_of(map), format!("a path of {name}{}", self.not_there(map))),
+        }
+    }
+
     fn explain_map(&self, now: Instant, map: &Map) -> Explanation {
         let mut members: Vec<&Path> = map.members.iter().filter_map(|id| self.paths.get(id)).collect();
         members.sort_by_key(|path| path.order());
@@ -90,14 +98,20 @@ impl Core {
             }
             _ => None,
         });
-        let count = members.len();
+        let (inside, outside): (Vec<&Path>, Vec<&Path>) =
+            members.iter().partition(|path| self.absence(now, map, path).is_none());
+        let paths = if inside.len() == 1 { "path" } else { "paths" };
+        let outside = match outside.len() {
+            0 => String::new(),
+            count => format!(", and {count} not in its table"),
+        };
         Explanation {
             device,
-            answer: if count == 0 { Answer::No } else { Answer::Yes },
+            answer: if members.is_empty() { Answer::No } else { answer_of(map) },
             because: format!(
-                "the map of WWID {}, with {count} {}{}",
+                "the map of WWID {}, with {} {paths}{outside}{}",
                 map.wwid,
-                if count == 1 { "path" } else { "paths" },
+                inside.len(),
                 self.not_there(map)
             ),
             steps: members.first().map(|path| self.steps(path)).unwrap_or_default(),
@@ -223,6 +237,9 @@ impl Core {
         for trouble in path.steadiness.troubles(now) {
             result = format!("{result}; {trouble}");
         }
+        if let Some(why) = path.map().and_then(|map| self.absence(now, self.maps.get(&map)?, path)) {
+            result = format!("{result}; not in the table: {why}");
+        }
         if let Some(size) = self.explain_size(now, path) {
             result = format!("{result}; {size}");
         }
@@ -236,10 +253,34 @@ impl Core {
         Step { what: "path", result }
     }
 
-    /// Why a map is not in the kernel; nothing where it is.
+    /// Why the table that the kernel has of a map is without this member; `None` where it has it, or there is no map.
+    fn absence(&self, now: Instant, map: &Map, path: &Path) -> Option<String> {
+        let observed = map.observed.as_ref().filter(|_| !refused::is_live(map, path))?;
+        Some(match (&observed.live, path.refused) {
+            (Live::Foreign(_), _) => "the map is not ours to touch".into(),
+            (_, Some(Refused { errno, until })) => format!(
+                "the kernel refused it ({errno}), and it is tried again in {} s",
+                until.saturating_since(now).as_secs()
+            ),
+            _ if self.is_leaving(path) => "that of another map still has it".into(),
+            _ if map.orders.suspended => "the map is suspended".into(),
+            _ if map.unfinished.is_some() => "another tool is making the map".into(),
+            _ if path.health.closed => "it can't be opened".into(),
+            _ if map.hold_until.is_some() => self.held_for(map),
+            _ if map.backoff.failures > 0 => "the last operation on the map failed".into(),
+            _ => "the next one may have it".into(),
+        })
+    }
+
+    /// Why a map is not in the kernel, or nothing of ours; nothing where it is.
     fn not_there(&self, map: &Map) -> String {
-        if map.observed.is_some() {
-            return String::new();
+        match map.observed.as_ref().map(|observed| &observed.live) {
+            Some(Live::Foreign(what)) => {
+                return format!("; it has our UUID and is not ours to touch: {what}");
+            }
+            Some(Live::Empty) => return "; it has no table".into(),
+            Some(Live::Multipath { .. }) => return String::new(),
+            None => {}
         }
         let why = if map.orders.stay_away {
             "it was removed on purpose, `add map` or `reconfigure` brings it back".into()
@@ -282,6 +323,15 @@ impl Core {
         };
         Setting { keyword: "name", value: map.name.to_string(), from, overrides: Vec::new() }
     }
+}
+
+/// Is it a map with paths, or one that is about to be made?
+fn answer_of(map: &Map) -> Answer {
+    let works = match &map.observed {
+        Some(observed) => observed.table().is_some(),
+        None => !map.orders.stay_away && map.backoff.failures == 0,
+    };
+    if works { Answer::Yes } else { Answer::No }
 }
 
 /// The WWID that blacklist rules were asked about.

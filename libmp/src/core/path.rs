@@ -17,6 +17,7 @@ use crate::core::announce::Rules;
 use crate::core::contested::Contest;
 use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
+use crate::core::refused::Refused;
 use crate::core::rounds::Round;
 use crate::core::routine::Routine;
 use crate::core::table::Id;
@@ -71,8 +72,8 @@ pub struct Path {
     pub told_size: Option<(DevT, u64)>,
     /// It was in its map's table when it joined: an earlier run had taken it.
     pub taken_over: bool,
-    /// The kernel refused a table with it: not before then is it tried again.
-    pub refused: Option<Instant>,
+    /// The kernel refused a table with it.
+    pub refused: Option<Refused>,
     /// How often udev was asked again for what it had not said.
     pub retriggers: u32,
     /// Has udev looked at it?

@@ -25,13 +25,23 @@ pub(super) const FAILURES: u32 = 2;
 /// A path that was refused is tried again after so long.
 const AGAIN: Duration = Duration::from_mins(1);
 
+/// The kernel refused a table with a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// Why.
+    pub errno: Errno,
+    /// Not before then is it tried again.
+    pub until: Instant,
+}
+
 impl Core {
     /// The members that the next table may have: all that are in the live one, and those that are new,
     /// can be opened and were not refused lately; one of these, while it is being found out which one is refused. That is
     /// one of use, if there is any: no table is loaded for the sake of one that may be another LUN. Where the map becomes
     /// read-only, or writable again, the kernel opens every path anew, and those in the table that it can't open are left out.
     pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
-        let may_try = |path: &Path| path.refused.is_none_or(|until| until <= now) && !path.health.closed;
+        let may_try =
+            |path: &Path| path.refused.is_none_or(|refused| refused.until <= now) && !path.health.closed;
         let is_new = |path: &&Path| !is_live(map, path) && may_try(path);
         let anew = map.read_only().is_some_and(|was| was != desired::read_only(map, members));
         let mut new = members.iter().copied().filter(is_new);
@@ -82,7 +92,8 @@ impl Core {
             [_] if map.members.len() == 1 => return false,
             [one] => {
                 let Some(path) = self.paths.get_mut(one) else { return false };
-                if path.refused.replace(now + AGAIN).is_none() {
+                let refused = Refused { errno: failure.errno, until: now + AGAIN };
+                if path.refused.replace(refused).is_none() {
                     out.notify(Notice::PathNotTaken {
                         map: map.kernel_name().clone(),
                         path: path.name.clone(),
@@ -146,7 +157,8 @@ impl Core {
             let Some(path) = self.paths.get_mut(member) else { continue };
             if map.observed.as_ref().is_some_and(|o| o.path_active(path.devt()).is_some()) {
                 path.refused = None;
-            } else if let Some(until) = path.refused.filter(|until| *until > now) {
+            } else if let Some(until) = path.refused.map(|refused| refused.until).filter(|until| *until > now)
+            {
                 next = Some(next.map_or(until, |next| next.min(until)));
             } else {
                 outside += 1;
