@@ -430,6 +430,11 @@ impl Observed {
         self.open_count > self.idle_partitions
     }
 
+    /// Is it nothing of ours but by its UUID?
+    pub const fn is_foreign(&self) -> bool {
+        matches!(self.live, Live::Foreign(_))
+    }
+
     /// Its table, where it is one of ours.
     pub const fn table(&self) -> Option<&Table> {
         match &self.live {

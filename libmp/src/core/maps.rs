@@ -10,7 +10,7 @@ use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
 use crate::core::failback::may_switch;
-use crate::core::map::{Inflight, Live, Map, MapId, Observed, Orders, Purpose};
+use crate::core::map::{Inflight, Map, MapId, Observed, Orders, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{Planned, Situation};
@@ -189,7 +189,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let untouched = map.action == MapAction::None
             && !map.members.is_empty()
-            && map.observed.as_ref().is_some_and(|observed| !matches!(observed.live, Live::Foreign(_)))
+            && map.observed.as_ref().is_some_and(|observed| !observed.is_foreign())
             && map.unfinished.is_none();
         if untouched && !core::mem::replace(&mut map.said_adopted, true) {
             out.notify(Notice::MapAdopted { map: map.kernel_name().clone() });
