@@ -10,7 +10,7 @@ use crate::core::desired::{self, Desired};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::event::{DmDone, DmFailure};
 use crate::core::failback::may_switch;
-use crate::core::map::{Inflight, Map, MapId, Observed, Orders, Purpose};
+use crate::core::map::{Backoff, Inflight, Map, MapId, Observed, Orders, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
 use crate::core::plan::{Planned, Situation};
@@ -443,6 +443,7 @@ impl Core {
         if matches!(done.op, DmOp::Create { .. }) {
             self.creation_failed(id, put_down, out);
         }
+        let again = !ordered || put_down || self.is_more_to_do(now, id, is_message, out);
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
             let (step, mut error) = (failure.step.clone(), failure.errno.to_string());
@@ -451,7 +452,7 @@ impl Core {
             }
             let said = self.maps.get(&id).filter(|_| failures < 4).map(|map| map.kernel_name().clone());
             if let Some(map) = said {
-                out.notify(Notice::MapOpFailed { map, step, error });
+                out.notify(Notice::MapOpFailed { map, step, error, again });
             }
         }
         if !put_down && self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
@@ -466,6 +467,21 @@ impl Core {
         } else if ordered {
             self.answer_map(id, |need| need.is_met_by(&done.op), &Err(failure), out);
         }
+    }
+
+    /// An operation for an order has failed, and the order is forgotten. Where the map is as it is wanted without it, so is the failure:
+    /// nothing is tried again.
+    fn is_more_to_do(&mut self, now: Instant, id: MapId, is_message: bool, out: &mut Outbox) -> bool {
+        fn backoff(map: &mut Map, is_message: bool) -> &mut Backoff {
+            if is_message { &mut map.message_backoff } else { &mut map.backoff }
+        }
+        let Some(map) = self.maps.get_mut(&id).filter(|_| self.phase == Phase::Running) else { return true };
+        let kept = core::mem::take(backoff(map, is_message));
+        let more = self.plan_one(now, id, out).is_some();
+        if let Some(map) = self.maps.get_mut(&id).filter(|_| more) {
+            *backoff(map, is_message) = kept;
+        }
+        more
     }
 
     /// Begins to stop: queues end, clients get their answers, nothing new is begun.

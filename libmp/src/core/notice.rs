@@ -169,7 +169,7 @@ pub enum Notice {
         /// By whom.
         by_us: bool,
     },
-    /// An operation on a map failed; it will be tried again.
+    /// An operation on a map failed.
     MapOpFailed {
         /// The map.
         map: MapName,
@@ -177,6 +177,8 @@ pub enum Notice {
         step: String,
         /// Why not.
         error: String,
+        /// Is it tried again?
+        again: bool,
     },
     /// I/O goes to another group.
     GroupSwitched {
@@ -319,8 +321,9 @@ impl fmt::Display for Notice {
             MapRenamed { from, to } => write!(f, "{from}: renamed to {to}"),
             MapRemoved { map, by_us: true } => write!(f, "{map}: removed"),
             MapRemoved { map, by_us: false } => write!(f, "{map}: removed by somebody else"),
-            MapOpFailed { map, step, error } => {
-                write!(f, "{map}: {step} failed: {error}; it will be tried again")
+            MapOpFailed { map, step, error, again } => {
+                let next = if *again { "it will be tried again" } else { "it is not tried again" };
+                write!(f, "{map}: {step} failed: {error}; {next}")
             }
             GroupSwitched { map, group, reason } => {
                 write!(f, "{map}: switched to path group {group} ({reason})")

@@ -169,7 +169,7 @@ impl Core {
         let until = map.misnamed.backoff.failed(now, LONGEST_PAUSE, &failure);
         if map.misnamed.backoff.failures == 1 {
             let (step, error) = (failure.step, failure.errno.to_string());
-            out.notify(Notice::MapOpFailed { map: map.kernel_name().clone(), step, error });
+            out.notify(Notice::MapOpFailed { map: map.kernel_name().clone(), step, error, again: true });
         }
         if self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
             self.timers.set(Timer::Retry(id), until);

@@ -128,7 +128,7 @@ fn maps(line: &mut Line, notice: &Notice) {
             let by = if *by_us { "daemon" } else { "other" };
             line.event("map_removed").text("map", map).text("by", by)
         }
-        MapOpFailed { map, step, error } => {
+        MapOpFailed { map, step, error, .. } => {
             line.event("map_operation_failed").text("map", map).text("step", step).text("reason", error)
         }
         GroupSwitched { map, group, reason } => {
