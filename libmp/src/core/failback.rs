@@ -3,7 +3,7 @@
 use crate::config::settings::Failback;
 use crate::core::Core;
 use crate::core::desired;
-use crate::core::map::{Map, MapId};
+use crate::core::map::{Map, MapId, Observed};
 use crate::core::path::PathId;
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::timers::Timer;
@@ -38,6 +38,14 @@ impl Core {
             (true, _) => {}
             (false, _) => self.timers.cancel(timer),
         }
+    }
+
+    /// Had this map's I/O gone to a group that has no usable path any more?
+    pub(super) fn has_lost_its_group(&self, id: MapId, was: &Observed) -> bool {
+        let Some(map) = self.maps.get(&id) else { return false };
+        let group = (was.current_group() as usize).checked_sub(1);
+        let rated = desired::rate_observed(was, &self.members(map));
+        group.and_then(|group| rated.get(group)).is_some_and(|(_, usable)| *usable == 0)
     }
 
     /// A switch that is due was not made, as nothing is to be done now. Only `followover` has nobody who says again that it is

@@ -361,6 +361,7 @@ impl Core {
         out: &mut Outbox,
     ) {
         let interval = self.config.globals().polling_interval;
+        let lost = was.is_some_and(|was| self.has_lost_its_group(id, was));
         for message in messages {
             let (verb, arg) = message.split_once(' ').unwrap_or((message, ""));
             let Some(map) = self.maps.get_mut(&id) else { return };
@@ -370,7 +371,8 @@ impl Core {
             });
             match (verb, member) {
                 ("fail_path", Some(p)) => {
-                    out.notify(Notice::Failed { map: name, path: p.name.clone(), devt: p.devt() });
+                    let why = why_failed(p);
+                    out.notify(Notice::Failed { map: name, path: p.name.clone(), devt: p.devt(), why });
                     if let Some(observed) = &mut map.observed {
                         observed.set_active(p.devt(), false); // by us, not by an I/O
                     }
@@ -397,7 +399,11 @@ impl Core {
                     if !ordered {
                         map.action = MapAction::SwitchPg;
                     }
-                    let reason = if ordered { "operator" } else { "failback" };
+                    let reason = match ordered {
+                        true => "operator",
+                        false if lost => "failover",
+                        false => "failback",
+                    };
                     out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
                 }
                 ("fail_if_no_path", _) => self.call_held_back(now, id, out),
@@ -515,5 +521,16 @@ impl Core {
             self.exited = true;
             out.push(Effect::Exit);
         }
+    }
+}
+
+/// Why is the kernel told not to use a path?
+fn why_failed(path: &Path) -> &'static str {
+    if path.health.held_down {
+        "by an operator"
+    } else if path.health.state.is_failed() {
+        "its checker found it unusable"
+    } else {
+        "it is held back"
     }
 }

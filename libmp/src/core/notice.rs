@@ -67,6 +67,8 @@ pub enum Notice {
         path: PathName,
         /// Its device number.
         devt: DevT,
+        /// Why.
+        why: &'static str,
     },
     /// The kernel itself failed a path: an I/O error.
     KernelFailed {
@@ -297,9 +299,7 @@ impl fmt::Display for Notice {
                 verdict(f, path, checker, message)
             }
             Reinstated { map, path, devt } => write!(f, "{map}: {devt} ({path}) reinstated"),
-            Failed { map, path, devt } => {
-                write!(f, "{map}: {devt} ({path}) failed: its checker found it unusable")
-            }
+            Failed { map, path, devt, why } => write!(f, "{map}: {devt} ({path}) failed: {why}"),
             KernelFailed { map, path, devt } => {
                 write!(f, "{map}: {devt} ({path}) failed by the kernel: an I/O error")
             }

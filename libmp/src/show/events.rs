@@ -103,7 +103,9 @@ fn path_states(line: &mut Line, notice: &Notice) {
         PathStillFailed { map, path, checker, .. } => {
             line.event("path_still_failed").text("map", map).text("path", path).text("checker", checker);
         }
-        Reinstated { map, path, devt } | Failed { map, path, devt } | KernelFailed { map, path, devt } => {
+        Reinstated { map, path, devt }
+        | Failed { map, path, devt, .. }
+        | KernelFailed { map, path, devt } => {
             let (name, state) = match notice {
                 Reinstated { .. } => ("path_reinstated", "active"),
                 Failed { .. } => ("path_failed", "failed"),
@@ -243,7 +245,8 @@ mod tests {
 
     #[test]
     fn a_line_each() {
-        let failed = Notice::Failed { map: "data".into(), path: "sda".into(), devt: DevT::new(8, 0) };
+        let why = "its checker found it unusable";
+        let failed = Notice::Failed { map: "data".into(), path: "sda".into(), devt: DevT::new(8, 0), why };
         assert_eq!(
             line(7, at(0), &failed),
             "{\"time\": \"1970-01-01T00:00:00.000001Z\", \"seq\": 7, \"level\": \"warning\", \
