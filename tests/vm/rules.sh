@@ -252,14 +252,14 @@ sound() { # VERSION
     expect_match 'lsblk sees a multipath device' "$(cat "$full")" '^mpatha +mpath'
 }
 
-life theirs
-life ours
+part life theirs
+part life ours
 compare 2
 sound 2
-smart theirs
-smart ours
-smart_since_an_initramfs
-life ours 3
+part smart theirs
+part smart ours
+part smart_since_an_initramfs
+part life ours 3
 compare 3
 sound 3
 summary
