@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::config::considered::{Considered, Outcome, PROPERTY};
+use crate::config::flaky::{Flaky, Test};
 use crate::config::options::Key;
 use crate::config::provenance::{self, Traced};
 use crate::config::resolve;
@@ -24,7 +25,7 @@ use crate::core::tuning;
 use crate::identify::tunables::Tunable;
 use crate::prio::ana;
 use crate::show::explain::{Answer, Explanation, Setting, Step};
-use crate::types::{Instant, PathName, Wwid};
+use crate::types::{Instant, MapName, PathName, Wwid};
 
 impl Core {
     /// What there is to say of a path, a map, or a WWID; `None` where there is no such device.
@@ -216,6 +217,7 @@ impl Core {
             }
             let timeouts = self.config.timeouts(&who, map.settings.no_path_retry);
             times_in_use(who.device.protocol, &timeouts, &mut settings);
+            tests_in_use(&map.settings.flaky, &mut settings);
             if map.queue.disabled {
                 in_use("no_path_retry", "fail", map_state::DISABLED.into(), &mut settings);
             }
@@ -311,17 +313,27 @@ impl Core {
         }
     }
 
-    /// The map's name, and where that is from.
+    /// The map's name, where that is from, and what it is not called for want of the name.
     fn name_of(&self, map: &Map, settings: &[Setting]) -> Setting {
-        let alias =
-            settings.iter().find(|setting| setting.keyword == "alias" && setting.value == map.name.as_str());
-        let from = match alias {
+        let name = map.kernel_name();
+        let alias = |name: &MapName| {
+            settings.iter().find(|setting| setting.keyword == "alias" && setting.value == name.as_str())
+        };
+        let source = |name: &MapName| match alias(name) {
             Some(alias) => format!("alias, {}", alias.from),
-            None if map.name.as_str() == map.wwid.as_str() => "the WWID".into(),
-            None if self.bindings.get(&map.wwid) == Some(&map.name) => "/etc/multipath/bindings".into(),
+            None if name.as_str() == map.wwid.as_str() => "the WWID".into(),
+            None if self.bindings.get(&map.wwid) == Some(name) => "/etc/multipath/bindings".into(),
             None => "the kernel".into(),
         };
-        Setting { keyword: "name", value: map.name.to_string(), from, overrides: Vec::new() }
+        let mut from = source(name);
+        if *name != map.name {
+            let why = match self.keeps_name_of(map) {
+                Some(holder) => format!("is refused: it belongs to {holder}"),
+                None => "is to come".into(),
+            };
+            from = format!("{from}; {} ({}) {why}", map.name, source(&map.name));
+        }
+        Setting { keyword: "name", value: name.to_string(), from, overrides: Vec::new() }
     }
 }
 
@@ -404,6 +416,18 @@ fn in_use(keyword: &'static str, value: &str, how: String, settings: &mut [Setti
     let value = core::mem::replace(&mut setting.value, value.into());
     if !value.is_empty() {
         setting.overrides.insert(0, Traced { keyword, value, from });
+    }
+}
+
+/// How paths that come and go are found out, where that is another way than is set.
+fn tests_in_use(flaky: &Flaky, settings: &mut [Setting]) {
+    if let Some(Test::Reads { sample, .. }) = flaky.test {
+        let seconds = sample.as_secs().to_string();
+        in_use("marginal_path_err_sample_time", &seconds, "no test with reads is shorter".into(), settings);
+    }
+    let is_unset = |setting: &&Setting| setting.keyword == "flap_dampening" && setting.value.is_empty();
+    if flaky.dampening && settings.iter().any(|setting| is_unset(&setting)) {
+        in_use("flap_dampening", "yes", "default".into(), settings);
     }
 }
 

@@ -80,8 +80,8 @@ enum Reads {
     /// It has none.
     #[default]
     None,
-    /// It begins with a good check, not before then.
-    Due(Instant),
+    /// It begins with a good check, not before then. `last`: how many reads failed of how many, if it has failed one.
+    Due { at: Instant, last: Option<(u32, u32)> },
     /// It is read from.
     Running { until: Instant, reads: u32, errors: u32, asked: Option<(Token, Instant)>, check_due: bool },
 }
@@ -134,7 +134,12 @@ impl Steadiness {
                 "it is tested for another {} s: {errors} of {reads} reads failed (marginal_path_*)",
                 seconds(until)
             )),
-            Reads::Due(at) => Some(format!("it is tested with reads in {} s (marginal_path_*)", seconds(at))),
+            Reads::Due { at, last } => {
+                let found = last.map_or_else(String::new, |(errors, reads)| {
+                    format!("{errors} of {reads} reads failed when it was tested; ")
+                });
+                Some(format!("{found}it is tested with reads in {} s (marginal_path_*)", seconds(at)))
+            }
             Reads::None => None,
         });
         if !self.is_reliable() {
@@ -212,7 +217,7 @@ impl Steadiness {
             match self.first_failure {
                 Some(first) if now.saturating_since(first) <= within => {
                     self.first_failure = None;
-                    self.reads = Reads::Due(now);
+                    self.reads = Reads::Due { at: now, last: None };
                 }
                 _ => self.first_failure = Some(now),
             }
@@ -227,7 +232,7 @@ impl Steadiness {
         if !matches!(test, Some(Test::Failures { .. })) {
             (self.failures, self.delayed_since) = (0, None);
         }
-        if !matches!(test, Some(Test::Reads { .. })) && matches!(self.reads, Reads::Due(_)) {
+        if !matches!(test, Some(Test::Reads { .. })) && matches!(self.reads, Reads::Due { .. }) {
             self.reads = Reads::None;
         }
     }
@@ -298,8 +303,8 @@ impl Core {
                 // What a standby path does to reads says nothing of how it fares when it serves.
                 let tested = !alone && judged.state == CheckState::Up;
                 match steadiness.reads {
-                    Reads::Due(_) | Reads::Running { .. } if !tested => steadiness.reads = Reads::None,
-                    Reads::Due(at) if at <= now => {
+                    Reads::Due { .. } | Reads::Running { .. } if !tested => steadiness.reads = Reads::None,
+                    Reads::Due { at, .. } if at <= now => {
                         let until = now + sample;
                         let begun =
                             Reads::Running { until, reads: 0, errors: 0, asked: None, check_due: false };
@@ -308,7 +313,11 @@ impl Core {
                     }
                     _ => {}
                 }
-                (steadiness.reads != Reads::None).then_some("held back: it is tested with reads")
+                match steadiness.reads {
+                    Reads::None => None,
+                    Reads::Due { last: Some(_), .. } => Some("held back: its reads failed"),
+                    _ => Some("held back: it is tested with reads"),
+                }
             }
             Some(Test::Failures { threshold, forget, recovery }) => {
                 let waits = steadiness.counted(now, was, alone, (threshold, forget, recovery));
@@ -418,7 +427,8 @@ impl Core {
         };
         let bad = u64::from(errors) * 1000 > u64::from(per_mille) * u64::from(reads.max(1));
         let verdict = if bad { "marginal" } else { "good" };
-        path.steadiness.reads = if bad { Reads::Due(now + gap) } else { Reads::None };
+        let again = Reads::Due { at: now + gap, last: Some((errors, reads)) };
+        path.steadiness.reads = if bad { again } else { Reads::None };
         let text = format!("{}: {errors} of {reads} reads failed: the path is {verdict}", path.name);
         out.notify(Notice::Other { level: Level::Notice, text });
         self.start_check(now, id, out);

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::check;
-use crate::config::settings::{GroupingPolicy, MapSettings, PathSettings};
+use crate::config::settings::{FindMultipaths, GroupingPolicy, MapSettings, PathSettings};
 use crate::core::Core;
 use crate::core::contested::Contest;
 use crate::core::effect::Outbox;
@@ -66,10 +66,9 @@ impl Core {
         } else if self.is_wanted(id, &wwid) {
             self.join_with_others(now, id, &wwid, out);
         } else {
-            let why = self.no_second(id, &wwid).unwrap_or_else(|| "no second path".into());
+            let reason = self.why_alone(id, &wwid);
             let waiting = Standing::Waiting { wwid };
             let Some(path) = self.paths.get(&id).filter(|path| path.standing != waiting) else { return };
-            let reason = format!("find_multipaths: {why}, and its WWID is not known");
             out.notify(Notice::PathIgnored { path: path.name.clone(), reason });
             self.stand(id, waiting);
         }
@@ -178,6 +177,15 @@ impl Core {
         let mut others = self.waiting_paths(wwid).filter(|other| *other != id);
         let (other, why) = others.find_map(|other| Some((other, self.differs(id, other, wwid)?)))?;
         Some(format!("{} is no second path of its LUN: {why}", self.paths.get(&other)?.name))
+    }
+
+    /// Why `find_multipaths` leaves a path alone.
+    pub(super) fn why_alone(&self, id: PathId, wwid: &Wwid) -> String {
+        if self.config.globals().find_multipaths == FindMultipaths::Strict {
+            return "find_multipaths strict: its WWID is not known".into();
+        }
+        let why = self.no_second(id, wwid).unwrap_or_else(|| "no second path".into());
+        format!("find_multipaths: {why}, and its WWID is not known")
     }
 
     /// What speaks against two disks of a WWID that has no map being one LUN.

@@ -209,25 +209,33 @@ impl Core {
             return wanted;
         }
         let fallback = || now.clone().unwrap_or_else(|| MapName::new(wwid.as_str()));
-        if let Some(other) = self.others.get(wanted.as_str()) {
-            let holder = format!("the device-mapper device with UUID \"{other}\"");
+        if let Some(holder) = self.keeps_name_of(map) {
             self.refuse_alias(&wanted, &wwid, holder, out);
             return fallback();
         }
-        let holder = self.named(wanted.as_str()).find(|m| {
-            let here = m.observed.as_ref().map(|o| &o.name);
-            let coming = m.inflight.as_ref().and_then(|i| i.op.takes_name());
-            m.id != id && (here == Some(&wanted) || coming == Some(&wanted))
-        });
-        let Some(holder) = holder else { return wanted };
-        if holder.name == wanted {
-            let text = format!("the map of {}", holder.wwid);
-            self.refuse_alias(&wanted, &wwid, text, out);
-            return fallback();
-        }
+        let Some(holder) = self.has_name_of(map) else { return wanted };
         // The holder is to leave that name. If it waits for ours, one must step aside.
         let swaps = now.is_some() && self.waits_for(holder.id, id);
         if swaps && id < holder.id { MapName::new(wwid.as_str()) } else { fallback() }
+    }
+
+    /// The other map of ours that has the name that this one is to have.
+    fn has_name_of(&self, map: &Map) -> Option<&Map> {
+        let wanted = &map.name;
+        self.named(wanted.as_str()).find(|m| {
+            let here = m.observed.as_ref().map(|o| &o.name);
+            let coming = m.inflight.as_ref().and_then(|i| i.op.takes_name());
+            m.id != map.id && (here == Some(wanted) || coming == Some(wanted))
+        })
+    }
+
+    /// Who has the name that a map is to have, and is not to leave it.
+    pub(super) fn keeps_name_of(&self, map: &Map) -> Option<String> {
+        if let Some(other) = self.others.get(map.name.as_str()) {
+            return Some(format!("the device-mapper device with UUID \"{other}\""));
+        }
+        let holder = self.has_name_of(map).filter(|holder| holder.name == map.name)?;
+        Some(format!("the map of {}", holder.wwid))
     }
 
     /// Does `from`, by the names wanted one after another, come to wait for `target`?

@@ -190,7 +190,7 @@ fn path_changes(before: &Core, after: &Core) -> Vec<PathChange> {
         let why = match &path.standing {
             Standing::New => "it is not known yet".into(),
             Standing::Excluded(why) => why.to_string(),
-            Standing::Waiting { .. } => "find_multipaths: no second path, and its WWID is not known".into(),
+            Standing::Waiting { wwid } => core.why_alone(path.id, wwid),
             Standing::Member { .. } => String::new(),
         };
         Some((map.map(|map| map.wwid.clone()), map.map(|map| map.name.clone()), why))
