@@ -65,6 +65,8 @@ pub struct Word {
     pub means: &'static str,
     /// Said in a note when it is used.
     pub old: bool,
+    /// What it does; empty where its name says it, or it is another spelling.
+    pub doc: &'static str,
 }
 
 /// A whole number with a range, perhaps with words.
@@ -229,7 +231,8 @@ impl Kind {
         match self {
             Self::Words(words) => words_of(words),
             Self::Number(kind) => {
-                let range = match (kind.min, kind.max) {
+                let least = if kind.zero_unsets && kind.min == 0 { 1 } else { kind.min };
+                let range = match (least, kind.max) {
                     (min, UINT_MAX | INT_MAX) if min > INT_MIN => format!("a number from {min}"),
                     (INT_MIN, INT_MAX) => "a number".to_owned(),
                     (min, max) => format!("a number from {min} to {max}"),
@@ -467,9 +470,9 @@ mod tests {
     use super::*;
 
     const ON_OFF: &[Word] = &[
-        Word { text: "yes", means: "yes", old: false },
-        Word { text: "1", means: "yes", old: false },
-        Word { text: "no", means: "no", old: false },
+        Word { text: "yes", means: "yes", old: false, doc: "" },
+        Word { text: "1", means: "yes", old: false, doc: "" },
+        Word { text: "no", means: "no", old: false, doc: "" },
     ];
 
     fn read(kind: Kind, text: &str) -> Reading {

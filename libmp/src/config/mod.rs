@@ -35,6 +35,7 @@ pub mod resolve;
 pub mod settings;
 mod sorted;
 pub mod timeouts;
+mod words;
 
 use alloc::collections::BTreeMap;
 use alloc::format;

@@ -5,6 +5,10 @@
 
 use super::kind::{INT_MAX, INT_MIN, Kind, NumberKind, UINT_MAX, Word};
 use super::sorted;
+use super::words::{
+    CHECKER_ERRORS, CHECKERS, FAILBACK_WORDS, FIND, FLUSH, MARGINAL_GROUPS, NO_NUMBER, OFF_NUMBER, POLICIES,
+    PRIOS, PROTOCOLS, RESIZE, RETRY_WORDS, RR_WEIGHTS, VPD_VENDORS, YES_NO, word,
+};
 
 /// Where a keyword may stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -238,15 +242,6 @@ const DVOP: Sections = DVO.and(P);
 const BV: Sections = BD.and(V);
 const BM: Sections = B.and(M);
 
-const fn word(text: &'static str) -> Word {
-    Word { text, means: text, old: false }
-}
-const fn same(text: &'static str, means: &'static str) -> Word {
-    Word { text, means, old: false }
-}
-const fn old(text: &'static str, means: &'static str) -> Word {
-    Word { text, means, old: true }
-}
 const fn number(min: i64, max: i64) -> Kind {
     Kind::Number(NumberKind { min, max, words: &[], zero_unsets: false })
 }
@@ -259,74 +254,6 @@ const fn nonzero(max: i64, words: &'static [Word]) -> Kind {
 const fn nonzero_from(min: i64, max: i64, words: &'static [Word]) -> Kind {
     Kind::Number(NumberKind { min, max, words, zero_unsets: true })
 }
-
-const YES_NO: Kind = Kind::Words(&[word("yes"), word("no"), same("1", "yes"), same("0", "no")]);
-// 0 is a value of its own here: what is below 1 otherwise becomes 1.
-const OFF_NUMBER: Kind = number_or(1, INT_MAX, &[word("off"), word("0")]);
-const NO_NUMBER: Kind = number_or(1, INT_MAX, &[word("no"), same("0", "no")]);
-
-const CHECKERS: Kind = Kind::Words(&[
-    word("tur"),
-    word("directio"),
-    word("readsector0"),
-    word("none"),
-    word("rdac"),
-    word("emc_clariion"),
-    word("hp_sw"),
-    word("cciss_tur"),
-    old("hp_tur", "tur"),
-]);
-const PRIOS: Kind = Kind::Words(&[
-    word("const"),
-    word("alua"),
-    word("sysfs"),
-    word("ana"),
-    word("emc"),
-    word("rdac"),
-    word("hp_sw"),
-    word("hds"),
-    word("ontap"),
-    word("random"),
-    word("weightedpath"),
-    word("path_latency"),
-    word("datacore"),
-    word("iet"),
-    old("none", "const"),
-    old("netapp", "ontap"),
-    old("tpc", "rdac"),
-    old("weighted", "weightedpath"),
-]);
-const POLICIES: Kind = Kind::Words(&[
-    word("failover"),
-    word("multibus"),
-    word("group_by_serial"),
-    word("group_by_prio"),
-    word("group_by_node_name"),
-    word("group_by_tpg"),
-]);
-const PROTOCOLS: Kind = Kind::Words(&[
-    word("scsi:fcp"),
-    word("scsi:spi"),
-    word("scsi:ssa"),
-    word("scsi:sbp"),
-    word("scsi:srp"),
-    word("scsi:iscsi"),
-    word("scsi:sas"),
-    word("scsi:adt"),
-    word("scsi:ata"),
-    word("scsi:usb"),
-    word("scsi:unspec"),
-    word("ccw"),
-    word("cciss"),
-    word("nvme:pcie"),
-    word("nvme:rdma"),
-    word("nvme:fc"),
-    word("nvme:tcp"),
-    word("nvme:loop"),
-    word("nvme:apple-nvme"),
-    word("nvme:unspec"),
-    word("undef"),
-]);
 
 use Status::{Current, Deprecated, Ignored, Needless, PrioCallout, Unsupported};
 
@@ -349,7 +276,7 @@ options! {
     Verbosity "verbosity" [] D number(0, 4), Some("2"), Current,
         "How much is logged, each level with those before it: 0 errors, 1 warnings, 2 notices, 3 information, 4 everything.";
     PollingInterval "polling_interval" [] D number(1, UINT_MAX - 1), Some("5"), Current,
-        "Shortest time between two checks of a path, in seconds.";
+        "Shortest time between two checks of a path, in seconds. Where only max_polling_interval is set, it is a quarter of that.";
     MaxPollingInterval "max_polling_interval" [] D nonzero(UINT_MAX, &[]), None, Current,
         "Longest time between two checks of a path, in seconds; four times polling_interval if not set.";
     ReassignMaps "reassign_maps" [] D YES_NO, Some("no"), Current,
@@ -359,18 +286,22 @@ options! {
     PathSelector "path_selector" ["selector"] DVOM Kind::Counted(1), Some("service-time 0"), Current,
         "How the kernel chooses the next path in a group, with the count of its arguments.";
     PathGroupingPolicy "path_grouping_policy" [] DVOM POLICIES, Some("failover"), Current,
-        "How paths are put into groups.";
+        "How paths are put into groups. While detect_pgpolicy is on and the priorities of all paths of a map come from `alua` \
+         or `sysfs`, it is overruled, in `multipaths` too.";
     UidAttrs "uid_attrs" [] D Kind::UidAttrs, None, Current,
         "Property of udev that holds the WWID, by the beginning of the kernel's name of the device.";
     UidAttribute "uid_attribute" [] DVO Kind::Text, Some("ID_SERIAL"), Current,
-        "Property of udev that holds the WWID.";
+        "Property of udev that holds the WWID. Empty: no property is asked, and the disk is known by what it says itself.";
     GetuidCallout "getuid_callout" [] DVO Kind::UidCallout, None,
         Deprecated("the WWID is read as scsi_id would give it, without running a program; uid_attribute replaces it"),
         "Command that printed the WWID.";
     Prio "prio" [] DVOM PRIOS, Some("const"), Current,
         "Where a path's priority comes from.";
     PrioArgs "prio_args" [] DVOM Kind::Text, Some(""), Current,
-        "Text for the prioritizer.";
+        "Text for the prioritizer, in the form that is told at prio. It counts beside the prio that holds only, in the same \
+         section: with a prio of `multipaths`, that of the same entry; with one of `overrides`, that of `overrides`; with one \
+         of `devices`, that of any entry for the device; else that of `defaults`. What stands elsewhere is passed over. For \
+         what detect_prio finds it counts, too.";
     PrioCallout "prio_callout" [] DVOM Kind::Text, None, PrioCallout("no program is run for a priority; prio replaces it"),
         "Command that printed a path's priority.";
     Features "features" [] DVOM Kind::Counted(0), Some("0"), Current,
@@ -379,9 +310,8 @@ options! {
         "How it is found out whether a path works.";
     AliasPrefix "alias_prefix" [] DVO Kind::Name, Some("mpath"), Current,
         "Beginning of the names that user_friendly_names makes.";
-    Failback "failback" [] DVOM nonzero(INT_MAX, &[word("manual"), word("immediate"), word("followover")]),
-        Some("manual"), Current,
-        "When to go back to a better group: never by itself, at once, when a path of it comes back, or after seconds.";
+    Failback "failback" [] DVOM nonzero(INT_MAX, FAILBACK_WORDS), Some("manual"), Current,
+        "When I/O goes back to a better group; a number is the seconds from when it has become the better one.";
     RrMinIo "rr_min_io" [] DVOM number(0, INT_MAX), None, RR,
         "Requests before the next path is taken.";
     RrMinIoRq "rr_min_io_rq" [] DVOM number(0, INT_MAX), None, RR,
@@ -389,11 +319,11 @@ options! {
     MaxFds "max_fds" [] D number_or(0, INT_MAX, &[word("max")]), Some("max"), Current,
         "How many files the daemon may have open: the limit is raised to that, never lowered. With `max` in a file it \
          is the system's, fs.nr_open; where no file sets it, 1048576 or what the daemon was started with.";
-    RrWeight "rr_weight" [] DVOM Kind::Words(&[word("priorities"), word("uniform")]), None, RR,
+    RrWeight "rr_weight" [] DVOM RR_WEIGHTS, None, RR,
         "Whether rr_min_io is multiplied with the priority.";
     NoPathRetry "no_path_retry" [] DVOM
-        number_or(1, INT_MAX, &[word("fail"), word("queue"), same("0", "fail")]), None, Current,
-        "What happens to I/O without a working path: it fails, waits for ever, or waits for so many checks.";
+        number_or(1, INT_MAX, RETRY_WORDS), None, Current,
+        "What happens to I/O without a working path; with a number it waits for so many checks.";
     QueueWithoutDaemon "queue_without_daemon" [] D YES_NO, Some("no"), Current,
         "Keep I/O waiting for a path when the daemon stops.";
     CheckerTimeout "checker_timeout" [] D nonzero(INT_MAX, &[]), None, Current,
@@ -402,9 +332,7 @@ options! {
         "Take paths on USB too.";
     PgTimeout "pg_timeout" [] DVM Kind::Text, None, Ignored("the kernel has no such timeout"),
         "Time limit of a group's initialisation.";
-    FlushOnLastDel "flush_on_last_del" [] DVOM
-        Kind::Words(&[word("never"), word("always"), word("unused"), old("yes", "always"), old("1", "always"),
-                      old("no", "unused"), old("0", "unused")]), Some("unused"), Current,
+    FlushOnLastDel "flush_on_last_del" [] DVOM FLUSH, Some("unused"), Current,
         "Whether waiting I/O fails when the last path of a map is deleted.";
     UserFriendlyNames "user_friendly_names" [] DVOM YES_NO, Some("no"), Current,
         "Name maps mpatha, mpathb, … and remember the names in the bindings file.";
@@ -428,7 +356,7 @@ options! {
         "Where the WWIDs of known maps were kept.";
     PrkeysFile "prkeys_file" [] D Kind::Text, None, FIXED_FILE,
         "Where reservation keys were kept.";
-    LogCheckerErr "log_checker_err" [] D Kind::Words(&[word("once"), word("always")]), Some("always"), Current,
+    LogCheckerErr "log_checker_err" [] D CHECKER_ERRORS, Some("always"), Current,
         "Say a checker's error at its first occurrence only, or each time.";
     ReservationKey "reservation_key" [] DM Kind::ReservationKey, None, NO_RESERVATIONS,
         "Key of the persistent reservations of a map, or `file`.";
@@ -441,7 +369,9 @@ options! {
     DetectChecker "detect_checker" ["detect_path_checker"] DVO YES_NO, Some("yes"), Current,
         "Ask the device which checker fits it.";
     DetectPgpolicy "detect_pgpolicy" [] DVO YES_NO, Some("yes"), Current,
-        "Group by priority where the priorities come from ALUA.";
+        "Group by priority where the priorities of all paths of a map come from `alua` or `sysfs`, whatever \
+         path_grouping_policy says, in `multipaths` too; multipath-tools 0.9.4 has no such keyword. `no` has \
+         path_grouping_policy hold.";
     DetectPgpolicyUseTpg "detect_pgpolicy_use_tpg" [] DVO YES_NO, Some("no"), Current,
         "detect_pgpolicy groups by target port group and not by priority.";
     ForceSync "force_sync" [] D YES_NO, Some("no"), Needless("no check waits for another"),
@@ -465,16 +395,19 @@ options! {
     SanPathErrRecoveryTime "san_path_err_recovery_time" [] DVOM NO_NUMBER, Some("no"), MARGINAL,
         "Seconds for which a path that failed too often is not used.";
     MarginalPathErrSampleTime "marginal_path_err_sample_time" [] DVOM NO_NUMBER, Some("no"), Current,
-        "Seconds for which a suspicious path is tested with I/O.";
+        "Seconds for which a suspicious path is tested with I/O, 120 at least: what is below is taken as 120. Nothing is tested \
+         unless marginal_path_double_failed_time, marginal_path_err_rate_threshold and \
+         marginal_path_err_recheck_gap_time are set, too.";
     MarginalPathErrRateThreshold "marginal_path_err_rate_threshold" [] DVOM NO_NUMBER, Some("no"), Current,
-        "Errors in a thousand requests above which a path is marginal.";
+        "Errors in a thousand requests above which a path is marginal. Without effect unless all four are set: see \
+         marginal_path_err_sample_time.";
     MarginalPathErrRecheckGapTime "marginal_path_err_recheck_gap_time" [] DVOM NO_NUMBER, Some("no"), Current,
-        "Seconds before a marginal path is tested again.";
+        "Seconds before a marginal path is tested again. Without effect unless all four are set: see \
+         marginal_path_err_sample_time.";
     MarginalPathDoubleFailedTime "marginal_path_double_failed_time" [] DVOM NO_NUMBER, Some("no"), Current,
-        "Two failures within so many seconds make a path suspicious.";
-    FindMultipaths "find_multipaths" [] D
-        Kind::Words(&[word("off"), word("on"), word("strict"), word("greedy"), word("smart"), same("no", "off"),
-                      same("0", "off"), same("yes", "on"), same("1", "on")]), Some("strict"), Current,
+        "Two failures within so many seconds make a path suspicious. Without effect unless all four are set: see \
+         marginal_path_err_sample_time.";
+    FindMultipaths "find_multipaths" [] D FIND, Some("strict"), Current,
         "Which disks become multipath devices.";
     UxsockTimeout "uxsock_timeout" [] D number(4000, INT_MAX), Some("4000"), Current,
         "Milliseconds that a client waits for the daemon's answer.";
@@ -498,16 +431,14 @@ options! {
         "Largest request on the paths, in KiB; the kernel's if not set.";
     GhostDelay "ghost_delay" [] DVOM NO_NUMBER, Some("no"), Current,
         "Seconds that a new map with passive paths only waits for an active one.";
-    AutoResize "auto_resize" [] D Kind::Words(&[word("never"), word("grow_only"), word("grow_shrink")]), Some("never"), Current,
+    AutoResize "auto_resize" [] D RESIZE, Some("never"), Current,
         "Whether a map follows the size of its paths.";
     FindMultipathsTimeout "find_multipaths_timeout" [] D nonzero_from(INT_MIN, INT_MAX, &[]), Some("-10"), Current,
         "Seconds that `find_multipaths smart` waits for a second path; negative: 1 second for unknown hardware.";
     EnableForeign "enable_foreign" [] D Kind::Pattern, Some("NONE"), Current,
         "Other multipath implementations that are shown, as a regular expression; there is one, `nvme`: the kernel's own.";
-    MarginalPathgroups "marginal_pathgroups" [] D
-        Kind::Words(&[word("off"), word("on"), word("fpin"), same("no", "off"), same("0", "off"), same("yes", "on"),
-                      same("1", "on")]), Some("off"), Current,
-        "Marginal paths go to groups of their own, which are used last.";
+    MarginalPathgroups "marginal_pathgroups" [] D MARGINAL_GROUPS, Some("off"), Current,
+        "What becomes of marginal paths.";
     RecheckWwid "recheck_wwid" [] DVO YES_NO, Some("no"), Current,
         "Read a path's WWID again when it comes back.";
 
@@ -529,7 +460,7 @@ options! {
         "Products of the same vendor that are blacklisted.";
     HardwareHandler "hardware_handler" [] V Kind::Counted(0), Some("0"), Current,
         "Module of the kernel that handles the array's peculiarities, with the count of its arguments.";
-    VpdVendor "vpd_vendor" [] V Kind::Words(&[word("hp3par")]), None, Current,
+    VpdVendor "vpd_vendor" [] V VPD_VENDORS, None, Current,
         "Vendor-specific page of a device that `%g` shows.";
     Type "type" [] P PROTOCOLS, None, Current,
         "The protocol that this subsection is for.";

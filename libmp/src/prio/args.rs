@@ -55,6 +55,18 @@ const LATENCY: &str = "`io_num=N base_num=B`, N from 20 to 200, B from 1.1 to 10
 const SERVER: &str = "`preferredsds=NAME`, perhaps with `timeout=MILLISECONDS`";
 const PORTAL: &str = "`preferredip=ADDRESS`, perhaps with `/PREFIX-LENGTH`";
 
+/// How the arguments of a prioritizer are written; `None`: it takes none.
+pub const fn form(prio: Prioritizer) -> Option<&'static str> {
+    match prio {
+        Prioritizer::Alua | Prioritizer::Sysfs => Some(PREFERENCE),
+        Prioritizer::WeightedPath => Some(WEIGHTS),
+        Prioritizer::PathLatency => Some(LATENCY),
+        Prioritizer::Datacore => Some(SERVER),
+        Prioritizer::Iet => Some(PORTAL),
+        _ => None,
+    }
+}
+
 /// Are these arguments as their prioritizer wants them? What one without arguments is given is ignored.
 pub fn check(prio: Prioritizer, args: &str) -> Result<(), ArgError> {
     match prio {
