@@ -65,7 +65,16 @@ impl Config {
             from: self.origin_text(*origin),
         });
         let chain = stack.chain(key, path.devnode);
-        implied.into_iter().chain(chain.into_iter().map(traced)).collect()
+        let bare = match (key, stack.prio()) {
+            // What other sections set is passed over.
+            (Key::PrioArgs, (Some(prio), None)) if !chain.is_empty() => Some(Traced {
+                keyword: key.row().name,
+                value: String::new(),
+                from: format!("none beside prio, {}", self.place(prio, stack.layer_of(prio))),
+            }),
+            _ => None,
+        };
+        implied.into_iter().chain(bare).chain(chain.into_iter().map(traced)).collect()
     }
 
     /// One of the two intervals: one that is missing follows from the other.
@@ -184,8 +193,12 @@ multipaths {
             (ACME, Key::CheckerTimeout, &[]),
             (ACME, Key::PollingInterval, &["polling_interval 2 (follows from max_polling_interval)"]),
             (ACME, Key::MaxPollingInterval, &["max_polling_interval 8 (f:4)"]),
-            // The arguments of a prioritizer stand where it is named.
-            (ACME, Key::PrioArgs, &[]),
+            // The arguments of a prioritizer stand where it is named: others are passed over.
+            (
+                ACME,
+                Key::PrioArgs,
+                &["prio_args  (none beside prio, f:12)", "prio_args exclusive_pref_bit (f:5)"],
+            ),
             (
                 ACME,
                 Key::UidAttribute,

@@ -72,14 +72,15 @@ impl<'c> Stack<'c> {
     /// The setting of a keyword that holds, and all that it overrides, strongest first.
     pub(super) fn chain(&self, key: Key, devnode: Option<&str>) -> Vec<&'c Setting> {
         match key {
-            Key::PrioArgs => self.prio().1.into_iter().collect(),
+            Key::PrioArgs => {
+                let others = self.all(key).filter(|args| !args.value.is_empty_text());
+                first_of_all(self.prio().1, others)
+            }
             Key::UidAttribute => {
-                let holds = self.uid(devnode).1;
                 let others = self.layers.iter().flat_map(|(_, layer)| {
                     [Key::UidAttribute, Key::GetuidCallout].into_iter().filter_map(|key| layer.get(key))
                 });
-                let is_other = |other: &&Setting| holds.is_none_or(|held| !core::ptr::eq(held, *other));
-                holds.into_iter().chain(others.filter(is_other)).collect()
+                first_of_all(self.uid(devnode).1, others)
             }
             _ => self.all(key).collect(),
         }
@@ -122,7 +123,7 @@ impl<'c> Stack<'c> {
 
     /// Prioritizer and its arguments. The arguments belong to the layer that names the
     /// prioritizer; here all of `devices` is one layer, and `defaults` with what is below it.
-    fn prio(&self) -> (Option<&'c Setting>, Option<&'c Setting>) {
+    pub(super) fn prio(&self) -> (Option<&'c Setting>, Option<&'c Setting>) {
         let Some((rank, layer)) = self.layers.iter().find(|(_, layer)| layer.get(Key::Prio).is_some()) else {
             return (None, None);
         };
@@ -168,6 +169,12 @@ impl<'c> Stack<'c> {
             None => NoPathRetry::Undef,
         }
     }
+}
+
+/// The one that holds, and the others.
+fn first_of_all<'c>(holds: Option<&'c Setting>, all: impl Iterator<Item = &'c Setting>) -> Vec<&'c Setting> {
+    let is_other = |other: &&Setting| holds.is_none_or(|held| !core::ptr::eq(held, *other));
+    holds.into_iter().chain(all.filter(is_other)).collect()
 }
 
 fn number_of(value: Option<&Value>) -> Option<i64> {

@@ -259,7 +259,12 @@ impl<'a> Rest<'a> {
         let lun = &self.world.luns[lun];
         let by_state = lun.alua && (self.conf.detect_prio || self.conf.prio != "const");
         let all_active = target.paths().all(|p| p.active);
-        let policy = self.grouping(lun.alua);
+        let tells_port = |devt| self.disk(devt).is_none_or(|disk| !disk.old);
+        let policy = match self.grouping(lun.alua) {
+            // A path that tells of no port group comes into none with others.
+            Grouping::ByTpg if !target.paths().all(|p| tells_port(p.disk.devt)) => Grouping::Failover,
+            policy => policy,
+        };
         if self.conf.extra.iter().any(|line| line.starts_with("marginal_pathgroups")) {
             return Ok(()); // paths that tests or the fabric call marginal have groups of their own
         }
