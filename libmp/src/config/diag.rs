@@ -234,7 +234,8 @@ impl<'a> Sink<'a> {
     }
 }
 
-fn small(number: usize) -> u32 {
+/// As far as it goes into a place.
+pub(super) fn small(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 

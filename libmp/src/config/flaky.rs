@@ -7,7 +7,7 @@ use super::options::Key;
 use super::resolve::Stack;
 
 /// A test with I/O lasts at least so long, in seconds: twice the time that one read may take.
-const SHORTEST_SAMPLE_S: u64 = 120;
+pub(super) const SHORTEST_SAMPLE_S: u64 = 120;
 
 /// What holds for the paths of a map.
 #[derive(Debug, Clone, PartialEq, Eq)]

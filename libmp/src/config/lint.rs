@@ -1,6 +1,8 @@
 //! What is well written, and contradicts itself, has no effect, or is dangerous. Said by
 //! `multipathctl check` only: a daemon does as it is told.
 
+mod misread;
+
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -51,6 +53,7 @@ pub fn check(
     lint.aliases(around.bindings);
     lint.excluded_maps();
     lint.blacklists();
+    lint.misread(sources);
     if around.udev_rules == UdevRules::Missing {
         lint.smart();
     }
@@ -68,6 +71,11 @@ impl Lint<'_, '_> {
     fn warn(&mut self, code: &'static str, span: Span, message: String, help: &str) {
         let help = (!help.is_empty()).then(|| help.to_string());
         self.sink.report(Severity::Warning, code, span, message, help);
+    }
+
+    fn note(&mut self, code: &'static str, span: Span, message: String, help: &str) {
+        let help = (!help.is_empty()).then(|| help.to_string());
+        self.sink.report(Severity::Note, code, span, message, help);
     }
 
     fn place(&self, span: Span) -> String {
