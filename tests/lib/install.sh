@@ -45,11 +45,15 @@ build_programs() { # FOLDER OF THE PROJECT
             -C target-feature=+crt-static -C relocation-model=static
 }
 
+# What is fetched is kept under a name of what it is made of: of another list it is fetched anew.
+key() { printf '%s\n' "$@" | sha256sum | cut -c1-16; }
+
 # Prints the folder that the reference, Debian's multipath-tools, is unpacked in. It is not installed: it would take over the
 # machine's disks. Once it is there, nothing is fetched.
 need_reference() {
     local packages=(multipath-tools libaio1 libdevmapper1.02.1 libedit2 libjson-c5 liburcu8)
-    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/multipath-reference new package
+    local folder new package
+    folder=${XDG_CACHE_HOME:-$HOME/.cache}/multipath-reference-$(key "${packages[@]}")
     if [ ! -x "$folder/sbin/multipath" ]; then
         echo "fetching: ${packages[*]}" >&2
         mkdir -p "$(dirname "$folder")"
