@@ -16,8 +16,9 @@ scenario() {
     wait_for 'no path left' 30 says_not ' A ' paths_status "$map"
     write_once "$map" 60 >/run/writer &
     writer=$!
+    wait_for 'a write waits' 10 is 1 blocked_writers
     expect_below 'the daemon answers' "$(elapsed ctl show paths)" 3
-    expect_eq 'the write waits' "$(sleep 2; cat /run/writer)" ''
+    expect_eq 'the write waits still' "$(blocked_writers) $(cat /run/writer)" '1 '
     path_online "$a"
     wait_for 'a path is back' 30 path_is "$a" 'active ready running' "$map"
     wait "$writer"
@@ -27,6 +28,7 @@ scenario() {
     wait_for 'no path left again' 30 says_not ' A ' paths_status "$map"
     write_once "$map" 60 >/run/writer &
     writer=$!
+    wait_for 'a write waits again' 10 is 1 blocked_writers
     expect_eq 'disablequeueing says ok' "$(ctl disablequeueing map "$map" 2>/dev/null)" ok
     wait "$writer"
     expect_eq 'and the write fails' "$(cat /run/writer)" failed
