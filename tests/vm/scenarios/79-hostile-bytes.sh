@@ -41,7 +41,8 @@ END
     io_stop
     expect_eq 'it is still that daemon' "$(daemon_alive && daemon_pid)" "$pid"
     expect_eq 'no file is where it should not be' "$(strangers)" ''
-    expect_no_match 'what it keeps is text' "$(cat /etc/multipath/*)" '[^[:print:]]'
+    expect_ok 'what it keeps is there' test -s /etc/multipath/wwids
+    expect_ok 'and is text' "$vm/guest/formed.py" "$MPCTL" 4 /etc/multipath/*
     usual
     again
     wait_for 'who answers rightly again is served' 20 in_service 4
