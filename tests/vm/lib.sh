@@ -256,9 +256,19 @@ expect_swaps() { # NAME BEFORE WANTED: so many since then; if not, which they we
     if [ "$got" = "$3" ]; then ok "$1"; else fail "$1" "got $got, wanted $3; $(grep -aE ': (re)?(load|creat)ed' "$MP_LOG" | tail -n 8 | tr '\n' ';')"; fi
 }
 
-# Whatever is left of a scenario goes: daemons, maps (queueing ones too), storage.
+module_away() { # NAME: it is not installed any more, until `module_back`
+    away=$(modinfo -F filename "$1") && mv "$away" /run/
+}
+
+module_back() {
+    [ -z "${away:-}" ] || mv "/run/${away##*/}" "$away"
+    away=''
+}
+
+# Whatever is left of a scenario goes: daemons, maps (queueing ones too), storage; a module that it has taken away is back.
 cleanup() {
     daemon_stop
+    module_back
     local map
     for map in $(maps); do
         dmsetup message "$map" 0 fail_if_no_path 2>/dev/null

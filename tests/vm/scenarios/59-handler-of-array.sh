@@ -43,17 +43,15 @@ detached() {
 }
 
 without_module() {
-    local module
     daemon_stop
     poll 20 remove_maps
     detached
-    module=$(modinfo -F filename scsi_dh_hp_sw)
-    mv "$module" /run/
+    module_away scsi_dh_hp_sw
     : >"$MP_LOG"
     daemon_start || return
     wait_for 'without its module there is a map without it' 30 grep_table hp ' 0 [12] 1 '
     expect_ok 'and its name is said' grep -q 'hardware_handler hp_sw needs the kernel.s module scsi_dh_hp_sw' "$MP_LOG"
-    mv "/run/${module##*/}" "$module"
+    module_back
     expect_ok 'a reconfigure' ctl reconfigure
     wait_for 'has it again, with the module' 20 grep_table hp '1 hp_sw'
 }
