@@ -60,10 +60,20 @@ expect_below() { # NAME GOT LIMIT: numbers, decimals allowed
     if is_number "$2" && awk -v a="$2" -v b="$3" 'BEGIN { exit !(a < b) }'; then ok "$1 ($2)"; else fail "$1" "'$2', limit $3"; fi
 }
 
+failures() { grep -c '^FAIL ' "$verdicts" 2>/dev/null; }
+
+# A part that ends in its middle, by a `return`, says nothing by itself: it has failed, by its name.
+part() { # FUNCTION [ARGUMENTS]
+    local before status=0; before=$(failures)
+    "$@" || status=$?
+    [ $status = 0 ] || [ "$(failures)" != "$before" ] || fail "$*" "ended early ($status)"
+    return $status
+}
+
 summary() { # the closing line; status 1 if anything failed
     local passed failed
     passed=$(grep -c '^ok ' "$verdicts" 2>/dev/null)
-    failed=$(grep -c '^FAIL ' "$verdicts" 2>/dev/null)
+    failed=$(failures)
     echo "${passed:-0} passed, ${failed:-0} failed"
     [ "${failed:-0}" = 0 ] && [ "${passed:-0}" != 0 ]
 }

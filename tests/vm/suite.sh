@@ -52,7 +52,7 @@ run_one() { # FILE
     fi
     echo "== $name"
     : >"$MP_LOG"
-    before=$(grep -c '^FAIL ' "$verdicts" 2>/dev/null)
+    before=$(failures)
     verdicts_before=$(wc -l <"$verdicts")
     start=$(now)
     (
@@ -70,8 +70,8 @@ run_one() { # FILE
     # Neither a file that can't be read, nor one whose storage did not come up, is one that passes.
     [ "$(wc -l <"$verdicts")" != "$verdicts_before" ] || fail "$name" 'no verdict'
     # One that ends in its middle, by a `return` or a line that bash can't make sense of, says nothing by itself.
-    if [ "$status" != 0 ] && [ "$(grep -c '^FAIL ' "$verdicts")" = "${before:-0}" ]; then fail "$name" "ended early ($status)"; fi
-    if [ "$(grep -c '^FAIL ' "$verdicts")" != "${before:-0}" ]; then
+    if [ "$status" != 0 ] && [ "$(failures)" = "$before" ]; then fail "$name" "ended early ($status)"; fi
+    if [ "$(failures)" != "$before" ]; then
         echo "--- the daemon's log in $name"; tail -n "${VM_LOG_LINES:-60}" "$MP_LOG"
         echo "--- the kernel's"; dmesg | tail -n 25; echo ---
     fi

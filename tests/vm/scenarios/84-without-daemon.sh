@@ -114,8 +114,8 @@ scenario() {
     expect_eq 'are gone' "$(maps_count)" 0
     expect_match 'a dry run' "$(mp -d 2>&1)" "$wwid"
     expect_eq 'makes nothing' "$(maps_count)" 0
-    interrupted_leaves_none_queueing
-    hangs_are_left
+    part interrupted_leaves_none_queueing
+    part hangs_are_left
 }
 
 # While a write into /etc/multipath hangs.
