@@ -381,33 +381,55 @@ fn a_line_that_is_no_utf_8_is_a_line() {
     assert_eq!(daemon.asked(), ["show maps", "show map Gr\u{fffd} topology", "show paths"]);
 }
 
+/// What a watcher has printed when it looks for the time of this number, counted from 1: it gets no reply, and is ended.
+fn watched(
+    args: &[&str],
+    looks: usize,
+    answer: impl Fn(usize) -> Does + Send + Sync + 'static,
+) -> (String, Daemon) {
+    let (look, looked) = mpsc::channel();
+    let count = AtomicUsize::new(0);
+    let daemon = Daemon::new(move |_| {
+        let number = count.fetch_add(1, Ordering::Relaxed) + 1;
+        let _ = look.send(());
+        if number < looks { answer(number) } else { Does::Nothing }
+    });
+    let mut child = daemon.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    for number in 1..=looks {
+        looked.recv_timeout(Duration::from_secs(20)).unwrap_or_else(|_| panic!("look {number} of {looks}"));
+    }
+    child.kill().unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    (String::from_utf8(output.stdout).unwrap(), daemon)
+}
+
 #[test]
 fn watching_prints_changes_only_over_one_connection() {
-    let looks = AtomicUsize::new(0);
-    let daemon = Daemon::new(move |_| {
-        let failed = looks.fetch_add(1, Ordering::Relaxed) > 9;
+    let (text, daemon) = watched(&["-ll", "--watch", "--interval", "0.005"], 25, |look| {
         let tree = format!("create: {DATA}");
-        Does::Say(if failed { tree.replacen("active ready", "failed faulty", 1) } else { tree })
+        Does::Say(if look > 10 { tree.replacen("active ready", "failed faulty", 1) } else { tree })
     });
-    let output = daemon.run(&["-ll", "--watch", "--interval", "0.005", "--for", "0.5"]);
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(output.status.success() && output.stderr.is_empty(), "{text}");
     assert_eq!(text.matches("\n\n").count(), 0, "{text}");
     assert_eq!(text.lines().filter(|line| line.starts_with("# +")).count(), 2, "{text}");
     assert_eq!(text.matches("sdc 8:32 failed faulty running").count(), 1, "{text}");
     assert_eq!(daemon.connections.load(Ordering::Relaxed), 1);
-    assert!(daemon.asked().len() > 20, "{}", daemon.asked().len());
+}
+
+#[test]
+fn watching_ends_when_its_time_is_over() {
+    let daemon = Daemon::saying(DATA);
+    let output = daemon.run(&["--watch", "--interval", "0.005", "--for", "0.02"]);
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+    assert!(!output.stdout.is_empty());
 }
 
 #[test]
 fn watching_outlives_the_daemon() {
-    let looks = AtomicUsize::new(0);
-    let daemon = Daemon::new(move |_| match looks.fetch_add(1, Ordering::Relaxed) {
-        3 => Does::HangUp,
+    let (text, daemon) = watched(&["--watch", "--interval", "0.01"], 6, |look| match look {
+        4 => Does::HangUp,
         _ => Does::Say(DATA.into()),
     });
-    let output = daemon.run(&["--watch", "--interval", "0.01", "--for", "0.2"]);
-    let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(text.lines().filter(|line| line.starts_with("# +")).count(), 1, "{text}");
     assert_eq!(daemon.connections.load(Ordering::Relaxed), 2);
 }
