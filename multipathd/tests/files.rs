@@ -11,7 +11,9 @@ const ENOUGH: u64 = 64;
 fn what_is_told_of_a_disk_is_all_of_it_or_that_files_are_short() {
     let (_, hard) = getrlimit(Resource::RLIMIT_NOFILE).expect("a limit");
     let limit = |soft| setrlimit(Resource::RLIMIT_NOFILE, soft, hard).expect("a lower one");
-    for name in sysfs::disks().unwrap_or_default() {
+    let disks = sysfs::disks().expect("sysfs");
+    assert!(!disks.is_empty(), "a disk is needed, whatever it is");
+    for name in disks {
         let whole = sysfs::probe(&name).expect("it is listed");
         let tell = |most| {
             limit(most);
