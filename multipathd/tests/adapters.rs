@@ -66,6 +66,9 @@ const CONTRACTS: &[(&str, fn())] = contracts![
     udev_tells_of_disks_and_of_what_it_lost,
 ];
 
+/// The one that wants hosts which take one command at a time: it is run where it is named.
+const NARROW: &str = "a_host_without_a_free_request_hinders_nobody";
+
 /// Without `--guest`, as `cargo test` calls it, nothing is done: this kernel may be somebody's own.
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -73,7 +76,8 @@ fn main() {
     else {
         return println!("{} contracts are for the guest of tests/vm", CONTRACTS.len());
     };
-    let wanted = |name: &str| parts.is_empty() || parts.iter().any(|part| name.contains(part.as_str()));
+    let named = |name: &str| parts.iter().any(|part| name.contains(part.as_str()));
+    let wanted = |name: &str| if parts.is_empty() { name != NARROW } else { named(name) };
     let (mut passed, mut failed) = (0, 0);
     for (name, contract) in CONTRACTS.iter().filter(|(name, _)| wanted(name)) {
         if std::panic::catch_unwind(contract).is_ok() {
@@ -85,7 +89,7 @@ fn main() {
         }
     }
     println!("{passed} passed, {failed} failed");
-    std::process::exit(i32::from(failed > 0));
+    std::process::exit(i32::from(failed > 0 || passed == 0));
 }
 
 /// A LUN and its two paths.

@@ -6,6 +6,7 @@ vm=/vm
 # shellcheck source=tests/vm/lib.sh
 . "$vm/lib.sh"
 adapters=$(echo "$vm"/files/adapters*)
+: >"$verdicts"
 status=0
 san_scsi_debug 2 1 || exit 1
 "$adapters" --guest "$@" || status=1
@@ -13,4 +14,5 @@ cleanup
 # Hosts that take one command at a time.
 san_scsi_debug 2 1 max_queue=1 || exit 1
 "$adapters" --guest without_a_free_request || status=1
+[ "$(failures)" = 0 ] || status=1 # of storage that stays, for one
 exit $status

@@ -123,11 +123,39 @@ pub fn a_device_that_does_not_run_is_not_asked() {
     });
 }
 
+const DRIVER: &str = "/sys/bus/pseudo/drivers/scsi_debug";
+
+/// What the clock interrupts a second in Debian's kernel, the unit of the driver's delay.
+const SECOND_JIFFIES: u32 = 250;
+
+/// All hosts answer late, as long as this is there.
+struct Late;
+
+impl Late {
+    fn by(jiffies: u32) -> Self {
+        wait_until("delay", || Self::set(jiffies).is_ok());
+        Self
+    }
+
+    /// It is refused while a command is under way.
+    fn set(jiffies: u32) -> std::io::Result<()> {
+        fs::write(format!("{DRIVER}/delay"), jiffies.to_string())
+    }
+}
+
+impl Drop for Late {
+    fn drop(&mut self) {
+        wait_until("the usual delay", || Self::set(1).is_ok());
+    }
+}
+
 pub fn commands_run_side_by_side_on_one_thread() {
     let lun = lun();
     let (path, devt) = lun.paths[0].clone();
     run(async {
         let checks = Checks::new();
+        asked(&checks, &path, devt, ready()).await; // it is open
+        let _late = Late::by(SECOND_JIFFIES);
         let start = Instant::now();
         let tasks: Vec<_> = (0..12)
             .map(|_| {
@@ -138,7 +166,9 @@ pub fn commands_run_side_by_side_on_one_thread() {
         for task in tasks {
             scsi(task.await.expect("no panic"));
         }
-        eprintln!("12 commands: {:?}, {} threads", start.elapsed(), threads());
+        let took = start.elapsed();
+        eprintln!("12 commands: {took:?}, {} threads", threads());
+        assert!((1..4).contains(&took.as_secs()), "each takes a second: {took:?}");
         assert!(threads() < 6, "{}", threads());
     });
 }
@@ -146,14 +176,8 @@ pub fn commands_run_side_by_side_on_one_thread() {
 /// The kernel waits in the hand-over of a command while its host has no request free. To be run with
 /// hosts that have one each (`max_queue=1`), which answer late.
 pub fn a_host_without_a_free_request_hinders_nobody() {
-    const DRIVER: &str = "/sys/bus/pseudo/drivers/scsi_debug";
     let queue = fs::read_to_string(format!("{DRIVER}/max_queue")).expect("readable");
-    if queue.trim() != "1" {
-        return eprintln!("not with a queue of {}", queue.trim());
-    }
-    let delay = |jiffies: &str| {
-        wait_until("delay", || fs::write(format!("{DRIVER}/delay"), jiffies).is_ok());
-    };
+    assert_eq!(queue.trim(), "1", "hosts that take one command at a time are needed");
     let lun = lun();
     let sda = PathName::new("sda");
     let of_sda = sysfs::probe(&sda).expect("the guest's own disk").devt;
@@ -167,7 +191,7 @@ pub fn a_host_without_a_free_request_hinders_nobody() {
         for (path, devt) in lun.paths.iter().chain([&(sda.clone(), of_sda)]) {
             check(path, *devt).await.expect("no panic");
         }
-        delay("500");
+        let _late = Late::by(2 * SECOND_JIFFIES);
         let slow: Vec<_> = (0..6).map(|n| &lun.paths[n % 2]).map(|(path, devt)| check(path, *devt)).collect();
         tokio::time::sleep(Duration::from_millis(200)).await;
         let start = Instant::now();
@@ -179,7 +203,6 @@ pub fn a_host_without_a_free_request_hinders_nobody() {
             scsi(task.await.expect("no panic"));
         }
     });
-    delay("1");
 }
 
 pub fn the_way_without_a_generic_device_says_the_same() {
