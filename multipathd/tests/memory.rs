@@ -18,9 +18,12 @@ fn locked_kib() -> u64 {
 }
 
 fn status_kib(key: &str) -> u64 {
+    status(key).trim_end_matches(" kB").parse().expect("a number")
+}
+
+fn status(key: &str) -> String {
     let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of it");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
+    status.lines().find_map(|line| line.strip_prefix(key)).expect("a line of it").trim().into()
 }
 
 #[test]
@@ -42,9 +45,7 @@ const NOT_LOCKED: &str = "NOT TESTED, as no memory can be locked here";
 
 /// `CAP_IPC_LOCK` is among the capabilities of this process.
 fn may_lock() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").expect("status");
-    let line = status.lines().find_map(|line| line.strip_prefix("CapEff:")).expect("a line of it");
-    u64::from_str_radix(line.trim(), 16).expect("a number") & 1 << 14 != 0
+    u64::from_str_radix(&status("CapEff:"), 16).expect("a number") & 1 << 14 != 0
 }
 
 /// In the environment: the memory is to be locked, as that of a daemon is.
