@@ -123,10 +123,15 @@ watch_over() { # PID of the script
     done
 }
 
+# Writes that have got through the map since it was made.
+writes() { local stat; read -ra stat <"/sys/block/$map/stat" && echo "${stat[4]}"; }
+
+written() { [ "$(writes)" -gt "$1" ]; } # more than BEFORE
+
 go_through() {
-    local done=0 refused=0 kind
+    local refused=0 kind before map; map=$(basename "$(readlink -f /dev/mapper/mpatha)")
     declare -gA count=()
-    SECONDS=0
+    SECONDS=0 done=0
     until over $done; do
         kind=${kinds[RANDOM % ${#kinds[@]}]}
         pick=$((RANDOM % hosts))
@@ -138,6 +143,8 @@ go_through() {
         if [ "$kind" = all_offline ]; then
             all_online
             poll 30 says ' A ' paths_status mpatha || { fail 'a path serves again' "fault $done: $(ll)"; return; }
+            before=$(writes)
+            poll 30 written "$before" || { fail 'I/O goes on where a path serves' "fault $done, writes: $before; $(ll)"; return; }
         fi
         [ $((done % 50)) != 0 ] || echo "# $done faults, $SECONDS s"
     done
@@ -160,9 +167,13 @@ put_right() {
 score() { # NAME: how its fio ended
     kill -INT "${pids[$1]}" 2>/dev/null
     wait "${pids[$1]}" || true
-    local json; json=$(sed -n '/^{/,$p' "$dir/$1.json")
+    local json written_blocks read_blocks
+    json=$(sed -n '/^{/,$p' "$dir/$1.json")
     expect_eq "$1: no error" "$(jq '.jobs[0].error' <<<"$json")" 0
-    echo "# $1: $(jq -r '.jobs[0] | "\(.write.total_ios) writes, \(.read.total_ios) read back"' <<<"$json")"
+    read -r written_blocks read_blocks <<<"$(jq -r '.jobs[0] | "\(.write.total_ios) \(.read.total_ios)"' <<<"$json")"
+    echo "# $1: $written_blocks writes, $read_blocks read back"
+    expect_ok "$1: there was a write for each fault" test "$written_blocks" -ge "$done"
+    expect_ok "$1: what was written was read back" test "$read_blocks" -gt 0
     expect_no_match "$1: no byte is wrong" "$(cat "$dir/$1.log")" 'verify|error'
 }
 
