@@ -23,6 +23,11 @@ settled_tables() {
     echo "$last"
 }
 
+reconfigured() { # NAME NUMBER
+    local said; said=$(ctl reconfigure all 2>/run/stderr)
+    [ "$said" = ok ] || { echo "$1: $2: reconfigure all: $said"; cat /run/stderr; exit 1; }
+}
+
 go_through() { # NAME: of the daemon that runs
     local conf number disk map rest
     for conf in "$dir"/*.conf; do
@@ -30,7 +35,7 @@ go_through() { # NAME: of the daemon that runs
         # Each from nothing: what was before would shine through. Nothing is made while everything is excluded, so no daemon
         # can build a map between two of these steps.
         printf 'blacklist {\n\tdevnode ".*"\n}\n' >/etc/multipath.conf
-        ctl reconfigure all >/dev/null
+        reconfigured "$1" "$number"
         poll 10 remove_maps
         poll 10 is 0 maps_count || { echo "$1: $number: maps are left"; exit 1; }
         disks_up
@@ -38,7 +43,7 @@ go_through() { # NAME: of the daemon that runs
         for disk in $(cat "$dir/$number.offline"); do
             echo offline >"/sys/block/$(cut -d' ' -f$((disk + 1)) <<<"$disks")/device/state"
         done
-        ctl reconfigure all >/dev/null
+        reconfigured "$1" "$number"
         settled_tables | while read -r map rest; do echo "$number ${map%:} $rest"; done >>"$dir/$1"
         [ $((10#$number % 20)) != 0 ] || echo "# $1: $number"
     done

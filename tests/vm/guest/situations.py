@@ -2,11 +2,12 @@
 """Situations that both daemons are put into: a configuration and the state of each path.
 
     situations.py SEED COUNT DIRECTORY    writes NNN.conf and NNN.offline (numbers of the disks that are offline)
-    situations.py --compare A B           compares what both daemons made of them; status 1 if anything differs
+    situations.py --compare A B           compares what both daemons made of them; status 1 if anything differs, or one has no table
 
-A file to compare has lines `NNN WWID TABLE`. Where paths stand within a group means nothing, so they are sorted.
+A file to compare has lines `NNN WWID TABLE`, and the situations are in its folder. Where paths stand within a group means nothing, so they are sorted.
 """
 
+import pathlib
 import random
 import sys
 
@@ -125,8 +126,13 @@ def compare(first, second):
                     print(f"{conf.read()}# offline: {offline.read()}")
             print(f"situation {key[0]}, {key[1]}:\n  {first}: {a}\n  {second}: {b}")
     same = len(set(tables[0]) | set(tables[1])) - differ
-    print(f"{same} passed, {differ} failed")
-    return differ != 0
+    situations = {path.stem for path in pathlib.Path(first).parent.glob("*.conf")}
+    empty = sorted(situations - {number for number, _ in (*tables[0], *tables[1])})
+    for number in empty:
+        print(f"situation {number}: neither has a table")
+    failed = differ + len(empty)
+    print(f"{same} passed, {failed} failed")
+    return failed != 0 or same == 0
 
 
 if sys.argv[1] == "--compare":
