@@ -133,10 +133,7 @@ pub(super) const POLICIES: Kind = Kind::Words(&[
     says("group_by_serial", "a group for each serial number"),
     says("group_by_prio", "a group for each priority"),
     says("group_by_node_name", "a group for each node name of a target"),
-    says(
-        "group_by_tpg",
-        "a group for each target port group; one for each path while one of them tells of none",
-    ),
+    says("group_by_tpg", "a group for each target port group; a path that tells of none is alone"),
 ]);
 
 pub(super) const PROTOCOLS: Kind = Kind::Words(&[

@@ -11,7 +11,7 @@ use crate::config::flaky::{Flaky, Test};
 use crate::config::options::Key;
 use crate::config::provenance::{self, Traced};
 use crate::config::resolve;
-use crate::config::settings::{GroupingPolicy, UidSource};
+use crate::config::settings::UidSource;
 use crate::config::timeouts::{INFINITE, Loss, Timeouts};
 use crate::core::Core;
 use crate::core::desired;
@@ -209,11 +209,7 @@ impl Core {
         if let Some(map) = map {
             let members: Vec<&Path> = map.members.iter().filter_map(|id| self.paths.get(id)).collect();
             let policy = desired::policy(map, &members);
-            let how = if policy == GroupingPolicy::Failover {
-                "a path tells of no target port group"
-            } else {
-                "detected: the priorities are those of ALUA (detect_pgpolicy)"
-            };
+            let how = "detected: the priorities are those of ALUA (detect_pgpolicy)";
             in_use("path_grouping_policy", policy.as_str(), how.into(), &mut settings);
             if let Some(desired) = desired::desired(map, &members) {
                 let attached = "detected: what the kernel has attached, or the device takes part in";
