@@ -10,6 +10,7 @@ use crate::core::Core;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
+use crate::core::observe::IO_FAILED;
 use crate::core::path::{Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::rounds::{Round, Setting, Turn};
@@ -210,20 +211,23 @@ impl Core {
     }
 
     /// A path that stays failed: its checker's words, each time (`log_checker_err always`), or for who
-    /// wants to know how it came to pass.
+    /// wants to know how it came to pass. Where it was the kernel that failed it, they are the first.
     fn say_again(&self, id: PathId, judged: &Judged, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
         let Some(map) = path.map().and_then(|map| self.maps.get(&map)) else { return };
-        if judged.state.is_failed() && judged.state == path.health.state {
-            let once = self.config.globals().log_checker_err_once;
-            out.notify(Notice::PathStillFailed {
-                map: map.kernel_name().clone(),
-                path: path.name.clone(),
-                checker: path.health.checker.as_str(),
-                message: judged.message,
-                level: if once { Level::Info } else { Level::Notice },
-            });
+        if !judged.state.is_failed() || judged.state != path.health.state {
+            return;
         }
+        let (map, path, checker) =
+            (map.kernel_name().clone(), path.name.clone(), path.health.checker.as_str());
+        let message = judged.message;
+        out.notify(if self.paths[&id].health.message == IO_FAILED {
+            Notice::PathState { map: Some(map), path, checker, state: judged.state, message }
+        } else {
+            let once = self.config.globals().log_checker_err_once;
+            let level = if once { Level::Info } else { Level::Notice };
+            Notice::PathStillFailed { map, path, checker, message, level }
+        });
     }
 
     /// No answer in its time. The call goes on holding its slot; nothing more is asked before it ends.

@@ -3,11 +3,15 @@
 use crate::config::settings::Failback;
 use crate::core::Core;
 use crate::core::desired;
+use crate::core::effect::Outbox;
 use crate::core::map::{Map, MapId, Observed};
+use crate::core::notice::Notice;
 use crate::core::path::PathId;
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::timers::Timer;
+use crate::dm::op::DmOp;
 use crate::dm::status::GroupStatus;
+use crate::show::view::DmGroupState;
 use crate::types::Instant;
 
 impl Core {
@@ -37,6 +41,34 @@ impl Core {
             }
             (true, _) => {}
             (false, _) => self.timers.cancel(timer),
+        }
+    }
+
+    /// I/O goes to another group, and it was not this daemon that sent it there.
+    pub(super) fn follow_group(&mut self, id: MapId, op: &DmOp, was: Option<&Observed>, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let Some(observed) = &map.observed else { return map.switch.group = None };
+        let groups = observed.table().map(|table| &table.groups);
+        let same = was.and_then(Observed::table).map(|table| &table.groups) == groups;
+        let (loads, switches) = match op {
+            DmOp::Create { .. } | DmOp::Reload { .. } => (true, false),
+            DmOp::Message { messages } => (false, messages.iter().any(|m| m.starts_with("switch_group"))),
+            _ => (false, false),
+        };
+        let (before, group) = (map.switch.group, observed.group_in_use());
+        map.switch.group = if same && !loads { group.or(before) } else { group };
+        let (Some(before), Some(group)) = (before, group) else { return };
+        if same && !loads && !switches && before != group {
+            let left = observed.status().and_then(|status| status.groups.get(before as usize - 1));
+            let serves = |left: &GroupStatus| {
+                left.state != DmGroupState::Disabled && left.paths.iter().any(|path| path.active)
+            };
+            let reason = if left.is_some_and(serves) { "another tool" } else { "kernel" };
+            out.notify(Notice::GroupSwitched {
+                map: map.kernel_name().clone(),
+                group: group as usize,
+                reason,
+            });
         }
     }
 

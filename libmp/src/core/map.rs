@@ -271,6 +271,8 @@ pub struct Switch {
     pub due: bool,
     /// Not before then again: a kernel that keeps leaving a group is not pushed back all the time.
     pub not_before: Option<Instant>,
+    /// The group (from 1) that I/O went to when that was last known, in this table.
+    pub group: Option<u32>,
 }
 
 /// Failed operations in a row.
@@ -489,6 +491,11 @@ impl Observed {
     /// Group (from 1) that the kernel uses or will use next; 0: it has none.
     pub fn current_group(&self) -> u32 {
         self.status().map_or(0, |s| s.next_group)
+    }
+
+    /// The group that I/O goes to, where the kernel says so: while it has yet to choose one, it names the first.
+    pub fn group_in_use(&self) -> Option<u32> {
+        Some(self.current_group()).filter(|group| *group > 1 || (*group == 1 && self.has_active_group()))
     }
 
     /// Has a group had I/O since it became the current one? Without, the kernel calls none active.

@@ -280,6 +280,7 @@ impl Core {
                 self.failed(now, id, &inflight, failure, out);
             }
         }
+        self.follow_group(id, &inflight.op, was.as_ref(), out);
         match inflight.op {
             DmOp::Rename { .. } => self.names_freed(),
             DmOp::Remove { .. } => {

@@ -16,6 +16,9 @@ use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
 use crate::show::view::MapAction;
 use crate::types::{Instant, MapName, Wwid};
 
+/// What is known of a path that the kernel has failed, until its checker has looked at it.
+pub(super) const IO_FAILED: &str = "an I/O failed";
+
 impl Core {
     /// A multipath map that is there: ours from before, or somebody's who made it for this WWID.
     pub(super) fn adopt(&mut self, now: Instant, raw: &RawMap, out: &mut Outbox) {
@@ -121,7 +124,7 @@ impl Core {
             map.stats.path_faults += 1;
         }
         path.health.state = CheckState::Down;
-        path.health.message = "an I/O failed";
+        path.health.message = IO_FAILED;
         path.went_away();
         // One on standby serves no I/O, neither the right LUN's nor another's.
         path.unexplained = !path.health.standby;
