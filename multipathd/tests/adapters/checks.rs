@@ -133,6 +133,7 @@ struct Late;
 
 impl Late {
     fn by(jiffies: u32) -> Self {
+        udev_settle(); // what udev reads of the disks would be late, too, and hold back the usual delay
         wait_until("delay", || Self::set(jiffies).is_ok());
         Self
     }
