@@ -11,7 +11,6 @@ use crate::core::queueing::Phase as QueuePhase;
 use crate::core::timers::Timer;
 use crate::dm::op::DmOp;
 use crate::dm::status::GroupStatus;
-use crate::show::view::DmGroupState;
 use crate::types::Instant;
 
 impl Core {
@@ -44,7 +43,7 @@ impl Core {
         }
     }
 
-    /// I/O goes to another group, and it was not this daemon that sent it there.
+    /// I/O goes to another group, and it was not this daemon that sent it there: the kernel, by itself or as another tool told it to.
     pub(super) fn follow_group(&mut self, id: MapId, op: &DmOp, was: Option<&Observed>, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let Some(observed) = &map.observed else { return map.switch.group = None };
@@ -59,11 +58,7 @@ impl Core {
         map.switch.group = if same && !loads { group.or(before) } else { group };
         let (Some(before), Some(group)) = (before, group) else { return };
         if same && !loads && !switches && before != group {
-            let left = observed.status().and_then(|status| status.groups.get(before as usize - 1));
-            let serves = |left: &GroupStatus| {
-                left.state != DmGroupState::Disabled && left.paths.iter().any(|path| path.active)
-            };
-            let reason = if left.is_some_and(serves) { "another tool" } else { "kernel" };
+            let reason = "not by this daemon";
             out.notify(Notice::GroupSwitched {
                 map: map.kernel_name().clone(),
                 group: group as usize,

@@ -41,7 +41,7 @@ failbacks() {
 }
 
 # The one that is removed may have switched before it went, where udev took its time.
-three_told() { [ "$(told ".event == \"group_switched\" and .map != \"$gone\"" /run/followed)" = 3 ]; }
+three_told() { [ "$(told ".event == \"group_switched\" and .reason == \"failback\" and .map != \"$gone\"" /run/followed)" = 3 ]; }
 
 column() { # DISK COLUMN
     ctl show paths raw format "%d $2" | sed -n "s/^$1 //p"
