@@ -44,3 +44,14 @@ nvme_down() {
     rmdir "$nvme_config/subsystems/lab/namespaces/1" "$nvme_config/subsystems/lab"
     losetup -D
 }
+
+# Runs a command while disks of the kernel's target are there over TCP, each path a disk of its own, and leaves nothing behind.
+with_nvme() {
+    modprobe nvme_core multipath=N
+    modprobe -a nvmet nvmet-tcp nvme-tcp loop
+    ip link set lo up
+    if nvme_target_up && nvme_connect; then "$@"; else fail 'NVMe' "$(dmesg | tail -n 5)"; fi
+    daemon_stop
+    poll 20 remove_maps
+    nvme_down
+}

@@ -58,12 +58,8 @@ impl Core {
         map.switch.group = if same && !loads { group.or(before) } else { group };
         let (Some(before), Some(group)) = (before, group) else { return };
         if same && !loads && !switches && before != group {
-            let reason = "not by this daemon";
-            out.notify(Notice::GroupSwitched {
-                map: map.kernel_name().clone(),
-                group: group as usize,
-                reason,
-            });
+            let (map, reason) = (map.kernel_name().clone(), "not by this daemon");
+            out.notify(Notice::GroupSwitched { map, group: group as usize, reason });
         }
     }
 

@@ -188,7 +188,7 @@ pub enum Notice {
         map: MapName,
         /// Number of the group, from 1.
         group: usize,
-        /// Who asked.
+        /// Why, or that it was not asked for here.
         reason: &'static str,
     },
     /// A map without paths holds its I/O.

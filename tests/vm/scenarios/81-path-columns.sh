@@ -22,13 +22,7 @@ scenario() {
     san_fc_up || return
     # shellcheck source=tests/vm/nvme-target.sh
     . "$vm/nvme-target.sh"
-    modprobe nvme_core multipath=N
-    modprobe -a nvmet nvmet-tcp nvme-tcp loop
-    ip link set lo up
-    if nvme_target_up && nvme_connect; then both_daemons; else fail 'NVMe' "$(dmesg | tail -n 5)"; fi
-    daemon_stop
-    poll 20 remove_maps
-    nvme_down
+    with_nvme both_daemons
 }
 
 both_daemons() {

@@ -7,13 +7,7 @@ scenario() {
     # shellcheck source=tests/vm/nvme-target.sh
     . "$vm/nvme-target.sh"
     configfs_up
-    modprobe nvme_core multipath=N
-    modprobe -a nvmet nvmet-tcp nvme-tcp loop
-    ip link set lo up
-    if nvme_target_up && nvme_connect; then mode_stays; else fail 'NVMe' "$(dmesg | tail -n 5)"; fi
-    daemon_stop
-    poll 20 remove_maps
-    nvme_down
+    with_nvme mode_stays
 }
 
 in_table() { dmsetup table "$1" | grep -c "$(cat "/sys/block/$2/dev")"; }
