@@ -23,6 +23,8 @@ pub(super) enum Need {
     Table,
     /// A table that is loaded, whatever it has.
     Load,
+    /// Its table, and on the map what stands on its paths.
+    Reassign,
     /// That it is gone.
     Removal,
     /// Its table, with this path in it.
@@ -42,7 +44,8 @@ impl Need {
             DmOp::Message { .. } | DmOp::CancelRemove => matches!(self, Self::Messages),
             DmOp::Remove { .. } => matches!(self, Self::Removal),
             DmOp::Suspend | DmOp::Resume { .. } => matches!(self, Self::Suspension),
-            _ => matches!(self, Self::Table | Self::Load | Self::Path(_) | Self::Without(_)),
+            DmOp::Reassign { .. } => matches!(self, Self::Reassign),
+            _ => matches!(self, Self::Table | Self::Load | Self::Reassign | Self::Path(_) | Self::Without(_)),
         }
     }
 }
@@ -122,7 +125,7 @@ impl Core {
         if load {
             self.answer_loads(id, out);
             self.answer_paths(id, out);
-            let done = |need| matches!(need, Need::Table | Need::Removal | Need::Without(_));
+            let done = |need| matches!(need, Need::Table | Need::Reassign | Need::Removal | Need::Without(_));
             self.answer_map(id, done, &Ok(()), out);
         }
     }

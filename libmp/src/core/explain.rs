@@ -361,7 +361,7 @@ fn rule_step(asked: &Considered) -> Step {
     Step { what: asked.kind, result }
 }
 
-/// What can't be done to a map at the moment.
+/// What can't be done to a map at the moment. What is not tried again when its time has come is not wanted any more.
 fn failures(map: &Map, now: Instant) -> impl Iterator<Item = Step> {
     [&map.backoff, &map.message_backoff].into_iter().filter_map(move |backoff| {
         let DmFailure { step, errno, holders } = backoff.last.as_ref()?;
@@ -370,9 +370,10 @@ fn failures(map: &Map, now: Instant) -> impl Iterator<Item = Step> {
             1 => String::new(),
             times => format!(", {times} times in a row"),
         };
-        let next = match backoff.until.map(|until| until.saturating_since(now).as_secs()) {
-            None | Some(0) => "it is tried again now".into(),
-            Some(seconds) => format!("it is tried again in {seconds} s"),
+        let next = match backoff.until.filter(|until| *until > now) {
+            None if map.inflight.is_none() => return None,
+            None => "it is tried again now".into(),
+            Some(until) => format!("it is tried again in {} s", until.saturating_since(now).as_secs()),
         };
         Some(Step { what: "failed", result: format!("{step}: {errno}{by}{times}; {next}") })
     })

@@ -29,6 +29,6 @@ impl Core {
         let text = alloc::format!("{}: {}: {}", map.kernel_name(), failure.step, failure.errno);
         out.notify(Notice::Other { level: Level::Warning, text });
         self.dirty.insert(id);
-        self.answer_map(id, |need| need == Need::Table, &Err(failure), out);
+        self.answer_map(id, |need| need == Need::Reassign, &Err(failure), out);
     }
 }

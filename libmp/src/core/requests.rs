@@ -169,7 +169,7 @@ impl Core {
             Command::Resize(name) => self.resize(name, out),
             Command::ForceQueueingDaemon => self.force_queueing(true, out),
             Command::RestoreQueueingDaemon => self.force_queueing(false, out),
-            Command::Reset(name) => self.on_map(name, Need::Table, |map| map.orders.reassign_now = true),
+            Command::Reset(name) => self.on_map(name, Need::Reassign, |map| map.orders.reassign_now = true),
             Command::Reload(name) => self.on_map(name, Need::Load, |map| map.orders.reload = true),
             Command::SwitchGroup { map, group } => self.switch_group(map, *group),
             Command::ResetStats(name) => self.reset_stats(name.as_deref()),
@@ -220,7 +220,7 @@ impl Core {
             return refusal;
         }
         if let Some(map) = self.maps.get_mut(&id) {
-            if matches!(need, Need::Table | Need::Load | Need::Removal) {
+            if matches!(need, Need::Table | Need::Load | Need::Reassign | Need::Removal) {
                 map.backoff.clear();
             }
             act(map);
