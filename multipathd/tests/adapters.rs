@@ -42,6 +42,7 @@ macro_rules! contracts {
 const CONTRACTS: &[(&str, fn())] = contracts![
     a_map_is_there_with_its_link_when_its_creation_is_reported,
     a_map_that_can_not_be_loaded_is_not_left_behind,
+    a_disk_beside_a_new_map_may_be_in_another_one,
     a_reload_swaps_tables_or_leaves_everything_as_it_is,
     messages_stop_at_the_first_that_fails,
     suspend_resume_rename,
@@ -251,6 +252,28 @@ fn a_map_that_can_not_be_loaded_is_not_left_behind() {
     assert_eq!(read(&mapper, "contract-b"), None);
     let long = "x".repeat(200);
     assert!(create(&mapper, &long, lun.load(1)).result.is_err());
+}
+
+fn a_disk_beside_a_new_map_may_be_in_another_one() {
+    let (mapper, lun) = (mapper(), lun());
+    let (beside, devt) = lun.paths[0].clone();
+    let create = DmOp::Create {
+        name: name("contract-o"),
+        load: Load { params: format!("0 0 1 1 service-time 0 1 1 {} 1", lun.paths[1].1), ..lun.load(2) },
+        flags: UdevFlags::default(),
+        access: NodeAccess::default(),
+        beside: vec![beside],
+    };
+    let other = Map::create(&mapper, "contract-p", lun.load(1));
+    assert_eq!(mapper.perform(&uuid("contract-o"), &create).result, Ok(()));
+    drop((other, Map { mapper: &mapper, name: "contract-o" }));
+    // What else there is on the disk is a use of it.
+    let dmsetup = |words: &[&str]| Process::new("dmsetup").args(words).status().expect("dmsetup").success();
+    assert!(dmsetup(&["create", "contract-q", "--table", &format!("0 8 linear {devt} 0")]));
+    let refused = mapper.perform(&uuid("contract-o"), &create).result;
+    udev_settle();
+    assert!(dmsetup(&["remove", "contract-q"]));
+    assert_eq!(refused.map_err(|why| why.errno), Err(Errno::EBUSY));
 }
 
 fn a_reload_swaps_tables_or_leaves_everything_as_it_is() {

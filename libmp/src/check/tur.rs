@@ -18,6 +18,8 @@ fn judge(reply: &ScsiReply) -> Judged {
         Ending::Good | Ending::ReservationConflict => Judged::UP,
         Ending::Transport(host) => super::transport(host),
         Ending::Refused(sense) => match (sense.key, sense.asc, sense.ascq) {
+            // Some arrays say so as a unit attention, and may do each time until it is over.
+            (key::UNIT_ATTENTION, 0x04, 0x0a) => TRANSITIONING.retried(),
             (key::UNIT_ATTENTION, ..) => Judged::DOWN.retried(),
             (key::NOT_READY, 0x04, 0x0a) => TRANSITIONING,
             (key::NOT_READY, 0x04, 0x0b) => Judged::GHOST,
@@ -40,6 +42,7 @@ mod tests {
             ("70 00 02 00000000 0a 00000000 04 0b", Ghost, false),
             ("72 02 04 0b", Ghost, false),
             ("72 02 04 0a", Pending, false),
+            ("72 06 04 0a", Pending, true),
             ("72 02 04 0c", Down, false),
             ("72 02 04 01", Down, false), // becoming ready
             ("72 02 3a 00", Down, false), // no medium

@@ -103,8 +103,8 @@ impl Core {
         let starting = !self.ready;
         let Some(map) = self.maps.get_mut(&id) else { return };
         let ended = |o: &Observed| o.active_paths() == 0 && o.table().is_some_and(|table| !table.queues());
-        if starting && map.action == MapAction::None && map.observed.as_ref().is_some_and(ended) {
-            map.queue.found_ended();
+        if let Some(observed) = map.observed.as_ref().filter(|_| map.action == MapAction::None) {
+            map.queue.found(starting, observed.suspended, ended(observed));
         }
         self.awaits_no_name(now, id, out);
     }

@@ -44,6 +44,8 @@ pub struct Queue {
     since: Option<Instant>,
     /// How long it lasts by the settings that its end was reckoned with.
     lasts: Option<Duration>,
+    /// It was suspended when it was found: whether its queueing has ended is not known yet.
+    undecided: bool,
 }
 
 /// What becomes of the time that I/O waits.
@@ -127,10 +129,15 @@ impl Queue {
         self.since.map_or(Duration::ZERO, |since| now.saturating_since(since))
     }
 
-    /// The map was found at the start, without a path that the kernel uses and not queueing: a daemon before has ended it, its
-    /// time was over or an operator's word.
-    pub const fn found_ended(&mut self) {
-        self.phase = Phase::Expired;
+    /// The map is found at the start. Where it has no path that the kernel uses and does not queue, a daemon before has ended it: its
+    /// time was over, or it was an operator's word. Of one that is suspended its resume tells: until then the kernel may show that
+    /// nothing waits, and give it back.
+    pub const fn found(&mut self, starting: bool, suspended: bool, ended: bool) {
+        let open = starting || self.undecided;
+        self.undecided = open && suspended;
+        if open && !suspended && ended {
+            self.phase = Phase::Expired;
+        }
     }
 
     /// Is time running that new settings, or another interval of checks, would make longer or shorter?

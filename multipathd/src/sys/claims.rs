@@ -51,12 +51,15 @@ pub fn is_in_map(disk: &PathName) -> bool {
     holders.iter().any(|holder| map_wwid(holder).is_some())
 }
 
-/// Is the disk, or a partition of it, held by another device, mounted, part of a mounted btrfs, or swapped to?
+/// Is the disk, or a partition of it, held by another device, mounted, part of a mounted btrfs, or swapped to? A multipath map that
+/// has it, and may be that of the LUN it was before, is no such use.
 pub fn is_in_use(disk: &PathName) -> bool {
     let dir = Path::new(BLOCK).join(disk.as_str());
     let mut parts: Vec<(String, PathBuf)> = vec![(disk.as_str().into(), dir)];
     parts.extend(partitions(disk));
-    let held = |(_, dir): &(String, PathBuf)| !names(&dir.join("holders")).is_empty();
+    let held = |(_, dir): &(String, PathBuf)| {
+        names(&dir.join("holders")).iter().any(|holder| map_wwid(holder).is_none())
+    };
     if parts.iter().any(held) {
         return true;
     }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::mpsc::{Receiver, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use contract::{Act, DiskAct, Kernel};
 use libmp::core::event::DmDone;
@@ -35,6 +35,7 @@ struct Real {
     open: BTreeMap<String, File>,
     seized: BTreeMap<usize, File>,
     reads: Vec<Receiver<String>>,
+    asked: Instant,
 }
 
 impl Real {
@@ -47,7 +48,8 @@ impl Real {
                 sysfs::write(name, None, "device/dh_state", "alua").expect("attached");
             }
         }
-        Self { mapper, lun, open: BTreeMap::new(), seized: BTreeMap::new(), reads: Vec::new() }
+        let (open, seized, reads) = (BTreeMap::new(), BTreeMap::new(), Vec::new());
+        Self { mapper, lun, open, seized, reads, asked: Instant::now() }
     }
 
     /// The kernel's own, which is there as soon as the kernel lets it be opened.
@@ -93,6 +95,7 @@ impl Kernel for Real {
     fn perform(&mut self, uuid: &str, op: &DmOp) -> DmDone {
         let done = self.mapper.perform(uuid, op);
         settle();
+        self.asked = Instant::now();
         done
     }
 
@@ -146,7 +149,16 @@ impl Kernel for Real {
             }
         };
         settle();
+        self.asked = Instant::now();
         answer
+    }
+
+    fn is_to_be_looked_at_again(&mut self) -> bool {
+        let again = self.asked.elapsed() < LIMIT;
+        if again {
+            std::thread::sleep(EVENT);
+        }
+        again
     }
 }
 

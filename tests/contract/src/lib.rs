@@ -34,7 +34,7 @@ const FILES: &[&str] = &[
     include_str!("../cases/in-use.txt"),
 ];
 
-/// A kernel with two paths to one LUN, to which the hardware handler `alua` is attached, and no map. All that it is asked for is over when it answers.
+/// A kernel with two paths to one LUN, to which the hardware handler `alua` is attached, and no map.
 pub trait Kernel {
     /// Does what the core has ordered.
     fn perform(&mut self, uuid: &str, op: &DmOp) -> DmDone;
@@ -48,6 +48,11 @@ pub trait Kernel {
     fn sectors(&self) -> u64;
     /// Somebody else does something. Answered with a word.
     fn act(&mut self, act: &Act) -> String;
+    /// May what it was last asked for still have consequences? Waits a moment for them. (What goes at its last close goes
+    /// some time after it.)
+    fn is_to_be_looked_at_again(&mut self) -> bool {
+        false
+    }
 }
 
 /// A case.
@@ -83,7 +88,7 @@ impl Case {
         let mut transcript = transcript::Transcript::default();
         let mut differs = Vec::new();
         for (step, wanted) in steps {
-            let got = transcript.step(kernel, step)?;
+            let got = transcript.step(kernel, step, &wanted)?;
             if got != wanted {
                 let [wanted, got] = [wanted.join("\n"), got.join("\n")];
                 differs.push(format!("> {step}\n{got}\n-- and not\n{wanted}\n"));

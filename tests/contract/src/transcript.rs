@@ -10,7 +10,7 @@ use crate::Kernel;
 use crate::steps::{Act, Step, Words, uuid};
 
 /// What was seen last.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Transcript {
     /// Every device that a step has named, by its key.
     maps: BTreeMap<String, Option<RawMap>>,
@@ -20,17 +20,22 @@ pub(crate) struct Transcript {
 }
 
 impl Transcript {
-    /// Has a step done; answered with what is to be seen of it. Fails where the step or what is read makes no sense.
-    pub(crate) fn step(&mut self, kernel: &mut dyn Kernel, text: &str) -> Result<Vec<String>, String> {
+    /// Has a step done; answered with what is to be seen of it, at the latest when there is nothing more to wait for. Fails where
+    /// the step or what is read makes no sense.
+    pub(crate) fn step(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        text: &str,
+        wanted: &[&str],
+    ) -> Result<Vec<String>, String> {
         let map = |key: &str| {
             let known = self.maps.get(key)?.as_ref()?;
             Some((known.name.as_str().to_owned(), known.devt))
         };
         let words = Words { paths: kernel.paths(), sectors: kernel.sectors(), map: &map };
         let Some(step) = words.step(text) else { return Ok(vec![format!("= no such step: {text}")]) };
-        let mut lines = Vec::new();
         let mut seen = None;
-        match step {
+        let answered = match step {
             Step::Act(act) => {
                 let key = text.split(' ').next().filter(|_| text.contains(" made "));
                 if let Some(key) = key {
@@ -38,20 +43,38 @@ impl Transcript {
                 }
                 let answer = kernel.act(&act);
                 self.waits = (self.waits || answer == "waits") && act != Act::Await;
-                lines.push(format!("= {answer}"));
+                format!("= {answer}")
             }
             Step::Op { key, op } => {
                 self.maps.entry(key.clone()).or_default();
                 let DmDone { result, map } = kernel.perform(&uuid(&key), &op);
-                lines.push(match result {
-                    Ok(()) => "= ok".into(),
-                    Err(why) => format!("= {}: {}", self.labelled(kernel, &why.step), short(why.errno)),
-                });
                 let map = map.map_err(|errno| format!("{text}: not read: {errno}"))?;
                 seen = Some((key, map.map(|map| RawMap::clone(&map))));
+                match result {
+                    Ok(()) => "= ok".into(),
+                    Err(why) => format!("= {}: {}", self.labelled(kernel, &why.step), short(why.errno)),
+                }
+            }
+        };
+        loop {
+            let mut after = self.clone();
+            let mut lines = vec![answered.clone()];
+            after.changes(kernel, seen.clone(), &mut lines)?;
+            if lines == wanted || !kernel.is_to_be_looked_at_again() {
+                *self = after;
+                return Ok(lines);
             }
         }
-        self.look(kernel, &mut lines)?;
+    }
+
+    /// What a step has changed, and whether an operation's answer says so.
+    fn changes(
+        &mut self,
+        kernel: &mut dyn Kernel,
+        seen: Option<(String, Option<RawMap>)>,
+        lines: &mut Vec<String>,
+    ) -> Result<(), String> {
+        self.look(kernel, lines)?;
         // An operation's answer is the map as it is. Events may come after it, and so may what waiting I/O changes.
         if let Some((key, mut answer)) = seen.filter(|_| !self.waits) {
             let is = self.maps.get(&key).and_then(Option::as_ref);
@@ -62,7 +85,7 @@ impl Transcript {
                 lines.push(format!("  {key}: answered with {answer:?}"));
             }
         }
-        Ok(lines)
+        Ok(())
     }
 
     /// Reads all there is, and says what is new.
