@@ -24,7 +24,7 @@ use crate::args::Options;
 use crate::daemon::runtime;
 use crate::executor::Executor;
 use crate::reading::enumerate;
-use crate::sys::dm::Mapper;
+use crate::sys::dm::{self, Mapper};
 use crate::sys::lane::Lane;
 use crate::sys::now;
 use crate::sys::process::raise_files;
@@ -201,11 +201,12 @@ impl Alone {
     /// nothing to do with the others. A signal that has come takes effect after that.
     pub fn finish(mut self) {
         if self.hands == Hands::Removing {
-            return;
+            return dm::leave_none();
         }
         self.core.handle(now(), Event::Signal(Signal::Terminate), &mut self.out);
         self.signals = None;
         self.run(|_, effect| matches!(effect, Some(Effect::Exit)));
+        dm::leave_none();
         signals::let_through();
     }
 

@@ -25,7 +25,7 @@ use crate::journal::Journal;
 use crate::log::{self, Sink};
 use crate::supervisor::{Supervisor, Watchdog};
 use crate::sys::claims::since_1970;
-use crate::sys::dm::{Mapper, Poller};
+use crate::sys::dm::{self, Mapper, Poller};
 use crate::sys::failing::Failing;
 use crate::sys::lane::Lane;
 use crate::sys::pidfile::{PID_FILE, PidFile};
@@ -59,6 +59,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     signals::block()?;
     let pid_file = PidFile::take(Path::new(PID_FILE))?;
     let mapper = Mapper::open()?;
+    mapper.foresee();
     let listening = Listening::open(&Address::from_env())?;
     let sink = match options.foreground {
         Foreground::Yes => Sink::foreground(options.timestamps),
@@ -94,6 +95,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     };
     Listening::remove(&ours);
     pid_file.remove();
+    dm::leave_none();
     log::flush(LAST_WORDS);
     // Threads that are stuck in a call are not waited for, nor is anything closed by hand.
     std::mem::forget(runtime);
@@ -119,7 +121,7 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
         .serve(events.clone(), journal.clone())
         .map_err(|error| format!("control sockets: {error}"))?;
     let mapper = Arc::new(mapper);
-    let work = Lane::new();
+    let work = Lane::kept();
     tokio::spawn(forward_signals(events.clone()));
     tokio::spawn(forward_uevents(events.clone()));
     tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));

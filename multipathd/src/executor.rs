@@ -54,7 +54,7 @@ impl Executor {
             files,
             options,
             checks,
-            maps: Lane::new(),
+            maps: Lane::kept(),
             work,
             surveys: Lane::new(),
             announced: Waiters::default(),

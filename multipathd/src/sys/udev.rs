@@ -5,6 +5,7 @@
 
 use std::ffi::OsStr;
 use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libmp::core::event::{Attention, Uevent, UeventAction};
 use libmp::dm::mangle::unmangled;
@@ -28,13 +29,16 @@ pub struct Batch {
     pub uevents: Vec<Uevent>,
     /// What SCSI devices have told by themselves.
     pub told: Vec<(Hctl, Attention)>,
-    /// Some messages did not fit into the kernel's buffer and are lost.
+    /// Some messages did not fit into the kernel's buffer and are lost. Those after this batch are not: whatever is looked at now
+    /// is as up to date as it was with none lost.
     pub lost: bool,
 }
 
 /// An open subscription.
 pub struct Monitor {
     socket: Readable<MonitorSocket>,
+    /// Messages were lost. More are, without a word, until the kernel's buffer has been empty (`NETLINK_S_CONGESTED`).
+    losing: AtomicBool,
 }
 
 impl Monitor {
@@ -46,7 +50,7 @@ impl Monitor {
             let socket = disks.match_subsystem_devtype("scsi", "scsi_device")?.listen()?;
             // The kernel doubles it; without the privilege the default stays.
             let _ = setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
-            Ok(Self { socket: readable(socket)? })
+            Ok(Self { socket: readable(socket)?, losing: AtomicBool::new(false) })
         };
         open().map_err(|error| errno_of(&error))
     }
@@ -57,6 +61,7 @@ impl Monitor {
         let mut batch = Batch::default();
         if self.drain(&mut batch) {
             ready.clear_ready();
+            batch.lost = self.losing.swap(false, Ordering::Relaxed);
         }
         Ok(batch)
     }
@@ -75,7 +80,7 @@ impl Monitor {
                 }
                 Some(event) => batch.uevents.push(convert(&event)),
                 None => match Raw::last() {
-                    Raw::ENOBUFS => batch.lost = true,
+                    Raw::ENOBUFS => self.losing.store(true, Ordering::Relaxed),
                     Raw::EAGAIN => return true,
                     Raw::UnknownErrno if !self.has_more() => return true,
                     _ => {}

@@ -187,8 +187,11 @@ impl Ring {
     }
 }
 
-/// A read has ended, unless it is to be handed over again.
+/// A read has ended, unless it is to be handed over again. Nobody cancels one: that is what is left of it where the kernel could make
+/// no thread that waits for it.
 fn end(reads: &mut HashMap<u64, Read>, id: u64, result: Result<usize, Errno>) -> bool {
+    let ours = |errno| if errno == Errno(libc::ECANCELED) { Errno(libc::EAGAIN) } else { errno };
+    let result = result.map_err(ours);
     match reads.get_mut(&id) {
         // That says nothing of the device: what the kernel would have had to wait for was its own.
         Some(read) if result == Err(Errno(libc::EAGAIN)) && !read.may_wait => {
@@ -306,19 +309,19 @@ mod tests {
         runtime().block_on(async {
             let Ok(ring) = Ring::new() else { return };
             let zero = closing(File::open("/dev/zero").expect("there"));
-            let busy = Err(Errno(libc::EAGAIN));
-            for answered in [Ok(512), busy] {
+            let [busy, no_thread] = [libc::EAGAIN, libc::ECANCELED].map(|errno| Err(Errno(errno)));
+            for (said, answered) in [(busy, Ok(512)), (no_thread, Ok(512)), (no_thread, busy), (busy, busy)] {
                 let (done, ended) = oneshot::channel();
                 ring.queue(zero.clone(), block(512), done).expect("queued");
                 {
                     let inner = &mut *ring.lock();
                     let id = inner.next - 1;
                     inner.orders.clear();
-                    assert!(end(&mut inner.reads, id, busy), "once");
+                    assert!(end(&mut inner.reads, id, said), "once");
                     if answered.is_ok() {
                         inner.order(id);
                     } else {
-                        assert!(!end(&mut inner.reads, id, busy), "not for ever");
+                        assert!(!end(&mut inner.reads, id, said), "not for ever");
                     }
                 }
                 ring.queued.notify_one();

@@ -27,7 +27,7 @@ scenario() {
     ours && expect_swaps 'nothing was reloaded' "$before" 0
     expect_eq 'the same tables in the end' "$(dmsetup table --target multipath | sort)" "$tables"
     io_stop
-    ! ours || never_looked_at
+    ! ours || { never_looked_at && stopped_meanwhile; }
 }
 
 never_looked_at() {
@@ -47,4 +47,20 @@ never_looked_at() {
     udevadm settle
     wait_for 'udev says the same' 30 in_service 4
     expect_eq 'both maps are there' "$(maps_count)" 2
+}
+
+# Semaphores by which udev would tell that it is done with a map (`dmsetup udevcookies`).
+cookies() { awk '$1 >= 223150080 && $1 < 223215616 { n++ } END { print n + 0 }' /proc/sysvipc/sem; }
+
+stopped_meanwhile() {
+    daemon_stop
+    poll 20 remove_maps
+    udevadm settle
+    udevadm control --stop-exec-queue
+    daemon_start || return
+    wait_for 'new maps wait for udev' 20 is 2 cookies
+    daemon_stop
+    expect_eq 'nothing is left of that by a daemon that stops' "$(cookies)" 0
+    udevadm control --start-exec-queue
+    udevadm settle
 }

@@ -4,7 +4,9 @@
 //! The low 16 bits of the event number name the semaphore (key `0x0D4D` << 16 | base), the high
 //! ones carry flags to udev's rules. The last rule lowers the semaphore; at zero udev is done.
 
+use std::collections::BTreeSet;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use libmp::types::Errno;
@@ -32,6 +34,23 @@ union Semun {
 const MAGIC: i32 = 0x0D4D;
 const TRIES: u64 = 64;
 
+/// Those that there are: a process that ends does not take its semaphores along.
+static OPEN: Mutex<BTreeSet<i32>> = Mutex::new(BTreeSet::new());
+
+fn change_open(change: impl FnOnce(&mut BTreeSet<i32>)) {
+    change(&mut OPEN.lock().unwrap_or_else(PoisonError::into_inner));
+}
+
+fn remove(id: i32) {
+    // SAFETY: IPC_RMID takes no argument.
+    unsafe { libc::semctl(id, 0, libc::IPC_RMID) };
+}
+
+/// Nobody waits for udev any more, as the process is about to end.
+pub fn leave_none() {
+    change_open(|open| std::mem::take(open).into_iter().for_each(remove));
+}
+
 /// A semaphore that udev's rules will lower. It is removed when dropped.
 #[derive(Debug)]
 pub(super) struct Cookie {
@@ -52,6 +71,7 @@ impl Cookie {
             // SAFETY: no pointers.
             let id = unsafe { libc::semget(key, 1, 0o600 | libc::IPC_CREAT | libc::IPC_EXCL) };
             if id >= 0 {
+                change_open(|open| _ = open.insert(id));
                 let cookie = Self { id, base };
                 let mut one = Semun { array: std::ptr::null_mut() };
                 one.val = 1;
@@ -95,8 +115,11 @@ impl Cookie {
 
 impl Drop for Cookie {
     fn drop(&mut self) {
-        // SAFETY: IPC_RMID takes no argument.
-        unsafe { libc::semctl(self.id, 0, libc::IPC_RMID) };
+        change_open(|open| {
+            if open.remove(&self.id) {
+                remove(self.id);
+            }
+        });
     }
 }
 

@@ -21,6 +21,7 @@ use std::os::unix::fs::OpenOptionsExt;
 
 use libmp::types::Errno;
 
+pub use self::cookie::leave_none;
 pub use self::create::{Announced, Begun, is_of};
 pub use self::ops::Mapper;
 pub use self::poll::Poller;

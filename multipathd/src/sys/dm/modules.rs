@@ -4,28 +4,42 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command as Process;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use libmp::dm::table::Table;
 use nix::sys::utsname::uname;
 use tracing::{debug, warn};
 
-/// Those that were said to be missing.
+/// What is known of them.
 #[derive(Debug, Default)]
-pub(super) struct Said(Mutex<BTreeSet<String>>);
+pub(super) struct Modules {
+    /// Those that were said to be missing.
+    said: Mutex<BTreeSet<String>>,
+    /// The list of those that are built in; `None` where it can't be read.
+    built_in: OnceLock<Option<String>>,
+}
 
-impl Said {
+impl Modules {
+    /// Reads what is on the root file system: when a table is refused, that may wait for the very map.
+    pub(super) fn built_in(&self) -> Option<&str> {
+        let read = || {
+            let kernel = uname().ok()?;
+            fs::read_to_string(Path::new("/lib/modules").join(kernel.release()).join("modules.builtin")).ok()
+        };
+        self.built_in.get_or_init(read).as_deref()
+    }
+
     /// A table was refused: the kernel has looked for what it needs, so what is not there now could not be loaded. Gives the
     /// modules that are missing.
     pub(super) fn refused(&self, params: &str) -> Vec<String> {
         let Ok(table) = params.parse::<Table>() else { return Vec::new() };
         // The kernel looks for the selectors first: of the handler, which it has not asked for then, nothing is known.
         let missing = [selectors(&table), handler(&table)].into_iter().map(|needed| {
-            needed.into_iter().filter(|(_, module)| !is_there(module)).collect::<BTreeSet<_>>()
+            needed.into_iter().filter(|(_, module)| !self.has(module)).collect::<BTreeSet<_>>()
         });
         let missing = missing.into_iter().find(|missing| !missing.is_empty()).unwrap_or_default();
         let mut modules = Vec::new();
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         for (what, module) in missing {
             if said.insert(module.clone()) {
                 warn!(
@@ -36,6 +50,13 @@ impl Said {
             modules.push(module);
         }
         modules
+    }
+
+    fn has(&self, module: &str) -> bool {
+        let name = module.replace('-', "_");
+        // What is built in is in sysfs only if it has parameters. Where the list can't be read nothing is called missing.
+        Path::new("/sys/module").join(&name).exists()
+            || self.built_in().is_none_or(|list| is_built_in(&name, list))
     }
 }
 
@@ -49,18 +70,6 @@ fn selectors(table: &Table) -> BTreeSet<(String, String)> {
 fn handler(table: &Table) -> BTreeSet<(String, String)> {
     let name = table.handler.first();
     name.map(|name| (format!("hardware_handler {name}"), format!("scsi_dh_{name}"))).into_iter().collect()
-}
-
-fn is_there(module: &str) -> bool {
-    let name = module.replace('-', "_");
-    if Path::new("/sys/module").join(&name).exists() {
-        return true;
-    }
-    // What is built in is in sysfs only if it has parameters.
-    let Ok(kernel) = uname() else { return true };
-    let list = Path::new("/lib/modules").join(kernel.release()).join("modules.builtin");
-    // Where the list can't be read, it is not known: then nothing is called missing.
-    fs::read_to_string(list).map_or(true, |list| is_built_in(&name, &list))
 }
 
 fn is_built_in(name: &str, list: &str) -> bool {

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use libmp::dm::op::NodeAccess;
 use libmp::types::DevT;
@@ -12,12 +13,17 @@ use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 const NODES: &str = "/dev/mapper";
 const RULE: &str = "rules.d/95-dm-notify.rules";
 
-/// Will udev's rules complete a cookie? udevd runs, and device-mapper's rules are installed.
+/// Will udev's rules complete a cookie? udevd runs, and device-mapper's rules are installed. They are looked for until they were
+/// found: later, they may be on a map that has no path.
 pub(super) fn udev_answers() -> bool {
-    Path::new("/run/udev/control").exists()
-        && ["/usr/lib/udev", "/lib/udev", "/etc/udev", "/run/udev"]
-            .iter()
-            .any(|dir| Path::new(dir).join(RULE).exists())
+    static INSTALLED: AtomicBool = AtomicBool::new(false);
+    let are_there = || {
+        let dirs = ["/usr/lib/udev", "/lib/udev", "/etc/udev", "/run/udev"];
+        let found = dirs.iter().any(|dir| Path::new(dir).join(RULE).exists());
+        INSTALLED.store(found, Ordering::Relaxed);
+        found
+    };
+    Path::new("/run/udev/control").exists() && (INSTALLED.load(Ordering::Relaxed) || are_there())
 }
 
 fn path_of(name: &str) -> PathBuf {

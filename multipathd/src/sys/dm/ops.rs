@@ -14,7 +14,7 @@ use super::abi::{
 };
 use super::cookie::Cookie;
 use super::create::Begun;
-use super::modules::{self, modprobe};
+use super::modules::{Modules, modprobe};
 use super::read::{by_kernel_name, by_name, by_uuid};
 use super::{Control, holders, node};
 use crate::sys::claims;
@@ -40,7 +40,7 @@ pub(super) enum Wait {
 #[derive(Debug)]
 pub struct Mapper {
     control: Control,
-    missing: modules::Said,
+    modules: Modules,
 }
 
 impl Mapper {
@@ -58,7 +58,7 @@ impl Mapper {
             .call(Command::Version, &Question::default())
             .map_err(|errno| format!("device-mapper does not answer: {errno}"))?;
         debug!(?version.flags, "device-mapper is there");
-        let mapper = Self { control, missing: modules::Said::default() };
+        let mapper = Self { control, modules: Modules::default() };
         if !mapper.has_multipath() {
             modprobe("dm-multipath");
             if !mapper.has_multipath() {
@@ -68,6 +68,11 @@ impl Mapper {
             }
         }
         Ok(mapper)
+    }
+
+    /// Reads what operations may need of the root file system, which may stand on a map that has no path by then.
+    pub fn foresee(&self) {
+        let _ = (self.modules.built_in(), node::udev_answers());
     }
 
     /// Asking for the target's version loads its module.
@@ -163,7 +168,7 @@ impl Mapper {
         let loaded = self.step("load", Command::Load, &question);
         loaded.map_err(|why| {
             let missing =
-                if why.errno == Errno::EINVAL { self.missing.refused(&load.params) } else { Vec::new() };
+                if why.errno == Errno::EINVAL { self.modules.refused(&load.params) } else { Vec::new() };
             // No path is to blame then: that is a step of its own.
             if missing.is_empty() {
                 why
