@@ -87,9 +87,19 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
             .or_else(|| rename(s, observed))
             .or_else(load)
     };
-    let change = if s.may_load { change() } else { None };
     let tell = || if s.may_tell { messages(s, observed) } else { None };
+    if let Some(planned) = tell().filter(|_| has_path_again(s, observed)) {
+        return Some(planned);
+    }
+    let change = if s.may_load { change() } else { None };
     change.or_else(tell).or_else(|| rename_partitions(s)).or_else(|| reassign(s, observed))
+}
+
+/// No I/O gets through, and a path of the table is well again. Nothing comes before it: a new table would wait for the I/O that hangs
+/// elsewhere.
+fn has_path_again(s: &Situation<'_>, observed: &Observed) -> bool {
+    let is_back = |path: &&Path| path.is_usable() && observed.path_active(path.devt()) == Some(false);
+    !observed.suspended && observed.active_paths() == 0 && s.members.iter().any(is_back)
 }
 
 fn create(s: &Situation<'_>) -> Option<Planned> {
