@@ -281,15 +281,6 @@ impl Core {
             }
         }
         self.follow_group(id, &inflight.op, was.as_ref(), out);
-        match inflight.op {
-            DmOp::Rename { .. } => self.names_freed(),
-            DmOp::Remove { .. } => {
-                self.names_freed();
-                self.dirty_successors(id);
-            }
-            DmOp::Reload { .. } => self.dirty_successors(id),
-            _ => {}
-        }
     }
 
     fn created(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
@@ -436,6 +427,9 @@ impl Core {
         }
         if matches!(done.op, DmOp::RenamePartitions { .. }) {
             return self.partitions_not_renamed(now, id, failure, out);
+        }
+        if done.op.takes_name().is_some() {
+            self.names_freed(); // it has not taken it
         }
         let longest = self.longest_pause(id);
         let is_message = matches!(done.op, DmOp::Message { .. } | DmOp::CancelRemove);

@@ -13,6 +13,7 @@ use crate::core::readiness::Readiness;
 use crate::core::unfinished::is_hollow;
 use crate::core::{Core, Phase};
 use crate::dm::op::{MapListEntry, RawMap, UUID_PREFIX, wwid_of};
+use crate::dm::status::PathStatus;
 use crate::show::view::MapAction;
 use crate::types::{Instant, MapName, Wwid};
 
@@ -60,6 +61,9 @@ impl Core {
         self.review_making(now, id, old.as_ref());
         self.list_names(id);
         self.dirty.insert(id);
+        if let Some(old) = &old {
+            self.let_go(id, old);
+        }
         if self.maps[&id].observed.is_some() && self.maps[&id].mark.is_wanted() {
             self.set_mark(id, false, out); // somebody else has made it
         }
@@ -254,14 +258,27 @@ impl Core {
         map.orders = crate::core::map::Orders { stay_away, ..Default::default() };
         map.readiness = Readiness::default();
         map.unfinished = None;
-        out.notify(Notice::MapRemoved { map: was.name, by_us: was.deferred_remove });
+        out.notify(Notice::MapRemoved { map: was.name.clone(), by_us: was.deferred_remove });
         self.dirty.insert(id);
         if !stay_away {
             self.reconsider(id, out);
         }
         self.list_names(id);
-        self.names_freed();
-        self.dirty_successors(id);
+        self.let_go(id, &was);
+    }
+
+    /// A map has no longer what it had, whoever took it: those that wait for a device or a name of it are planned again.
+    pub(super) fn let_go(&mut self, id: MapId, had: &Observed) {
+        let is = self.maps.get(&id).and_then(|map| map.observed.as_ref());
+        let keeps = |path: &PathStatus| is.is_some_and(|is| is.path_active(path.devt).is_some());
+        let left = had.status().is_some_and(|status| !status.paths().all(keeps));
+        let renamed = is.is_none_or(|is| is.name != had.name);
+        if left {
+            self.dirty_successors(id);
+        }
+        if renamed {
+            self.names_freed();
+        }
     }
 
     /// A name has become free: maps that wait for one are planned again.

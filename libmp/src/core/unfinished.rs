@@ -75,7 +75,10 @@ impl Core {
             && is.is_some_and(|is| !is.deferred_remove)
             && let Some(map) = self.maps.get_mut(&id)
         {
-            (map.observed, map.unfinished) = (None, None);
+            map.unfinished = None;
+            if let Some(was) = map.observed.take() {
+                self.let_go(id, &was);
+            }
         }
     }
 

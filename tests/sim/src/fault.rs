@@ -20,6 +20,8 @@ pub struct Faults {
     pub duplicated: u32,
     /// A step of a device-mapper operation fails.
     pub dm_error: u32,
+    /// A map can't be read after an operation, however that went.
+    pub dm_unread: u32,
     /// A state file can't be written.
     pub save_error: u32,
     /// A write to sysfs fails.
@@ -49,6 +51,7 @@ impl Faults {
             stuck: some(15),
             duplicated: some(50),
             dm_error: some(80),
+            dm_unread: some(40),
             save_error: some(300),
             sysfs_error: some(200),
             uevent_lost: some(60),
@@ -74,6 +77,11 @@ impl Faults {
         rng.per_mille(self.dm_error).then(|| {
             rng.weighted(&[(3, Errno::EBUSY), (3, Errno::EINVAL), (3, Errno(12)), (1, Errno::ENXIO)])
         })
+    }
+
+    /// An error in the place of how a map is after an operation.
+    pub fn dm_unread(&self, rng: &mut Rng) -> Option<Errno> {
+        rng.per_mille(self.dm_unread).then_some(Errno::ENOMEM)
     }
 
     /// How long udev's rules run for one event.

@@ -18,6 +18,7 @@
 //! udev sda looks                     udev looks at it, and the kernel does not
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
 //! kpartx data                        a partition, data-part1; `open data-part1`, `expect deferred data-part1 yes`
+//! fault unread reload                a map can't be read after the next operation of this kind
 //! lists-late 2s                      lists of maps are told so long after they were made
 //! config-late 2s                     the configuration is read for so long
 //! attention sda 3f 0e                its next command is answered with this unit attention
@@ -201,6 +202,7 @@ impl Script {
             ["config", "unreadable"] => self.sim.config_unreadable = true,
             ["config", "readable"] => self.sim.config_unreadable = false,
             ["forget-checks"] => self.sim.checks_of.clear(),
+            ["fault", "unread", operation] => self.sim.next_unread = Some(operation.to_owned()),
             ["fault", "lists"] => self.sim.lists_fail = true,
             ["fault", "lists", "over"] => self.sim.lists_fail = false,
             ["fault", "save"] => self.sim.faults.save_error = 1000,
@@ -209,7 +211,7 @@ impl Script {
             ["fault", "rename", "over"] => self.sim.world.dm.refuses_names = false,
             _ => {
                 return Err(
-                    "bindings unknown or known, config unreadable or readable, forget-checks, or fault lists, save or rename, or that over".into(),
+                    "bindings unknown or known, config unreadable or readable, forget-checks, or fault unread OPERATION, lists, save or rename, or that over".into(),
                 );
             }
         }

@@ -111,6 +111,8 @@ pub struct Sim {
     factory: Factory,
     /// So many ioctls fail next, with this.
     pub next_dm_errors: (u32, Errno),
+    /// The map can't be read after the next operation of this kind.
+    pub next_unread: Option<String>,
     /// The daemon is killed after so many more ioctls.
     pub kill_after_steps: Option<u32>,
     /// What scripts look at.
@@ -166,6 +168,7 @@ impl Sim {
             idle_wakes: 0,
             factory,
             next_dm_errors: (0, Errno::EIO),
+            next_unread: None,
             kill_after_steps: None,
             replies: BTreeMap::new(),
             log: Vec::new(),

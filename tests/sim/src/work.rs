@@ -90,6 +90,15 @@ impl Sim {
         self.faults.dm_error(&mut self.rng)
     }
 
+    /// The error that reading a map after this operation meets, if any.
+    fn next_unread(&mut self, effect: &Effect) -> Option<Errno> {
+        let is_it = |kind: &mut String| crate::render::effect(effect).contains(&format!(" dm {kind} "));
+        if self.next_unread.take_if(is_it).is_some() {
+            return Some(Errno::ENOMEM);
+        }
+        self.faults.dm_unread(&mut self.rng)
+    }
+
     /// An effect is carried out: read now, answered later.
     pub(crate) fn work(&mut self, id: u64) {
         let Some(mut job) = self.jobs.remove(&id) else { return };
@@ -186,7 +195,11 @@ impl Sim {
         let fault = if running.left.is_empty() { None } else { self.next_fault() };
         match self.world.advance(running, fault) {
             Progress::Finished => {
-                let event = Event::DmDone { token: job.token, done: Box::new(running.done(&self.world)) };
+                let mut done = Box::new(running.done(&self.world));
+                if let Some(errno) = self.next_unread(&job.effect) {
+                    done.map = Err(errno);
+                }
+                let event = Event::DmDone { token: job.token, done };
                 if !self.unjudged {
                     self.unpark();
                 }
