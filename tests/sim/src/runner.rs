@@ -15,7 +15,7 @@ use crate::invariants::{Rest, Violation, at_rest};
 use crate::rng::Rng;
 use crate::sim::{Item, Sim};
 use crate::trace::Trace;
-use crate::world::disk::{Identity, Link, SdevState};
+use crate::world::disk::{Identity, Link, Lun, SdevState};
 use crate::world::scsi::Alua;
 
 /// How a seed is run.
@@ -160,30 +160,31 @@ fn chaos(sim: &mut Sim, events: u64) -> Result<(), Violation> {
     sim.run_events(events)
 }
 
+/// How much is looked at anew when the faults are over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Healing {
+    /// Every disk is scanned, and the configuration is read.
+    Reconfigured,
+    /// Every disk is scanned, and every map resized.
+    Rescanned,
+    /// What is otherwise than it was scanned or made: nobody gives the daemon another reason to plan the rest.
+    ByItself,
+}
+
 /// The faults end; what is broken for good stays so, and everybody can know it.
 fn heal(sim: &mut Sim) -> Result<(), Violation> {
     let now = sim.now();
-    sim.trace.line(now, format_args!("-- heals"));
+    // A map that was removed by an operator stays away else.
+    let healing = if sim.watch.is_away() {
+        Healing::Reconfigured
+    } else {
+        sim.rng.weighted(&[(1, Healing::Reconfigured), (1, Healing::Rescanned), (2, Healing::ByItself)])
+    };
+    sim.trace.line(now, format_args!("-- heals: {healing:?}"));
     sim.faults = Faults::none();
     sim.gremlin_every = None;
     sim.writers_every = None;
-    let names: Vec<String> = sim.world.disks.keys().cloned().collect();
-    let all_go = sim.rng.per_mille(40);
-    for name in names {
-        let link = sim.rng.weighted(&[(17, Link::Up), (2, Link::Down), (1, Link::Hung)]);
-        let state = sim.rng.weighted(&[(19, SdevState::Running), (1, SdevState::Offline)]);
-        if all_go {
-            sim.world.remove_disk(&name);
-            continue;
-        }
-        let Some(disk) = sim.world.disks.get_mut(&name) else { continue };
-        (disk.link, disk.state, disk.reads_fail) = (link, state, false);
-        if disk.lun.is_none() {
-            sim.world.remove_disk(&name);
-        } else {
-            sim.world.rescan(&name);
-        }
-    }
+    heal_disks(sim, healing);
     for lun in &mut sim.world.luns {
         for state in &mut lun.groups {
             if *state == Alua::Transitioning {
@@ -200,25 +201,46 @@ fn heal(sim: &mut Sim) -> Result<(), Violation> {
     sim.unpark();
     sim.after(Duration::from_secs(40), Item::Start);
     sim.after(Duration::from_mins(1), Item::Command("restorequeueing maps".into()));
-    // Half of them heal by themselves: only what an operator has said is taken back.
     sim.watch.unresized.clear();
-    if sim.watch.is_away() || sim.rng.per_mille(500) {
+    if healing == Healing::Reconfigured {
         sim.after(Duration::from_secs(61), Item::Command("reconfigure".into()));
         for name in sim.world.disks.keys().cloned().collect::<Vec<_>>() {
             sim.after(Duration::from_secs(70), Item::Command(format!("reinstate path {name}")));
         }
     } else {
-        let wwids = sim.world.luns.iter().map(|lun| format!("resize map {}", lun.identity.wwid));
-        for resize in wwids.collect::<Vec<_>>() {
+        let is_due = |lun: &&Lun| healing == Healing::Rescanned || sim.world.is_resized(&lun.identity);
+        let wwids = sim.world.luns.iter().filter(is_due).map(|lun| &lun.identity.wwid);
+        for resize in wwids.map(|wwid| format!("resize map {wwid}")).collect::<Vec<_>>() {
             sim.after(Duration::from_secs(75), Item::Command(resize));
         }
     }
+    // What an operator has said is taken back.
     for back in std::mem::take(&mut sim.take_back) {
         sim.after(Duration::from_secs(71), Item::Command(back));
     }
     // The longest late answer is quarter of an hour under way.
     let quiet = now + Duration::from_mins(20);
     sim.run_until(quiet)
+}
+
+fn heal_disks(sim: &mut Sim, healing: Healing) {
+    let names: Vec<String> = sim.world.disks.keys().cloned().collect();
+    let all_go = sim.rng.per_mille(40);
+    for name in names {
+        let link = sim.rng.weighted(&[(17, Link::Up), (2, Link::Down), (1, Link::Hung)]);
+        let state = sim.rng.weighted(&[(19, SdevState::Running), (1, SdevState::Offline)]);
+        if all_go {
+            sim.world.remove_disk(&name);
+            continue;
+        }
+        let Some(disk) = sim.world.disks.get_mut(&name) else { continue };
+        (disk.link, disk.state, disk.reads_fail) = (link, state, false);
+        if disk.lun.is_none() {
+            sim.world.remove_disk(&name);
+        } else if healing != Healing::ByItself || sim.world.is_outdated(&name) {
+            sim.world.rescan(&name);
+        }
+    }
 }
 
 fn rest(sim: &mut Sim) -> Result<(), Violation> {

@@ -12,7 +12,7 @@ use libmp::check::Answered;
 use libmp::core::effect::{Effect, Outbox};
 use libmp::core::event::Event;
 use libmp::show::view::View;
-use libmp::types::{DevT, Instant, Token};
+use libmp::types::{DevT, Instant, Token, Wwid};
 
 use crate::daemon::{Daemon, Factory};
 use crate::invariants::is_good;
@@ -66,6 +66,8 @@ pub enum Defect {
     NoFlush,
     /// No map is made, and it is said that all went well.
     NoCreate,
+    /// What is seen of one map has nothing done to another.
+    BlindToOthers,
     /// Tables stay as they are, and so do paths that have failed: I/O goes where it went.
     KeepPaths,
     /// Queueing is never switched on, neither by a message nor by a table.
@@ -104,6 +106,10 @@ struct Tampered {
     checks: BTreeMap<String, Token>,
     names: BTreeMap<Token, String>,
     devices: BTreeMap<String, BTreeSet<DevT>>,
+    /// Maps that are being read, for whatever reason.
+    reads: BTreeMap<Token, Wwid>,
+    /// The one that was just read.
+    read: Option<Wwid>,
     last_save: Option<Effect>,
     last_check: Option<Effect>,
     ours: u64,
@@ -124,6 +130,8 @@ pub fn with(defect: Defect, inner: Factory) -> Factory {
             checks: BTreeMap::new(),
             names: BTreeMap::new(),
             devices: BTreeMap::new(),
+            reads: BTreeMap::new(),
+            read: None,
             last_save: None,
             last_check: None,
             ours: 0,
@@ -170,6 +178,10 @@ impl Daemon for Tampered {
                 _ => {}
             }
         }
+        self.read = match &event {
+            Event::DmDone { token, .. } => self.reads.remove(token),
+            _ => None,
+        };
         let mut mine = Outbox::new();
         self.inner.handle(now, event, &mut mine);
         let effects = mine.drain().collect();

@@ -53,7 +53,10 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("names-are-unique", "No two maps have one name, and no two one WWID."),
     ("paths-are-in-maps", "The map that a path is shown in is one that is shown."),
     ("a-path-in-one-map", "No path is in two groups or maps at once."),
-    ("usable-means-mapped", "A path that is up and not excluded is in a map within two minutes."),
+    (
+        "usable-means-mapped",
+        "A path that is up and not excluded is in its map, as the kernel has it, within two minutes.",
+    ),
     ("io-reaches-its-lun", "I/O for one LUN never reaches another once the daemon could know."),
     (
         "no-error-while-queueing",

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use libmp::show::view::{DaemonState, PathView, View};
+use libmp::types::Instant;
 
 use super::{Violation, Watch};
 use crate::world::World;
+use crate::world::dm::Device;
+use crate::world::mpath::Mpath;
 
 impl Watch {
     pub(super) fn view(&mut self, world: &World, view: &View) -> Result<(), Violation> {
@@ -23,8 +26,9 @@ impl Watch {
             self.is_name_lost(world, path.wwid.as_str()) || self.is_unread(now, path.name().as_str())
         };
         let held_up: Vec<bool> = view.paths.iter().map(held_up).collect();
+        let outside: Vec<Option<Instant>> = view.paths.iter().map(|path| self.outside(world, path)).collect();
         let working = matches!(view.daemon, DaemonState::Idle | DaemonState::Running);
-        for (path, held_up) in view.paths.iter().zip(held_up) {
+        for ((path, held_up), outside) in view.paths.iter().zip(held_up).zip(outside) {
             let usable = path.check_state.is_usable();
             let known = self.paths.entry(path.name().as_str().to_owned()).or_default();
             if usable && !known.has_evidence() {
@@ -41,7 +45,7 @@ impl Watch {
                 }
             }
             let away = self.away.contains(path.wwid.as_str());
-            let lost = usable && working && path.map.is_none() && !path.excluded && !away && !held_up
+            let lost = usable && working && outside.is_some() && !path.excluded && !away && !held_up
                 // Without a WWID it is nobody's: excluded, and `explain` says why.
                 && !path.wwid.as_str().is_empty();
             if !lost {
@@ -50,13 +54,41 @@ impl Watch {
             }
             let since = *known.usable_unmapped_since.get_or_insert(now);
             let since = self.clock_jumped.map_or(since, |jump| jump.max(since));
+            let since = outside.map_or(since, |busy| busy.max(since));
             if now.saturating_since(since) > Duration::from_mins(2) {
-                let detail =
-                    format!("{} is {} and in no map since {:?}", path.name(), path.check_state, now - since);
+                let (name, state) = (path.name(), path.check_state);
+                let detail = format!("{name} is {state} and not in its map since {:?}", now - since);
                 return Err(Violation::new("usable-means-mapped", detail));
             }
         }
         Ok(())
+    }
+
+    /// Is a path in no map, or not in the kernel's table of its own, which could have it? Since when nothing has been done to the
+    /// maps that have to do with it.
+    fn outside(&self, world: &World, path: &PathView) -> Option<Instant> {
+        let wwid = path.wwid.as_str();
+        if path.map.is_none() {
+            return Some(Instant::default());
+        }
+        // One that is gone is not known to be.
+        let disk = world.disks.get(path.name().as_str()).filter(|disk| disk.devt == path.facts.devt)?;
+        let has = |device: &&Device| device.disks().any(|other| other.devt == disk.devt);
+        let serves = |target: &Mpath| target.paths().any(|other| other.disk.devt == disk.devt);
+        let own = world.dm.by_uuid(&format!("mpath-{wwid}"));
+        let too_small = own.and_then(|map| map.live.as_ref()).is_some_and(|table| {
+            let known = self.paths.get(&disk.name).map_or(0, |known| known.sectors);
+            disk.scanned.sectors.min(known) < table.sectors()
+        });
+        if own.and_then(Device::mpath).is_some_and(serves) || too_small || world.opens(disk.devt).is_err() {
+            return None;
+        }
+        let mut maps = world.dm.devices.values().filter(|device| device.wwid() == Some(wwid) || has(device));
+        if maps.clone().any(|map| map.suspended) {
+            return None;
+        }
+        let changed = |map: &Device| self.excused.get(&map.minor).copied();
+        Some(maps.by_ref().filter_map(changed).max().unwrap_or_default())
     }
 
     fn names(&self, view: &View) -> Result<(), Violation> {

@@ -17,9 +17,15 @@ impl Tampered {
 
     pub(super) fn mangle(&mut self, effects: Vec<Effect>, out: &mut Outbox) {
         for effect in effects {
-            if let Effect::Check { token, name, .. } = &effect {
-                self.checks.insert(name.as_str().into(), *token);
-                self.names.insert(*token, name.as_str().into());
+            match &effect {
+                Effect::Check { token, name, .. } => {
+                    self.checks.insert(name.as_str().into(), *token);
+                    self.names.insert(*token, name.as_str().into());
+                }
+                Effect::Dm { token, wwid, op: DmOp::Query { .. } } => {
+                    self.reads.insert(*token, wwid.clone());
+                }
+                _ => {}
             }
             for effect in self.bend(effect) {
                 out.push(effect);
@@ -36,6 +42,11 @@ impl Tampered {
             (TwoOperations, Effect::Dm { token, wwid, op: op @ DmOp::Reload { .. } }) => {
                 let again = Effect::Dm { token: self.token(), wwid: wwid.clone(), op: op.clone() };
                 vec![Effect::Dm { token, wwid, op }, again]
+            }
+            (BlindToOthers, Effect::Dm { wwid, .. })
+                if self.read.as_ref().is_some_and(|read| *read != wwid) =>
+            {
+                Vec::new()
             }
             (_, Effect::Dm { token, wwid, op }) => {
                 let op = self.bend_op(&wwid, op, now_and_then);

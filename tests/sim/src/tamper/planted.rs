@@ -56,6 +56,7 @@ planted! {
     a_path_in_no_map_that_there_is: PathNowhere => "paths-are-in-maps",
     a_path_in_two_maps: PathTwice => "a-path-in-one-map",
     maps_that_are_not_made: NoCreate => "usable-means-mapped",
+    a_path_that_is_free_and_that_nobody_takes: BlindToOthers => "usable-means-mapped" in TAKEN_OUT,
     paths_that_stay_in_their_map: KeepPaths => "io-reaches-its-lun" in SWAPPED,
     queueing_that_never_begins: NoQueueOn => "no-error-while-queueing" in UNPLUGGED,
     queueing_that_does_not_end: NoQueueOff => "queueing-ends",
@@ -121,6 +122,9 @@ const SWAPPED: &str = "
         advance 60s
         write data 20
     ";
+
+/// So it does while its map is suspended by another tool, which takes it out of the table.
+const TAKEN_OUT: &str = include_str!("../../scripts/14-taken-out-by-another-tool.txt");
 
 /// A map gets the name that it has in another configuration.
 const RENAMED: &str = "

@@ -177,6 +177,19 @@ impl World {
         self.block_events.push((UeventAction::Change, name.to_owned()));
     }
 
+    /// Is another LUN behind a disk than was found there, or one of another size?
+    pub fn is_outdated(&self, name: &str) -> bool {
+        self.disks.get(name).is_some_and(|disk| {
+            disk.lun.is_some_and(|lun| disk.page_lost || disk.scanned != self.luns[lun].scan(disk.group))
+        })
+    }
+
+    /// Has a LUN's map another size than the LUN?
+    pub fn is_resized(&self, lun: &Identity) -> bool {
+        let map = self.dm.by_uuid(&format!("mpath-{}", lun.wwid));
+        map.and_then(|map| map.live.as_ref()).is_some_and(|table| table.sectors() != lun.sectors)
+    }
+
     fn disk_at(&self, devt: DevT) -> Option<&Disk> {
         self.disks.get(self.by_devt.get(&devt)?)
     }
