@@ -68,6 +68,8 @@ pub enum Defect {
     NoCreate,
     /// What is seen of one map has nothing done to another.
     BlindToOthers,
+    /// No map is removed, and it is said that all went well.
+    NoRemove,
     /// Tables stay as they are, and so do paths that have failed: I/O goes where it went.
     KeepPaths,
     /// Queueing is never switched on, neither by a message nor by a table.

@@ -69,7 +69,7 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("timers-move-on", "A deadline that was served is not asked for again at once."),
     (
         "rest-maps",
-        "At rest: one running multipath map for each LUN with a healthy path, under its name, of its size.",
+        "At rest: one running multipath map for each LUN with a healthy path, under its name, of its size; no other is left.",
     ),
     ("rest-wwids", "At rest: the WWID of every map is in the file of those that were multipathed."),
     ("rest-paths", "At rest: every healthy path is in its map and active; no failed or foreign one is."),

@@ -29,6 +29,8 @@ pub enum Amiss {
     Suspended,
     /// It has no table of multipath.
     NoTable,
+    /// Nobody uses it, and it has no disk.
+    Leftover,
     /// It is longer or shorter than its LUN.
     Size,
     /// It is called otherwise than configured.
@@ -40,8 +42,15 @@ pub enum Amiss {
 impl Amiss {
     /// Every part.
     #[cfg(test)]
-    pub const ALL: [Self; 6] =
-        [Self::NoMap, Self::Suspended, Self::NoTable, Self::Size, Self::Name, Self::Partition];
+    pub const ALL: [Self; 7] = [
+        Self::NoMap,
+        Self::Suspended,
+        Self::NoTable,
+        Self::Leftover,
+        Self::Size,
+        Self::Name,
+        Self::Partition,
+    ];
 
     fn found(self, detail: impl Into<String>) -> Violation {
         Violation::new("rest-maps", format!("{self:?}: {}", detail.into()))
@@ -59,8 +68,7 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
     for (lun, disks) in by_lun {
         let wwid = &rest.world.luns[lun].identity.wwid;
         let device = rest.world.dm.by_uuid(&format!("mpath-{wwid}"));
-        let excluded = |disk: &&Disk| rest.conf.devnodes.contains(&disk.name);
-        if wwid.is_empty() || rest.conf.blacklist.contains(wwid) || disks.iter().any(excluded) {
+        if wwid.is_empty() || disks.iter().any(|disk| rest.is_excluded(disk)) {
             continue;
         }
         let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns));
@@ -98,7 +106,24 @@ impl<'a> Rest<'a> {
         self.world.files.wwids.lines().any(|line| line.trim().trim_matches('/') == wwid)
     }
 
-    /// No map is left half made, whatever it belongs to.
+    /// Is a disk none that is multipathed, by its name or its LUN's WWID?
+    fn is_excluded(self, disk: &Disk) -> bool {
+        let wwid = disk.lun.map(|lun| &self.world.luns[lun].identity.wwid);
+        self.conf.devnodes.contains(&disk.name) || wwid.is_some_and(|wwid| self.conf.blacklist.contains(wwid))
+    }
+
+    /// Is a map of ours to go: nobody has it open, and no disk belongs to it? I/O may wait in it where it queues and is to be kept for that.
+    fn is_leftover(self, device: &Device) -> bool {
+        let Some(target) = device.mpath() else { return false };
+        let wwid = |disk: &Disk| disk.lun.map(|lun| self.world.luns[lun].identity.wwid.as_str());
+        let belongs = |disk: &Disk| wwid(disk) == device.wwid() && !self.is_excluded(disk);
+        let dm = &self.world.dm;
+        let in_use = dm.open_count(device) > dm.idle_partitions(device);
+        let kept = self.conf.flush_on_last_del == "never" && target.queue_if_no_path;
+        !in_use && !kept && !self.world.disks.values().any(belongs)
+    }
+
+    /// No map is left half made, or left over, whatever it belongs to.
     fn devices(self) -> Result<(), Violation> {
         for device in self.world.dm.devices.values().filter(|d| d.wwid().is_some()) {
             if device.suspended {
@@ -106,6 +131,9 @@ impl<'a> Rest<'a> {
             }
             if device.live.is_none() {
                 return Err(Amiss::NoTable.found(device.name.as_str()));
+            }
+            if self.is_leftover(device) {
+                return Err(Amiss::Leftover.found(device.name.as_str()));
             }
             // It shall be made again after a boot, whatever find_multipaths says then.
             if device.wwid().is_some_and(|wwid| !self.is_known(wwid)) {

@@ -117,6 +117,7 @@ impl Tampered {
             | (NoRename, DmOp::Rename { .. })
             | (NoPartitionNames, DmOp::RenamePartitions { .. })
             | (NoCreate, DmOp::Create { .. })
+            | (NoRemove, DmOp::Remove { .. })
             | (KeepPaths, DmOp::Reload { .. } | DmOp::Remove { .. } | DmOp::Suspend) => DmOp::READ,
             (NoFail | KeepPaths, op) => without("fail_path", op),
             (_, op) => op,

@@ -65,6 +65,8 @@ planted! {
     a_map_left_suspended: StaySuspended => "rest-maps" as Suspended,
     a_map_left_without_a_table: KeepPaths => "rest-maps" as NoTable in UNFINISHED,
     a_map_left_without_a_table_or_a_path: KeepPaths => "rest-maps" as NoTable in ABANDONED,
+    a_map_left_without_a_disk: NoRemove => "rest-maps" as Leftover in ORPHANED,
+    a_map_left_though_it_is_excluded: NoRemove => "rest-maps" as Leftover in EXCLUDED,
     a_map_left_as_short_as_it_was: KeepPaths => "rest-maps" as Size in GROWN,
     a_name_left_as_it_is: NoRename => "rest-maps" as Name in RENAMED,
     a_partition_called_as_it_was: NoPartitionNames => "rest-maps" as Partition in RENAMED,
@@ -158,6 +160,34 @@ const ABANDONED: &str = "
         alias A data
         dmsetup create data mpath-3600a0b80000000000000000000000065
         start
+        advance 60s
+        expect rest
+    ";
+
+/// All disks of a LUN go, and nobody uses it.
+const ORPHANED: &str = "
+        lun A
+        alias A data
+        disk A host=1
+        disk A host=2
+        start
+        advance 60s
+        remove sda
+        remove sdb
+        advance 60s
+        expect rest
+    ";
+
+/// A LUN is excluded, and nobody uses it.
+const EXCLUDED: &str = "
+        lun A
+        alias A data
+        disk A host=1
+        disk A host=2
+        start
+        advance 60s
+        blacklist A
+        command reconfigure
         advance 60s
         expect rest
     ";
