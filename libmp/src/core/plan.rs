@@ -133,8 +133,8 @@ fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         return Some(planned(DmOp::Remove { deferred: false }, "removal ordered"));
     }
     let op = DmOp::Remove { deferred: s.map.settings.deferred_remove };
-    // One that is in use goes at its last close, if that is wanted.
-    let may_go = !observed.deferred_remove && (!observed.is_in_use() || s.map.settings.deferred_remove);
+    // One that is in use goes at its last close, if that is wanted; partitions that have come since keep it.
+    let may_go = !observed.is_in_use() || (s.map.settings.deferred_remove && !observed.deferred_remove);
     let gone = s.members.is_empty() && !s.map.unidentified.any_unknown();
     // While it queues, there may be I/O in it that nobody waits for any more.
     let keeps = s.map.settings.flush_on_last_del == FlushOnLastDel::Never
