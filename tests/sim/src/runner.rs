@@ -15,7 +15,7 @@ use crate::invariants::{Rest, Violation, at_rest};
 use crate::rng::Rng;
 use crate::sim::{Item, Sim};
 use crate::trace::Trace;
-use crate::world::disk::{Identity, Link, Lun, SdevState};
+use crate::world::disk::{Disk, Identity, Link, Lun, SdevState};
 use crate::world::scsi::Alua;
 
 /// How a seed is run.
@@ -235,6 +235,8 @@ fn heal_disks(sim: &mut Sim, healing: Healing) {
         }
         let Some(disk) = sim.world.disks.get_mut(&name) else { continue };
         (disk.link, disk.state, disk.reads_fail) = (link, state, false);
+        // What the kernel refused is written again when the configuration is read.
+        disk.layers.spoilt &= healing != Healing::Reconfigured;
         if disk.lun.is_none() {
             sim.world.remove_disk(&name);
         } else if healing != Healing::ByItself || sim.world.is_outdated(&name) {
@@ -268,6 +270,12 @@ fn rest(sim: &mut Sim) -> Result<(), Violation> {
     }
     // A map that is held open without a path is looked at every 29 s, so that what is done to it is known within half a minute.
     let held = u64::try_from(sim.world.dm.devices.len()).expect("few") * (length.as_secs() / 29 + 1);
+    let due = checks_due(sim, length);
+    if sim.watch.checks > due {
+        let detail =
+            format!("checks: {} of {paths} paths in {length:?}, where {due} are due", sim.watch.checks);
+        return Err(Violation::new("rest-wakes-little", detail));
+    }
     let allowed = 2 * sim.watch.checks + paths * length.as_secs() / sim.conf.max_polling_s + held + 20;
     if sim.watch.ticks > allowed {
         let detail = format!("{} wake-ups for {} checks in {length:?}", sim.watch.ticks, sim.watch.checks);
@@ -280,6 +288,17 @@ fn rest(sim: &mut Sim) -> Result<(), Violation> {
     Ok(())
 }
 
+/// How often the daemon may ask its paths in this time: each with every interval, and where a standby path that was tried again has
+/// failed.
+fn checks_due(sim: &Sim, length: Duration) -> u64 {
+    let due = |disk: &Disk| {
+        let steady = disk.is_healthy(&sim.world.luns);
+        let interval = if steady { sim.conf.max_polling_s } else { sim.conf.polling_s };
+        length.as_secs() / interval + length.as_secs() / 120 + 2
+    };
+    sim.world.disks.values().map(due).sum()
+}
+
 fn judge(sim: &Sim) -> Result<(), Violation> {
     if let Some(detail) = sim.watch.outstanding() {
         return Err(Violation::new("rest-owes-nothing", detail));
@@ -289,5 +308,10 @@ fn judge(sim: &Sim) -> Result<(), Violation> {
         let detail = format!("{awaited} answers are awaited, and {under_way} are under way");
         return Err(Violation::new("rest-owes-nothing", detail));
     }
-    at_rest(Rest { world: &sim.world, conf: &sim.conf, unresized: &sim.watch.unresized })
+    at_rest(Rest {
+        world: &sim.world,
+        conf: &sim.conf,
+        loaded_at: sim.loaded_at,
+        unresized: &sim.watch.unresized,
+    })
 }

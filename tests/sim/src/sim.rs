@@ -72,6 +72,8 @@ pub struct Sim {
     pub conf: Conf,
     /// What the daemon was given last.
     pub loaded: Conf,
+    /// When that was.
+    pub loaded_at: Instant,
     pub watch: Watch,
     pub trace: Trace,
     pub coverage: Coverage,
@@ -138,6 +140,7 @@ impl Sim {
             faults: Faults::none(),
             conf: Conf::default(),
             loaded: Conf::default(),
+            loaded_at: Instant::default(),
             watch: Watch::default(),
             trace,
             coverage: Coverage::default(),
@@ -348,6 +351,7 @@ impl Sim {
         self.coverage.event(&event);
         if let Event::Config { .. } = event {
             self.loaded = self.conf.clone();
+            self.loaded_at = now;
             self.excuse_all();
         }
         if !self.unjudged {

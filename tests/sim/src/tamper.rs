@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use libmp::check::Answered;
 use libmp::core::effect::{Effect, Outbox};
-use libmp::core::event::Event;
+use libmp::core::event::{Event, UeventAction};
 use libmp::show::view::View;
-use libmp::types::{DevT, Instant, Token, Wwid};
+use libmp::types::{DevT, Errno, Instant, Token, Wwid};
 
 use crate::daemon::{Daemon, Factory};
 use crate::invariants::is_good;
@@ -54,6 +54,14 @@ pub enum Defect {
     CheckTheGone,
     /// A port is told another time than is wanted.
     WrongTimes,
+    /// A port that is lost is to go at another time than is wanted.
+    WrongLoss,
+    /// Requests may be larger than is wanted.
+    WrongSize,
+    /// A port that could not be told something is told another time than is wanted.
+    WrongAtSecond,
+    /// The daemon's clock is ten times as fast as it should be.
+    FastClock,
     /// A port or session is told the one time that means something else.
     ZeroTimes,
     /// A path is reinstated in a map that is another LUN's.
@@ -112,6 +120,8 @@ struct Tampered {
     reads: BTreeMap<Token, Wwid>,
     /// The one that was just read.
     read: Option<Wwid>,
+    /// Disks that a write to sysfs has failed for.
+    spoilt: BTreeSet<String>,
     last_save: Option<Effect>,
     last_check: Option<Effect>,
     ours: u64,
@@ -134,6 +144,7 @@ pub fn with(defect: Defect, inner: Factory) -> Factory {
             devices: BTreeMap::new(),
             reads: BTreeMap::new(),
             read: None,
+            spoilt: BTreeSet::new(),
             last_save: None,
             last_check: None,
             ours: 0,
@@ -144,11 +155,21 @@ pub fn with(defect: Defect, inner: Factory) -> Factory {
     })
 }
 
+/// How much faster a fast clock is.
+const FAST: u64 = 10;
+
+impl Tampered {
+    /// The time, as the daemon has it.
+    fn clock(&self, now: Instant) -> Instant {
+        if self.defect == Defect::FastClock { Instant::from_micros(now.as_micros() * FAST) } else { now }
+    }
+}
+
 impl Daemon for Tampered {
     fn start(&mut self, now: Instant, out: &mut Outbox) {
         self.now = now;
         let mut mine = Outbox::new();
-        self.inner.start(now, &mut mine);
+        self.inner.start(self.clock(now), &mut mine);
         let effects = mine.drain().collect();
         self.mangle(effects, out);
     }
@@ -185,7 +206,16 @@ impl Daemon for Tampered {
             _ => None,
         };
         let mut mine = Outbox::new();
-        self.inner.handle(now, event, &mut mine);
+        match &event {
+            Event::SysfsWritten { token, result: Err(Errno::EINVAL) } => {
+                self.spoilt.extend(self.names.get(token).cloned());
+            }
+            Event::Uevent(uevent) if uevent.action == UeventAction::Remove => {
+                self.spoilt.remove(uevent.name.as_str());
+            }
+            _ => {}
+        }
+        self.inner.handle(self.clock(now), event, &mut mine);
         let effects = mine.drain().collect();
         self.mangle(effects, out);
         self.add(out);
@@ -209,11 +239,12 @@ impl Daemon for Tampered {
             }
             Defect::EverySecond => by(1),
             Defect::EveryHour => by(3600),
+            Defect::FastClock => wanted.map(|at| Instant::from_micros(at.as_micros().div_ceil(FAST))),
             _ => wanted,
         }
     }
 
     fn view(&self, now: Instant) -> View {
-        shown::bend(self.defect, self.inner.view(now))
+        shown::bend(self.defect, self.inner.view(self.clock(now)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use libmp::types::DevT;
+use libmp::types::{DevT, Instant};
 
 use super::Violation;
 use crate::conf::{Conf, Detect, Find, Grouping, Retry};
@@ -17,6 +17,8 @@ use crate::world::scsi::Alua;
 pub struct Rest<'a> {
     pub world: &'a World,
     pub conf: &'a Conf,
+    /// When the daemon was last given a configuration.
+    pub loaded_at: Instant,
     /// Their maps may have another size.
     pub unresized: &'a BTreeSet<String>,
 }
@@ -243,8 +245,11 @@ impl<'a> Rest<'a> {
         let number = |option: &str| extra(option).and_then(|value| value.trim().parse::<u32>().ok());
         let there = &disk.layers;
         let deadline = number("eh_deadline");
+        let largest = number("max_sectors_kb");
         let retries = number("max_retries").and_then(|n| i32::try_from(n).ok());
-        let fast_as_wanted = match extra("fast_io_fail_tmo").map(str::trim) {
+        let fast = extra("fast_io_fail_tmo").map(str::trim);
+        let lost = self.dev_loss(extra("dev_loss_tmo").map(str::trim), fast);
+        let fast_as_wanted = match fast {
             Some("off") => there.fast_io_fail_s.is_none(),
             // It is none where the port is gone before.
             value => match (value.map_or(Ok(5), str::parse), there.fast_io_fail_s) {
@@ -255,12 +260,33 @@ impl<'a> Rest<'a> {
         };
         let as_wanted = deadline.is_none_or(|seconds| there.eh_deadline_s == Some(seconds))
             && retries.is_none_or(|times| there.max_retries == times)
+            && lost.is_none_or(|seconds| there.dev_loss_s == seconds)
+            // In a table that has let I/O in it stays as it is: a disk that is there already when it is configured may be in one.
+            && largest.is_none_or(|kb| disk.since <= self.loaded_at || there.max_sectors_kb == u64::from(kb))
             && fast_as_wanted;
         // NVMe has none of them.
         if as_wanted || there.spoilt || disk.tcp {
             return Ok(());
         }
         Err(Violation::new("rest-layers", format!("{}: {there:?}", disk.name)))
+    }
+
+    /// When a port that is lost is to be removed, if anything is said of that: not before a map has waited for its paths. Without a time
+    /// after which its I/O fails, a port takes 600 s at the most.
+    fn dev_loss(self, asked: Option<&str>, fast: Option<&str>) -> Option<u32> {
+        let asked =
+            asked.and_then(|value| if value == "infinity" { Some(u32::MAX) } else { value.parse().ok() });
+        let waits = match self.conf.retry {
+            Retry::Fail => None,
+            Retry::Queue => Some(u32::MAX),
+            Retry::Checks(checks) => {
+                let wait = u64::from(checks) * self.conf.polling_s;
+                u32::try_from(wait + wait / 60 + 5).ok()
+            }
+        };
+        let lost = asked.max(waits)?;
+        let comes_first = fast.map_or(Ok(5), str::parse).is_ok_and(|fast: u32| fast < lost);
+        Some(if comes_first { lost } else { lost.min(600) })
     }
 
     fn is_ghost(self, disk: &Disk) -> bool {

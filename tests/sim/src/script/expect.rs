@@ -89,8 +89,12 @@ impl Script {
             ["deferred", name, wanted] => is(yes_or_no(self.device(name)?.deferred_remove), wanted),
             ["linear", name, "on", below] => self.look_at_linear(name, below),
             ["rest"] => {
-                let rest =
-                    at_rest(Rest { world: &self.sim.world, conf: &self.conf, unresized: &BTreeSet::new() });
+                let rest = at_rest(Rest {
+                    world: &self.sim.world,
+                    conf: &self.conf,
+                    loaded_at: self.sim.loaded_at,
+                    unresized: &BTreeSet::new(),
+                });
                 rest.map_err(|violation| Miss::Differs(violation.to_string()))
             }
             ["quiet", time] => self.quiet(duration(time)?),

@@ -22,6 +22,9 @@ impl Tampered {
                     self.checks.insert(name.as_str().into(), *token);
                     self.names.insert(*token, name.as_str().into());
                 }
+                Effect::SysfsWrite { token, name, .. } => {
+                    self.names.insert(*token, name.as_str().into());
+                }
                 Effect::Dm { token, wwid, op: DmOp::Query { .. } } => {
                     self.reads.insert(*token, wwid.clone());
                 }
@@ -57,15 +60,9 @@ impl Tampered {
             (SameToken, Effect::Check { name, devt, request, .. }) => {
                 vec![Effect::Check { token: Token(1), name, devt, request }]
             }
-            (WrongTimes, Effect::SysfsWrite { token, name, devt, attribute, .. })
-                if attribute.ends_with("fast_io_fail_tmo") =>
-            {
-                vec![Effect::SysfsWrite { token, name, devt, attribute, value: "1".into() }]
-            }
-            (ZeroTimes, Effect::SysfsWrite { token, name, devt, attribute, .. })
-                if attribute.ends_with("dev_loss_tmo") || attribute.ends_with("recovery_tmo") =>
-            {
-                vec![Effect::SysfsWrite { token, name, devt, attribute, value: "0".into() }]
+            (defect, Effect::SysfsWrite { token, name, devt, attribute, value }) => {
+                let value = self.bend_value(defect, name.as_str(), attribute).map_or(value, str::to_owned);
+                vec![Effect::SysfsWrite { token, name, devt, attribute, value }]
             }
             (EmptyWwids, Effect::Save { token, file: file @ StateFile::Wwids, was, .. }) => {
                 vec![Effect::Save { token, file, text: "".into(), was }]
@@ -83,6 +80,19 @@ impl Tampered {
                 vec![effect]
             }
             (_, effect) => vec![effect],
+        }
+    }
+
+    /// What is written in the place of a value.
+    fn bend_value(&self, defect: Defect, disk: &str, attribute: &str) -> Option<&'static str> {
+        let of = |name: &str| attribute.ends_with(name);
+        match defect {
+            Defect::WrongTimes if of("fast_io_fail_tmo") => Some("1"),
+            Defect::WrongAtSecond if self.spoilt.contains(disk) && of("fast_io_fail_tmo") => Some("1"),
+            Defect::WrongLoss if of("dev_loss_tmo") => Some("600"),
+            Defect::WrongSize if of("max_sectors_kb") => Some("1024"),
+            Defect::ZeroTimes if of("dev_loss_tmo") || of("recovery_tmo") => Some("0"),
+            _ => None,
         }
     }
 

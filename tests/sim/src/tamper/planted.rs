@@ -74,12 +74,16 @@ planted! {
     lost_reinstatements: NoReinstate => "rest-paths",
     lost_failures: NoFail => "rest-paths",
     a_port_that_is_told_something_else: WrongTimes => "rest-layers",
+    a_port_that_is_lost_for_another_time: WrongLoss => "rest-layers" in BELOW,
+    a_disk_that_takes_larger_requests: WrongSize => "rest-layers" in BELOW,
+    a_port_that_is_told_something_else_later: WrongAtSecond => "rest-layers",
     the_worst_group_first: WorstFirst => "rest-groups" in TWO_PORTS,
     groups_that_are_one: OneGroup => "rest-groups" in TWO_PORTS,
     groups_of_one_path: SingleGroups => "rest-groups" in RENAMED,
     queueing_that_is_off_at_rest: NoQueueOn => "rest-queueing",
     endless_orders: SaveForever => "rest-orders-nothing",
     waking_every_second: EverySecond => "rest-wakes-little",
+    checks_that_come_too_often: FastClock => "rest-wakes-little" as checks,
     waking_for_nothing: EveryHour => "rest-wakes-little",
     an_answer_that_is_not_heard: DeafToSaves => "rest-owes-nothing",
 }
@@ -217,6 +221,20 @@ const TWO_PORTS: &str = "
         disk A host=1 group=1
         disk A host=2 group=2
         start
+        advance 60s
+        expect rest
+    ";
+
+/// What is below a disk is set as it comes.
+const BELOW: &str = "
+        defaults dev_loss_tmo 30
+        defaults max_sectors_kb 512
+        lun A
+        alias A data
+        disk A host=1
+        start
+        advance 60s
+        disk A host=2
         advance 60s
         expect rest
     ";

@@ -6,7 +6,7 @@ use std::time::Duration;
 use libmp::check::command::ScsiCommand;
 use libmp::check::{self, Ask, CheckRequest, RawCheck, ScsiReply};
 use libmp::identify::RawProbe;
-use libmp::types::{DevT, Errno, Hctl};
+use libmp::types::{DevT, Errno, Hctl, Instant};
 
 use super::scsi::{self, Alua};
 
@@ -94,6 +94,8 @@ pub struct Disk {
     pub hctl: Hctl,
     /// Tells two devices of the same number apart.
     pub generation: u64,
+    /// When it appeared.
+    pub since: Instant,
     /// What the address leads to now; `None`: the array maps nothing there.
     pub lun: Option<LunId>,
     /// Index of its target port group.

@@ -121,6 +121,7 @@ impl World {
             devt,
             hctl: Hctl { host: at.host, channel: 0, target, lun: lun_number },
             generation: self.generations,
+            since: self.now,
             lun: Some(at.lun),
             group: at.group,
             link: Link::Up,
