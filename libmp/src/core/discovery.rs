@@ -362,6 +362,7 @@ impl Core {
         path.health.unread_pages.complete(&mut facts);
         path.tuning.put_right(&mut facts);
         let grown = path.facts.as_ref().is_some_and(|was| was.sectors != facts.sectors);
+        let renumbered = path.facts.as_ref().is_some_and(|was| was.serial != facts.serial);
         if grown && facts.sectors == 0 {
             path.went_away(); // it is asked again when it serves
         }
@@ -395,6 +396,8 @@ impl Core {
                         map.size_due = false;
                         map.backoff.clear(); // a table that failed may have been too long for it
                     }
+                }
+                if let Some(map) = member.filter(|_| grown || renumbered) {
                     self.reconsider(map, out);
                 }
                 self.make_way(now, id, &wwid, out);

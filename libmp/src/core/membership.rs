@@ -309,9 +309,7 @@ impl Core {
         map.members.remove(&id);
         map.backoff.clear();
         out.notify(Notice::PathRemoved { map: Some(map.kernel_name().clone()), path: name });
-        if map.members.is_empty() {
-            self.reconsider(map_id, out);
-        }
+        self.reconsider(map_id, out); // it may have been the one that spoke against others
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);
         self.end_hold_if_checked(now, map_id, out);
