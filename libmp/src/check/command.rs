@@ -72,10 +72,11 @@ impl ScsiCommand {
         Self::new(&[0x12, 0, 0, 0, length, 0], Data::In(length.into()))
     }
 
-    /// INQUIRY for a vital product data page (SPC-4 6.6.4). A length of one byte, as arrays of the
+    /// INQUIRY for a vital product data page (SPC-4 6.6.4). A length of one byte where that will do, as arrays of the
     /// time before SPC-3 read no more of it.
-    pub fn vital_page(page: u8, length: u8) -> Self {
-        Self::new(&[0x12, 1, page, 0, length, 0], Data::In(length.into()))
+    pub fn vital_page(page: u8, length: u16) -> Self {
+        let [high, low] = length.to_be_bytes();
+        Self::new(&[0x12, 1, page, high, low, 0], Data::In(length.into()))
     }
 
     /// MODE SENSE(10) of the control page without block descriptors (SPC-4 6.14).

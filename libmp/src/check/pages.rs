@@ -101,6 +101,11 @@ impl UnreadPages {
         facts.tpg.is_none() && facts.unread_pages.contains(&DESIGNATORS) && !answered()
     }
 
+    /// A page that has come; empty where none has.
+    pub fn page(&self, code: u8) -> &[u8] {
+        self.0.iter().find(|one| one.code == code).map_or(&[], |one| &one.data)
+    }
+
     /// Completes facts that were found anew.
     pub fn complete(&self, facts: &mut Facts) {
         for Unread { code, data, .. } in &self.0 {

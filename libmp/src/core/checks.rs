@@ -13,8 +13,10 @@ use crate::core::notice::{Level, Notice};
 use crate::core::observe::IO_FAILED;
 use crate::core::path::{Path, PathId};
 use crate::core::queueing::Phase as QueuePhase;
+use crate::core::resize::Resizing;
 use crate::core::rounds::{Round, Setting, Turn};
 use crate::core::timers::Timer;
+use crate::core::unmapped::Recheck;
 use crate::core::waiting::Awaited;
 use crate::prio::PrioError;
 use crate::types::{Instant, Priority, Token};
@@ -183,7 +185,7 @@ impl Core {
         let (judged, rated) = match turn {
             Some(Turn::Ask(asks)) if !outdated => return self.ask(now, id, asks.into(), out),
             Some(Turn::Done(judged, rated)) if !outdated || judged.state.is_failed() => (judged, rated),
-            _ => return self.schedule(now, id, false),
+            _ => return self.check_again(now, id, out),
         };
         let Some(path) = self.paths.get_mut(&id) else { return };
         let round = core::mem::take(&mut path.health.round);
@@ -194,10 +196,11 @@ impl Core {
             return;
         }
         path.health.tries = 0;
+        self.checked_for_size(id, judged.state.is_usable(), out);
         if self.same_again(now, id, (&round, raw), (&judged, rated.as_ref()), out) {
             return;
         }
-        if self.recheck(id, &judged, out) {
+        if self.recheck(now, id, (&round, &judged), out) {
             return self.schedule(now, id, false);
         }
         self.explained(id);
@@ -208,6 +211,14 @@ impl Core {
         self.say_again(id, &judged, out);
         self.new_state(now, id, &judged, out);
         self.calm_down(now, id, judged.state);
+    }
+
+    /// The check had begun before something that its answer says nothing of. Who waits for one is given another at once.
+    fn check_again(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        match self.paths.get(&id).map(|path| (path.resizing, path.recheck)) {
+            Some((Resizing::CheckedAgain, _) | (_, Recheck::Asked)) => self.start_check(now, id, out),
+            _ => self.schedule(now, id, false),
+        }
     }
 
     /// A path that stays failed: its checker's words, each time (`log_checker_err always`), or for who
@@ -235,6 +246,8 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         path.health.stuck = path.health.inflight.take().or(path.health.stuck);
         path.health.tries = 0;
+        self.checked_for_size(id, false, out);
+        let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.blocked {
             // No fault of the path's as long as its transport has it: does it still?
             let timeout = timeout(path);

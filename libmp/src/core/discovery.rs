@@ -423,7 +423,8 @@ impl Core {
     /// What a disk in a map was called when it joined, by itself and by udev.
     fn keep_names(&mut self, id: PathId, member: Option<MapId>, raw: &RawProbe) {
         let stays = |path: &Path| {
-            let is_compared = path.designated.is_some() || path.recheck == Recheck::UnderWay;
+            let is_compared =
+                path.designated.is_some() || matches!(path.recheck, Recheck::UnderWay | Recheck::Asked);
             path.map().is_some() && path.map() == member && is_compared
         };
         if let Some(path) = self.paths.get_mut(&id).filter(|path| !stays(path)) {

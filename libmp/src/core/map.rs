@@ -112,6 +112,8 @@ pub struct Map {
     pub handler_refused: bool,
     /// Paths that are being rescanned, until they have told their size.
     pub rescans: BTreeSet<PathId>,
+    /// Those of them that the kernel could not read.
+    pub unread: BTreeSet<PathId>,
     /// Paths that show less than it has.
     pub smaller: Smaller,
     /// It has the size that its paths show when its disks are known.
@@ -537,6 +539,7 @@ impl Map {
             table_read_only: None,
             handler_refused: false,
             rescans: BTreeSet::new(),
+            unread: BTreeSet::new(),
             smaller: Smaller::default(),
             size_due: false,
             said_active: None,

@@ -15,8 +15,9 @@ use crate::core::map::{Map, MapId};
 use crate::core::mode;
 use crate::core::notice::Notice;
 use crate::core::path::{self, Exclusion, Health, PathId, Standing};
+use crate::core::resize::Resizing;
 use crate::core::timers::Timer;
-use crate::core::unmapped::{Purge, Recheck};
+use crate::core::unmapped::Purge;
 use crate::identify::tunables::Tunable;
 use crate::types::{Instant, MapName, Wwid};
 
@@ -298,7 +299,8 @@ impl Core {
         // What is known of it is no evidence any more, should it join again.
         let read = core::mem::take(&mut path.steadiness).asked();
         path.health.stuck = path.health.stuck.or(read);
-        (path.purge, path.recheck, path.designated) = (Purge::No, Recheck::Wanted, None);
+        (path.purge, path.designated) = (Purge::No, None);
+        path.start_recheck_over();
         path.health = path.health.anew(self.config.globals().polling_interval);
         (path.unexplained, path.contest) = (false, Contest::default());
         let name = path.name.clone();
@@ -314,7 +316,7 @@ impl Core {
         self.count_usable(now, map_id, out);
         self.end_hold_if_checked(now, map_id, out);
         if let Some(path) = self.paths.get_mut(&id) {
-            path.resizing = false;
+            path.resizing = Resizing::No;
         }
         self.size_told(map_id, id, out);
     }

@@ -11,6 +11,7 @@
 
 pub mod announce;
 mod answers;
+pub mod asked;
 mod attention;
 mod beside;
 pub mod checks;
@@ -375,7 +376,7 @@ impl Core {
 
     fn written(&mut self, now: Instant, token: Token, result: Result<(), Errno>, out: &mut Outbox) {
         match self.waiting.take(token) {
-            Some(Awaited::Rescan(id)) => self.rescanned(id, out),
+            Some(Awaited::Rescan(id)) => self.rescanned(now, id, result, out),
             Some(Awaited::Purge(id)) => self.purged(id, result, out),
             Some(Awaited::Recheck(id)) => self.rescanned_anew(id, result, out),
             Some(Awaited::Tuning(id)) => self.tuned(now, id, result, out),

@@ -2,6 +2,7 @@
 
 use ::core::fmt;
 use ::core::time::Duration;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,10 +15,12 @@ use crate::config;
 use crate::config::considered::{Considered, PROPERTY};
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::announce::Rules;
+use crate::core::asked::Shown;
 use crate::core::contested::Contest;
 use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
 use crate::core::refused::Refused;
+use crate::core::resize::Resizing;
 use crate::core::rounds::Round;
 use crate::core::routine::Routine;
 use crate::core::table::Id;
@@ -63,7 +66,7 @@ pub struct Path {
     /// The rules on udev's properties have let it in, since it came or the configuration was read.
     pub let_in: bool,
     /// It is being rescanned for the size of its map: what a probe says meanwhile may be older.
-    pub resizing: bool,
+    pub resizing: Resizing,
     /// The probe under way.
     pub probe: Option<Token>,
     /// What was said of it while the probe was under way.
@@ -88,6 +91,8 @@ pub struct Path {
     pub unexplained: bool,
     /// The rescan for that is under way.
     pub rescanning: bool,
+    /// What the kernel shows of it after that: its own answer is held against it.
+    pub shown: Option<Box<Shown>>,
     /// The WWID in its own page 0x83 when it joined its map.
     pub designated: Option<Wwid>,
     /// udev's `scsi_id` has called it as its map is called.
@@ -375,7 +380,7 @@ impl Path {
             settings: None,
             considered: Vec::new(),
             let_in: false,
-            resizing: false,
+            resizing: Resizing::No,
             standing: Standing::New,
             health: Health::new(Checker::Tur, Prioritizer::Const, Duration::from_secs(5)),
             stats: PathStats { failures: 0, checks: 0 },
@@ -391,6 +396,7 @@ impl Path {
             doubted: false,
             unexplained: false,
             rescanning: false,
+            shown: None,
             designated: None,
             named_alike: false,
             contest: Contest::default(),
@@ -469,6 +475,11 @@ impl Path {
     /// Is it one that no operator's word makes usable before it has been looked at? That is done to SCSI disks.
     pub fn is_to_be_looked_at(&self) -> bool {
         self.is_doubtful() && (self.unexplained || Bus::of(self.name.as_str()) == Bus::Scsi)
+    }
+
+    /// It may be another LUN, and will be asked: as long as the kernel has failed it, nobody makes it usable before.
+    pub fn is_to_say_who_it_is(&self) -> bool {
+        self.doubted && self.is_rescanned()
     }
 
     /// Is the kernel to be told not to use it?

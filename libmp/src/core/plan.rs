@@ -329,7 +329,7 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
             Some(false)
-                if path.is_usable()
+                if (path.is_usable() && !path.is_to_say_who_it_is())
                     || (s.map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
             {
                 messages.push(format!("reinstate_path {devt}"));

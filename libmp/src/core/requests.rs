@@ -166,7 +166,7 @@ impl Core {
             Command::Resume(name) => self.on_map(name, Need::Suspension, |map| {
                 map.orders.suspend_or_resume = Some(SuspendOrder::Resume);
             }),
-            Command::Resize(name) => self.resize(name, out),
+            Command::Resize(name) => self.resize(now, name, out),
             Command::ForceQueueingDaemon => self.force_queueing(true, out),
             Command::RestoreQueueingDaemon => self.force_queueing(false, out),
             Command::Reset(name) => self.on_map(name, Need::Reassign, |map| map.orders.reassign_now = true),
@@ -287,13 +287,13 @@ impl Core {
         Answer::When(Until::Saved(StateFile::Queueing))
     }
 
-    fn resize(&mut self, name: &str, out: &mut Outbox) -> Answer {
+    fn resize(&mut self, now: Instant, name: &str, out: &mut Outbox) -> Answer {
         let found = self.find_map(name).filter(|id| self.maps[id].observed.is_some());
         let Some(id) = found else { return DEVICE_NOT_FOUND.into() };
         if let Some(refusal) = self.refusal(id) {
             return refusal;
         }
-        match self.rescan(id, out) {
+        match self.rescan(now, id, out) {
             Ok(()) => Answer::When(Until::Rescanned(id)),
             Err(why) => why.into(),
         }

@@ -3,6 +3,9 @@
 //! Every path is rescanned first, as the kernel does not look at a disk's size by itself, and the map
 //! is given the new size only when all of its paths show it: I/O beyond the end of a path that still
 //! has the old one would fail there.
+//!
+//! A rescan ends well where nothing was read, too. It counts between two good checks. A path without the first is not rescanned: the
+//! kernel would have it without a size.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -18,7 +21,7 @@ use crate::core::requests::Until;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
 use crate::ctl::{FAIL, OK};
-use crate::types::{Instant, Wwid};
+use crate::types::{Errno, Instant, Wwid};
 
 /// What the sizes of a map's paths come to.
 enum Sizes {
@@ -30,31 +33,95 @@ enum Sizes {
     Unclear,
 }
 
+/// How far a path is that is read anew for the size of its map.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Resizing {
+    /// It is not, or its size is what the next probe says.
+    #[default]
+    No,
+    /// A check is to say if it can be reached.
+    Checked,
+    /// It is being rescanned.
+    Rescanned,
+    /// Another one is to say if it still can be.
+    CheckedAgain,
+}
+
 impl Core {
     /// Has every path of a map rescanned. Says why not, if it can't be.
-    pub(super) fn rescan(&mut self, id: MapId, out: &mut Outbox) -> Result<(), &'static str> {
+    pub(super) fn rescan(&mut self, now: Instant, id: MapId, out: &mut Outbox) -> Result<(), &'static str> {
         let Some(map) = self.maps.get_mut(&id) else { return Err(FAIL) };
         if map.members.is_empty() {
             return Err("fail\nit has no path that could tell its size\n");
         }
         map.rescans = map.members.clone();
+        map.unread.clear();
         for path in map.members.clone() {
-            let Some(member) = self.paths.get_mut(&path) else { continue };
-            member.resizing = true;
-            let (name, devt) = (member.name.clone(), member.devt());
-            let token = self.waiting.token(Awaited::Rescan(path));
-            let (attribute, value) = ("device/rescan", "1".into());
-            out.push(Effect::SysfsWrite { token, name, devt, attribute, value });
+            if self.paths.get(&path).is_some_and(Path::is_rescanned) {
+                self.check_for_size(now, path, Resizing::Checked, out);
+            } else {
+                self.start_probe(path, out); // the kernel looks at its size by itself
+            }
         }
         Ok(())
     }
 
-    /// A path was rescanned, or can't be: either way the probe tells its size.
-    pub(super) fn rescanned(&mut self, id: PathId, out: &mut Outbox) {
-        if let Some(path) = self.paths.get_mut(&id) {
-            path.resizing = false;
+    fn check_for_size(&mut self, now: Instant, id: PathId, step: Resizing, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.resizing = step;
+        path.health.calm = None;
+        if path.health.held_down || path.health.stuck.is_some() {
+            self.checked_for_size(id, false, out); // it is not checked
+        } else {
+            self.start_check(now, id, out);
         }
-        if self.maps.values().any(|m| m.rescans.contains(&id)) {
+    }
+
+    /// A check of a path has ended, well or not.
+    pub(super) fn checked_for_size(&mut self, id: PathId, good: bool, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        let reached = good && !path.health.blocked;
+        match path.resizing {
+            Resizing::No | Resizing::Rescanned => {}
+            Resizing::Checked if reached => {
+                path.resizing = Resizing::Rescanned;
+                let (name, devt) = (path.name.clone(), path.devt());
+                let token = self.waiting.token(Awaited::Rescan(id));
+                let (attribute, value) = ("device/rescan", "1".into());
+                out.push(Effect::SysfsWrite { token, name, devt, attribute, value });
+            }
+            Resizing::Checked | Resizing::CheckedAgain => self.read_for_size(id, reached, out),
+        }
+    }
+
+    /// A path was rescanned, or can't be.
+    pub(super) fn rescanned(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        result: Result<(), Errno>,
+        out: &mut Outbox,
+    ) {
+        let Some(path) = self.paths.get_mut(&id).filter(|path| path.resizing == Resizing::Rescanned) else {
+            return;
+        };
+        if result.is_err() {
+            return self.read_for_size(id, false, out);
+        }
+        // A check that began before that says nothing of it.
+        path.health.outdated |= path.health.inflight.is_some();
+        self.check_for_size(now, id, Resizing::CheckedAgain, out);
+    }
+
+    /// The kernel has read a path, or could not. The probe tells its size.
+    fn read_for_size(&mut self, id: PathId, read: bool, out: &mut Outbox) {
+        let Some(path) = self.paths.get_mut(&id) else { return };
+        path.resizing = Resizing::No;
+        let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map)) else { return };
+        if map.rescans.contains(&id) {
+            if !read {
+                map.unread.insert(id);
+            }
             self.start_probe(id, out);
         }
     }
@@ -62,24 +129,31 @@ impl Core {
     /// A path has told its size, or is no longer there to tell it.
     pub(super) fn size_told(&mut self, map_id: MapId, id: PathId, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&map_id) else { return };
-        if self.paths.get(&id).is_some_and(|path| path.resizing) {
+        if self.paths.get(&id).is_some_and(|path| path.resizing != Resizing::No) {
             return;
         }
         if map.rescans.remove(&id) && map.rescans.is_empty() {
+            let awaited = self.is_resize_awaited(map_id);
+            let unread = self.list_unread(map_id);
             match self.sizes(map_id) {
-                Sizes::Same => self.answer_resize(map_id, Some(OK), out),
-                Sizes::New(_) if self.is_resize_awaited(map_id) && !self.may_flush(map_id) => {
+                Sizes::New(_) if awaited && !self.may_flush(map_id) => {
                     let text = "fail\nit has no working path, and I/O that waits would fail\n";
                     self.answer_resize(map_id, Some(text), out);
                 }
-                Sizes::New(_) if self.is_resize_awaited(map_id) => {
+                Sizes::Same | Sizes::New(_) if awaited && !unread.is_empty() => {
+                    self.answer_resize(map_id, Some(&format!("fail\n{unread}\n")), out);
+                }
+                Sizes::Same => self.answer_resize(map_id, Some(OK), out),
+                Sizes::New(_) if awaited => {
                     self.take_size(map_id, Resize::Ordered, out);
                     self.answer_resize(map_id, None, out);
                 }
                 // Nobody waits for it any more, or it was being asked as the start ended.
                 Sizes::New(size) => self.follow(map_id, size, out),
                 Sizes::Unclear => {
-                    let text = format!("fail\nits paths differ: {}\n", self.list_sizes(map_id));
+                    let and = if unread.is_empty() { "" } else { "; " };
+                    let sizes = self.list_sizes(map_id);
+                    let text = format!("fail\nits paths differ: {sizes}{and}{unread}\n");
                     self.answer_resize(map_id, Some(&text), out);
                 }
             }
@@ -92,7 +166,7 @@ impl Core {
         let awaited: BTreeSet<PathId> = core::mem::take(&mut map.rescans);
         for id in &awaited {
             if let Some(path) = self.paths.get_mut(id) {
-                path.resizing = false;
+                path.resizing = Resizing::No;
             }
         }
         // While they were rescanned, nothing was made of paths that have become smaller.
@@ -258,6 +332,14 @@ impl Core {
             ([one], Some(_)) => Sizes::New(*one),
             _ => Sizes::Unclear,
         }
+    }
+
+    /// The paths whose sizes the kernel could not read. Those that show none are not asked to agree.
+    fn list_unread(&self, id: MapId) -> String {
+        let unread = self.maps.get(&id).into_iter().flat_map(|map| map.unread.intersection(&map.members));
+        let told = unread.filter(|path| self.sectors(**path) > 0);
+        let names: Vec<&str> = told.filter_map(|path| Some(self.paths.get(path)?.name.as_str())).collect();
+        if names.is_empty() { String::new() } else { format!("not read anew: {}", names.join(", ")) }
     }
 
     fn list_sizes(&self, id: MapId) -> String {

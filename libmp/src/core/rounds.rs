@@ -38,6 +38,11 @@ impl Round {
         }
     }
 
+    /// What was answered.
+    pub const fn answers(&self) -> &Answers {
+        &self.answers
+    }
+
     /// What was asked is not to be answered any more: another round may begin.
     pub fn end(&mut self) {
         if self.requests > 1 || self.prio_tries > 0 || !self.answers.is_empty() {
@@ -90,6 +95,12 @@ impl Path {
         };
         let health = &mut self.health;
         let runs = check::sysfs::runs(setting.sysfs_state) && health.round.requests < MOST_REQUESTS;
+        if runs
+            && let Some(shown) = &self.shown
+            && let Err(wanted) = shown.word(None, &health.round.answers)
+        {
+            return Turn::Ask(wanted.0);
+        }
         if runs && !facts.unread_pages.is_empty() {
             match health.unread_pages.step(Arc::make_mut(facts), &health.round.answers) {
                 Err(wanted) => return Turn::Ask(wanted.0),

@@ -1,16 +1,26 @@
 //! LUNs that an array has taken away: their disks are deleted (`purge_disconnected`), and a path that comes back is asked who it is
 //! before it is used, where the array had no LUN there or tells of another, or always (`recheck_wwid`).
 //!
-//! The kernel keeps what it once read of a disk. Only a rescan tells what stands behind it now.
+//! The kernel keeps what it once read of a disk. Only a rescan tells what stands behind it now, and only the disk itself, if it did
+//! (`core/asked.rs`).
+//!
+//! ```text
+//!              a good answer             the kernel shows             it says so itself
+//! (doubt) ───► Wanted ────────► UnderWay ────────────────► Asked ─────────────────────► Done
+//!                ▲                        who it was         │
+//!                └──── it says otherwise, or is doubted ─────┘
+//! ```
 
 use alloc::format;
 
 use crate::check::sense::Ending;
 use crate::check::{Answer, CheckState, Judged};
 use crate::core::Core;
+use crate::core::asked::{Shown, Word};
 use crate::core::effect::{Effect, Outbox};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::{Again, Exclusion, Path, PathId, Standing};
+use crate::core::rounds::Round;
 use crate::core::waiting::Awaited;
 use crate::identify::{self, RawProbe};
 use crate::types::{Errno, Instant};
@@ -35,6 +45,8 @@ pub enum Recheck {
     Wanted,
     /// It is being rescanned and probed.
     UnderWay,
+    /// The kernel shows who it was. It is asked itself with its next check.
+    Asked,
     /// It is who it was.
     Done,
 }
@@ -124,8 +136,17 @@ impl Core {
 
     /// A path that was away, or may be another LUN, answers: it is rescanned first, if it is to be. Says if the answer has to
     /// wait.
-    pub(super) fn recheck(&mut self, id: PathId, judged: &Judged, out: &mut Outbox) -> bool {
+    pub(super) fn recheck(
+        &mut self,
+        now: Instant,
+        id: PathId,
+        (round, judged): (&Round, &Judged),
+        out: &mut Outbox,
+    ) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
+        if path.recheck == Recheck::Asked && judged.state.is_usable() {
+            return !self.is_recognized(now, id, round, out);
+        }
         // One on standby serves no I/O, neither the right LUN's nor another's.
         let known = matches!(path.health.state, CheckState::Up | CheckState::Unchecked);
         let back = judged.state == CheckState::Up && !known && path.recheck != Recheck::Done;
@@ -168,7 +189,6 @@ impl Core {
         if path.recheck != Recheck::UnderWay || path.rescanning {
             return;
         }
-        (path.recheck, path.doubted) = (Recheck::Done, false);
         let is = identify::designated(raw);
         let is_another = |wwid| match &path.designated {
             Some(was) => is.as_ref().is_some_and(|is| is != was),
@@ -179,15 +199,38 @@ impl Core {
             && path.map().is_some()
             && path.wwid().is_some_and(is_another)
         {
+            (path.recheck, path.doubted) = (Recheck::Done, false);
             self.wwid_changed(now, id, &is, out);
             self.ask_udev(id, out);
             return;
         }
-        path.contest.is_settled();
-        // One that is in use has its next check already.
-        if !path.is_usable() {
-            self.start_check(now, id, out);
+        path.recheck = Recheck::Asked;
+        path.shown = Some(Shown::of(raw, &path.health.unread_pages).into());
+        // A check that began before that has not asked it.
+        path.health.outdated |= path.health.inflight.is_some();
+        self.start_check(now, id, out);
+    }
+
+    /// A path answers after the kernel was told to read it. Does it say that it is who it was?
+    fn is_recognized(&mut self, now: Instant, id: PathId, round: &Round, out: &mut Outbox) -> bool {
+        let Some(path) = self.paths.get_mut(&id) else { return false };
+        let word = path.shown.as_ref().and_then(|shown| shown.word(path.wwid(), round.answers()).ok());
+        match word {
+            // Its transport had it blocked: the rescan may have met it so.
+            Some(Word::Nameless) if path.health.blocked => path.went_away(),
+            Some(Word::Same | Word::Nameless) => {
+                (path.recheck, path.doubted, path.shown) = (Recheck::Done, false, None);
+                path.contest.is_settled();
+                return true;
+            }
+            // The rescan has not read it. It is failed until one has.
+            Some(Word::Another) => {
+                let judged = Judged::new(CheckState::Down, "it says itself that it is another LUN");
+                self.new_state(now, id, &judged, out);
+            }
+            Some(Word::Silent) | None => {}
         }
+        false
     }
 
     /// udev is to look at a disk again.
@@ -203,7 +246,12 @@ impl Path {
     /// Its next good check is one of a path that comes back.
     pub(super) fn went_away(&mut self) {
         // What a rescan under way has read may be older.
-        self.doubted |= self.recheck == Recheck::UnderWay;
-        self.recheck = Recheck::Wanted;
+        self.doubted |= matches!(self.recheck, Recheck::UnderWay | Recheck::Asked);
+        self.start_recheck_over();
+    }
+
+    /// What was found out of who it is holds no more.
+    pub(super) fn start_recheck_over(&mut self) {
+        (self.recheck, self.shown) = (Recheck::Wanted, None);
     }
 }

@@ -26,6 +26,8 @@ pub struct Faults {
     pub save_error: u32,
     /// A write to sysfs fails.
     pub sysfs_error: u32,
+    /// A rescan reads nothing, and ends well.
+    pub rescan_unread: u32,
     /// A uevent is lost, and the loss is announced.
     pub uevent_lost: u32,
     pub uevent_duplicated: u32,
@@ -54,6 +56,7 @@ impl Faults {
             dm_unread: some(40),
             save_error: some(300),
             sysfs_error: some(200),
+            rescan_unread: some(400),
             uevent_lost: some(60),
             uevent_duplicated: some(100),
             udev_slow: some(150),

@@ -148,6 +148,7 @@ impl Sim {
         let other = self.rng.below(self.world.luns.len());
         let delay = self.rng.millis(1000..=60_000);
         let says_so = self.rng.per_mille(500);
+        let unscanned = self.rng.per_mille(400);
         let Some(disk) = self.world.disks.get_mut(&name) else { return };
         match act {
             Act::Unmap => disk.lun = None,
@@ -162,8 +163,8 @@ impl Sim {
                 disk.group = disk.group.min(self.world.luns[other].groups.len() - 1);
             }
         }
-        if act != Act::WrongSize {
-            // The host notices on its next scan.
+        // The host notices on its next scan. Nobody scans where the array says so itself, now and then.
+        if act != Act::WrongSize && !(says_so && unscanned) {
             self.after(delay, Item::Rescan(name));
         }
     }

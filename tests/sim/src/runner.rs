@@ -234,13 +234,19 @@ fn heal_disks(sim: &mut Sim, healing: Healing) {
             continue;
         }
         let Some(disk) = sim.world.disks.get_mut(&name) else { continue };
-        (disk.link, disk.state, disk.reads_fail) = (link, state, false);
+        // The host has scanned it before it broke.
+        (disk.link, disk.state, disk.reads_fail) = (Link::Up, SdevState::Running, false);
         // What the kernel refused is written again when the configuration is read.
         disk.layers.spoilt &= healing != Healing::Reconfigured;
         if disk.lun.is_none() {
             sim.world.remove_disk(&name);
-        } else if healing != Healing::ByItself || sim.world.is_outdated(&name) {
+            continue;
+        }
+        if healing != Healing::ByItself || sim.world.is_outdated(&name) {
             sim.world.rescan(&name);
+        }
+        if let Some(disk) = sim.world.disks.get_mut(&name) {
+            (disk.link, disk.state) = (link, state);
         }
     }
 }

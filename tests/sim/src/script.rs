@@ -12,6 +12,7 @@
 //! advance 5s                         time passes
 //! handler sda late                   it is attached later: sysfs has no access state of the disk yet
 //! page sda lost                      reading page 0x83 failed when the disk was scanned; a rescan reads it
+//! rescans sda lost | rescans sda read   a rescan meets it when it does not run: it reads nothing, and ends well
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
 //! read sda never | read sda now      what a probe reads
 //! udev sda never | udev sda now      udev does not come to look at it
@@ -384,7 +385,8 @@ impl Script {
             }
             ("unmap", []) => disk.lun = None,
             ("map", [_]) => disk.lun = Some(lun.ok_or("no such LUN")?),
-            ("rescan", []) => self.sim.world.rescan(name),
+            ("rescans", [how]) => disk.unread_by_rescans = *how == "lost",
+            ("rescan", []) => self.sim.scan(name.to_owned()),
             _ => return Err("no such step".into()),
         }
         self.sim.world.settle();

@@ -259,7 +259,7 @@ impl Sim {
             Item::Tell(event) => self.dispatch(event),
             Item::Command(command) => self.request(&command).map(drop),
             Item::Rescan(name) => {
-                self.world.rescan(&name);
+                self.scan(name);
                 Ok(())
             }
             Item::Work(job) => {
@@ -390,6 +390,15 @@ impl Sim {
             self.watch.outcome(&self.world, &self.loaded, &outcome)?;
         }
         Ok(())
+    }
+
+    /// The host scans a disk: it waits for the answers.
+    pub fn scan(&mut self, name: String) {
+        if self.world.holds_rescan(&name) {
+            self.after(Duration::from_secs(1), Item::Rescan(name));
+        } else {
+            self.world.rescan(&name);
+        }
     }
 
     /// A client's command.

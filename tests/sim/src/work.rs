@@ -140,11 +140,16 @@ impl Sim {
                 Event::Config { token: *token, loaded: Box::new(self.load_config()) }
             }
             Effect::SysfsWrite { name, attribute: "device/rescan", .. }
-                if self.world.hangs(name.as_str()) =>
+                if self.world.holds_rescan(name.as_str()) =>
             {
                 self.jobs.insert(id, job);
                 self.hung.push(id);
                 return;
+            }
+            Effect::SysfsWrite { token, attribute: "device/rescan", .. }
+                if self.rng.per_mille(self.faults.rescan_unread) =>
+            {
+                Event::SysfsWritten { token: *token, result: Ok(()) }
             }
             Effect::SysfsWrite { token, name, devt, attribute, value } => {
                 let spoilt = self.rng.per_mille(self.faults.sysfs_error);

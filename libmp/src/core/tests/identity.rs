@@ -72,10 +72,15 @@ fn udev_says(wwid: &str) -> Event {
     Event::Uevent(Uevent { action: UeventAction::Change, name: "sda".into(), properties, own: false })
 }
 
+/// Every command ends well, and page 0x83 says that it is the LUN.
+fn names_itself(operation: u8) -> ScsiReply {
+    good(if operation == 0x12 { "00830014 01030010 6001405a8dbdfc2cd1441cb8b3a5a8d1" } else { "" })
+}
+
 #[test]
 fn what_udev_says_is_heeded_where_the_device_names_itself() {
     for (told, stays) in [(LUN, true), (ANOTHER, false)] {
-        let mut machine = Machine::off(LUN, true, |_| good(""));
+        let mut machine = Machine::off(LUN, true, names_itself);
         (machine.also, machine.vpd83) = (scsi, page_83("d1"));
         machine.start(SCSI_ID);
         machine.advance(60);

@@ -284,6 +284,10 @@ impl Watch {
             let detail = format!("{name} ({devt})");
             return Err(Violation::new("no-reinstate-without-evidence", detail));
         }
+        if known.is_doubtful() && !by_operator {
+            let detail = format!("{name} ({devt}) may be another LUN than {wwid}, and was not asked");
+            return Err(Violation::new("no-reinstate-of-a-stranger", detail));
+        }
         Ok(())
     }
 }

@@ -18,7 +18,7 @@ use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
 use libmp::identify::{self, RawProbe};
 use libmp::show::view::View;
-use libmp::types::{DevT, Errno, Instant, Token};
+use libmp::types::{DevT, Errno, Instant, Token, Wwid};
 
 use crate::conf::Conf;
 use crate::world::World;
@@ -34,7 +34,10 @@ pub const CATALOGUE: &[(&str, &str)] = &[
     ("one-dm-operation-a-map", "At most one device-mapper operation is under way for a map."),
     ("one-check-a-path", "At most one check is under way for one device: memory and threads stay bounded."),
     ("no-wwids-mixed", "A table that is ordered holds only paths whose last known WWID is the map's."),
-    ("no-reinstate-of-a-stranger", "A path last known with another WWID than its map's is never reinstated."),
+    (
+        "no-reinstate-of-a-stranger",
+        "A path last known with another WWID than its map's is never reinstated, nor one that may have one and was not asked.",
+    ),
     (
         "no-reinstate-without-evidence",
         "A path is reinstated only on a good check since it came, or by an operator.",
@@ -112,6 +115,10 @@ struct Known {
     wwid: Option<(String, Instant)>,
     /// What udev called it last, and since when. Where that does not say who it is, it is still a reason to look.
     named: Option<(String, Instant)>,
+    /// A unit attention has told that it may be another LUN by now, and it was not asked itself since.
+    doubted: Option<Instant>,
+    /// Who the kernel's pages said that it is.
+    designated: Option<Wwid>,
     /// Its pages say who it is: they were read, and it is configured so.
     by_pages: bool,
     /// The event after which it is another device, or none.
@@ -235,10 +242,11 @@ impl Watch {
             Event::Probed { token, probe } => self.probed(now, conf, *token, probe.as_deref()),
             Event::Checked { token, raw } => {
                 let Some((ordered, Asked::Check { name, of_state, .. })) = self.take(*token) else { return };
+                let known = self.paths.entry(name).or_default();
                 if of_state && is_good(raw) {
-                    let known = self.paths.entry(name).or_default();
                     known.good = known.good.max(Some(ordered));
                 }
+                known.says(now, &raw.answers);
             }
             Event::DmDone { token, .. } => {
                 // What was done to the map while it was under way is not in the answer.
@@ -283,7 +291,12 @@ impl Watch {
                 known.sectors = probe.sectors;
                 let named = probe.properties.get("ID_SERIAL").map(String::as_str);
                 called(&mut known.named, now, named);
-                known.by_pages = conf.by_pages() && identify::designated(probe).is_some();
+                let designated = identify::designated(probe);
+                known.by_pages = conf.by_pages() && designated.is_some();
+                // The kernel has read it since.
+                let is_read = known.designated.is_some() && known.designated != designated;
+                known.doubted = known.doubted.filter(|_| !is_read);
+                known.designated = designated;
                 if probe.udev_initialized && !conf.by_pages() {
                     called(&mut known.wwid, now, named.or(Some("")));
                 } else if let Ok(own) = identify::wwid(probe, &UidSource::ScsiId) {
@@ -417,11 +430,35 @@ impl Known {
         }
     }
 
+    /// What it answers itself.
+    fn says(&mut self, now: Instant, answers: &[Answer]) {
+        for reply in answers
+            .iter()
+            .filter_map(|answer| if let Answer::Scsi(reply) = answer { Some(reply) } else { None })
+        {
+            if reply.data.get(1) == Some(&0x83) {
+                self.doubted = None;
+            }
+            if matches!(
+                reply.sense[..],
+                [_, _, 0x06, _, _, _, _, _, _, _, _, _, 0x3f, 0x03 | 0x05 | 0x0e, ..]
+            ) {
+                self.doubted = Some(now);
+            }
+        }
+    }
+
+    /// May it be another LUN than it was last called?
+    fn is_doubtful(&self) -> bool {
+        let called = self.wwid.iter().chain(&self.named).map(|(_, since)| *since).max();
+        self.doubted.is_some_and(|doubted| called.is_none_or(|called| called <= doubted))
+    }
+
     fn goes(&mut self, now: Instant, step: u64) {
         self.gone_since = self.gone_since.or(Some(now));
         self.came = step;
         self.sectors = 0;
-        (self.wwid, self.named, self.by_pages) = (None, None, false);
+        (self.wwid, self.named, self.doubted, self.by_pages) = (None, None, None, false);
         self.usable_unmapped_since = None;
     }
 

@@ -114,6 +114,8 @@ pub struct Disk {
     pub tcp: bool,
     /// Reading page 0x83 failed when it was scanned: the kernel has the others.
     pub page_lost: bool,
+    /// A rescan meets it when it does not run, whatever it does before and after.
+    pub unread_by_rescans: bool,
     /// udev does not come to look at it: its rules hang, or their worker is waited for.
     pub unlooked: bool,
     /// Something else has it open exclusively: no table is loaded with it.
@@ -157,7 +159,10 @@ impl Disk {
     /// What becomes of a read or write.
     pub fn fate(&self, luns: &[Lun]) -> Fate {
         match self.answer(luns) {
-            Answer::Good if !self.reads_fail => self.lun.map_or(Fate::Error, Fate::Done),
+            // The kernel fails what is beyond its size.
+            Answer::Good if !self.reads_fail && self.scanned.sectors > 0 => {
+                self.lun.map_or(Fate::Error, Fate::Done)
+            }
             Answer::Nothing => Fate::Hangs,
             _ => Fate::Error,
         }
@@ -187,6 +192,25 @@ impl Disk {
             }
             _ => Answer::NoConnect,
         }
+    }
+
+    /// `scsi_rescan_device`: nothing is read of a disk that does not run. Where the commands of one that runs fail, its pages are as
+    /// they were (`scsi_update_vpd_page`), and it has no size (`read_capacity_error`).
+    pub fn read_anew(&mut self, luns: &[Lun]) {
+        let reached = matches!(self.answer(luns), Answer::Good | Answer::NotReady(_));
+        match self.lun.filter(|_| reached) {
+            _ if self.state != SdevState::Running || self.unread_by_rescans => {}
+            Some(lun) => {
+                self.scanned = luns[lun].scan(self.group);
+                self.page_lost = false;
+            }
+            None => self.scanned.sectors = 0,
+        }
+    }
+
+    /// Does a rescan wait for the answers to its commands?
+    pub fn holds_rescan(&self) -> bool {
+        (self.state, self.link) == (SdevState::Running, Link::Hung)
     }
 
     /// Would a check get no answer?

@@ -132,6 +132,7 @@ impl World {
             late_handler: false,
             tcp,
             page_lost: false,
+            unread_by_rescans: false,
             unlooked: false,
             busy: false,
             read_only: false,
@@ -168,13 +169,10 @@ impl World {
         self.settle();
     }
 
-    /// The kernel looks at a disk anew: sysfs shows what is there now, udev is told.
+    /// The host scans a disk, and udev is told, whatever came of it.
     pub fn rescan(&mut self, name: &str) {
         let Some(disk) = self.disks.get_mut(name) else { return };
-        if let Some(lun) = disk.lun {
-            disk.scanned = self.luns[lun].scan(disk.group);
-            disk.page_lost = false;
-        }
+        disk.read_anew(&self.luns);
         self.block_events.push((UeventAction::Change, name.to_owned()));
     }
 
@@ -189,6 +187,18 @@ impl World {
     pub fn is_resized(&self, lun: &Identity) -> bool {
         let map = self.dm.by_uuid(&format!("mpath-{}", lun.wwid));
         map.and_then(|map| map.live.as_ref()).is_some_and(|table| table.sectors() != lun.sectors)
+    }
+
+    /// `device/rescan` is written: that ends well whatever came of it, and udev is told of another size only
+    /// (`set_capacity_and_notify`).
+    fn rescan_quietly(&mut self, name: &str) {
+        let Some(disk) = self.disks.get_mut(name) else { return };
+        let was = disk.scanned.sectors;
+        disk.read_anew(&self.luns);
+        let is = disk.scanned.sectors;
+        if is != was && is != 0 && was != 0 {
+            self.block_events.push((UeventAction::Change, name.to_owned()));
+        }
     }
 
     fn disk_at(&self, devt: DevT) -> Option<&Disk> {
@@ -264,9 +274,9 @@ impl World {
         if disk.busy { Err(Errno::EBUSY) } else { Ok(()) }
     }
 
-    /// Would a command to this disk get no answer?
-    pub fn hangs(&self, name: &str) -> bool {
-        self.disks.get(name).is_some_and(|d| d.hangs(&self.luns))
+    /// Would a rescan of this disk not end?
+    pub fn holds_rescan(&self, name: &str) -> bool {
+        self.disks.get(name).is_some_and(Disk::holds_rescan)
     }
 
     /// A write to a disk's attribute; one that is `spoilt` fails whatever it would do.
@@ -301,7 +311,7 @@ impl World {
                 self.block_events.push((action, name.to_owned()));
             }
             "device/delete" => self.remove_disk(name),
-            "device/rescan" => self.rescan(name),
+            "device/rescan" => self.rescan_quietly(name),
             "device/state" => {
                 disk.state = match value {
                     "running" => SdevState::Running,
