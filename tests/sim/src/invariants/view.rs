@@ -65,16 +65,24 @@ impl Watch {
     }
 
     /// Is a path in no map, or not in the kernel's table of its own, which could have it? Since when nothing has been done to the
-    /// maps that have to do with it.
+    /// maps that have to do with it. The map of another LUN must let go of it first: that it does is another matter.
     fn outside(&self, world: &World, path: &PathView) -> Option<Instant> {
         let wwid = path.wwid.as_str();
+        let disk = world.disks.get(path.name().as_str()).filter(|disk| disk.devt == path.facts.devt);
+        let serves = |target: &Mpath| {
+            target.paths().any(|other| disk.is_some_and(|disk| other.disk.devt == disk.devt))
+        };
+        let mut others =
+            world.dm.devices.values().filter(|device| device.wwid().is_some_and(|is| is != wwid));
+        if others.any(|other| other.mpath().is_some_and(serves)) {
+            return None;
+        }
         if path.map.is_none() {
             return Some(Instant::default());
         }
         // One that is gone is not known to be.
-        let disk = world.disks.get(path.name().as_str()).filter(|disk| disk.devt == path.facts.devt)?;
+        let disk = disk?;
         let has = |device: &&Device| device.disks().any(|other| other.devt == disk.devt);
-        let serves = |target: &Mpath| target.paths().any(|other| other.disk.devt == disk.devt);
         let own = world.dm.by_uuid(&format!("mpath-{wwid}"));
         let too_small = own.and_then(|map| map.live.as_ref()).is_some_and(|table| {
             let known = self.paths.get(&disk.name).map_or(0, |known| known.sectors);
