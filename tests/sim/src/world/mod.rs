@@ -135,6 +135,7 @@ impl World {
             unread_by_rescans: false,
             unlooked: false,
             busy: false,
+            recovering: false,
             read_only: false,
             scanned: self.luns[at.lun].scan(at.group),
             in_udev: None,
