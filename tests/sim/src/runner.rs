@@ -239,6 +239,7 @@ fn heal_disks(sim: &mut Sim, healing: Healing) {
         (disk.reads_fail, disk.recovering) = (false, false);
         // What the kernel refused is written again when the configuration is read.
         disk.layers.spoilt &= healing != Healing::Reconfigured;
+        disk.unannounced &= healing == Healing::ByItself;
         if disk.lun.is_none() {
             sim.world.remove_disk(&name);
             continue;

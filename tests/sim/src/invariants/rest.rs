@@ -73,7 +73,7 @@ pub fn at_rest(rest: Rest<'_>) -> Result<(), Violation> {
         if wwid.is_empty() || disks.iter().any(|disk| rest.is_excluded(disk)) {
             continue;
         }
-        let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns));
+        let healthy = disks.iter().any(|d| d.is_healthy(&rest.world.luns) && !d.unannounced);
         match device {
             Some(device) => rest.lun(lun, &disks, device)?,
             None if healthy && rest.is_wanted(wwid, &disks) => {

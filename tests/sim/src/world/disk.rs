@@ -116,6 +116,8 @@ pub struct Disk {
     pub page_lost: bool,
     /// A rescan meets it when it does not run, whatever it does before and after.
     pub unread_by_rescans: bool,
+    /// The daemon could not have udev look at it again.
+    pub unannounced: bool,
     /// udev does not come to look at it: its rules hang, or their worker is waited for.
     pub unlooked: bool,
     /// Something else has it open exclusively: no table is loaded with it.

@@ -133,6 +133,7 @@ impl World {
             tcp,
             page_lost: false,
             unread_by_rescans: false,
+            unannounced: false,
             unlooked: false,
             busy: false,
             recovering: false,
@@ -290,7 +291,10 @@ impl World {
         spoilt: bool,
     ) -> Result<(), Errno> {
         if spoilt {
-            self.disks.values_mut().filter(|d| d.devt == devt).for_each(|d| d.layers.spoilt = true);
+            for disk in self.disks.values_mut().filter(|disk| disk.devt == devt) {
+                disk.layers.spoilt = true;
+                disk.unannounced |= attribute == "uevent";
+            }
             return Err(Errno::EINVAL);
         }
         let disk = self.disks.get_mut(name).ok_or(Errno::ENOENT)?;
