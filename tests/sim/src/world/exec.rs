@@ -1,7 +1,7 @@
 //! Operations on maps, ioctl by ioctl, as the daemon's adapter performs them: between any two of
 //! them time passes, a fault strikes, or the daemon is killed.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use libmp::core::event::{DmDone, DmFailure};
 use libmp::dm::op::{DmOp, RENAME, SUSPENDED_SINCE, UdevFlags, uuid_of};
@@ -9,7 +9,7 @@ use libmp::types::{DevT, Errno, MapName, Wwid};
 
 use super::World;
 use super::dm::{Device, Signal};
-use super::mpath::missing_modules;
+use super::mpath::{Found, missing_modules};
 
 const CANCEL: &str = "@cancel_deferred_remove";
 
@@ -154,14 +154,16 @@ impl World {
     /// `DM_TABLE_LOAD` of a multipath target.
     pub fn load(&mut self, name: &str, sectors: u64, params: &str, read_only: bool) -> Result<(), Errno> {
         let mut dm = std::mem::take(&mut self.dm);
-        // What the device has open already, to be written to or not, is not opened again.
-        let open: Vec<DevT> = dm
+        // What the device has open already, to be written to or not, is not opened again, nor looked for (`dm_get_table_device`): a
+        // disk that is gone has no length then.
+        let open: BTreeMap<DevT, u64> = dm
             .by_name(name)
-            .map(|d| d.open_disks(read_only).map(|disk| disk.devt).collect())
+            .map(|d| d.open_disks(read_only).map(|disk| (disk.devt, disk.generation)).collect())
             .unwrap_or_default();
-        let lookup = |devt| {
-            let opened = if open.contains(&devt) { Ok(()) } else { self.opens(devt) };
-            opened.and_then(|()| self.find(devt).ok_or(Errno::ENXIO))
+        let gone = |generation| Found { generation, sectors: 0, read_only: false, handler: None };
+        let lookup = |devt| match open.get(&devt) {
+            Some(generation) => Ok(self.find(devt).unwrap_or_else(|| gone(*generation))),
+            None => self.opens(devt).and_then(|()| self.find(devt).ok_or(Errno::ENXIO)),
         };
         let result = dm.load(name, sectors, params, read_only, &lookup);
         self.dm = dm;
