@@ -207,16 +207,18 @@ fn heal(sim: &mut Sim) -> Result<(), Violation> {
         for name in sim.world.disks.keys().cloned().collect::<Vec<_>>() {
             sim.after(Duration::from_secs(70), Item::Command(format!("reinstate path {name}")));
         }
-    } else {
-        let is_due = |lun: &&Lun| healing == Healing::Rescanned || sim.world.is_resized(&lun.identity);
-        let wwids = sim.world.luns.iter().filter(is_due).map(|lun| &lun.identity.wwid);
-        for resize in wwids.map(|wwid| format!("resize map {wwid}")).collect::<Vec<_>>() {
-            sim.after(Duration::from_secs(75), Item::Command(resize));
-        }
     }
     // What an operator has said is taken back.
     for back in std::mem::take(&mut sim.take_back) {
         sim.after(Duration::from_secs(71), Item::Command(back));
+    }
+    sim.run_until(now + Duration::from_secs(75))?;
+    if healing != Healing::Reconfigured {
+        let is_due = |lun: &&Lun| healing == Healing::Rescanned || sim.world.is_resized(&lun.identity);
+        let wwids = sim.world.luns.iter().filter(is_due).map(|lun| &lun.identity.wwid);
+        for resize in wwids.map(|wwid| format!("resize map {wwid}")).collect::<Vec<_>>() {
+            sim.after(Duration::ZERO, Item::Command(resize));
+        }
     }
     // The longest late answer is quarter of an hour under way.
     let quiet = now + Duration::from_mins(20);

@@ -262,7 +262,7 @@ impl<'a> Rest<'a> {
             && retries.is_none_or(|times| there.max_retries == times)
             && lost.is_none_or(|seconds| there.dev_loss_s == seconds)
             // In a table that has let I/O in it stays as it is: a disk that is there already when it is configured may be in one.
-            && largest.is_none_or(|kb| disk.since <= self.loaded_at || there.max_sectors_kb == u64::from(kb))
+            && largest.is_none_or(|kb| disk.new_since.is_none_or(|since| since <= self.loaded_at) || there.max_sectors_kb == u64::from(kb))
             && fast_as_wanted;
         // NVMe has none of them.
         if as_wanted || there.spoilt || disk.tcp {

@@ -94,8 +94,8 @@ pub struct Disk {
     pub hctl: Hctl,
     /// Tells two devices of the same number apart.
     pub generation: u64,
-    /// When it appeared.
-    pub since: Instant,
+    /// When it appeared, under a number that no disk had before: another may still be in a table, for all that is known.
+    pub new_since: Option<Instant>,
     /// What the address leads to now; `None`: the array maps nothing there.
     pub lun: Option<LunId>,
     /// Index of its target port group.

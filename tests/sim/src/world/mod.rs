@@ -53,6 +53,8 @@ pub struct World {
     pub disks: BTreeMap<String, Disk>,
     /// Their names.
     by_devt: BTreeMap<DevT, String>,
+    /// Numbers that disks have, or had.
+    used: BTreeSet<DevT>,
     pub dm: dm::Dm,
     pub files: Files,
     /// How I/O ended, not yet looked at.
@@ -121,7 +123,7 @@ impl World {
             devt,
             hctl: Hctl { host: at.host, channel: 0, target, lun: lun_number },
             generation: self.generations,
-            since: self.now,
+            new_since: self.used.insert(devt).then_some(self.now),
             lun: Some(at.lun),
             group: at.group,
             link: Link::Up,
