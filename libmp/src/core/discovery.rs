@@ -509,8 +509,13 @@ impl Core {
             map.queue.released = map.members.len() == 1;
             map.last_member.clone_from(&path.facts);
         }
+        // udev may not have heard of what the kernel has read of a path since.
+        let outdated = path.map().is_some() && matches!(exclusion, Exclusion::Contradicts { .. });
         self.leave_map(now, id, out);
         self.stand(id, Standing::Excluded(exclusion));
+        if outdated {
+            self.ask_udev(id, out);
+        }
     }
 
     /// The map of its LUN was found with it in the table, and no path has joined: it was excluded while no daemon ran.
