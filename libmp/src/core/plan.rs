@@ -98,9 +98,7 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
 /// No I/O gets through, and a path of the table is well again. Nothing comes before it: a new table would wait for the I/O that hangs
 /// elsewhere.
 fn has_path_again(s: &Situation<'_>, observed: &Observed) -> bool {
-    let is_back = |path: &&Path| {
-        path.is_usable() && !path.is_to_say_who_it_is() && observed.path_active(path.devt()) == Some(false)
-    };
+    let is_back = |path: &&Path| path.is_usable() && observed.path_active(path.devt()) == Some(false);
     !observed.suspended && observed.active_paths() == 0 && s.members.iter().any(is_back)
 }
 
@@ -317,52 +315,28 @@ fn reassign(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     Some(planned(DmOp::Reassign { paths }, "its paths are used directly"))
 }
 
-/// I/O without a path waits, or fails.
-const QUEUE_ON: &str = "queue_if_no_path";
-pub(super) const QUEUE_OFF: &str = "fail_if_no_path";
-
-/// Queueing and states of paths, where they are not as they are to be.
-fn states(map: &Map, members: &[&Path], observed: &Observed) -> Option<Vec<String>> {
+/// Everything that messages can mend, in one operation.
+fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     let table = observed.table()?;
     let mut messages = Vec::new();
-    match map.queue.wish(&map.settings).filter(|_| !unidentified::is_unknown(map)) {
-        Some(true) if !table.queues() => messages.push(QUEUE_ON.to_string()),
-        Some(false) if table.queues() => messages.push(QUEUE_OFF.to_string()),
+    match s.map.queue.wish(&s.map.settings).filter(|_| !unidentified::is_unknown(s.map)) {
+        Some(true) if !table.queues() => messages.push("queue_if_no_path".to_string()),
+        Some(false) if table.queues() => messages.push("fail_if_no_path".to_string()),
         _ => {}
     }
-    for path in members {
+    for path in s.members {
         let devt = path.devt();
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
             Some(false)
                 if (path.is_usable() && !path.is_to_say_who_it_is())
-                    || (map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
+                    || (s.map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
             {
                 messages.push(format!("reinstate_path {devt}"));
             }
             _ => {}
         }
     }
-    Some(messages)
-}
-
-/// What a map is told while a load hangs. It is not switched to a group, whose number may be another's as soon as the load ends; nor
-/// told to queue, as the load's suspend may be waiting for I/O without a path to fail.
-pub(super) fn meanwhile(map: &Map, members: &[&Path], strangers: &[DevT]) -> Option<Planned> {
-    let observed = map.observed.as_ref().filter(|observed| !observed.suspended)?;
-    expel(strangers, observed).or_else(|| {
-        let mut messages = states(map, members, observed)?;
-        messages.retain(|message| message != QUEUE_ON);
-        (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, STATES))
-    })
-}
-
-/// Why messages are sent.
-const STATES: &str = "states of its paths";
-
-/// Everything that messages can mend, in one operation.
-fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let mut messages = states(s.map, s.members, observed)?;
     if let Some(group) = s.map.orders.switch_to {
         messages.push(format!("switch_group {group}"));
     } else if messages.is_empty() && wants_switch(s, observed) {
@@ -370,5 +344,5 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let best = desired::best_observed_group(s.map, observed, s.members)?;
         messages.push(format!("switch_group {best}"));
     }
-    (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, STATES))
+    (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "states of its paths"))
 }

@@ -147,13 +147,13 @@ impl Core {
     pub(super) fn expel_at_once(&mut self, out: &mut Outbox) {
         for id in core::mem::take(&mut self.strangers.new) {
             let Some(map) = self.maps.get(&id) else { continue };
-            let is_busy = map.inflight.is_some();
-            let Some(observed) = &map.observed else { continue };
-            let Some(planned) = plan::expel(&self.strangers_in(id), observed) else { continue };
-            if !is_busy {
-                self.order(id, planned, Purpose::Change, out);
-            } else if !self.tell_meanwhile(id, planned, out) {
+            if map.inflight.is_some() {
                 self.strangers.new.insert(id);
+                continue;
+            }
+            let Some(observed) = &map.observed else { continue };
+            if let Some(planned) = plan::expel(&self.strangers_in(id), observed) {
+                self.order(id, planned, Purpose::Change, out);
             }
         }
     }

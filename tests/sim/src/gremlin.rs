@@ -22,7 +22,6 @@ pub enum Act {
     AddDisk,
     DeviceState,
     ReadsFail,
-    HostRecovers,
     AluaState,
     Unmap,
     SwapLun,
@@ -55,7 +54,6 @@ pub const ACTS: &[(u32, Act)] = &[
     (16, Act::AddDisk),
     (8, Act::DeviceState),
     (3, Act::ReadsFail),
-    (4, Act::HostRecovers),
     (10, Act::AluaState),
     (4, Act::Unmap),
     (3, Act::SwapLun),
@@ -104,9 +102,7 @@ impl Sim {
         match act {
             Act::PathLink | Act::HostLink | Act::LunLink => self.cut(act),
             Act::RemoveDisk | Act::AddDisk | Act::Unmap | Act::SwapLun | Act::WrongSize => self.rewire(act),
-            Act::DeviceState | Act::ReadsFail | Act::HostRecovers | Act::AluaState | Act::LateUdev => {
-                self.sicken(act);
-            }
+            Act::DeviceState | Act::ReadsFail | Act::AluaState | Act::LateUdev => self.sicken(act),
             Act::Resize => self.resize(),
             Act::Reload
             | Act::ForeignMessage
@@ -225,12 +221,6 @@ impl Sim {
             (2, SdevState::Blocked),
             (2, SdevState::TransportOffline),
         ]);
-        if act == Act::HostRecovers {
-            let host = self.world.disks[&name].hctl.host;
-            let begins = !self.world.disks[&name].recovering;
-            let of_host = self.world.disks.values_mut().filter(|disk| disk.hctl.host == host);
-            return of_host.for_each(|disk| disk.recovering = begins);
-        }
         let Some(disk) = self.world.disks.get_mut(&name) else { return };
         match act {
             Act::DeviceState => disk.state = state,

@@ -108,8 +108,6 @@ pub struct Sim {
     pub config_unreadable: bool,
     /// So long it takes to read the configuration, at the least.
     pub config_late: Duration,
-    /// So long after it was read the answer of an operation on a map is told.
-    pub dm_late: Duration,
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
@@ -169,7 +167,6 @@ impl Sim {
             bindings_unknown: false,
             config_unreadable: false,
             config_late: Duration::ZERO,
-            dm_late: Duration::ZERO,
             wake: None,
             idle_wakes: 0,
             factory,
@@ -337,10 +334,6 @@ impl Sim {
         for id in jobs {
             let Some(mut job) = self.jobs.remove(&id) else { continue };
             if let Some(running) = job.running.as_mut().filter(|_| self.rng.per_mille(500)) {
-                // A load that hangs does so beyond the daemon's end.
-                if self.world.load_hangs(running) {
-                    continue;
-                }
                 running.left.truncate(1);
                 let _ = self.world.advance(running, None);
             }

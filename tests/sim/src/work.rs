@@ -186,12 +186,8 @@ impl Sim {
             self.lost.push(id);
             return;
         };
-        let late = match event {
-            Event::Config { .. } => self.config_late,
-            Event::DmDone { .. } => self.dm_late,
-            _ => Duration::ZERO,
-        };
-        let delay = delay + late;
+        let delay =
+            delay + if matches!(event, Event::Config { .. }) { self.config_late } else { Duration::ZERO };
         if self.rng.per_mille(self.faults.duplicated) {
             let again = delay + self.rng.millis(0..=5000);
             self.after(again, Item::Deliver { life: job.life, event: Box::new(event.clone()) });
@@ -201,11 +197,6 @@ impl Sim {
 
     fn work_dm(&mut self, id: u64, mut job: Job) {
         let Some(running) = job.running.as_mut() else { return };
-        if self.world.load_hangs(running) {
-            self.jobs.insert(id, job);
-            self.hung.push(id);
-            return;
-        }
         let fault = if running.left.is_empty() { None } else { self.next_fault() };
         match self.world.advance(running, fault) {
             Progress::Finished => {
@@ -237,7 +228,7 @@ impl Sim {
         }
     }
 
-    /// Hung checks whose disk answers now are answered, loads whose disk can be opened now go on, and lost ones once nothing is lost any more.
+    /// Hung checks whose disk answers now are answered, and lost ones once nothing is lost any more.
     pub fn unpark(&mut self) {
         let mut due = Vec::new();
         let (jobs, world) = (&self.jobs, &self.world);
@@ -247,7 +238,6 @@ impl Sim {
                     world.check(name.as_str(), *devt, request).is_none()
                 }
                 Effect::Probe { name, .. } => world.is_unread(name.as_str()),
-                Effect::Dm { .. } => job.running.as_ref().is_some_and(|running| world.load_hangs(running)),
                 _ => false,
             });
             if !hangs {

@@ -48,7 +48,6 @@ impl Watch {
         let may = conf.retry != Retry::Queue
             || self.disabled.contains(wwid)
             || self.dead
-            || self.is_changed(wwid)
             || self.is_held_up(world.now, wwid)
             || world.now.saturating_since(self.free_since(bio.minor, Instant::default())) < REACTION
             || device.mpath().is_none()

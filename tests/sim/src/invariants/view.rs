@@ -23,9 +23,7 @@ impl Watch {
             }
         }
         let held_up = |path: &PathView| {
-            self.is_name_lost(world, path.wwid.as_str())
-                || self.is_unread(now, path.name().as_str())
-                || self.is_kept_out(world, path)
+            self.is_name_lost(world, path.wwid.as_str()) || self.is_unread(now, path.name().as_str())
         };
         let held_up: Vec<bool> = view.paths.iter().map(held_up).collect();
         let outside: Vec<Option<Instant>> = view.paths.iter().map(|path| self.outside(world, path)).collect();
@@ -99,14 +97,6 @@ impl Watch {
         }
         let changed = |map: &Device| self.excused.get(&map.minor).copied();
         Some(maps.by_ref().filter_map(changed).max().unwrap_or_default())
-    }
-
-    /// Hangs the table that it is to come with, or the one that it is to go from?
-    fn is_kept_out(&self, world: &World, path: &PathView) -> bool {
-        let mut maps = world.dm.devices.values().filter_map(|device| Some((device.wwid()?, device.mpath()?)));
-        let hangs = |wwid: &str| world.disks.values().any(|disk| disk.recovering) && self.is_changed(wwid);
-        hangs(path.wwid.as_str())
-            || maps.any(|(wwid, table)| table.paths().any(|p| p.disk.devt == path.facts.devt) && hangs(wwid))
     }
 
     fn names(&self, view: &View) -> Result<(), Violation> {

@@ -170,16 +170,6 @@ impl World {
         result
     }
 
-    /// Is the next step a load that opens a disk whose host recovers from errors? Until the end of that it holds up nothing but
-    /// other loads: the live table is read, and takes messages.
-    pub fn load_hangs(&self, running: &Running) -> bool {
-        let Some(Step::Load { params, read_only, .. }) = running.left.front() else { return false };
-        let device = self.dm.by_uuid(&running.uuid);
-        let is_open = |devt| device.is_some_and(|d| d.open_disks(*read_only).any(|disk| disk.devt == devt));
-        let recovers = |devt| self.disks.values().any(|disk| disk.devt == devt && disk.recovering);
-        params.split(' ').filter_map(|word| word.parse().ok()).any(|devt| recovers(devt) && !is_open(devt))
-    }
-
     /// Performs the next step; `fault` is an error that it meets instead.
     pub fn advance(&mut self, running: &mut Running, fault: Option<Errno>) -> Progress {
         let Some(step) = running.left.front().cloned() else { return Progress::Finished };

@@ -138,7 +138,6 @@ impl World {
             unannounced: false,
             unlooked: false,
             busy: false,
-            recovering: false,
             read_only: false,
             scanned: self.luns[at.lun].scan(at.group),
             in_udev: None,
