@@ -77,6 +77,10 @@ impl Watch {
         if others.any(|other| other.mpath().is_some_and(serves)) {
             return None;
         }
+        // One without a size can be in no table.
+        if disk.is_some_and(|disk| disk.scanned.sectors == 0) {
+            return None;
+        }
         if path.map.is_none() {
             return Some(Instant::default());
         }

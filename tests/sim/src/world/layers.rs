@@ -19,7 +19,7 @@ pub struct Layers {
     pub marginal_port: bool,
     /// How often any of them was written.
     pub writes: u32,
-    /// A write was made to fail that would have succeeded.
+    /// A write failed.
     pub spoilt: bool,
 }
 

@@ -179,10 +179,12 @@ impl World {
         self.block_events.push((UeventAction::Change, name.to_owned()));
     }
 
-    /// Is another LUN behind a disk than was found there, or one of another size?
+    /// Is another LUN behind a disk than was found there, or one of another size, or has udev not heard what was found?
     pub fn is_outdated(&self, name: &str) -> bool {
         self.disks.get(name).is_some_and(|disk| {
-            disk.lun.is_some_and(|lun| disk.page_lost || disk.scanned != self.luns[lun].scan(disk.group))
+            let unheard = disk.in_udev.as_ref().is_some_and(|heard| heard.wwid != disk.scanned.wwid);
+            let unread = |lun: LunId| disk.page_lost || disk.scanned != self.luns[lun].scan(disk.group);
+            disk.lun.is_some_and(|lun| unheard || unread(lun))
         })
     }
 
@@ -304,6 +306,7 @@ impl World {
         }
         let lost = matches!(disk.state, SdevState::Blocked | SdevState::TransportOffline);
         if let Some(result) = disk.layers.write(attribute, value, lost) {
+            disk.layers.spoilt |= result.is_err();
             return result;
         }
         match attribute {
