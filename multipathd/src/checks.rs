@@ -64,7 +64,7 @@ impl Checks {
         let ring = Ring::new()
             .inspect_err(|errno| tracing::info!("no io_uring ({errno}): direct reads take a thread each"))
             .ok();
-        Arc::new(Self { open: Mutex::default(), lane: Lane::kept(), ring })
+        Arc::new(Self { open: Mutex::default(), lane: Lane::new(), ring })
     }
 
     /// A probe begins.

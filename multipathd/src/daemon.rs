@@ -121,7 +121,7 @@ async fn serve(core: Core, mapper: Mapper, listening: Listening, options: Option
         .serve(events.clone(), journal.clone())
         .map_err(|error| format!("control sockets: {error}"))?;
     let mapper = Arc::new(mapper);
-    let work = Lane::kept();
+    let work = Lane::new();
     tokio::spawn(forward_signals(events.clone()));
     tokio::spawn(forward_uevents(events.clone()));
     tokio::spawn(forward_map_events(events.clone(), mapper.clone(), work.clone()));

@@ -54,7 +54,7 @@ impl Executor {
             files,
             options,
             checks,
-            maps: Lane::kept(),
+            maps: Lane::new(),
             work,
             surveys: Lane::new(),
             announced: Waiters::default(),

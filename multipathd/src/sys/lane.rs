@@ -30,7 +30,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(1);
 /// One that does not wait, but works, so many times as long: a second thread would take the processor from it.
 const WORKS_MAX: u32 = 10;
 /// A worker without work, or a spare one, leaves after that: longer than the time between two checks.
-const IDLE_MAX: Duration = if cfg!(test) { Duration::from_millis(200) } else { Duration::from_secs(30) };
+const IDLE_MAX: Duration = Duration::from_secs(30);
 const STACK: usize = 128 << 10;
 
 /// Of results that come while more is to be done, so many are kept and given together: each wakes the loop's thread.
@@ -47,8 +47,6 @@ pub struct Lane {
     /// For the worker that has nothing to do.
     work_came: Arc<Condvar>,
     runtime: Handle,
-    /// Its worker stays when there is nothing to do.
-    kept: bool,
 }
 
 #[derive(Default)]
@@ -89,15 +87,7 @@ impl Lane {
     /// An empty one, of the runtime that this is called in.
     #[allow(clippy::new_without_default, reason = "it needs a runtime around it")]
     pub fn new() -> Self {
-        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current(), kept: false }
-    }
-
-    /// The same with a worker from the beginning, that does not leave: what it is for goes on where this machine has no thread to
-    /// spare any more.
-    pub fn kept() -> Self {
-        let lane = Self { kept: true, ..Self::new() };
-        lane.take_on(&mut lane.lock());
-        lane
+        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current() }
     }
 
     /// Runs a call and gives its result; `EIO` of one that panicked.
@@ -225,16 +215,11 @@ impl Lane {
     fn next_job(&self, generation: u64, result: Option<Giving>) -> Option<Job> {
         self.keep_or_give(generation, result);
         let mut state = self.lock();
-        while state.jobs.is_empty() && state.generation == generation {
+        if state.jobs.is_empty() && state.generation == generation {
             state.idle = true;
-            if self.kept {
-                state = self.work_came.wait(state).unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
             // Woken for nothing, it leaves too: rare, and another one comes.
             let waited = self.work_came.wait_timeout(state, IDLE_MAX);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            break;
         }
         if state.generation != generation {
             return None;

@@ -318,22 +318,3 @@ fn a_close_that_hangs_does_not_hang_whoever_drops() {
         drop(release);
     });
 }
-
-/// Where no thread can be had any more, there is one.
-#[test]
-fn the_worker_of_a_kept_lane_does_not_leave() {
-    runtime().block_on(async {
-        let (kept, other) = (Lane::kept(), Lane::new());
-        assert!(kept.lock().served, "before there is anything to do");
-        for lane in [&kept, &other] {
-            assert_eq!(lane.run(|| Ok(7)).await, Ok(7));
-            is_idle(lane).await;
-        }
-        while other.lock().served {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        tokio::time::sleep(IDLE_MAX).await;
-        assert!(kept.lock().served && kept.lock().idle);
-        assert_eq!(kept.run(|| Ok(8)).await, Ok(8));
-    });
-}
