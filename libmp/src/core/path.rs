@@ -478,8 +478,13 @@ impl Path {
     }
 
     /// It may be another LUN, and will be asked: as long as the kernel has failed it, nobody makes it usable before.
-    pub fn is_to_say_who_it_is(&self) -> bool {
+    fn is_to_say_who_it_is(&self) -> bool {
         self.doubted && self.is_rescanned()
+    }
+
+    /// Is it well, and is it known to be who it was?
+    pub fn may_be_used(&self) -> bool {
+        self.is_usable() && !self.is_to_say_who_it_is()
     }
 
     /// Is the kernel to be told not to use it?

@@ -98,7 +98,7 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
 /// No I/O gets through, and a path of the table is well again. Nothing comes before it: a new table would wait for the I/O that hangs
 /// elsewhere.
 fn has_path_again(s: &Situation<'_>, observed: &Observed) -> bool {
-    let is_back = |path: &&Path| path.is_usable() && observed.path_active(path.devt()) == Some(false);
+    let is_back = |path: &&Path| path.may_be_used() && observed.path_active(path.devt()) == Some(false);
     !observed.suspended && observed.active_paths() == 0 && s.members.iter().any(is_back)
 }
 
@@ -329,7 +329,7 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
             Some(false)
-                if (path.is_usable() && !path.is_to_say_who_it_is())
+                if path.may_be_used()
                     || (s.map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
             {
                 messages.push(format!("reinstate_path {devt}"));
