@@ -8,7 +8,8 @@ use libmp::types::Instant;
 
 use super::{Violation, Watch};
 use crate::world::World;
-use crate::world::dm::Device;
+use crate::world::disk::Disk;
+use crate::world::dm::{Device, Table};
 use crate::world::mpath::Mpath;
 
 impl Watch {
@@ -64,8 +65,18 @@ impl Watch {
         Ok(())
     }
 
+    /// Does a table hang, is the map suspended, or are all its disks too small for a table without the one that is another LUN?
+    fn can_not_let_go(&self, world: &World, device: &Device) -> bool {
+        let wwid = device.wwid().unwrap_or_default();
+        let sectors = device.live.as_ref().map_or(0, Table::sectors);
+        let is_its = |disk: &Disk| disk.lun.is_some_and(|lun| world.luns[lun].identity.wwid == wwid);
+        let fits = |disk: &Disk| is_its(disk) && disk.scanned.sectors >= sectors;
+        let fitting = device.disks().any(|used| world.disks.values().any(|d| d.devt == used.devt && fits(d)));
+        device.suspended || self.is_held_up(world.now, wwid) || !fitting
+    }
+
     /// Is a path in no map, or not in the kernel's table of its own, which could have it? Since when nothing has been done to the
-    /// maps that have to do with it. The map of another LUN must let go of it first: that it does is another matter.
+    /// maps that have to do with it. The map of another LUN must let go of it first, if it can.
     fn outside(&self, world: &World, path: &PathView) -> Option<Instant> {
         let wwid = path.wwid.as_str();
         let disk = world.disks.get(path.name().as_str()).filter(|disk| disk.devt == path.facts.devt);
@@ -74,7 +85,7 @@ impl Watch {
         };
         let mut others =
             world.dm.devices.values().filter(|device| device.wwid().is_some_and(|is| is != wwid));
-        if others.any(|other| other.mpath().is_some_and(serves)) {
+        if others.any(|other| other.mpath().is_some_and(serves) && self.can_not_let_go(world, other)) {
             return None;
         }
         // One without a size can be in no table.
