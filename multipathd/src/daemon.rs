@@ -252,14 +252,22 @@ async fn last_replies(server: &Server) {
 }
 
 async fn forward_signals(events: UnboundedSender<Event>) {
-    let signals = match Signals::new() {
-        Ok(signals) => signals,
-        Err(errno) => return warn!("signals are not received: {errno}"),
-    };
-    while let Ok(signal) = signals.next().await {
-        if events.send(Event::Signal(signal)).is_err() {
-            return;
-        }
+    // They are blocked: nothing else would stop this process but SIGKILL.
+    loop {
+        let open = || async { Signals::new() };
+        let signals = match open().await {
+            Ok(signals) => signals,
+            Err(errno) => again("signals are not received", errno, RETRY, open).await,
+        };
+        let failed = loop {
+            match signals.next().await {
+                Ok(signal) if events.send(Event::Signal(signal)).is_err() => return,
+                Ok(_) => {}
+                Err(errno) => break errno,
+            }
+        };
+        warn!("signals are not received: {failed}");
+        sleep(RETRY).await;
     }
 }
 

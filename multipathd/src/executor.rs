@@ -1,12 +1,13 @@
 //! Effects → calls, results → events. There is no choice in here.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use libmp::check::{Answer, Answered, CheckRequest, RawCheck};
 use libmp::core::effect::{Effect, StateFile};
-use libmp::core::event::{DmDone, DmFailure, Enumeration, Event, Survey};
+use libmp::core::event::{DmDone, DmFailure, Enumeration, Event, Loaded, Survey};
 use libmp::dm::op::{DmOp, uuid_of};
 use libmp::types::{DevT, Errno, PathName, Token, Wwid};
 use tokio::sync::mpsc::UnboundedSender;
@@ -21,6 +22,9 @@ use crate::sys::dm::{Begun, Mapper};
 use crate::sys::files::{Files, Paths};
 use crate::sys::lane::Lane;
 use crate::sys::{native, process, sysfs};
+
+/// The answer of what has panicked.
+const WENT_WRONG: &str = "it went wrong";
 
 /// Carries out effects. Nothing it does takes time on the loop's thread.
 pub struct Executor {
@@ -96,7 +100,8 @@ impl Executor {
             loaded.may_bind &= may_bind;
             Event::Config { token, loaded }
         };
-        self.promise(None).kept_by(&self.work, config);
+        let failed = move || Event::Config { token, loaded: Box::new(Loaded::unread(WENT_WRONG)) };
+        self.promise(failed).kept_by(&self.work, config);
     }
 
     /// Of everything at once: on a lane of its own, as nothing else shall wait for it.
@@ -106,19 +111,24 @@ impl Executor {
             let survey = survey(files.paths(), file.as_deref(), &mapper);
             Event::Surveyed { token, survey: Box::new(survey) }
         };
-        self.promise(None).kept_by(&self.surveys, surveyed);
+        let failed = move || {
+            let loaded = Loaded::unread(WENT_WRONG);
+            let nothing = Survey { loaded, found: Enumeration::default(), probes: BTreeMap::new() };
+            Event::Surveyed { token, survey: Box::new(nothing) }
+        };
+        self.promise(failed).kept_by(&self.surveys, surveyed);
     }
 
     fn enumerate(&self, token: Token) {
         let mapper = self.mapper.clone();
-        let failed = Event::Enumerated { token, found: Err(Errno::EIO) };
+        let failed = move || Event::Enumerated { token, found: Err(Errno::EIO) };
         let enumerated =
             move || Event::Enumerated { token, found: reading::enumerate(Some(&*mapper)).map(Box::new) };
-        self.promise(Some(failed)).kept_by(&self.work, enumerated);
+        self.promise(failed).kept_by(&self.work, enumerated);
     }
 
     fn probe(&self, token: Token, name: PathName) {
-        let failed = Event::Probed { token, probe: Err(Errno::EIO) };
+        let failed = move || Event::Probed { token, probe: Err(Errno::EIO) };
         let probing = self.checks.probing();
         let probed = move || {
             let probe = sysfs::probe_and_keep(&name).map(|(probe, kept)| {
@@ -127,14 +137,14 @@ impl Executor {
             });
             Event::Probed { token, probe }
         };
-        self.promise(Some(failed)).kept_by(&self.work, probed);
+        self.promise(failed).kept_by(&self.work, probed);
     }
 
     fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
         // A check that went wrong in this process says nothing of the device.
         let answers = vec![Answer::Failed(Errno::EAGAIN); request.asks.len()];
         let raw = RawCheck { sysfs_state: None, answers };
-        let promise = self.promise(Some(Event::Checked { token, raw: Answered::News(raw) }));
+        let promise = self.promise(move || Event::Checked { token, raw: Answered::News(raw) });
         let (checks, events) = (self.checks.clone(), self.events.clone());
         tokio::spawn(async move {
             let waits = |sysfs_state| drop(events.send(Event::Checking { token, sysfs_state }));
@@ -146,9 +156,11 @@ impl Executor {
     fn dm(&self, token: Token, wwid: &Wwid, op: DmOp) {
         let mapper = self.mapper.clone();
         let why = DmFailure::new("do anything", Errno::EIO);
-        let failed =
-            Event::DmDone { token, done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }) };
-        let (promise, lane, uuid) = (self.promise(Some(failed)), self.maps.clone(), uuid_of(wwid));
+        let failed = move || Event::DmDone {
+            token,
+            done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }),
+        };
+        let (promise, lane, uuid) = (self.promise(failed), self.maps.clone(), uuid_of(wwid));
         let announced = self.announced.clone();
         let begin = {
             let (mapper, uuid) = (mapper.clone(), uuid.clone());
@@ -167,22 +179,22 @@ impl Executor {
     }
 
     fn sysfs_write(&self, token: Token, disk: (PathName, DevT), attribute: &'static str, value: String) {
-        let failed = Event::SysfsWritten { token, result: Err(Errno::EIO) };
+        let failed = move || Event::SysfsWritten { token, result: Err(Errno::EIO) };
         let written = move || {
             let result = sysfs::write(&disk.0, Some(disk.1), attribute, &value);
             Event::SysfsWritten { token, result }
         };
-        self.promise(Some(failed)).kept_by(&self.work, written);
+        self.promise(failed).kept_by(&self.work, written);
     }
 
     fn read_native(&self, token: Token) {
-        let failed = Event::NativeRead { token, spaces: None };
+        let failed = move || Event::NativeRead { token, spaces: None };
         let read = move || Event::NativeRead { token, spaces: Some(native::namespaces()) };
-        self.promise(Some(failed)).kept_by(&self.work, read);
+        self.promise(failed).kept_by(&self.work, read);
     }
 
     fn save(&self, token: Token, file: StateFile, text: Arc<str>, was: Arc<str>) {
-        let promise = self.promise(Some(Event::Saved { token, result: Err("it went wrong".into()) }));
+        let promise = self.promise(move || Event::Saved { token, result: Err(WENT_WRONG.into()) });
         if file == StateFile::Bindings && self.options.bindings == Bindings::ReadOnly {
             return promise.keep(Event::Saved { token, result: Ok(()) });
         }
@@ -192,7 +204,7 @@ impl Executor {
     }
 
     fn mark(&self, token: Token, wwid: Wwid, failed: bool) {
-        let promise = self.promise(Some(Event::Saved { token, result: Err("it went wrong".into()) }));
+        let promise = self.promise(move || Event::Saved { token, result: Err(WENT_WRONG.into()) });
         let marked = move || {
             let result = claims::mark(&wwid, failed).map_err(|error| error.to_string());
             Event::Saved { token, result }
@@ -200,8 +212,8 @@ impl Executor {
         promise.kept_by(&self.work, marked);
     }
 
-    fn promise(&self, otherwise: Option<Event>) -> Promise {
-        Promise { events: self.events.clone(), otherwise }
+    fn promise(&self, otherwise: impl FnOnce() -> Event + Send + 'static) -> Promise {
+        Promise { events: self.events.clone(), otherwise: Some(Box::new(otherwise)) }
     }
 }
 
@@ -209,7 +221,7 @@ impl Executor {
 /// would keep its path or its map waiting for ever.
 struct Promise {
     events: UnboundedSender<Event>,
-    otherwise: Option<Event>,
+    otherwise: Option<Box<dyn FnOnce() -> Event + Send>>,
 }
 
 impl Promise {
@@ -225,8 +237,8 @@ impl Promise {
 
 impl Drop for Promise {
     fn drop(&mut self) {
-        if let Some(answer) = self.otherwise.take() {
-            let _ = self.events.send(answer);
+        if let Some(otherwise) = self.otherwise.take() {
+            let _ = self.events.send(otherwise());
         }
     }
 }
@@ -246,4 +258,19 @@ fn survey(paths: &Paths, file: Option<&str>, mapper: &Mapper) -> Survey {
     });
     let probes = found.disks.iter().map(|name| (name.clone(), sysfs::probe(name).map(Box::new))).collect();
     Survey { loaded, found, probes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_configuration_whose_reading_panics_is_one_that_can_not_be_read() {
+        let (events, mut told) = tokio::sync::mpsc::unbounded_channel();
+        let otherwise = || Event::Config { token: Token(7), loaded: Box::new(Loaded::unread(WENT_WRONG)) };
+        let promise = Promise { events, otherwise: Some(Box::new(otherwise)) };
+        promise.kept_by(&Lane::new(), || panic!("planned"));
+        let Some(Event::Config { token: Token(7), loaded }) = told.recv().await else { panic!("no answer") };
+        assert_eq!((&loaded.unreadable, loaded.may_bind), (&vec![WENT_WRONG.to_owned()], false));
+    }
 }

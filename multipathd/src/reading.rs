@@ -64,8 +64,11 @@ pub fn enumerate(mapper: Option<&Mapper>) -> Result<Enumeration, Errno> {
             found.others.push(entry);
         }
     }
-    let unready = found.maps.iter().filter(|map| !database::is_ready(map.devt));
-    found.unready = unready.filter_map(|map| wwid_of(&map.uuid)).collect();
+    for map in &found.maps {
+        if !database::is_ready(map.devt)? {
+            found.unready.extend(wwid_of(&map.uuid));
+        }
+    }
     Ok(found)
 }
 

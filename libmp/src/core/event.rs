@@ -1,10 +1,12 @@
 //! What the core is told. Adapters turn bytes into these and decide nothing.
 
 use ::core::fmt;
+use alloc::borrow::ToOwned as _;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 use crate::check::Answered;
@@ -163,6 +165,29 @@ pub struct Loaded {
     pub wwids: String,
     /// Text of `/run/multipath/queueing`; empty where there is none.
     pub queueing: String,
+}
+
+impl Loaded {
+    /// Where there are no files but those of this configuration, and nothing is wrong with them.
+    pub fn of(config: Arc<Config>) -> Self {
+        Self {
+            config,
+            diagnostics: Vec::new(),
+            errors: Vec::new(),
+            unreadable: Vec::new(),
+            bindings: String::new(),
+            may_bind: true,
+            wwids: String::new(),
+            queueing: String::new(),
+        }
+    }
+
+    /// None of it could be read, and this is why: a running daemon keeps what it has, a start reads it again.
+    pub fn unread(why: &str) -> Self {
+        let why = vec![why.to_owned()];
+        let nothing = Self::of(Arc::new(Config::load(&[]).0));
+        Self { diagnostics: why.clone(), errors: why.clone(), unreadable: why, may_bind: false, ..nothing }
+    }
 }
 
 /// What a `Survey` reads: the answers to all that a reconfigure would ask.

@@ -174,14 +174,10 @@ mod tests {
     fn read(token: Token, unreadable: &[&str]) -> Event {
         let unreadable: Vec<String> = unreadable.iter().map(ToString::to_string).collect();
         let loaded = Loaded {
-            config: Arc::new(Config::load(&[]).0),
             diagnostics: unreadable.clone(),
             errors: unreadable.clone(),
             unreadable,
-            bindings: String::new(),
-            may_bind: true,
-            wwids: String::new(),
-            queueing: String::new(),
+            ..Loaded::of(Arc::new(Config::load(&[]).0))
         };
         Event::Config { token, loaded: Box::new(loaded) }
     }

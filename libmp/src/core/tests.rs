@@ -130,7 +130,9 @@ impl Machine {
 
     fn event(&mut self, effect: Effect, config: &Arc<Config>) -> Option<Event> {
         Some(match effect {
-            Effect::LoadConfig { token } => Event::Config { token, loaded: Box::new(loaded(config.clone())) },
+            Effect::LoadConfig { token } => {
+                Event::Config { token, loaded: Box::new(Loaded::of(config.clone())) }
+            }
             Effect::Enumerate { token } => {
                 let found = Enumeration { disks: ["sda".into()].into(), ..Enumeration::default() };
                 Event::Enumerated { token, found: Ok(Box::new(found)) }
@@ -222,23 +224,6 @@ impl Machine {
 fn config(defaults: &str) -> Arc<Config> {
     let text = alloc::format!("defaults {{\nfind_multipaths greedy\n{defaults}\n}}\n");
     Arc::new(Config::load(&[Source { name: "f", text: &text }]).0)
-}
-
-/// All that the files hold is this.
-fn loaded(config: Arc<Config>) -> Loaded {
-    let none = String::new;
-    let (errors, diagnostics) = (Vec::new(), Vec::new());
-    let unreadable = Vec::new();
-    Loaded {
-        errors,
-        unreadable,
-        config,
-        diagnostics,
-        bindings: none(),
-        may_bind: true,
-        wwids: none(),
-        queueing: none(),
-    }
 }
 
 fn checker_says(said: &[(Level, String)]) -> Vec<(Level, &str)> {
@@ -448,7 +433,7 @@ fn after_reading(defaults: &str, resident: bool) -> (Core, Outbox) {
         _ => None,
     });
     let token = token.expect("the configuration first");
-    core.handle(now, Event::Config { token, loaded: Box::new(loaded(config(defaults))) }, &mut out);
+    core.handle(now, Event::Config { token, loaded: Box::new(Loaded::of(config(defaults))) }, &mut out);
     (core, out)
 }
 

@@ -122,7 +122,6 @@ impl Core {
 #[cfg(test)]
 mod tests {
     use alloc::boxed::Box;
-    use alloc::string::String;
     use alloc::sync::Arc;
     use alloc::vec::Vec;
 
@@ -186,17 +185,7 @@ mod tests {
         core.start(now, &mut out);
         for effect in out.drain().collect::<Vec<_>>() {
             if let Effect::LoadConfig { token } = effect {
-                let none = String::new;
-                let loaded = Loaded {
-                    errors: Vec::new(),
-                    unreadable: Vec::new(),
-                    config: Arc::new(Config::load(&[]).0),
-                    diagnostics: Vec::new(),
-                    may_bind: true,
-                    bindings: none(),
-                    wwids: none(),
-                    queueing: none(),
-                };
+                let loaded = Loaded::of(Arc::new(Config::load(&[]).0));
                 orders(&mut core, now, Event::Config { token, loaded: Box::new(loaded) });
             }
         }

@@ -142,7 +142,8 @@ impl Surroundings for Around<'_> {
     }
 
     fn is_in_use(&self) -> bool {
-        claims::is_in_use(self.name)
+        // A disk of which that can't be told is claimed as others are: a wait for a second path ends, a lost path does not come back.
+        claims::is_in_use(self.name).unwrap_or(false)
     }
 
     fn is_known(&self, wwid: &Wwid) -> bool {

@@ -20,10 +20,16 @@ const FAILED: &str = "/run/multipath/failed_wwids";
 /// Disks that a second path is waited for, a file each: when it was last changed is when the wait ends, by the clock of then.
 const WAITS: &str = "/run/multipath/find_multipaths";
 
-/// Names of what is in a directory; nothing where there is none.
+/// Names of what is in a directory; nothing where there is none. The error: it can't be listed.
+fn listed(dir: &Path) -> io::Result<Vec<String>> {
+    let Some(entries) = or_absent(fs::read_dir(dir))? else { return Ok(Vec::new()) };
+    let names = entries.map(|entry| entry.map(|entry| entry.file_name().into_string().ok()));
+    names.filter_map(io::Result::transpose).collect()
+}
+
+/// As `listed`, where what can't be listed is as good as nothing.
 fn names(dir: &Path) -> Vec<String> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten();
-    entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
+    listed(dir).unwrap_or_default()
 }
 
 fn text(path: &Path) -> Option<String> {
@@ -52,18 +58,18 @@ pub fn is_in_map(disk: &PathName) -> bool {
 }
 
 /// Is the disk, or a partition of it, held by another device, mounted, part of a mounted btrfs, or swapped to? A multipath map that
-/// has it, and may be that of the LUN it was before, is no such use.
-pub fn is_in_use(disk: &PathName) -> bool {
+/// has it, and may be that of the LUN it was before, is no such use. The error: that can't be told, as this host is short of files, say.
+pub fn is_in_use(disk: &PathName) -> io::Result<bool> {
     let dir = Path::new(BLOCK).join(disk.as_str());
     let mut parts: Vec<(String, PathBuf)> = vec![(disk.as_str().into(), dir)];
-    parts.extend(partitions(disk));
-    let held = |(_, dir): &(String, PathBuf)| {
-        names(&dir.join("holders")).iter().any(|holder| map_wwid(holder).is_none())
-    };
-    if parts.iter().any(held) {
-        return true;
+    parts.extend(partitions(disk)?);
+    let mut numbers = BTreeSet::new();
+    for (_, dir) in &parts {
+        if listed(&dir.join("holders"))?.iter().any(|holder| map_wwid(holder).is_none()) {
+            return Ok(true);
+        }
+        numbers.extend(or_absent(fs::read_to_string(dir.join("dev")))?.map(|text| text.trim().to_owned()));
     }
-    let numbers: BTreeSet<String> = parts.iter().filter_map(|(_, dir)| text(&dir.join("dev"))).collect();
     let nodes: BTreeSet<String> = parts.iter().map(|(name, _)| name.replace('!', "/")).collect();
     let is_node = |path: &str| {
         // A link in /dev leads to a node; neither is opened.
@@ -71,20 +77,32 @@ pub fn is_in_use(disk: &PathName) -> bool {
         real.strip_prefix("/dev").is_ok_and(|node| nodes.contains(&*node.to_string_lossy()))
     };
     // Names in it may be of any bytes.
-    let read = |path: &str| super::text_of(Path::new(path));
-    let mounted = is_mounted(&read("/proc/self/mountinfo"), &numbers, is_node);
-    let swapped = || {
-        let swaps = read("/proc/swaps");
-        swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).any(is_node)
-    };
-    let in_btrfs = || {
-        let systems = Path::new("/sys/fs/btrfs");
-        names(systems).iter().any(|system| {
-            let devices = systems.join(system).join("devices");
-            nodes.iter().any(|node| devices.join(node.replace('/', "!")).exists())
-        })
-    };
-    mounted || swapped() || in_btrfs()
+    let read = |path: &str| or_absent(super::text_of(Path::new(path))).map(Option::unwrap_or_default);
+    if is_mounted(&read("/proc/self/mountinfo")?, &numbers, is_node) {
+        return Ok(true);
+    }
+    let swaps = read("/proc/swaps")?;
+    if swaps.lines().skip(1).filter_map(|line| line.split_whitespace().next()).any(is_node) {
+        return Ok(true);
+    }
+    let systems = Path::new("/sys/fs/btrfs");
+    Ok(listed(systems)?.iter().any(|system| {
+        let devices = systems.join(system).join("devices");
+        nodes.iter().any(|node| devices.join(node.replace('/', "!")).exists())
+    }))
+}
+
+/// Is nothing there?
+fn is_absent(error: &io::Error) -> bool {
+    // A disk that goes meanwhile: ENODEV of its attributes.
+    error.kind() == ErrorKind::NotFound || error.raw_os_error() == Some(libc::ENODEV)
+}
+
+fn or_absent<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+    match read {
+        Err(error) if is_absent(&error) => Ok(None),
+        read => read.map(Some),
+    }
 }
 
 /// `36 35 8:32 /root /mnt rw … - ext4 /dev/sdc rw` (proc(5)): is a device with one of these numbers mounted, or one with such a node?

@@ -40,10 +40,11 @@ pub fn add(devt: DevT, properties: &mut BTreeMap<String, String>) -> Result<bool
 }
 
 /// Do udev's rules say of a map that it may be used, or are they about to say?
-pub fn is_ready(devt: DevT) -> bool {
+pub fn is_ready(devt: DevT) -> Result<bool, Errno> {
     let mut properties = BTreeMap::new();
-    let _ = add(devt, &mut properties);
-    [IN_WORK, "MPATH_DEVICE_READY"].iter().any(|key| properties.get(*key).is_some_and(|value| value == "1"))
+    add(devt, &mut properties)?;
+    let says = |key: &&str| properties.get(*key).is_some_and(|value| value == "1");
+    Ok([IN_WORK, "MPATH_DEVICE_READY"].iter().any(says))
 }
 
 /// A record has a line for each thing: `E:KEY=VALUE`, `S:` a link below `/dev`, `I:` when udev first saw the device, `G:` a

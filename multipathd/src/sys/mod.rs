@@ -35,12 +35,12 @@ use nix::time::ClockId;
 
 use libmp::types::Errno;
 
-/// A text of the kernel's, in which names of any bytes may be: those that are no UTF-8 hide nothing else. Empty where it can't be read.
-fn text_of(path: &std::path::Path) -> String {
+/// A text of the kernel's, in which names of any bytes may be: those that are no UTF-8 hide nothing else.
+fn text_of(path: &std::path::Path) -> io::Result<String> {
     // The kernel's files tell no length before they are read.
     let mut bytes = Vec::with_capacity(8 << 10);
-    let read = std::fs::File::open(path).and_then(|file| file.take(u64::MAX).read_to_end(&mut bytes));
-    read.map(|_| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    std::fs::File::open(path)?.take(u64::MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The errno in an I/O error; `EIO` where it has none.
@@ -103,6 +103,6 @@ mod tests {
     fn a_name_that_is_no_text_hides_nothing() {
         let file = tempfile::NamedTempFile::new().expect("temporary file");
         std::fs::write(file.path(), b"1 /caf\xe9 rw\n2 /data rw\n").expect("written");
-        assert!(super::text_of(file.path()).lines().any(|line| line == "2 /data rw"));
+        assert!(super::text_of(file.path()).expect("read").lines().any(|line| line == "2 /data rw"));
     }
 }

@@ -159,7 +159,8 @@ pub fn write(name: &PathName, devt: Option<DevT>, attribute: &str, value: &str) 
     }
     file.write_all(line.as_bytes()).map_err(|error| errno_of(&error))?;
     if attribute == "uevent" {
-        for (_, dir) in partitions(name) {
+        let parts = partitions(name).map_err(|error| errno_of(&error))?;
+        for (_, dir) in parts {
             // One that cannot be told has gone by now.
             let _ = open(dir.join("uevent")).and_then(|mut file| file.write_all(line.as_bytes()));
         }
@@ -167,14 +168,23 @@ pub fn write(name: &PathName, devt: Option<DevT>, attribute: &str, value: &str) 
     Ok(())
 }
 
-/// Names and directories of a disk's partitions.
-pub(super) fn partitions(disk: &PathName) -> Vec<(String, PathBuf)> {
-    let entries = block_dir(disk).and_then(|dir| fs::read_dir(dir).map_err(|error| errno_of(&error)));
-    let entries = entries.into_iter().flatten().flatten();
-    let named = entries.filter_map(|entry| Some((entry.file_name().into_string().ok()?, entry.path())));
-    // A partition's name is the disk's, and more.
-    let below = named.filter(|(name, _)| name.starts_with(disk.as_str()));
-    below.filter(|(_, dir)| dir.join("partition").exists()).collect()
+/// Names and directories of a disk's partitions; none of a disk that has gone.
+pub(super) fn partitions(disk: &PathName) -> io::Result<Vec<(String, PathBuf)>> {
+    let dir = block_dir(disk).map_err(|errno| io::Error::from_raw_os_error(errno.0));
+    let entries = match dir.and_then(fs::read_dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        // A partition's name is the disk's, and more.
+        if name.starts_with(disk.as_str()) && entry.path().join("partition").exists() {
+            found.push((name, entry.path()));
+        }
+    }
+    Ok(found)
 }
 
 /// An attribute of a path, trimmed; `None` where it can't be read.

@@ -51,7 +51,7 @@ fn so_are_those_that_it_was_waited_for_in_vain() {
     let Some(Effect::LoadConfig { token }) = loading.drain().next() else {
         panic!("no configuration is read")
     };
-    let event = Event::Config { token, loaded: Box::new(loaded(config(""))) };
+    let event = Event::Config { token, loaded: Box::new(Loaded::of(config(""))) };
     machine.core.handle(machine.now, event, &mut out);
     machine.advance(3);
     assert!(machine.replies.is_empty());

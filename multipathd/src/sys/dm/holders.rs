@@ -14,8 +14,9 @@ use crate::sys::text_of;
 /// `swap`. An open by a program alone is not among it.
 pub(super) fn of(devt: DevT) -> Vec<String> {
     let mut all = devices_on(devt);
-    all.extend(mounts(&text_of(Path::new("/proc/self/mountinfo")), devt));
-    if is_swap(&text_of(Path::new("/proc/swaps")), devt) {
+    let read = |file| text_of(Path::new(file)).unwrap_or_default();
+    all.extend(mounts(&read("/proc/self/mountinfo"), devt));
+    if is_swap(&read("/proc/swaps"), devt) {
         all.push("swap".into());
     }
     all

@@ -17,7 +17,7 @@ use super::create::Begun;
 use super::modules::{Modules, modprobe};
 use super::read::{by_kernel_name, by_name, by_uuid};
 use super::{Control, holders, node};
-use crate::sys::claims;
+use crate::sys::{claims, errno_of};
 
 /// udev gets so long for one operation; then its link is made in its place.
 pub(super) const UDEV_LIMIT: Duration = Duration::from_secs(10);
@@ -332,9 +332,13 @@ pub(super) const fn udev_bits(flags: UdevFlags) -> u32 {
 
 /// What the kernel says of the disks in a table, of those that are not in it: does something else use one?
 fn unused_elsewhere(disks: &[PathName]) -> Result<(), DmFailure> {
-    let Some(used) = disks.iter().find(|disk| claims::is_in_use(disk)) else { return Ok(()) };
-    let holders = vec![format!("{used} is in use")];
-    Err(DmFailure { holders, ..DmFailure::new("load", Errno::EBUSY) })
+    for disk in disks {
+        if claims::is_in_use(disk).map_err(|error| DmFailure::new("load", errno_of(&error)))? {
+            let holders = vec![format!("{disk} is in use")];
+            return Err(DmFailure { holders, ..DmFailure::new("load", Errno::EBUSY) });
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]
