@@ -35,15 +35,17 @@ struct Open {
     paths: HashMap<PathName, Arc<OpenPath>>,
     /// Probes that are under way.
     probes: usize,
-    /// What was to be forgotten since there was none, in its order.
-    forgotten: Vec<PathName>,
+    /// What was to be forgotten since there was none, and when that was last.
+    forgotten: HashMap<PathName, u64>,
+    /// How often something was, ever.
+    forgets: u64,
 }
 
 /// A probe that is under way: what it opens of a path may be kept for its checks.
 pub struct Probing {
     checks: Arc<Checks>,
     /// What had been forgotten when it began.
-    before: usize,
+    before: u64,
 }
 
 /// A path, and what of it is open. Everything is opened when it is first needed.
@@ -71,14 +73,16 @@ impl Checks {
     pub fn probing(self: &Arc<Self>) -> Probing {
         let mut open = self.lock();
         open.probes += 1;
-        Probing { checks: self.clone(), before: open.forgotten.len() }
+        Probing { checks: self.clone(), before: open.forgets }
     }
 
     /// Closes what is open of a path, as soon as nobody uses it. A probe of it that is under way keeps nothing.
     pub fn forget(&self, name: &PathName) {
         let mut open = self.lock();
         if open.probes > 0 {
-            open.forgotten.push(name.clone());
+            open.forgets += 1;
+            let latest = open.forgets;
+            open.forgotten.insert(name.clone(), latest);
         }
         open.paths.remove(name);
     }
@@ -307,7 +311,7 @@ impl Probing {
     /// Attributes of the path: its checks read them, unless some are open, or the path was to be forgotten meanwhile.
     pub fn keep(&self, name: &PathName, devt: DevT, kept: Kept) {
         let mut open = self.checks.lock();
-        let is_forgotten = open.forgotten[self.before..].contains(name);
+        let is_forgotten = open.forgotten.get(name).is_some_and(|latest| *latest > self.before);
         if !is_forgotten && open.paths.get(name).is_none_or(|path| path.devt != devt) {
             open.paths.insert(name.clone(), Arc::new(OpenPath::new(name.clone(), devt, kept)));
         }
@@ -319,7 +323,7 @@ impl Drop for Probing {
         let mut open = self.checks.lock();
         open.probes -= 1;
         if open.probes == 0 {
-            open.forgotten = Vec::new();
+            open.forgotten = HashMap::new();
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::core::map::{Backoff, Map, MapId};
 use crate::core::maps::LONGEST_PAUSE;
 use crate::core::notice::Notice;
 use crate::core::timers::Timer;
-use crate::dm::op::{DmOp, UUID_PREFIX};
+use crate::dm::op::{DmOp, UUID_PREFIX, partition_of};
 use crate::types::{Instant, MapName};
 
 /// Partitions of one map whose names are to change.
@@ -27,9 +27,8 @@ pub struct Misnamed {
 
 /// `part3-mpath-WWID`: its number, and the WWID of its map.
 fn parse(uuid: &str) -> Option<(&str, &str)> {
-    let (number, map) = uuid.strip_prefix("part")?.split_once('-')?;
-    let digits = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
-    Some((number, map.strip_prefix(UUID_PREFIX)?)).filter(|_| digits)
+    let (number, map) = partition_of(uuid)?;
+    Some((number, map.strip_prefix(UUID_PREFIX)?))
 }
 
 /// What stands between the map's name and the number; `None` where it is not called after this map.

@@ -29,6 +29,13 @@ pub fn wwid_of(uuid: &str) -> Option<Wwid> {
     uuid.strip_prefix(UUID_PREFIX).filter(|wwid| !wwid.is_empty()).map(Wwid::new)
 }
 
+/// kpartx's UUID of a partition (`part3-mpath-3600…`): its number, and the UUID of what it is a partition of; `None` for other devices.
+pub fn partition_of(uuid: &str) -> Option<(&str, &str)> {
+    let (number, whole) = uuid.strip_prefix("part")?.split_once('-')?;
+    let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit());
+    is_number.then_some((number, whole))
+}
+
 /// What udev's rules are told with an operation (`DM_SUBSYSTEM_UDEV_FLAG0..2` and friends).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct UdevFlags {

@@ -5,12 +5,7 @@ use std::os::fd::{AsFd, AsRawFd as _};
 use nix::errno::Errno;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
 
-/// The socket in the file system, tried first.
-pub const PATH: &str = "/run/multipathd.socket";
-/// The abstract socket, which older daemons have alone.
-pub const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
-/// Names another one.
-pub const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
+pub use multipathd::sys::socket::{ABSTRACT, ENVIRONMENT, PATH};
 
 /// Does a daemon listen? Does not wait: a full queue of connections has somebody who will take them. An abstract name can be taken by any
 /// user where no daemon runs: there it has to be root, and who that is can't be told of a full queue.

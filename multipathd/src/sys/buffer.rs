@@ -65,10 +65,13 @@ impl Buffer {
         false
     }
 
-    /// The first `count` bytes, or as many as there are. To be called when the kernel is done.
-    pub fn to_vec(&self, count: usize) -> Vec<u8> {
-        // SAFETY: the memory is initialised (zeroed at first), `count` is within it, and the
-        // kernel, the only writer, is done.
+    /// The first `count` bytes, or as many as there are.
+    ///
+    /// # Safety
+    ///
+    /// The kernel, the only writer, must be done with it.
+    pub unsafe fn to_vec(&self, count: usize) -> Vec<u8> {
+        // SAFETY: the memory is initialised (zeroed at first), `count` is within it, and nobody writes to it.
         unsafe { std::slice::from_raw_parts(self.start.as_ptr(), count.min(self.len())) }.to_vec()
     }
 }

@@ -252,7 +252,11 @@ fn read_bytes(path: &Path) -> io::Result<Vec<u8>> {
     }
     // With room to see its end, so that it is read at once.
     let mut bytes = Vec::with_capacity(there.len().min(FILE_MAX) as usize + 64);
-    file.take(FILE_MAX).read_to_end(&mut bytes)?;
+    file.take(FILE_MAX + 1).read_to_end(&mut bytes)?;
+    // The rest of it must not be taken away by who writes it back.
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(io::Error::from_raw_os_error(libc::EFBIG));
+    }
     Ok(bytes)
 }
 

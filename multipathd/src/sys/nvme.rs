@@ -57,9 +57,7 @@ pub fn execute_blocking(node: &File, command: &NvmeCommand, timeout: Duration) -
     if status < 0 {
         return Err(last_errno());
     }
-    let good = status == 0;
-    Ok(NvmeReply {
-        status: u16::try_from(status & STATUS).unwrap_or_default(),
-        data: if good { data.to_vec(data.len()) } else { Vec::new() },
-    })
+    // SAFETY: the call has ended.
+    let data = if status == 0 { unsafe { data.to_vec(data.len()) } } else { Vec::new() };
+    Ok(NvmeReply { status: u16::try_from(status & STATUS).unwrap_or_default(), data })
 }

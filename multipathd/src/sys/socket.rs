@@ -36,9 +36,11 @@ use crate::sys::failing::Failing;
 use crate::sys::places::{Place, Places};
 
 /// The environment variable that names another socket (`@` first: an abstract one).
-pub const SOCKET_ENV: &str = "MULTIPATH_SOCKET_NAME";
-const PATHNAME: &str = "/run/multipathd.socket";
-const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
+pub const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
+/// The socket in the file system, which clients try first.
+pub const PATH: &str = "/run/multipathd.socket";
+/// The abstract socket, which older clients know alone.
+pub const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
 
 /// From the first byte of a request to its last.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);
@@ -77,9 +79,9 @@ impl Address {
 
     /// The one that the environment names, else the two that are known everywhere.
     pub fn from_env() -> Vec<Self> {
-        match std::env::var(SOCKET_ENV) {
+        match std::env::var(ENVIRONMENT) {
             Ok(name) if !name.is_empty() => vec![Self::parse(&name)],
-            _ => vec![Self::parse(PATHNAME), Self::parse(ABSTRACT)],
+            _ => vec![Self::parse(PATH), Self::parse(ABSTRACT)],
         }
     }
 

@@ -205,6 +205,13 @@ fn end(reads: &mut HashMap<u64, Read>, id: u64, result: Result<usize, Errno>) ->
     }
 }
 
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The kernel may still write there.
+        self.reads.drain().for_each(|(_, read)| std::mem::forget(read.buffer));
+    }
+}
+
 impl Inner {
     /// A read is to be handed over.
     fn order(&mut self, id: u64) {
@@ -218,7 +225,7 @@ impl Inner {
     fn submit(&mut self) -> Result<(), Errno> {
         loop {
             while let Some(order) = self.orders.front() {
-                // SAFETY: its buffer and descriptor are in `reads`, and stay there until it has ended.
+                // SAFETY: its buffer and descriptor are in `reads` until it has ended; the buffer of one that never does is leaked.
                 if unsafe { self.ring.submission().push(order) }.is_err() {
                     break; // the ring is full
                 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use libmp::core::event::DmFailure;
 use libmp::core::map::Observed;
-use libmp::dm::op::{MapListEntry, UUID_PREFIX, UdevFlags};
+use libmp::dm::op::{MapListEntry, UUID_PREFIX, UdevFlags, partition_of};
 use libmp::types::{DevT, Errno, MapName};
 use tracing::debug;
 
@@ -135,9 +135,7 @@ fn after(gone: &[&str], why: DmFailure) -> DmFailure {
 
 /// `part3-mpath-WWID` is a partition of `mpath-WWID`.
 pub(super) fn is_partition_of(uuid: &str, parent: &str) -> bool {
-    uuid.strip_prefix("part")
-        .and_then(|rest| rest.split_once('-'))
-        .is_some_and(|(number, rest)| number.bytes().all(|b| b.is_ascii_digit()) && rest == parent)
+    partition_of(uuid).is_some_and(|(_, whole)| whole == parent)
 }
 
 #[cfg(test)]
@@ -148,7 +146,9 @@ mod tests {
     fn partitions_are_those_of_the_map_and_no_other() {
         assert!(is_partition_of("part1-mpath-3600", "mpath-3600"));
         assert!(is_partition_of("part12-mpath-3600", "mpath-3600"));
-        for other in ["part1-mpath-36001", "mpath-3600", "partx-mpath-3600", "LVM-mpath-3600", "part1-3600"] {
+        let others =
+            ["part1-mpath-36001", "mpath-3600", "partx-mpath-3600", "part-mpath-3600", "LVM-mpath-3600"];
+        for other in others.into_iter().chain(["part1-3600"]) {
             assert!(!is_partition_of(other, "mpath-3600"), "{other}");
         }
     }

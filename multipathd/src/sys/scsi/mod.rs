@@ -62,16 +62,22 @@ impl Transfer {
         SgIoHdr::new(self, pack_id)
     }
 
-    /// What came back. To be called when the kernel is done.
-    fn reply(&self, header: &SgIoHdr) -> ScsiReply {
+    /// What came back.
+    ///
+    /// # Safety
+    ///
+    /// The kernel must be done with the command.
+    unsafe fn reply(&self, header: &SgIoHdr) -> ScsiReply {
+        let left = usize::try_from(header.resid).unwrap_or_default();
+        // SAFETY: it is done, says who calls.
+        let bytes = |buffer: &Buffer, count| unsafe { buffer.to_vec(count) };
+        let data = self.data_in.as_ref().map(|data| bytes(data, data.len().saturating_sub(left)));
         ScsiReply {
             status: header.status,
             host_status: header.host_status,
             driver_status: header.driver_status,
-            sense: self.sense.to_vec(usize::from(header.sb_len_wr)),
-            data: self.data_in.as_ref().map_or_else(Vec::new, |data| {
-                data.to_vec(data.len().saturating_sub(usize::try_from(header.resid).unwrap_or_default()))
-            }),
+            sense: bytes(&self.sense, usize::from(header.sb_len_wr)),
+            data: data.unwrap_or_default(),
         }
     }
 }
@@ -82,5 +88,9 @@ pub fn execute_blocking(file: &File, command: &Command) -> Result<ScsiReply, Err
     let mut header = transfer.header(0);
     // SAFETY: the header is valid and points to memory that `transfer` keeps until the call ends.
     let rc = unsafe { libc::ioctl(file.as_raw_fd(), SG_IO, &raw mut header) };
-    if rc < 0 { Err(last_errno()) } else { Ok(transfer.reply(&header)) }
+    if rc < 0 {
+        return Err(last_errno());
+    }
+    // SAFETY: the call has ended.
+    Ok(unsafe { transfer.reply(&header) })
 }
