@@ -31,7 +31,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use cli::Task;
-use client::{AskError, Client};
+use client::{AskError, Client, Patience};
 
 /// Does what the command line says. The first argument is the program's name, and decides whose command line it is.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -55,38 +55,33 @@ fn by_own_name(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return cli::explain(&usage),
     };
-    if let Task::Check(what) = &cli.task {
-        return check::run(what);
-    }
-    if let Task::Configuration(extent) = cli.task {
-        return configuration::print(extent);
-    }
-    if cli.task == Task::EndQueueing {
-        return queues::end(cli.patience.at_first());
-    }
-    let connected = Client::connect(cli.patience);
-    if let (Task::Explain(device, form), Err(_)) = (&cli.task, &connected) {
-        return explain::offline(device, *form);
-    }
-    let Ok(mut client) = connected else { return output::failed_to_connect() };
-    match perform(&cli.task, &mut client) {
-        Ok(code) => code,
-        Err(error) => output::not_received(&error),
+    let patience = cli.patience;
+    match &cli.task {
+        Task::Check(what) => check::run(what),
+        Task::Configuration(extent) => configuration::print(*extent),
+        Task::EndQueueing => queues::end(patience.at_first()),
+        Task::Explain(device, form) => match Client::connect(patience) {
+            Ok(mut client) => answered(explain::ask(device, *form, &mut client)),
+            Err(_) => explain::offline(device, *form),
+        },
+        Task::Command(line) => by_daemon(patience, |client| daemon::ask(line, client)),
+        Task::Book(book) => by_daemon(patience, |client| events::events(*book, client)),
+        Task::List(listing) => by_daemon(patience, |client| listing::list(listing, client)),
+        Task::Watch(listing, pace) => by_daemon(patience, |client| watch::watch(listing, *pace, client)),
+        Task::Shell => by_daemon(patience, shell::run),
+        Task::Plan(file, form) => by_daemon(patience, |client| plan::plan(file.as_deref(), *form, client)),
     }
 }
 
-fn perform(task: &Task, client: &mut Client) -> Result<ExitCode, AskError> {
-    match task {
-        Task::Command(line) => daemon::ask(line, client),
-        Task::Book(book) => events::events(*book, client),
-        Task::List(listing) => listing::list(listing, client),
-        Task::Watch(listing, pace) => watch::watch(listing, *pace, client),
-        Task::Shell => shell::run(client),
-        // Done without a daemon.
-        Task::Check(what) => Ok(check::run(what)),
-        Task::EndQueueing => Ok(queues::end(client::REPLY_LIMIT)),
-        Task::Plan(file, form) => plan::plan(file.as_deref(), *form, client),
-        Task::Configuration(extent) => Ok(configuration::print(*extent)),
-        Task::Explain(device, form) => explain::ask(device, *form, client),
-    }
+/// What takes a daemon.
+fn by_daemon(
+    patience: Patience,
+    perform: impl FnOnce(&mut Client) -> Result<ExitCode, AskError>,
+) -> ExitCode {
+    let Ok(mut client) = Client::connect(patience) else { return output::failed_to_connect() };
+    answered(perform(&mut client))
+}
+
+fn answered(done: Result<ExitCode, AskError>) -> ExitCode {
+    done.unwrap_or_else(|error| output::not_received(&error))
 }

@@ -61,7 +61,7 @@ impl Hands {
             Self::Bound | Self::Writing => false,
             Self::Removing => op.is_some_and(|(wwid, op)| {
                 let map = core.maps().find(|map| map.wwid == *wwid);
-                matches!(op, DmOp::Remove { .. }) && map.is_some_and(|map| map.orders.remove.is_some())
+                matches!(op, DmOp::Remove { .. }) && map.is_some_and(|map| map.orders.remove)
             }),
             Self::For(one) => op.is_none_or(|(wwid, _)| wwid == one),
             Self::Free => true,

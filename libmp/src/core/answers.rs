@@ -241,7 +241,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let begun = map.inflight.as_ref().map(|i| &i.orders);
         let orders = &mut map.orders;
-        orders.remove = orders.remove.filter(|_| begun.is_some_and(|begun| begun.remove.is_some()));
+        orders.remove &= begun.is_some_and(|begun| begun.remove);
         orders.suspend_or_resume = begun
             .and_then(|begun| begun.suspend_or_resume)
             .filter(|order| Some(*order) == orders.suspend_or_resume);

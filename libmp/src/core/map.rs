@@ -20,10 +20,10 @@ use crate::core::smaller::Smaller;
 use crate::core::table::Id;
 use crate::core::unidentified::Unidentified;
 use crate::dm::op::{DmOp, RawMap};
-use crate::dm::status::Status;
+use crate::dm::status::{DmGroupState, Status};
 use crate::dm::table::Table;
 use crate::identify::Facts;
-use crate::show::view::{DmGroupState, MapAction};
+use crate::show::view::MapAction;
 use crate::types::{DevT, Instant, MapName, Token, Wwid};
 
 /// Names one map of the core.
@@ -142,7 +142,7 @@ pub struct Map {
 #[derive(Debug, Clone, Default)]
 pub struct Orders {
     /// Remove it.
-    pub remove: Option<Removal>,
+    pub remove: bool,
     /// It was removed on purpose (an operator, another tool): don't make it again by yourself.
     pub stay_away: bool,
     /// Load the table even if it is the same.
@@ -201,7 +201,7 @@ impl Orders {
 
     /// An operation for these has failed, or they are done. What was ordered since stands.
     pub fn end(&mut self, begun: &Self) {
-        self.remove = self.remove.filter(|_| begun.remove.is_none());
+        self.remove &= !begun.remove;
         self.suspend_or_resume.take_if(|order| Some(*order) == begun.suspend_or_resume);
         self.switch_to.take_if(|group| Some(*group) == begun.switch_to);
         self.reinstate.retain(|devt| !begun.reinstate.contains(devt));
@@ -215,14 +215,14 @@ impl Orders {
             self.switch_to = None;
             return self.reinstate.clear();
         }
-        (self.remove, self.suspend_or_resume) = (None, None);
+        (self.remove, self.suspend_or_resume) = (false, None);
         (self.reload, self.reassign_now) = (false, false);
         self.resize.take_if(|resize| *resize == Resize::Ordered);
     }
 
     /// Is there one that somebody waits for?
     pub fn any(&self) -> bool {
-        self.remove.is_some()
+        self.remove
             || self.suspend_or_resume.is_some()
             || self.reload
             || self.reassign_now
@@ -257,13 +257,6 @@ pub enum SuspendOrder {
     Suspend,
     /// Resume.
     Resume,
-}
-
-/// How it is to be removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Removal {
-    /// Who wants it: an operator's failed removal is not tried again.
-    pub by_operator: bool,
 }
 
 /// Group switching.

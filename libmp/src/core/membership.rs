@@ -310,7 +310,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&map_id) else { return };
         map.members.remove(&id);
         map.backoff.clear();
-        out.notify(Notice::PathRemoved { map: Some(map.kernel_name().clone()), path: name });
+        out.notify(Notice::PathRemoved { map: map.kernel_name().clone(), path: name });
         self.reconsider(map_id, out); // it may have been the one that spoke against others
         self.dirty.insert(map_id);
         self.count_usable(now, map_id, out);

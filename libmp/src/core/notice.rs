@@ -2,7 +2,6 @@
 
 use ::core::fmt;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::core::event::Peer;
@@ -98,7 +97,7 @@ pub enum Notice {
     /// A path is gone.
     PathRemoved {
         /// The map it was in.
-        map: Option<MapName>,
+        map: MapName,
         /// The path.
         path: PathName,
     },
@@ -305,8 +304,7 @@ impl fmt::Display for Notice {
             }
             ActivePaths { map, active } => write!(f, "{map}: remaining active paths: {active}"),
             PathAdded { map, path, devt } => write!(f, "{map}: path {path} ({devt}) added"),
-            PathRemoved { map: Some(map), path } => write!(f, "{map}: path {path} removed"),
-            PathRemoved { map: None, path } => write!(f, "{path}: path removed"),
+            PathRemoved { map, path } => write!(f, "{map}: path {path} removed"),
             PathIgnored { path, reason } => write!(f, "{path}: not used: {reason}"),
             PathNotTaken { map, path, error } => {
                 write!(f, "{map}: {path}: the kernel does not take it into the table: {error}")
@@ -356,10 +354,4 @@ fn verdict(f: &mut fmt::Formatter<'_>, path: &PathName, checker: &str, message: 
     } else {
         write!(f, "{path} - {message}")
     }
-}
-
-/// The devices of a list, for messages.
-pub fn join(names: &[PathName]) -> String {
-    let names: Vec<&str> = names.iter().map(PathName::as_str).collect();
-    names.join(" ")
 }

@@ -7,9 +7,8 @@ use alloc::string::{String, ToString};
 
 use crate::core::event::DmDone;
 use crate::dm::op::{DmOp, Load, RawMap, RawTarget, uuid_of, wwid_of};
-use crate::dm::status::{GroupStatus, PathStatus, Status};
+use crate::dm::status::{DmGroupState, GroupStatus, PathStatus, Status};
 use crate::dm::table::{Queueing, Table};
-use crate::show::view::DmGroupState;
 use crate::types::{DevT, MapName, Wwid};
 
 /// The maps.

@@ -180,8 +180,6 @@ pub enum Standing {
 pub enum Exclusion {
     /// A rule of the blacklist.
     Blacklisted(BlacklistReason),
-    /// It could not be read: it is going away.
-    Gone,
     /// It has no WWID (yet).
     NoWwid(String),
     /// It has no size (removable medium, offline at discovery).
@@ -222,7 +220,6 @@ impl fmt::Display for Exclusion {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Blacklisted(r) => write!(f, "blacklisted by {} \"{}\" ({})", r.kind, r.rule, r.origin),
-            Self::Gone => f.write_str("it could not be read"),
             Self::NoWwid(why) => write!(f, "it has no WWID: {why}"),
             Self::NoSize => f.write_str("its size is 0"),
             Self::Contradicts { wwid, reason } => write!(f, "it shows the WWID {wwid}, but {reason}"),

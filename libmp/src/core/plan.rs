@@ -67,11 +67,11 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if let Some(order) = s.map.orders.suspend_or_resume {
         return Some(suspend_or_resume(s, observed, order));
     }
-    let to_go = s.map.orders.remove.is_some() && s.may_load;
+    let to_go = s.map.orders.remove && s.may_load;
     if s.map.orders.suspended && to_go {
         return remove(s, observed);
     }
-    if s.map.orders.suspended || (s.map.unfinished.is_some() && s.map.orders.remove.is_none()) {
+    if s.map.orders.suspended || (s.map.unfinished.is_some() && !s.map.orders.remove) {
         return None;
     }
     if let Some(planned) = expel(s.strangers, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {
@@ -106,7 +106,7 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
     if !s.may_load || s.map.hold_until.is_some() {
         return None;
     }
-    if s.map.orders.stay_away || s.map.orders.remove.is_some() || s.members.is_empty() {
+    if s.map.orders.stay_away || s.map.orders.remove || s.members.is_empty() {
         return None;
     }
     let mut desired = s.desired?.clone();
@@ -129,7 +129,7 @@ fn create(s: &Situation<'_>) -> Option<Planned> {
 }
 
 fn remove(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    if s.map.orders.remove.is_some() {
+    if s.map.orders.remove {
         return Some(planned(DmOp::Remove { deferred: false }, "removal ordered"));
     }
     let op = DmOp::Remove { deferred: s.map.settings.deferred_remove };
@@ -297,7 +297,7 @@ fn strange<'a>(strangers: &'a [DevT], observed: &'a Observed) -> impl Iterator<I
 
 /// A path is back in a map that was to go at its last close, for want of paths.
 fn stay(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let wanted = !s.members.is_empty() && !s.map.orders.stay_away && s.map.orders.remove.is_none();
+    let wanted = !s.members.is_empty() && !s.map.orders.stay_away && !s.map.orders.remove;
     (observed.deferred_remove && wanted).then(|| planned(DmOp::CancelRemove, "it has a path again"))
 }
 

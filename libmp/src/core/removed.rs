@@ -4,7 +4,7 @@ use alloc::format;
 
 use crate::core::Core;
 use crate::core::effect::Outbox;
-use crate::core::map::{Inflight, MapId, Observed, Removal};
+use crate::core::map::{Inflight, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::readiness::Readiness;
 use crate::types::MapName;
@@ -22,8 +22,10 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.readiness = Readiness::default();
         // Who orders it while it is under way has what he wants if it is gone.
-        let ordered = |_: &mut Removal| done.orders.remove.is_some() || is.is_none();
-        map.orders.stay_away |= map.orders.remove.take_if(ordered).is_some();
+        if map.orders.remove && (done.orders.remove || is.is_none()) {
+            map.orders.remove = false;
+            map.orders.stay_away = true;
+        }
         out.notify(if is.is_some_and(|is| is.deferred_remove) {
             let text = format!("{name}: it is in use, and is removed when it is closed");
             Notice::Other { level: Level::Notice, text }

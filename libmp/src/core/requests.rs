@@ -10,7 +10,7 @@ use crate::core::answers::{DOUBTFUL, Need};
 use crate::core::discovery::Seen;
 use crate::core::effect::{Effect, Outbox, StateFile};
 use crate::core::event::{Peer, RequestId, Survey};
-use crate::core::map::{Map, MapId, MapStats, Removal, SuspendOrder};
+use crate::core::map::{Map, MapId, MapStats, SuspendOrder};
 use crate::core::notice::Notice;
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::timers::Timer;
@@ -154,7 +154,7 @@ impl Core {
             Command::Quit => OK.into(),
             Command::AddMap(name) => self.add_map(now, name, out),
             Command::DelMap(name) => self.on_map(name, Need::Removal, |map| {
-                map.orders.remove = Some(Removal { by_operator: true });
+                map.orders.remove = true;
             }),
             Command::DelMaps => self.del_maps(),
             Command::AddWwid(wwid) => self.add_wwid(now, wwid, out),
@@ -185,7 +185,12 @@ impl Core {
             // Nothing looks after reservations yet: of no map there is any.
             Command::GetPrStatus(name) | Command::GetPrHold(name) => self.of_map(name, "unset\n"),
             Command::GetPrKey(name) => self.of_map(name, "none\n"),
-            _ => "fail\nthis command is not supported yet\n".into(),
+            Command::SetPrStatus { .. }
+            | Command::UnsetPrStatus(_)
+            | Command::SetPrKey { .. }
+            | Command::UnsetPrKey(_)
+            | Command::SetPrHold(_)
+            | Command::UnsetPrHold(_) => "fail\nthis command is not supported yet\n".into(),
         }
     }
 
@@ -312,7 +317,7 @@ impl Core {
 
     fn del_maps(&mut self) -> Answer {
         for map in self.maps.values_mut().filter(|m| m.observed.is_some()) {
-            map.orders.remove = Some(Removal { by_operator: true });
+            map.orders.remove = true;
             map.backoff.clear();
             self.dirty.insert(map.id);
         }
@@ -325,7 +330,7 @@ impl Core {
             return;
         }
         let asked = self.waiting_for(Until::Removals);
-        if asked.is_empty() || self.maps.values().any(|m| m.orders.remove.is_some()) {
+        if asked.is_empty() || self.maps.values().any(|m| m.orders.remove) {
             return;
         }
         let left = self.maps.values().any(|m| m.observed.is_some());

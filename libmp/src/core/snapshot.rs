@@ -103,7 +103,6 @@ impl Core {
             init: init_state(path),
             failures: path.stats.failures,
             vpd_data: vendor_text(path),
-            excluded: false,
         })
     }
 
@@ -168,11 +167,7 @@ const fn is_shown(path: &Path) -> bool {
         && !matches!(
             &path.standing,
             Standing::Excluded(
-                Exclusion::Blacklisted(_)
-                    | Exclusion::Deleted
-                    | Exclusion::Gone
-                    | Exclusion::Usb
-                    | Exclusion::Native
+                Exclusion::Blacklisted(_) | Exclusion::Deleted | Exclusion::Usb | Exclusion::Native
             )
         )
 }

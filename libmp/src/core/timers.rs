@@ -256,11 +256,6 @@ impl Timers {
         self.at.len
     }
 
-    /// Is none set?
-    pub fn is_empty(&self) -> bool {
-        self.at.len == 0
-    }
-
     /// When the next one is due.
     pub fn next(&self) -> Option<Instant> {
         self.queue.first_key_value().map(|(at, _)| *at)
@@ -354,7 +349,7 @@ mod tests {
         assert_eq!(timers.pop_due(at(7)), Some(Timer::Settle));
         timers.set(Timer::Sample(PathId(5)), at(8));
         (0..1000).for_each(|number| timers.forget(PathId(number)));
-        assert!(timers.is_empty() && timers.queue.is_empty() && timers.at.of_paths.is_empty());
+        assert!(timers.len() == 0 && timers.queue.is_empty() && timers.at.of_paths.is_empty());
     }
 
     #[test]

@@ -160,11 +160,6 @@ impl Waiting {
     pub const fn len(&self) -> usize {
         self.open.len
     }
-
-    /// Is none awaited?
-    pub const fn is_empty(&self) -> bool {
-        self.open.len == 0
-    }
 }
 
 #[cfg(test)]
@@ -191,7 +186,7 @@ mod tests {
             assert_eq!(waiting.take(token), Some(check(number)));
             assert_eq!(waiting.take(token), None);
         }
-        assert!(waiting.is_empty() && waiting.open.old.is_empty());
+        assert!(waiting.len() == 0 && waiting.open.old.is_empty());
     }
 
     #[test]
@@ -199,7 +194,7 @@ mod tests {
         let mut waiting = Waiting::default();
         let first = waiting.token(Awaited::Config);
         waiting.forget_all();
-        assert!(waiting.is_empty());
+        assert!(waiting.len() == 0);
         let second = waiting.token(Awaited::Config);
         assert!(second > first);
         assert_eq!((waiting.get(first), waiting.take(Token(0))), (None, None));

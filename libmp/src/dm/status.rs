@@ -11,8 +11,32 @@ use ::core::str::FromStr;
 use alloc::vec::Vec;
 
 use super::words::{LineError, Words};
-use crate::show::view::DmGroupState;
 use crate::types::DevT;
+
+/// State of a path group, as the kernel has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DmGroupState {
+    /// In no live table.
+    Undef,
+    /// I/O goes here.
+    Active,
+    /// It could.
+    Enabled,
+    /// It may not (an initialisation failed, or the operator said so).
+    Disabled,
+}
+
+impl DmGroupState {
+    /// The word in topologies (`status=active`).
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Undef => "undef",
+            Self::Active => "active",
+            Self::Enabled => "enabled",
+            Self::Disabled => "disabled",
+        }
+    }
+}
 
 /// State of a multipath map in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -55,11 +79,6 @@ impl Status {
     /// The path of this device number.
     pub fn path(&self, devt: DevT) -> Option<&PathStatus> {
         self.paths().find(|path| path.devt == devt)
-    }
-
-    /// The group, from 1, that I/O goes to now; `None` before the first I/O.
-    pub fn active_group(&self) -> Option<usize> {
-        self.groups.iter().position(|group| group.state == DmGroupState::Active).map(|at| at + 1)
     }
 }
 
@@ -119,7 +138,7 @@ mod tests {
         let status: Status = TWO_GROUPS.parse().unwrap();
         assert_eq!(status.features, [0, 1]);
         assert_eq!(status.next_group, 1);
-        assert_eq!(status.active_group(), Some(1));
+        assert_eq!(status.groups[0].state, DmGroupState::Active);
         assert_eq!(status.groups.len(), 2);
         assert_eq!(status.groups[1].state, DmGroupState::Enabled);
         assert_eq!(

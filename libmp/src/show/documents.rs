@@ -44,7 +44,7 @@ pub fn show(view: &View, what: &Show) -> Result<String, NotShown> {
     let maps = |format: &str| rows("maps", MAP, format, &view.maps.iter().collect::<Vec<_>>());
     Ok(match what {
         Show::Paths { format, .. } => {
-            let paths: Vec<_> = view.paths.iter().filter(|path| !path.excluded).collect();
+            let paths: Vec<_> = view.paths.iter().collect();
             rows("paths", PATH, &format.clone().unwrap_or_else(|| every(PATH)), &paths)
         }
         Show::Path(name) => {
@@ -115,8 +115,7 @@ fn section(json: &mut Writer, of: &Section) {
 }
 
 fn status(view: &View) -> String {
-    let paths: Vec<_> = view.paths.iter().filter(|path| !path.excluded).collect();
-    let count = |state| paths.iter().filter(|path| path.shown_state() == state).count();
+    let count = |state| view.paths.iter().filter(|path| path.shown_state() == state).count();
     let states: Vec<_> =
         STATES.iter().map(|(state, name)| (*name, count(*state))).filter(|(_, count)| *count > 0).collect();
     document(|json| {
@@ -124,7 +123,7 @@ fn status(view: &View) -> String {
             json.text("state", state);
             json.number("paths", count);
         });
-        json.number("paths", paths.len());
+        json.number("paths", view.paths.len());
         json.text("busy", yes(view.busy));
     })
 }

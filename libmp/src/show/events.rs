@@ -59,7 +59,7 @@ fn members(line: &mut Line, notice: &Notice) {
             line.event("path_added").text("map", map).text("path", path).text("dev_t", devt);
         }
         PathRemoved { map, path } => {
-            line.event("path_removed").known("map", map.as_ref()).text("path", path);
+            line.event("path_removed").text("map", map).text("path", path);
         }
         PathIgnored { path, reason } => {
             line.event("path_ignored").text("path", path).text("reason", reason);

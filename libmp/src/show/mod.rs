@@ -89,7 +89,7 @@ pub fn show(view: &View, what: &Show) -> Result<String, NotShown> {
 /// The path that a client means: `sda`, `/dev/sda`, `8:0`.
 pub fn find_path<'a>(view: &'a View, name: &str) -> Option<&'a PathView> {
     let path = PathRef::new(name);
-    view.paths.iter().filter(|p| !p.excluded).find(|p| path.matches(p.name(), p.facts.devt))
+    view.paths.iter().find(|p| path.matches(p.name(), p.facts.devt))
 }
 
 /// The map that a client means: alias, WWID, `/dev/mapper/ALIAS`, `dm-N`, `/dev/dm-N`, `254:N`.

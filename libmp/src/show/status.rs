@@ -24,16 +24,15 @@ pub(super) const STATES: &[(CheckState, &str)] = &[
 
 /// How many paths are in which state, and whether events wait to be handled.
 pub fn status(view: &View) -> String {
-    let paths = || view.paths.iter().filter(|path| !path.excluded);
     let mut out = String::from("path checker states:\n");
     for (state, name) in STATES {
-        let count = paths().filter(|path| path.shown_state() == *state).count();
+        let count = view.paths.iter().filter(|path| path.shown_state() == *state).count();
         if count > 0 {
             let _ = writeln!(out, "{name:<20}{count}");
         }
     }
     let busy = if view.busy { "True" } else { "False" };
-    let _ = writeln!(out, "\npaths: {}\nbusy: {busy}", paths().count());
+    let _ = writeln!(out, "\npaths: {}\nbusy: {busy}", view.paths.len());
     out
 }
 

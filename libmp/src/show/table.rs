@@ -8,7 +8,7 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 use super::native::{namespace_cell, path_cell};
-use super::view::{MapView, PathView, View};
+use super::view::{MapView, View};
 use super::wildcards::{MAP, PATH, Wildcard};
 use crate::ctl::wire::MAX_REPLY_BYTES;
 
@@ -168,10 +168,9 @@ fn table<'i, T, C: Fn(char) -> String>(
 
 /// `show paths [[raw] format F]`.
 pub fn paths(view: &View, format: Option<&str>, raw: bool) -> String {
-    let own = view.paths.iter().filter(|path: &&PathView| !path.excluded);
     let others = view.native.iter().flat_map(|space| space.paths.iter().map(move |path| (space, path)));
     let others = others.map(|(space, path)| move |letter| path_cell(space, path, letter));
-    table(PATH, format.unwrap_or(PATHS), raw, own, others)
+    table(PATH, format.unwrap_or(PATHS), raw, view.paths.iter(), others)
 }
 
 /// `show maps [[raw] format F]`, and the tables with a format of their own.

@@ -46,7 +46,7 @@ pub fn one(view: &View, map: &MapView) -> String {
 impl Trees {
     fn new(view: &View) -> Self {
         let mut paths = Layout::new(wildcards::PATH, PATH);
-        for path in view.paths.iter().filter(|path| !path.excluded) {
+        for path in &view.paths {
             paths.fit(path);
         }
         for (space, path) in

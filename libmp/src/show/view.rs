@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::check::CheckState;
 use crate::config::settings::{Failback, NoPathRetry};
+pub use crate::dm::status::DmGroupState;
 use crate::identify::Facts;
 use crate::native::Namespace;
 use crate::types::{DevT, MapName, PathName, Priority, Wwid};
@@ -33,31 +34,6 @@ impl DmPathState {
     }
 }
 
-/// State of a path group, as the kernel has it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum DmGroupState {
-    /// In no live table.
-    Undef,
-    /// I/O goes here.
-    Active,
-    /// It could.
-    Enabled,
-    /// It may not (an initialisation failed, or the operator said so).
-    Disabled,
-}
-
-impl DmGroupState {
-    /// The word in topologies (`status=active`).
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Undef => "undef",
-            Self::Active => "active",
-            Self::Enabled => "enabled",
-            Self::Disabled => "disabled",
-        }
-    }
-}
-
 /// How far a path has been identified (`%I`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum InitState {
@@ -71,10 +47,6 @@ pub enum InitState {
     RequestedUdev,
     /// Identified.
     Ok,
-    /// Being removed.
-    Removed,
-    /// Identified, never checked with success.
-    Partial,
 }
 
 impl InitState {
@@ -86,8 +58,6 @@ impl InitState {
             Self::MissingUdev => "udev-missing",
             Self::RequestedUdev => "udev-requested",
             Self::Ok => "ok",
-            Self::Removed => "removed",
-            Self::Partial => "partial",
         }
     }
 }
@@ -107,8 +77,6 @@ pub enum MapAction {
     SwitchPg,
     /// Resized it.
     Resize,
-    /// Refused to touch it.
-    Reject,
 }
 
 impl MapAction {
@@ -121,7 +89,6 @@ impl MapAction {
             Self::Rename => "rename",
             Self::SwitchPg => "switchpg",
             Self::Resize => "resize",
-            Self::Reject => "reject",
         }
     }
 }
@@ -156,8 +123,6 @@ pub struct PathView {
     pub failures: u64,
     /// Vendor page data (`%g`).
     pub vpd_data: Option<Box<str>>,
-    /// A device that is watched but excluded (blacklisted); it is not in `show paths`.
-    pub excluded: bool,
 }
 
 impl PathView {
@@ -248,8 +213,6 @@ pub struct MapView {
 /// What the daemon itself is doing (`show daemon`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DaemonState {
-    /// Starting.
-    Init,
     /// Reading the configuration, finding paths.
     Configure,
     /// No check is under way.
@@ -264,7 +227,6 @@ impl DaemonState {
     /// The word in `show daemon`.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Init => "new",
             Self::Configure => "configure",
             Self::Idle => "idle",
             Self::Running => "running",

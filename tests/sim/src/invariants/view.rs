@@ -46,7 +46,7 @@ impl Watch {
                 }
             }
             let away = self.away.contains(path.wwid.as_str());
-            let lost = usable && working && outside.is_some() && !path.excluded && !away && !held_up
+            let lost = usable && working && outside.is_some() && !away && !held_up
                 // Without a WWID it is nobody's: excluded, and `explain` says why.
                 && !path.wwid.as_str().is_empty();
             if !lost {
