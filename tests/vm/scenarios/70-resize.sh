@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# A LUN grows, and becomes smaller: every path is rescanned, and the map takes the new size when it is told to.
+# A LUN grows, and becomes smaller: every path is rescanned, and the map takes the new size when it is told to, or by itself with
+# `auto_resize grow_shrink`. It becomes read-only, and can be written again.
 # shellcheck disable=SC2034
 for_reference=no
 
@@ -65,4 +66,52 @@ scenario() {
     expect_match 'no table can be loaded before it is resized' "$(ctl reload map "$map" 2>&1)" 'resize the map first'
     expect_eq 'resize map, to less again' "$(ctl resize map "$map")" ok
     wait_for 'both paths are back' 20 is 2 map_paths "$map"
+    part one_lags
+    part by_itself
+    part read_only
+}
+
+one_lags() {
+    local lags; lags=$(debug_disk 1 0)
+    path_offline "$lags"
+    wait_for 'a path is offline' 20 is 1 active_paths
+    echo 1 >/sys/bus/pseudo/drivers/scsi_debug/virtual_gb
+    expect_match 'resize map with a path that lags' "$(ctl resize map "$map" 2>&1)" "its paths differ: .*; not read anew: $lags\$"
+    expect_eq 'the map keeps its size' "$(map_sectors "$map")" 16384
+    path_online "$lags"
+    wait_for 'it is back' 20 in_service 2
+    expect_eq 'resize map with all of them' "$(ctl resize map "$map")" ok
+    expect_eq 'gives it the new size' "$(map_sectors "$map")" 2097152
+}
+
+# The disk tells with the next check that its size is another (2A/09).
+by_itself() {
+    conf_debug 'no_path_retry queue' 'auto_resize grow_shrink'
+    expect_eq 'the size is to be followed' "$(ctl reconfigure)" ok
+    settled
+    echo 0 >/sys/bus/pseudo/drivers/scsi_debug/virtual_gb
+    wait_for 'the map becomes smaller by itself' 20 is 16384 map_sectors "$map"
+    echo 1 >/sys/bus/pseudo/drivers/scsi_debug/virtual_gb
+    wait_for 'and grows' 20 is 2097152 map_sectors "$map"
+    wait_for 'with both paths' 10 in_service 2
+}
+
+shown_protection() { ctl show maps raw format %r | tr -d ' '; }
+
+# In the kernel, and as `show maps` has it.
+protected_is() { # 0|1 ro|rw
+    is "$1" blockdev --getro "/dev/mapper/$map" && is "$2" shown_protection
+}
+
+read_only() {
+    local disk
+    echo 1 >/sys/module/scsi_debug/parameters/wp
+    for disk in $(debug_disks); do echo 1 >"/sys/block/$disk/device/rescan"; done
+    expect_eq 'the disks are protected' "$(cat /sys/block/"$(debug_disk 0 0)"/ro)" 1
+    wait_for 'the map is read-only' 20 protected_is 1 ro
+    expect_eq 'and works' "$(in_service 2; echo $?) $(write_once "$map" 10)" '0 failed'
+    echo 0 >/sys/module/scsi_debug/parameters/wp
+    for disk in $(debug_disks); do echo 1 >"/sys/block/$disk/device/rescan"; done
+    wait_for 'it can be written again' 20 protected_is 0 rw
+    expect_eq 'and is' "$(write_once "$map" 10)" written
 }
