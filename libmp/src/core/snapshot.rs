@@ -1,5 +1,6 @@
 //! The core's memory → a [`View`]. Nothing is asked of anybody.
 
+use ::core::time::Duration;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::ToString;
@@ -202,7 +203,7 @@ fn queueing(now: Instant, map: &Map) -> Queueing {
     }
     match map.queue.phase {
         QueuePhase::Recovery { until: Some(until), .. } => {
-            Queueing::CountDown(until.saturating_since(now).as_secs())
+            Queueing::CountDown(seconds_left(until.saturating_since(now)))
         }
         _ => Queueing::Configured(map.settings.no_path_retry),
     }
@@ -210,4 +211,20 @@ fn queueing(now: Instant, map: &Map) -> Queueing {
 
 fn queue_time(now: Instant, map: &Map) -> u64 {
     (map.stats.queue_time + map.queue.waits(now)).as_secs()
+}
+
+/// What is left counts as a second to its end, and while I/O waits there is one: who is to end that may be called late.
+fn seconds_left(left: Duration) -> u64 {
+    (left.as_secs() + u64::from(left.subsec_nanos() > 0)).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_that_is_not_over_is_shown_as_some() {
+        let shown = [5000, 4001, 1000, 1, 0].map(|ms| seconds_left(Duration::from_millis(ms)));
+        assert_eq!(shown, [5, 5, 1, 1, 1]);
+    }
 }
