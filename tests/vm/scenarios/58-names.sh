@@ -1,13 +1,13 @@
 # shellcheck shell=bash
-# Shows situation 12: two maps swap aliases by a reconfigure, with I/O on both; a map has another name than it should; a foreign device of
-# several targets has the name.
+# Shows situation 12: two maps swap aliases by a reconfigure, with I/O on both; three hand them round, and get other tables with that; a map
+# has another name than it should; a foreign device of several targets has the name.
 # Partitions go with the names, also where each has the other's.
 # Shows situation 13: two maps are given one alias, or one that `bindings` gives to another WWID: refused and said.
 # shellcheck disable=SC2034
 for_reference=no
 
-conf_aliases() { # WWID ALIAS [WWID ALIAS]
-    conf_debug 'user_friendly_names yes'
+conf_aliases() { # WWID ALIAS [WWID ALIAS]...
+    conf_debug 'user_friendly_names yes' "${more[@]}"
     printf 'multipaths {\n' >>/etc/multipath.conf
     printf '\tmultipath {\n\t\twwid %s\n\t\talias %s\n\t}\n' "$@" >>/etc/multipath.conf
     printf '}\n' >>/etc/multipath.conf
@@ -21,11 +21,11 @@ named() { # NAME WWID: the map of that name is of that LUN, in device-mapper, by
 
 scenario() {
     # Disks of scsi_debug all have the same memory: whose I/O it was could not be seen.
-    san_target_up && san_backstore disk2 $((64 * 1024 * 1024)) 20170013-0000-0002 && san_lun 1 disk2 && san_initiator_up &&
-        san_login >/dev/null || return
+    san_target_up && san_backstore disk2 $((64 * 1024 * 1024)) 20170013-0000-0002 && san_lun 1 disk2 &&
+        san_backstore disk3 $((64 * 1024 * 1024)) 20170013-0000-0003 && san_initiator_up && san_login >/dev/null || return
     poll 20 iscsi_disk 192.168.2.201 1
     udevadm settle --timeout=30
-    local a b first second disk_a disk_b
+    local a b first second disk_a disk_b more=()
     disk_a=$(iscsi_disk 192.168.2.200 0) disk_b=$(iscsi_disk 192.168.2.201 1)
     a=$(san_wwid "$disk_a") b=$(san_wwid "$disk_b")
     conf_aliases "$a" one "$b" two
@@ -48,6 +48,7 @@ scenario() {
     expect_ok 'somebody exchanges their names' both_parts one two
     kill -CONT "$(daemon_pid)"
     wait_for 'they get them back' 20 both_parts two one
+    part handed_round
     dmsetup remove one-part1 two-part1
     udevadm settle --timeout=30
     kill -TERM $first $second
@@ -91,6 +92,39 @@ scenario() {
 }
 
 both_named() { named "$1" "$a" && named "$2" "$b"; }
+
+# A third LUN comes, and each map gets the name of another one, and another selector, by one reconfigure. Then it goes again.
+handed_round() {
+    local c disks
+    san_lun 2 disk3
+    iscsiadm -m session --rescan >/dev/null
+    poll 20 iscsi_disk 192.168.2.201 2
+    udevadm settle --timeout=30
+    disks="$(iscsi_disk 192.168.2.200 2) $(iscsi_disk 192.168.2.201 2)"
+    c=$(san_wwid "${disks#* }")
+    conf_aliases "$a" two "$b" one "$c" three
+    expect_eq 'a third has an alias' "$(ctl reconfigure)" ok
+    wait_for 'and its map the name' 20 named three "$c"
+    wait_for 'and six paths' 20 in_service 6
+    more=('path_selector "queue-length 0"')
+    conf_aliases "$a" three "$b" two "$c" one
+    expect_eq 'three aliases go round, with another selector' "$(ctl reconfigure)" ok
+    wait_for 'and so do the names' 20 handed three two one
+    wait_for 'and the partitions' 20 both_parts three two
+    wait_for 'and every table has the selector' 10 is 3 with_selector queue-length
+    more=()
+    conf_aliases "$a" two "$b" one
+    for c in $disks; do path_delete "$c"; done
+    wait_for 'the third goes with its paths' 20 is 2 maps_count
+    expect_eq 'the others are to have their names and tables back' "$(ctl reconfigure)" ok
+    wait_for 'and have the names' 20 both_named two one
+    wait_for 'the partitions' 20 both_parts two one
+    wait_for 'the tables' 10 is 2 with_selector service-time
+}
+
+handed() { both_named "$1" "$2" && named "$3" "$c"; }
+
+with_selector() { dmsetup table --target multipath | grep -c " $1 "; }
 
 partition() { # NAME WWID
     echo "0 8 linear /dev/mapper/$1 0" | dmsetup create "$1-part1" --uuid "part1-mpath-$2"

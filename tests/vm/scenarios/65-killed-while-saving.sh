@@ -62,25 +62,45 @@ scenario() {
 # A process that is killed loses nothing of what it has written; a machine whose power is cut does, but for what the disk was asked to keep:
 # the new file before it gets the name, and the name. One that is a mount of its own is written in place.
 outlives_a_power_cut() {
-    local order
-    traced 3600a0b800000000000000000000000a1
-    order=$(grep -nE 'f(data)?sync\(.*/\.wwids\.new>|rename.*"[^"]*wwids"|fsync\(.*</etc/multipath>' /run/trace |
-        sed -E 's/^([0-9]+):.*\.wwids\.new>.*/\1 file/; s/^([0-9]+):.*rename.*/\1 name/; s/^([0-9]+):.*/\1 folder/' | awk '{ print $2 }' | xargs)
-    expect_eq 'a file that is replaced is kept before it has the name, and the name after that' "$order" 'file name folder'
+    traced add_wwid 3600a0b800000000000000000000000a1
+    expect_eq 'a file that is replaced is kept before it has the name, and the name after that' "$(order wwids)" 'file name folder'
+    traced forget_and_name
+    expect_eq 'and so is that of the names' "$(order bindings)" 'file name folder'
     mount --bind /etc/multipath/wwids /etc/multipath/wwids
-    traced 3600a0b800000000000000000000000a2
+    traced add_wwid 3600a0b800000000000000000000000a2
     expect_match 'one that is written in place is kept' "$(cat /run/trace)" 'f(data)?sync\(.*</etc/multipath/wwids>'
     umount /etc/multipath/wwids
 }
 
-traced() { # WWID: what is done to keep it, in /run/trace
+order() { # FILE: in which what was kept, if nothing is written but that file
+    grep -nE "f(data)?sync\(.*/\.$1\.new>|rename.*\"[^\"]*$1\"|fsync\(.*</etc/multipath>" /run/trace |
+        sed -E "s/^([0-9]+):.*\.$1\.new>.*/\1 file/; s/^([0-9]+):.*rename.*/\1 name/; s/^([0-9]+):.*/\1 folder/" | awk '{ print $2 }' | xargs
+}
+
+add_wwid() { # WWID
+    expect_eq 'a WWID is added' "$(ctl add wwid "$1")" ok
+    expect_ok 'and is in the file' grep -qx "/$1/" /etc/multipath/wwids
+}
+
+# The name of a LUN is taken out of the file, and it comes again.
+forget_and_name() {
+    local disk wwid; disk=$(debug_disk 0 0) wwid=$(san_wwid "$disk")
+    path_delete "$disk"
+    wait_for 'a map goes' 20 is $((luns - 1)) maps_count
+    sed -i "/ $wwid\$/d" /etc/multipath/bindings
+    expect_eq 'its name is forgotten' "$(ctl reconfigure)" ok
+    host_rescan "$(debug_host 0)"
+    wait_for 'its LUN has another map' 20 in_service $luns
+    expect_ok 'and has a name' grep -q " $wwid\$" /etc/multipath/bindings
+}
+
+traced() { # COMMAND...: what is done to keep what that makes, in /run/trace
     local pid tracer
     pid=$(daemon_pid)
     strace -f -qq -y -p "$pid" -o /run/trace -e trace=fsync,fdatasync,rename,renameat,renameat2 &
     tracer=$!
     poll 10 grep -q '^TracerPid:.*[1-9]' "/proc/$pid/status" || fail 'calls are traced' "$(cat "/proc/$pid/status")"
-    expect_eq 'a WWID is added' "$(ctl add wwid "$1")" ok
-    expect_ok 'and is in the file' grep -qx "/$1/" /etc/multipath/wwids
+    "$@"
     kill "$tracer"
     wait "$tracer"
 }
