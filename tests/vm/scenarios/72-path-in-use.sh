@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # Disks are open exclusively elsewhere, and the kernel takes no table with them. While that is so of one, no map is made of the other: it
 # would look unused. Their LUN is marked as one that udev's rules leave alone. To a map that is there a path comes that is in use: the map
-# works without it, says so, and takes it when it is free.
+# works without it, says so, and takes it when it is free. Nor is a map made beside a disk that can't be in its table, being offline, and is
+# mounted.
 # shellcheck disable=SC2034
 for_reference=no
 
@@ -47,4 +48,20 @@ scenario() {
     kill "$holder"
     wait_for 'it is taken when it is free' 90 says '0 2 2 ' dmsetup status "$(maps)"
     wait_for 'both in service' 10 is 2 ready_paths
+    part beside_one_offline
+}
+
+beside_one_offline() {
+    daemon_stop
+    poll 20 remove_maps
+    mkfs.ext4 -q "/dev/${disks[1]}" && mkdir -p /run/mnt && mount "/dev/${disks[1]}" /run/mnt || return
+    path_offline "${disks[1]}"
+    daemon_start || return
+    wait_for 'a disk is mounted and offline: the LUN is marked' 30 test -e "$mark"
+    expect_eq 'and has no map' "$(maps_count)" 0
+    path_online "${disks[1]}"
+    umount /run/mnt
+    ctl del path "${disks[0]}" >/dev/null
+    ctl add path "${disks[0]}" >/dev/null
+    wait_for 'it has one when nobody uses it' 20 in_service 2
 }

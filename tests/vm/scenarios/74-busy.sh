@@ -1,7 +1,15 @@
 # shellcheck shell=bash
-# A map that is in use is not removed, and who uses it is told; a renamed map's partitions are renamed with it.
+# A map that is in use is not removed, and who uses it is told; a renamed map's partitions are renamed with it, with `partition_delimiter`.
 # shellcheck disable=SC2034
 for_reference=no
+
+swapped_to() { # DEVICE MAP
+    mkswap "$1" >/dev/null 2>&1 && swapon "$1" || fail "swap on $1" "$(swapon 2>&1)"
+    expect_match "${1##*-} is swapped to: by whom" "$(ctl del map "$2" 2>&1)" '^held by: swap$'
+    expect_match 'and stays' "$(swapon --show=NAME --noheadings --raw)" "^$(readlink -f "$1")\$"
+    swapoff "$1"
+    udevadm settle --timeout=30
+}
 
 two_partitions() { # MAP: the second is mounted, the first must not go
     local map=$1 part out
@@ -16,10 +24,13 @@ two_partitions() { # MAP: the second is mounted, the first must not go
     expect_match 'by whom it is' "$out" '^held by: mounted on /run/mnt$'
     expect_eq 'no partition is lost' "$(dmsetup ls | grep -c "^$map")" 3
     umount /run/mnt
+    swapped_to "/dev/mapper/$map-part2" "$map"
     udevadm settle --timeout=30 # who reads a device has it open
     expect_eq 'not in use: removed with both' "$(ctl del map "$map") $(dmsetup ls)" 'ok No devices found'
     expect_eq 'and comes back' "$(ctl add map "$map")" ok
 }
+
+devices() { dmsetup ls | awk '{ print $1 }' | sort | xargs; }
 
 scenario() {
     san_scsi_debug 2 1 dev_size_mb=64 || return
@@ -36,6 +47,7 @@ scenario() {
     expect_match 'by whom' "$out" '^held by: mounted on /run/mnt$'
     expect_eq 'and goes on' "$(ready_paths)" 2
     umount /run/mnt
+    swapped_to "/dev/mapper/$map" "$map"
     names_up
     sed -i '1s/$/\n\tremove_retries 8/' /etc/multipath.conf
     # Somebody who has it open until he is told.
@@ -56,6 +68,12 @@ scenario() {
     expect_ok 'an alias' ctl reconfigure
     wait_for 'renames the map' 20 test -b /dev/mapper/data
     wait_for 'and its partition' 20 test -b /dev/mapper/data-part1
+    sed -i -e 's/alias data$/alias other/' -e '1s/$/\n\tpartition_delimiter -p/' /etc/multipath.conf
+    expect_ok 'another, and a delimiter' ctl reconfigure
+    wait_for 'is between name and number' 20 is 'other other-p1' devices
+    sed -i -e 's/alias other$/alias data/' -e 's/partition_delimiter.*/partition_delimiter ""/' /etc/multipath.conf
+    expect_ok 'none' ctl reconfigure
+    wait_for 'leaves nothing there' 20 is 'data data1' devices
     udevadm settle --timeout=30
     expect_eq 'removed, with its partition' "$(ctl del map data)" ok
     expect_eq 'nothing is left' "$(dmsetup ls)" 'No devices found'

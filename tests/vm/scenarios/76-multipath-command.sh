@@ -44,6 +44,30 @@ says_why() { # DISK
     conf_debug
 }
 
+# What is in use is nobody's path: mounted, swapped to, below another device.
+in_use() { # DISK
+    local disk=$1
+    sed -i 's/greedy/smart/' /etc/multipath.conf
+    mkfs.ext4 -q "/dev/$disk" && mkdir -p /run/mnt && mount "/dev/$disk" /run/mnt || fail "$disk is mounted" "$(mount | tail -n 3)"
+    expect_eq 'mounted: no path' "$($names/multipath -c "/dev/$disk" | tail -n 1)" 'DM_MULTIPATH_DEVICE_PATH="0"'
+    same 'mounted' -c "/dev/$disk"
+    umount /run/mnt
+    mkswap "/dev/$disk" >/dev/null 2>&1 && swapon "/dev/$disk" || fail "$disk is swapped to" "$(swapon 2>&1)"
+    same 'swapped to' -c "/dev/$disk"
+    sed -i 's/smart/greedy/' /etc/multipath.conf
+    # The reference takes it then, of which it can make no map.
+    expect_eq 'with greedy neither' "$($names/multipath -c "/dev/$disk" | tail -n 1)" 'DM_MULTIPATH_DEVICE_PATH="0"'
+    sed -i 's/greedy/smart/' /etc/multipath.conf
+    swapoff "/dev/$disk"
+    dmsetup create above --table "0 8 linear /dev/$disk 0" || fail "$disk is below a device" "$(dmsetup ls)"
+    same 'below another device' -c "/dev/$disk"
+    dmsetup remove above
+    same 'free again' -c "/dev/$disk"
+    expect_no_match 'free again: it may be one' "$($names/multipath -c "/dev/$disk")" 'DM_MULTIPATH_DEVICE_PATH="0"'
+    rm -rf /run/multipath
+    conf_debug
+}
+
 # What would be made is shown as with the reference, which says of everything that it is to be made, and nothing is.
 dry() {
     local theirs
@@ -82,6 +106,7 @@ scenario() {
     expect_eq 'names of another file are refused' "$($names/multipath -b /etc/b 2>&1 | head -n 1)" '-b /etc/b: the bindings file is /etc/multipath/bindings'
 
     conf_debug
+    part in_use "$disk"
     dry
     daemon_start || return
     wait_for 'four paths in service' 20 in_service 4 || return
