@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# Shows situation 20: disks with one WWID and another size are not merged, and that is said once, not at every check.
+# Shows situation 20: disks with one WWID and another size are not merged, and that is said once, not at every check. Those that tell neither
+# WWID nor serial number get no map, and that is told once, too.
 # shellcheck disable=SC2034
 for_reference=no
 
@@ -23,6 +24,30 @@ scenario() {
     expect_eq 'it has the paths of one size' "$(map_paths "$map") $(blockdev --getsz "/dev/mapper/$map")" "2 $(path_sectors)"
     expect_eq 'each is said once' "$(said)" 2
     expect_eq 'a write works' "$(write_once "$map" 10)" written
+    part nameless
+}
+
+nameless() {
+    local number disks=()
+    array_up || return
+    conf_debug 'retrigger_tries 1' 'retrigger_delay 1'
+    expect_eq 'who has no name is asked for it once' "$(ctl reconfigure)" ok
+    for number in 1 2; do
+        array_disk "none$number" $number 1 '12.00=00000001 00' '12.80=sense 5 24 0' '12.83=sense 5 24 0' || return
+        disks+=("$(array_dev "none$number")")
+    done
+    udevadm settle --timeout=30
+    expect_eq 'two disks tell no WWID' "${#disks[@]} $(san_wwid "${disks[0]}") $(san_wwid "${disks[1]}")" '2  '
+    wait_for 'that is told' 20 is 2 told_nameless
+    settled
+    expect_eq 'of each once' "$(told_nameless)" 2
+    expect_match 'and to who asks' "$(ctl explain "${disks[0]}")" 'no WWID'
+    expect_eq 'no map is made of them' "$(maps)" "$map"
+}
+
+told_nameless() {
+    ctl events >/run/events
+    told ".event == \"path_ignored\" and .path == (\"${disks[0]}\", \"${disks[1]}\") and (.reason | test(\"no WWID\"))"
 }
 
 disks_there() { find /sys/block/ -name 'sd[b-z]' | wc -l; }
