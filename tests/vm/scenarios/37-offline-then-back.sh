@@ -74,9 +74,9 @@ scenario() {
     udevadm control --reload
     udevadm trigger --action=change --settle --subsystem-match=block
 
-    # A LUN is a map of two target port groups with a path each.
+    # A LUN is a map of two target port groups with a path each, which one priority for both does not tell apart.
     rm -rf /etc/multipath; mkdir -p /etc/multipath
-    conf_debug 'path_grouping_policy group_by_tpg' 'detect_prio yes' 'prio alua'
+    conf_debug 'path_grouping_policy group_by_tpg' 'detect_pgpolicy no'
     daemon_start || return
     wanted=$(debug_disks | sort)
     through_it_all group_by_tpg

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Shows situation 8: a priority changes, and the groups follow, both ways.
 # Shows situation 16: a group in transition keeps its priority, and its paths are not failed.
+# At its end: group_by_tpg, and what detect_pgpolicy and detect_pgpolicy_use_tpg make of another policy.
 #
 # The array is one with two ports in target port groups of their own, whose states are changed by hand.
 
@@ -29,13 +30,35 @@ followed() { # the better path is $is, and was $was
         is "$(dev_t "$is") $(dev_t "$was")" order "$map"
 }
 
+alua_conf() { # LINES for the defaults
+    conf_debug "polling_interval $every" "max_polling_interval $every" 'detect_prio yes' 'prio alua' "$@"
+}
+
+# NUMBER LINES: a reconfigure with these makes so many groups
+makes() {
+    alua_conf "${@:2}"
+    expect_eq "$(printf '%s, ' "${@:2}")reconfigured" "$(ctl reconfigure)" ok
+    wait_for "groups: $1" 10 is "$1" groups "$map"
+    wait_for 'both in service' 10 in_service 2
+}
+
+# Two port groups, of the same priority. Each number of groups is another than the one before. The reference has no such settings.
+policies() {
+    san_access 1 0
+    wait_for 'both are optimized again: one group' $limit is 1 groups "$map"
+    ours || return 0
+    makes 2 'path_grouping_policy group_by_tpg' 'detect_pgpolicy no'
+    makes 1 'path_grouping_policy failover' 'detect_pgpolicy yes'
+    makes 2 'path_grouping_policy multibus' 'detect_pgpolicy_use_tpg yes'
+    makes 1 'path_grouping_policy multibus' 'detect_pgpolicy no' 'detect_pgpolicy_use_tpg yes'
+}
+
 scenario() {
     san_iscsi_up 1 >/dev/null || return
     local a b map swap limit=$((every + 2)) count disk
     a=$(iscsi_disk 192.168.2.200) b=$(iscsi_disk 192.168.2.201)
     san_access 2 1
-    conf_debug "polling_interval $every" "max_polling_interval $every" 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' \
-        'failback immediate'
+    alua_conf 'path_grouping_policy group_by_prio' 'failback immediate'
     daemon_start || return
     wait_for 'two paths in service' 20 in_service 2 || return
     map=$(map_of "$a")
@@ -80,4 +103,5 @@ scenario() {
     san_offline 1 0
     wait_for 'it is back' $limit is 2 ready_paths
     expect_eq 'with the priority that it tells' "$(priorities)" "$a 10 $b 50"
+    policies
 }
