@@ -14,7 +14,8 @@ declare -A pids
 : >"$verdicts"
 mkdir -p $dir $mnt
 
-data_conf() { # NUMBER: settings that make other tables, all with queueing
+# Settings that make other tables, all with queueing. The disks tell of ALUA: but for detect_pgpolicy, each policy would be group_by_prio.
+data_conf() { # NUMBER
     local policy=(group_by_prio multibus failover) selector=('round-robin 0' 'service-time 0' 'queue-length 0')
     conf <<END
 defaults {
@@ -24,6 +25,7 @@ defaults {
 	no_path_retry queue
 	queue_without_daemon yes
 	path_grouping_policy ${policy[$1 % 3]}
+	detect_pgpolicy no
 	path_selector "${selector[$1 / 3 % 3]}"
 	failback $( ((($1 / 9) % 2)) && echo immediate || echo manual)
 	user_friendly_names yes
@@ -60,6 +62,9 @@ job() { # NAME FILE SIZE
 
 disk() { debug_disk "$1" 0; } # of a host; nothing where it was deleted
 
+# All that data_conf makes, each with another policy than the one before.
+conf_number=0
+
 # Drawn before each fault: a command substitution would draw from a sequence of its own, whatever the seed.
 pick=0
 some_disk() { local name; name=$(disk $pick); [ -n "$name" ] && echo "$name"; }
@@ -85,7 +90,9 @@ fault_rescan() {
 fault_switch_group() { dmsetup message mpatha 0 switch_group $((1 + RANDOM % 3)) 2>/dev/null || true; }
 fault_switchgroup() { ctl switchgroup map mpatha group 1; }
 fault_all_offline() { local d; for d in $(debug_disks); do path_offline "$d"; done; poll 10 is 0 active_paths; }
-fault_reconfigure() { data_conf $((RANDOM % 18)); ctl reconfigure; }
+fault_reconfigure() { note_groups; conf_number=$(((conf_number + 5) % 18)); data_conf $conf_number; ctl reconfigure; }
+# What groups a table of all disks was of, since the last one: their sizes.
+note_groups() { [ "$(map_paths mpatha)" != $hosts ] || table_groups mpatha | awk '{ printf "%d ", NF } END { print "" }' >>$dir/groups; }
 # udev is not waited for: where an operator has failed the last usable path, its rules wait for the fault that brings one back.
 fault_reload() { dmsetup table mpatha | dmsetup load mpatha && dmsetup resume --noflush --noudevsync mpatha; }
 fault_kill() { daemon_kill; daemon_start; }
@@ -152,6 +159,9 @@ go_through() {
     echo "in $SECONDS s; $refused refused"
     ok "I/O goes on through $done faults"
     expect_below 'faults that could not be made' "$refused" $((done / 10 + 1))
+    echo "# tables by the sizes of their groups: $(sort $dir/groups | uniq -c | awk '{ print $1 " of " $2 "," $3 "," $4 "," $5 }' | xargs)"
+    # One group, one for each path, and what is between.
+    [ $done -lt 200 ] || expect_between 'kinds of groups' "$(sort -u $dir/groups | wc -l)" 3 9
 }
 
 usable() { ll mpatha 2>/dev/null | grep -cE 'active +(ready|ghost) +running'; }
