@@ -35,7 +35,15 @@ between_daemons() {
     wait_for 'and comes back' 20 is 8 ready_paths
 }
 
-least() { printf '%s\n' "$@" | sort -n | head -n 1; }
+median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
+
+# What ours adds to a machine at rest, which an emulated one's is rarely: of most rounds.
+expect_no_pause() { # WHAT MS-AT-REST... -- MS...
+    local what=$1 rest=(); shift
+    while [ "$1" != -- ]; do rest+=("$1"); shift; done
+    shift
+    expect_below "$what: ms that I/O pauses longer than at rest, the median" $(($(median "$@") - $(median "${rest[@]}"))) 100
+}
 
 scenario() {
     san_scsi_debug 2 4 || return
@@ -47,7 +55,6 @@ scenario() {
     tables=$(dmsetup table --target multipath | sort)
     swaps_watch
     io_start "/dev/mapper/$(map_of "$(debug_disk 0 0)")"
-    # A pause that the daemon is the reason of comes each time.
     for round in 1 2 3; do
         quiet+=("$(io_pause settled)")
         there+=("$(io_pause ours_takes_over)")
@@ -56,8 +63,8 @@ scenario() {
         back+=("$(io_pause reference_takes_back)")
     done
     echo "# pauses in ms, at rest: ${quiet[*]}; taken over: ${there[*]}; ours stops: ${stop[*]}; taken back: ${back[*]}"
-    expect_below 'ms that I/O pauses longer than at rest' $(($(least "${there[@]}") - $(least "${quiet[@]}"))) 100
-    expect_below 'ms when ours stops' $(($(least "${stop[@]}") - $(least "${quiet[@]}"))) 100
+    expect_no_pause 'ours takes over' "${quiet[@]}" -- "${there[@]}"
+    expect_no_pause 'ours stops' "${quiet[@]}" -- "${stop[@]}"
     between_daemons
     io_stop
 }
