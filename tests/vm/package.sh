@@ -35,6 +35,16 @@ both_usable() { [ "$(paths_status "$map" | grep -c ' A ')" = 2 ]; }
 # WHAT COMMAND...: with its output, should it fail
 done_by() { local what=$1; shift; expect_ok "$what" env DEBIAN_FRONTEND=noninteractive "$@"; }
 
+# NAME WHAT COMMAND...: done_by, and then the daemon runs and has both paths; I/O paused for so many ms at the longest meanwhile
+declare -A paused
+paused_by() {
+    local name=$1 status=0; shift
+    paused[$name]=$(io_pause and_serves "$@") || status=$?
+    return $status
+}
+and_serves() { done_by "$@" && wait_for 'a daemon runs, with both paths' 30 serves; }
+serves() { is_active && both_usable; }
+
 with_theirs() {
     conf_debug 'user_friendly_names yes' 'no_path_retry queue' 'queue_without_daemon yes'
     done_by "Debian's packages are installed" dpkg -i "${theirs[@]}" || return
@@ -46,6 +56,7 @@ with_theirs() {
     was=$(table)
     swaps_watch
     io_start /dev/mapper/$map
+    paused_by theirs "Debian's are installed over themselves" dpkg -i "${theirs[@]}"
 }
 
 # Names and WWIDs are elsewhere, as the configuration says, and others are where ours reads them; then none.
@@ -77,7 +88,7 @@ kept_elsewhere() {
 }
 
 replaced() {
-    done_by 'ours takes its place' dpkg -i "$ours" || return
+    paused_by replaced 'ours takes its place' dpkg -i "$ours" || return
     expect_match "Debian's is gone, its configuration not" "$(state multipath-tools)" '^.c$'
     expect_match 'so is its part for the initramfs' "$(state multipath-tools-boot)" '^.c$'
     expect_ok 'which has multipath in every image, and so has ours' grep -qx MULTIPATH=yes $choice
@@ -105,7 +116,7 @@ replaced() {
 again() {
     local pid; pid=$(main_pid)
     echo MULTIPATH=no >$choice
-    done_by 'ours is installed over itself' dpkg -i "$ours"
+    paused_by again 'ours is installed over itself' dpkg -i "$ours"
     expect_eq 'what was chosen for images stays' "$(cat $choice)" MULTIPATH=no
     wait_for 'with another process' 30 another_than "$pid"
     expect_eq 'the map is as it was' "$(table)" "$was"
@@ -113,7 +124,7 @@ again() {
 another_than() { is_active && [ "$(main_pid)" != "$1" ]; }
 
 back() {
-    done_by 'ours is removed' dpkg -r multipathd
+    paused[removed]=$(io_pause done_by 'ours is removed' dpkg -r multipathd)
     expect_eq 'no daemon' "$(systemctl is-active $service)" inactive
     expect_eq 'the map stays' "$(table)" "$was"
     expect_eq 'the files stay' "$(files)" "$before"
@@ -151,6 +162,9 @@ with_theirs && replaced && again && back
 io_stop
 echo "# $(cat /run/io.score)"
 elsewhere
-expect_below 'the longest pause of I/O, in seconds' "$(sed 's/.*longest \([0-9.]*\).*/\1/' /run/io.score)" 15
+# Each is measured once, beside what else the host does: a moment more than with Debian's package is no sign, a daemon that I/O waits for is seconds.
+for name in replaced again removed; do
+    expect_below "$name: ms that I/O pauses longer than with Debian's over themselves (${paused[theirs]})" $((${paused[$name]:-99999} - ${paused[theirs]:-0})) 500
+done
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journalctl -u $service --no-pager 2>/dev/null | tail -n 30; }
 summary
