@@ -1,5 +1,5 @@
 #!/bin/bash
-# The same situations (settings, and paths that are offline) given to Debian's daemon and to ours, one after the other, on one
+# The same situations (settings, and paths that are offline or marginal) given to Debian's daemon and to ours, one after the other, on one
 # kernel: the tables that they load are compared.
 #   tests/vm/run --timeout 3000 tests/vm/situations.sh [COUNT [SEED]]
 # shellcheck disable=SC2154
@@ -7,7 +7,7 @@
 . /vm/lib.sh
 count=${1:-200} seed=${2:-1} dir=/run/situations
 
-tables() { dmsetup table --target multipath | sort; }
+tables() { dmsetup table --target multipath | grep -v '^No devices' | sort; }
 
 disks_up() { local disk; for disk in $disks; do echo running >"/sys/block/$disk/device/state"; done; }
 
@@ -28,6 +28,21 @@ reconfigured() { # NAME NUMBER
     [ "$said" = ok ] || { echo "$1: $2: reconfigure all: $said"; cat /run/stderr; exit 1; }
 }
 
+# Where only a standby path was left, udev's reads wait.
+all_removed() {
+    local map
+    for map in $(maps); do dmsetup message "$map" 0 fail_if_no_path; done
+    remove_maps
+}
+
+those() { local disk; for disk in $(cat "$dir/$1"); do cut -d' ' -f$((disk + 1)) <<<"$disks"; done; } # FILE: disks by number
+
+# One that is in no map is refused.
+marginal() { # NAME NUMBER DISK
+    local said; said=$(ctl setmarginal path "$3" 2>/dev/null)
+    [ "$said" = ok ] || echo "# $1: $2: setmarginal path $3: $said"
+}
+
 go_through() { # NAME: of the daemon that runs
     local conf number disk map rest
     for conf in "$dir"/*.conf; do
@@ -36,20 +51,20 @@ go_through() { # NAME: of the daemon that runs
         # can build a map between two of these steps.
         printf 'blacklist {\n\tdevnode ".*"\n}\n' >/etc/multipath.conf
         reconfigured "$1" "$number"
-        poll 10 remove_maps
+        poll 10 all_removed
         poll 10 is 0 maps_count || { echo "$1: $number: maps are left"; exit 1; }
         disks_up
         cp "$conf" /etc/multipath.conf
-        for disk in $(cat "$dir/$number.offline"); do
-            echo offline >"/sys/block/$(cut -d' ' -f$((disk + 1)) <<<"$disks")/device/state"
-        done
+        for disk in $(those "$number.offline"); do echo offline >"/sys/block/$disk/device/state"; done
         reconfigured "$1" "$number"
-        settled_tables | while read -r map rest; do echo "$number ${map%:} $rest"; done >>"$dir/$1"
+        [ ! -s "$dir/$number.marginal" ] || settled_tables >/dev/null # which the reconfigure would forget
+        for disk in $(those "$number.marginal"); do marginal "$1" "$number" "$disk"; done
+        settled_tables | while read -r map rest; do [ -z "$map" ] || echo "$number ${map%:} $rest"; done >>"$dir/$1"
         [ $((10#$number % 20)) != 0 ] || echo "# $1: $number"
     done
 }
 
-san_scsi_debug 2 4 || exit 1
+san_scsi_debug 3 4 || exit 1
 conf_debug
 mkdir -p $dir
 disks=$(debug_disks | xargs)
