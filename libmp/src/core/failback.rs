@@ -54,7 +54,9 @@ impl Core {
             DmOp::Message { messages } => (false, messages.iter().any(|m| m.starts_with("switch_group"))),
             _ => (false, false),
         };
-        let (before, group) = (map.switch.group, observed.group_in_use());
+        // The kernel names the group that it was told to use, and calls it active only with the first I/O.
+        let group = if switches { Some(observed.current_group()) } else { observed.group_in_use() };
+        let before = map.switch.group;
         map.switch.group = if same && !loads { group.or(before) } else { group };
         let (Some(before), Some(group)) = (before, group) else { return };
         if same && !loads && !switches && before != group {

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Shows situation 8: several deferred failbacks at once, and one map is removed meanwhile: none of the others is skipped.
+# At its beginning: immediate and manual, and who switches a group is told: the daemon, an operator, or somebody else.
 # Shows situation 9: a reinstated path is not failed again by a later reload, and a failed one is checked at the fast rate.
 # shellcheck disable=SC2034
 for_reference=no
@@ -14,6 +15,51 @@ all_use() { # GROUP MAP...
 }
 
 each_written() { local map; for map in "$@"; do [ "$(write_once "$map" 10)" = written ] || return; done; }
+
+# A map of each kind of failback. REASON GROUP MAP: how often that was told of it
+switched() { told ".event == \"group_switched\" and .map == \"$3\" and .group == $2 and .reason == \"$1\"" /run/switched; }
+
+uses() { [ "$(write_once "$2" 10)" = written ] && all_use "$1" "$2"; } # GROUP MAP: it is known after I/O
+
+kinds() {
+    local at_once by_hand lun disk
+    at_once=$(san_wwid "$(debug_disk 0 0)") by_hand=$(san_wwid "$(debug_disk 0 1)")
+    conf_debug 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' 'failback manual'
+    printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tfailback immediate\n\t}\n}\n' "$at_once" >>/etc/multipath.conf
+    daemon_start || return
+    wait_for 'eight paths in service' 20 in_service 8 || return
+    ctl events --follow >/run/switched 2>/dev/null &
+    expect_ok 'immediate: the better group is used' uses 1 "$at_once"
+    expect_ok 'manual: the better group is used' uses 1 "$by_hand"
+    for lun in 0 1; do path_offline "$(debug_disk 0 $lun)"; done
+    wait_for 'the better paths are lost' 20 is 6 active_paths
+    expect_ok 'immediate: the other group is used' uses 2 "$at_once"
+    expect_ok 'manual: the other group is used' uses 2 "$by_hand"
+    for lun in 0 1; do path_online "$(debug_disk 0 $lun)"; done
+    wait_for 'immediate: back at once, and said to be' 20 is 1 switched failback 1 "$at_once"
+    expect_ok 'immediate: by the kernel, too' uses 1 "$at_once"
+    wait_for 'the paths are back' 20 in_service 8
+    settled # a check more of all paths
+    expect_ok 'manual: it stays' uses 2 "$by_hand"
+    expect_eq 'manual: nobody has switched it back' "$(switched failback 1 "$by_hand")" 0
+    expect_eq 'manual: an operator does' "$(ctl switchgroup map "$by_hand" group 1)" ok
+    expect_ok 'manual: the better group is used again' uses 1 "$by_hand"
+    wait_for 'and his word is told' 5 is 1 switched operator 1 "$by_hand"
+    others_switch "$by_hand"
+    ctl switchgroup map "$by_hand" group 1
+    expect_ok 'all is as it was' uses 1 "$by_hand"
+    daemon_stop
+}
+
+# Another tool sends I/O to the other group: it stays there, and that is told once. The daemon's and the operator's were not taken for such.
+others_switch() { # MAP
+    local was; was=$(switched 'not by this daemon' 2 "$1")
+    dmsetup message "$1" 0 switch_group 2
+    expect_ok 'another tool switches' uses 2 "$1"
+    wait_for 'it is told that it was not this daemon' 10 is $((was + 1)) switched 'not by this daemon' 2 "$1"
+    expect_ok 'it stays' uses 2 "$1"
+    expect_eq 'what the daemon and the operator did was theirs' "$(told '.event == "group_switched" and .group == 1 and .reason == "not by this daemon"' /run/switched)" 0
+}
 
 failbacks() {
     conf_debug 'detect_prio yes' 'prio alua' 'path_grouping_policy group_by_prio' 'failback 8'
@@ -79,5 +125,5 @@ write_and_status() { write_once "$1" 10 >/dev/null; dmsetup status "$1"; }
 
 scenario() {
     san_scsi_debug 2 4 || return
-    failbacks && stays_back
+    kinds && failbacks && stays_back
 }
