@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Every column that `show paths format` has in Debian's daemon, as it shows it and as ours does for the same disks:
 # scsi_debug with target port groups, iSCSI, Fibre Channel, NVMe over TCP. Where ours is another, `differs` says why; a reason that is
-# not needed any more is a failure, too.
+# not needed any more is a failure, too. Columns of later releases are held against what the disks and the kernel say.
 # shellcheck disable=SC2034
 for_reference=no # it is what is compared with
 
@@ -17,7 +17,7 @@ s nvme|later releases show the revision, and blanks that fill a field up are not
 '
 
 scenario() {
-    san_scsi_debug 2 1 inq_vendor=3PARdata inq_product=VV || return
+    san_scsi_debug 2 1 max_luns=2 no_lun_0=1 inq_vendor=3PARdata inq_product=VV || return # LUN 1
     san_iscsi_up || { fail 'iSCSI' "$(dmesg | tail -n 5)"; return; }
     san_fc_up || return
     # shellcheck source=tests/vm/nvme-target.sh
@@ -37,6 +37,7 @@ both_daemons() {
     poll 20 remove_maps
     udevadm settle --timeout=30
     rm -rf /etc/multipath /run/multipath; mkdir -p /etc/multipath
+    limits
     daemon_start || return
     wait_for 'four maps, ours' 30 is 4 maps_count
     wait_for 'our paths are checked' 20 is 10 ready "$MPCTL"
@@ -44,6 +45,7 @@ both_daemons() {
     columns "$MPCTL" ours
     expect_eq 'ten paths' "$(wc -l </run/columns.reference/d)" 10
     compare
+    later
 }
 
 disks() { find /sys/block/ \( -name 'sd[b-z]' -o -name 'nvme*' \) | wc -l; }
@@ -83,4 +85,39 @@ compare() {
             else ok "%$letter, $kind: another, as $why"; fi
         done <<<"$(kinds)"
     done </run/letters
+}
+
+# Another one for each disk, so that none can be taken for another's.
+limits() {
+    local disk kb=128
+    for disk in /sys/block/sd[b-z] /sys/block/nvme*; do
+        kb=$((kb + 4))
+        echo $kb >"$disk/queue/max_sectors_kb" || fail "${disk##*/}" 'its limit stays'
+    done
+}
+
+later() {
+    local disk line map limit
+    while read -r disk line; do
+        expect_eq "%k %L %A %I of $disk" "$line" "$(told_by "$disk")"
+    done <<<"$(ctl show paths raw format '%d %k %L %A %I')"
+    while read -r map line; do
+        limit=$(cat "/sys/block/$(basename "$(readlink -f "/dev/mapper/$map")")/queue/max_sectors_kb")
+        expect_eq "%k of the map $map" "$line" "$limit"
+    done <<<"$(ctl show maps raw format '%n %k')"
+}
+
+# max_sectors_kb; the LUN, of the only one that its target has; the target port group, where page 0x83 tells of one; and a path in use is
+# discovered.
+told_by() { # DISK
+    local lun group='[undef]'
+    case $1 in
+    nvme*) lun=$(printf '%04x000000000000' "$(cat "/sys/block/$1/nsid")") ;;
+    *)
+        lun=$(sg_luns -q "/dev/$1")
+        group=$(sg_vpd --page=di "/dev/$1" | sed -n 's/^ *Target port group: //p')
+        printf -v group '0x%04x' "$group"
+        ;;
+    esac
+    echo "$(cat "/sys/block/$1/queue/max_sectors_kb") 0x$lun $group ok"
 }
