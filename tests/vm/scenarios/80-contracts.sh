@@ -61,6 +61,8 @@ failures() { # 2: how a failure looks
     fails 2 'device not found' mp -f nosuch
     expect_eq 'contract 2: on the wire' "$("$vm/guest/wire.py" 'fail path nosuch')" $'fail\ndevice not found'
     fails 2 'permission deny: need to be root' setpriv --reuid=65534 --clear-groups $names/multipathd reconfigure
+    expect_eq 'contract 2: a line that ends with a newline, as some clients frame it' \
+        "$("$vm/guest/wire.py" --newline "show map $map raw format %n:%w")" "$map:$wwid"
     expect_eq 'contract 2: who is not root may look' \
         "$(setpriv --reuid=65534 --clear-groups $names/multipathd show maps raw format %n | wc -l)" "$luns"
     local pid; pid=$(daemon_pid)
