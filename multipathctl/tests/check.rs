@@ -44,6 +44,26 @@ warning: `no_path_retry`: without a path I/O waits for ever, and with it whateve
     assert_eq!((status, stdout.as_str(), stderr.as_str()), (2, expected, ""));
 }
 
+/// As it is, and with its settings in force. What is explained there is behind a `#` and a blank.
+#[test]
+fn the_sample_is_without_fault() {
+    let sample = include_str!("../../etc/multipath.conf");
+    let mut changed = 0;
+    let set = |line: &str| match line.trim_start().strip_prefix('#') {
+        Some(setting) if !setting.is_empty() && !setting.starts_with(' ') => {
+            changed += 1;
+            format!("{setting}\n")
+        }
+        _ => format!("{line}\n"),
+    };
+    let in_force: String = sample.lines().map(set).collect();
+    assert!(changed >= 11 && in_force.contains("\nblacklist {\n\tdevnode"), "{changed}:\n{in_force}");
+    for text in [sample, &in_force] {
+        let (code, stdout, _) = check(&["-", "--strict"], text);
+        assert_eq!((code, stdout.as_str()), (0, "no remarks\n"), "{text}");
+    }
+}
+
 #[test]
 fn the_status_says_how_bad_it_is() {
     for (args, text, status, said) in [
