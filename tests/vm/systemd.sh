@@ -1,6 +1,7 @@
 #!/bin/bash
-# The units of etc/systemd under a real systemd: started by a client's connection, ready when it says so, reloaded, watched,
-# restarted after a crash and after a hang, stopped; and I/O that waits for a path when the machine goes down, with a daemon and without.
+# The units of etc/systemd under a real systemd, and what else is there for the boot: installed, started by a client's connection, ready when
+# it says so, reloaded, watched, restarted after a crash and after a hang, stopped; and I/O that waits for a path when the machine goes down,
+# with a daemon and without.
 #   VM_SYSTEMD=1 tests/vm/run tests/vm/systemd.sh
 # shellcheck disable=SC2154
 # shellcheck source=tests/vm/lib.sh
@@ -22,6 +23,46 @@ units_up() {
     printf '[Service]\nStandardOutput=append:%s\nStandardError=inherit\nWatchdogSec=4\n' "$MP_LOG" \
         >/etc/systemd/system/$service.d/test.conf
     systemctl daemon-reload
+}
+
+module_there() { test -e /sys/module/dm_multipath; }
+module_gone() { # with those that need it, the selectors
+    local holder
+    for holder in /sys/module/dm_multipath/holders/*; do [ ! -e "$holder" ] || modprobe -r "${holder##*/}"; done
+    modprobe -r dm_multipath
+    ! module_there
+}
+
+# What the package brings for the machine's boot, before a map is there to need it.
+boots() {
+    expect_ok 'the module is away' module_gone
+    install -D -m 644 -t /etc/modules-load.d "$vm/etc/modules-load.d/multipath.conf"
+    expect_ok 'modules are loaded, as at boot' systemctl restart systemd-modules-load.service
+    expect_ok 'it is among them' module_there
+    rm -rf /run/multipath
+    install -D -m 644 -t /etc/tmpfiles.d "$vm/etc/tmpfiles.d/multipath.conf"
+    expect_ok 'folders are made, as at boot' systemd-tmpfiles --create multipath.conf
+    expect_eq 'theirs are, for root, and for all to read' "$(stat -c '%a %U %n' /run/multipath /etc/multipath | xargs)" \
+        '700 root /run/multipath 755 root /etc/multipath'
+}
+
+# What installers call, on a machine where nothing runs yet.
+is_installed() {
+    local pid is='is-active is-enabled'
+    expect_ok 'the module is away' module_gone
+    expect_ok 'mpathconf makes a configuration only' mpathconf --enable --find_multipaths y --with_module n --with_chkconfig n
+    expect_match 'and says so' "$(mpathconf | xargs)" 'multipath is enabled .* dm_multipath module is not loaded multipathd is not running$'
+    expect_ok 'mpathconf loads the module' mpathconf --enable --with_module y --with_chkconfig n
+    expect_ok 'it is there' module_there
+    expect_eq 'and does no more' "$(for one in $is; do systemctl "$one" $service; done | xargs)" 'inactive disabled'
+    expect_ok 'mpathconf starts the daemon, and has it started at boot' mpathconf --enable --with_multipathd y --with_chkconfig y
+    expect_eq 'so it is' "$(for one in $is; do systemctl "$one" $service; done | xargs)" 'active enabled'
+    pid=$(main_pid)
+    expect_ok 'mpathconf has it read the configuration' mpathconf --enable --user_friendly_names n --with_multipathd y
+    wait_for 'it holds' 20 says 'user_friendly_names "?no"?$' multipathctl show config local
+    expect_eq 'in the same daemon' "$(main_pid)" "$pid"
+    expect_ok 'mpathconf stops it, at boot too' mpathconf --disable --with_multipathd y --with_chkconfig y
+    expect_eq 'so it is' "$(for one in $is; do systemctl "$one" $service; done | xargs)" 'inactive disabled'
 }
 
 starts() {
@@ -273,11 +314,13 @@ ends() {
 }
 
 expect_eq 'pid 1' "$(cat /proc/1/comm)" systemd
+units_up
+part boots
+part is_installed
 san_scsi_debug 2 1 || exit 1
 conf_debug 'user_friendly_names yes' 'max_sectors_kb 256' 'max_fds 2000000' 'verbosity 3'
 printf 'multipaths {\n\tmultipath {\n\t\twwid %s\n\t\tuid 3\n\t\tmode 0640\n\t}\n}\n' "$(san_wwid "$(debug_disk 0 0)")" >>/etc/multipath.conf
 echo 4000000 >/proc/sys/fs/nr_open # more than the unit grants
-units_up
 for what in starts has_what_it_needs is_protected plans_what_is_in_roots_home reloads is_watched starts_without_real_time \
     restarts_while_a_thread_hangs starts_where_etc_is_read_only stops ends; do
     part $what || break
