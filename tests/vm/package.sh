@@ -116,7 +116,9 @@ replaced() {
 again() {
     local pid; pid=$(main_pid)
     echo MULTIPATH=no >$choice
+    rm -rf /run/multipath
     paused_by again 'ours is installed over itself' dpkg -i "$ours"
+    expect_eq 'the folder of its marks is there again, for root' "$(stat -c '%a %U' /run/multipath)" '700 root'
     expect_eq 'what was chosen for images stays' "$(cat $choice)" MULTIPATH=no
     wait_for 'with another process' 30 another_than "$pid"
     expect_eq 'the map is as it was' "$(table)" "$was"
