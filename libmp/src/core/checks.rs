@@ -155,9 +155,9 @@ impl Core {
         }
         self.heed_attention(id, &raw.answers);
         let Some(path) = self.paths.get_mut(&id) else { return };
-        if path.health.stuck == Some(token) {
-            // Too late to mean anything; but its slot is free again.
-            path.health.stuck = None;
+        if path.health.stuck.take_if(|stuck| *stuck == token).is_some() {
+            // Too late to mean anything; but its slot is free again, and a table may have waited for that.
+            self.dirty.extend(path.map());
             self.timers.cancel(Timer::CheckTimeout(id));
             self.start_check(now, id, out);
             return;
@@ -435,7 +435,8 @@ impl Core {
         let observed = path.map().and_then(|m| self.maps.get(&m)).and_then(|m| m.observed.as_ref());
         match observed.and_then(|o| o.path_active(path.devt())) {
             Some(active) => active != path.is_usable() && path.health.state != CheckState::Pending,
-            None => false,
+            // It may have been left out as it did not answer.
+            None => matches!(path.health.state, CheckState::Pending | CheckState::Timeout),
         }
     }
 

@@ -269,6 +269,7 @@ impl Core {
             _ if map.unfinished.is_some() => "another tool is making the map".into(),
             _ if path.health.closed => "it can't be opened".into(),
             _ if map.hold_until.is_some() => self.held_for(map),
+            _ if path.is_silent() => "its check is not answered".into(),
             _ if map.backoff.failures > 0 => "the last operation on the map failed".into(),
             _ => "the next one may have it".into(),
         })

@@ -1,12 +1,16 @@
 //! Paths that the kernel does not take into a table: something else has them open exclusively, they
 //! are going away, or they are too small. One such path must not keep the others of its map out. Where
 //! something else has one open, none of the others makes a new map: that would be the same LUN twice.
+//!
+//! Nor must one whose check hangs: where its host recovers from errors, the kernel waits for the end of that before it has the
+//! path open, and the table with all that are new waits, too.
 
 use ::core::time::Duration;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 
+use crate::check::CheckState;
 use crate::core::Core;
 use crate::core::desired;
 use crate::core::effect::Outbox;
@@ -39,9 +43,14 @@ impl Core {
     /// can be opened and were not refused lately; one of these, while it is being found out which one is refused. That is
     /// one of use, if there is any: no table is loaded for the sake of one that may be another LUN. Where the map becomes
     /// read-only, or writable again, the kernel opens every path anew, and those in the table that it can't open are left out.
+    /// A new one that does not answer waits, where others serve.
     pub(super) fn admitted<'a>(map: &Map, members: &[&'a Path], now: Instant) -> Vec<&'a Path> {
-        let may_try =
+        let opens =
             |path: &Path| path.refused.is_none_or(|refused| refused.until <= now) && !path.health.closed;
+        let serves = |path: &&Path| path.is_usable() && !path.is_silent() && opens(path);
+        let table = map.observed.as_ref().filter(|observed| observed.table().is_some());
+        let others = table.is_some_and(|table| table.active_paths() > 0 || members.iter().any(serves));
+        let may_try = |path: &Path| opens(path) && !(others && path.is_silent());
         let is_new = |path: &&Path| !is_live(map, path) && may_try(path);
         let anew = map.read_only().is_some_and(|was| was != desired::read_only(map, members));
         let mut new = members.iter().copied().filter(is_new);
@@ -170,6 +179,16 @@ impl Core {
         {
             self.timers.set(Timer::Retry(id), next);
         }
+    }
+}
+
+impl Path {
+    /// Does its first check, or the one after it had hung, wait for its answer?
+    pub(super) const fn is_silent(&self) -> bool {
+        let health = &self.health;
+        let unknown =
+            matches!(health.state, CheckState::Unchecked | CheckState::Pending | CheckState::Timeout);
+        health.stuck.is_some() || (unknown && health.inflight.is_some())
     }
 }
 

@@ -57,6 +57,7 @@ impl Core {
         core.reconfigure_again = false;
         for path in core.paths.values_mut() {
             (path.probe, path.probe_again) = (None, Again::No);
+            path.health.inflight = None;
         }
         for map in core.maps.values_mut() {
             (map.inflight, map.requery, map.in_list) = (None, false, None);
@@ -100,8 +101,11 @@ impl Rehearsal {
         }
     }
 
-    /// Maps that wait for the first checks of their paths wait no longer. Is there one?
+    /// Maps that wait for the first checks of their paths wait no longer, nor for one that takes longer. Is there one?
     fn end_holds(&mut self, now: Instant) -> bool {
+        for path in self.core.paths.values_mut() {
+            path.health.inflight = None;
+        }
         let held: Vec<_> =
             self.core.maps.values().filter(|map| map.hold_until.is_some()).map(|map| map.id).collect();
         for id in &held {
