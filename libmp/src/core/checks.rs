@@ -82,7 +82,7 @@ impl Core {
             if path.is_usable() || health.state == CheckState::Pending {
                 self.look_while_waiting(now, id, out);
             }
-            return;
+            return self.look_if_it_opens(now, id, out);
         }
         path.health.outdated = false;
         path.health.round = Round::default();
@@ -91,6 +91,15 @@ impl Core {
             _ => [].into(), // the state in sysfs is all there is to read
         };
         self.ask(now, id, asks, out);
+    }
+
+    /// Its check hangs, and it could not be opened when it was last heard of: no answer will tell that it can be.
+    fn look_if_it_opens(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
+        let Some(path) = self.paths.get(&id).filter(|path| path.health.closed) else { return };
+        if path.probe.is_none() {
+            self.start_probe(id, out);
+        }
+        self.schedule(now, id, false);
     }
 
     fn turn(&mut self, now: Instant, id: PathId, sysfs_state: Option<&str>) -> Option<Turn> {
@@ -447,7 +456,9 @@ impl Core {
         let globals = self.config.globals();
         let longest = globals.max_polling_interval.max(globals.polling_interval);
         let Some(path) = self.paths.get_mut(&id) else { return };
-        if path.health.stuck.is_some() || path.health.held_down || path.map().is_none() {
+        let health = &path.health;
+        let hangs = health.stuck.is_some() && !health.closed;
+        if hangs || health.held_down || path.map().is_none() {
             self.timers.cancel(Timer::Check(id));
             return;
         }

@@ -179,7 +179,8 @@ pub(super) fn is_unknown(map: &Map) -> bool {
 
 /// What is to be done where a path may be another LUN by now. All paths of a table that is loaded are used at first, failed
 /// ones too, and I/O that waits goes to them at once: such a path is left out until it has been looked at. No table is loaded for
-/// that alone. `plan` is what comes next with fewer members.
+/// that alone. `plan` is what comes next with fewer members. A map without a table is made of what there is, as a new one is: no I/O
+/// waits in it.
 pub(super) fn without_doubt(
     situation: &Situation<'_>,
     planned: Planned,
@@ -198,6 +199,10 @@ pub(super) fn without_doubt(
         plan(&members)
     };
     let observed = situation.map.observed.as_ref();
+    if observed.is_none_or(|observed| observed.table().is_none()) {
+        let certain = with(&|path| !path.is_doubtful());
+        return certain.filter(|next| matches!(next.op, DmOp::Reload { .. })).or(Some(planned));
+    }
     let is_live = |path: &Path| observed.and_then(|o| o.path_active(path.devt())).is_some();
     match with(&|path| !path.is_doubtful() || is_live(path)) {
         Some(Planned { op: DmOp::Reload { .. }, .. }) => with(&|path| !path.is_doubtful()),
