@@ -340,6 +340,7 @@ impl Sim {
         }
         self.hung.clear();
         self.lost.clear();
+        self.world.end_suspends();
     }
 
     /// One event for the daemon, what it orders, and every invariant.

@@ -37,6 +37,7 @@ impl Sim {
                     self.jobs.clear();
                     self.hung.clear();
                     self.lost.clear();
+                    self.world.end_suspends();
                     if self.restart_after_exit {
                         let delay = self.rng.millis(100..=20_000);
                         self.after(delay, Item::Start);

@@ -69,6 +69,8 @@ pub struct Device {
     pub live: Option<Table>,
     pub inactive: Option<Table>,
     pub suspended: bool,
+    /// It is being suspended: I/O that is under way is waited for, and none is sent meanwhile.
+    pub suspending: bool,
     /// `blockdev --setro`: it is read-only whatever its table is.
     pub protected: bool,
     /// Opens by writers and mounts; partition maps on top are counted apart.
@@ -94,6 +96,11 @@ impl Device {
 
     pub fn wwid(&self) -> Option<&str> {
         self.uuid.strip_prefix("mpath-")
+    }
+
+    /// Is no I/O sent to its disks?
+    pub const fn is_stopped(&self) -> bool {
+        self.suspended || self.suspending
     }
 
     /// Disks that its tables hold open.
@@ -202,6 +209,7 @@ impl Dm {
             live: None,
             inactive: None,
             suspended: false,
+            suspending: false,
             opens: 0,
             event_nr: 0,
             protected: false,

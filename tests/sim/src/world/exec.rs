@@ -177,9 +177,14 @@ impl World {
             if !noflush {
                 self.flush(&running.uuid);
             }
-            if self.dm.by_uuid(&running.uuid).is_some_and(|d| self.in_flight(d.minor)) {
+            let waits = self.dm.by_uuid(&running.uuid).is_some_and(|d| self.in_flight(d.minor));
+            if let Some(device) = self.dm.by_uuid_mut(&running.uuid).filter(|_| waits) {
+                device.suspending = true;
                 return Progress::Sleeps;
             }
+        }
+        if let (Step::Suspend { .. }, Some(device)) = (&step, self.dm.by_uuid_mut(&running.uuid)) {
+            device.suspending = false;
         }
         running.left.pop_front();
         let by_fault = |errno| Err(DmFailure::new(&step.name(), errno));
@@ -199,6 +204,14 @@ impl World {
         }
         self.settle();
         if running.left.is_empty() { Progress::Finished } else { Progress::Next }
+    }
+
+    /// Whoever suspends a map is killed: no I/O is waited for any more.
+    pub fn end_suspends(&mut self) {
+        for device in self.dm.devices.values_mut() {
+            device.suspending = false;
+        }
+        self.settle();
     }
 
     /// A load's answer tells that somebody has suspended the map since its reload was decided.

@@ -3,10 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use libmp::types::Instant;
+use libmp::types::{DevT, Instant};
 
 use super::World;
 use super::disk::{Fate, LunId};
+use super::mpath::Change;
 
 /// One read or write, tagged with the map that its sender opened, and its WWID.
 #[derive(Debug, Clone)]
@@ -54,7 +55,7 @@ impl World {
             let device = self.dm.devices.get_mut(&bio.minor).filter(|d| d.number == bio.device);
             // Its map is gone; the number may be another one's by now.
             let Some(device) = device else { return self.end(bio, None) };
-            if device.suspended {
+            if device.is_stopped() {
                 return device.queued.push(bio);
             }
             let Some(target) = device.mpath_mut() else { return self.end(bio, None) };
@@ -77,6 +78,23 @@ impl World {
                         self.dm.announce(bio.minor, change);
                     }
                 }
+            }
+        }
+    }
+
+    /// I/O that had hung on a disk goes on: by another way, if the map sends any.
+    fn goes_on(&mut self, bio: Bio, (devt, via): (DevT, String), fate: Fate) {
+        let device = self.dm.devices.get_mut(&bio.minor);
+        let Some(device) = device.filter(|d| d.number == bio.device && d.suspending) else {
+            return self.submit(bio);
+        };
+        match fate {
+            Fate::Done(lun) if *self.luns[lun].identity.wwid == *bio.wwid => self.end(bio, Some((lun, via))),
+            _ => {
+                let change = device.mpath_mut().and_then(|target| target.fail(devt).ok());
+                let minor = bio.minor;
+                device.queued.push(bio);
+                self.dm.announce(minor, change.unwrap_or(Change::Silent));
             }
         }
     }
@@ -121,21 +139,26 @@ impl World {
             return;
         }
         loop {
-            let mut ready = Vec::new();
-            for disk in self.disks.values_mut() {
-                if !disk.held.is_empty() && disk.fate(&self.luns) != Fate::Hangs {
-                    ready.append(&mut disk.held);
+            let (mut back, mut ready) = (Vec::new(), Vec::new());
+            for disk in self.disks.values_mut().filter(|disk| !disk.held.is_empty()) {
+                let fate = disk.fate(&self.luns);
+                if fate != Fate::Hangs {
+                    let of = (disk.devt, disk.name.clone());
+                    back.extend(disk.held.drain(..).map(|bio| (bio, of.clone(), fate)));
                 }
             }
             for device in self.dm.devices.values_mut() {
-                let goes = !device.suspended
+                let goes = !device.is_stopped()
                     && device.mpath().is_none_or(|t| !t.queue_if_no_path || t.valid_paths() > 0);
                 if goes {
                     ready.append(&mut device.queued);
                 }
             }
-            if ready.is_empty() {
+            if back.is_empty() && ready.is_empty() {
                 break;
+            }
+            for (bio, of, fate) in back {
+                self.goes_on(bio, of, fate);
             }
             for bio in ready {
                 self.submit(bio);
