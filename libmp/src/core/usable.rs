@@ -102,11 +102,15 @@ impl Core {
     }
 }
 
-/// Does a path count as one that the map can use? One whose answer is awaited counts as it last did.
+/// Does a path count as one that the map can use? One whose answer is awaited counts as it last did; one that the kernel has failed, and
+/// that is to say who it is before it is used again, does not.
 pub(super) fn counts(map: &Map, path: &Path) -> bool {
     let active = map.observed.as_ref().and_then(|o| o.path_active(path.devt()));
     match path.health.state {
         CheckState::Pending | CheckState::Unchecked => active == Some(true),
-        state => state.is_usable() && active.is_some() && path.steadiness.is_reliable(),
+        state => {
+            let serves = active.is_some_and(|active| active || path.may_be_used());
+            state.is_usable() && serves && path.steadiness.is_reliable()
+        }
     }
 }
