@@ -64,6 +64,8 @@ pub struct Map {
     pub in_list: Option<(u32, MapName)>,
     /// It was to be planned while an operation was under way.
     pub unplanned: bool,
+    /// It could not be read after a load of ours had ended, which may have left it suspended.
+    pub left_unread: bool,
     /// Its paths.
     pub members: BTreeSet<PathId>,
     /// The operation under way.
@@ -516,6 +518,7 @@ impl Map {
             requery: false,
             in_list: None,
             unplanned: false,
+            left_unread: false,
             backoff: Backoff::default(),
             message_backoff: Backoff::default(),
             hold_until: None,

@@ -235,7 +235,10 @@ impl Core {
         if inflight.op.takes_name().is_some() {
             self.list_names(id);
         }
-        let Some(map) = self.maps.get(&id) else { return };
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        let loads = matches!(inflight.op, DmOp::Create { .. } | DmOp::Reload { .. });
+        let left_unread = core::mem::replace(&mut map.left_unread, false);
+        map.left_unread = done.map.is_err() && (loads || left_unread);
         if done.result.is_ok()
             && matches!((&done.map, &map.looked_like), (Ok(Some(seen)), Some(known)) if seen.is(known))
             && self.may_be_the_same(id, &inflight)
@@ -265,7 +268,9 @@ impl Core {
             self.answer_map(id, |_| true, &done.result.and(Err(gone)), out);
             return;
         }
-        self.suspended_by_another(id, &inflight.op, &done.result, (was.as_ref(), is.as_ref()), out);
+        if !left_unread {
+            self.suspended_by_another(id, &inflight.op, &done.result, (was.as_ref(), is.as_ref()), out);
+        }
         self.say_queueing_ended(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
         match done.result {
             Ok(()) => {

@@ -20,6 +20,7 @@
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
 //! kpartx data                        a partition, data-part1; `open data-part1`, `expect deferred data-part1 yes`
 //! fault unread reload                a map can't be read after the next operation of this kind
+//! fault step resume 12               the next ioctl of this kind ends with this error
 //! lists-late 2s                      lists of maps are told so long after they were made
 //! config-late 2s                     the configuration is read for so long
 //! attention sda 3f 0e                its next command is answered with this unit attention
@@ -158,6 +159,10 @@ impl Script {
             }
             ["fault", "dm", times, errno] => {
                 self.sim.next_dm_errors = (number(times)?, Errno(number(errno)?));
+                Ok(())
+            }
+            ["fault", "step", step, errno] => {
+                self.sim.next_step_error = Some(((*step).to_owned(), Errno(number(errno)?)));
                 Ok(())
             }
             ["kill-after-steps", steps] => {

@@ -115,6 +115,8 @@ pub struct Sim {
     pub next_dm_errors: (u32, Errno),
     /// The map can't be read after the next operation of this kind.
     pub next_unread: Option<String>,
+    /// The next ioctl of this name meets this error.
+    pub next_step_error: Option<(String, Errno)>,
     /// The daemon is killed after so many more ioctls.
     pub kill_after_steps: Option<u32>,
     /// What scripts look at.
@@ -171,6 +173,7 @@ impl Sim {
             idle_wakes: 0,
             factory,
             next_dm_errors: (0, Errno::EIO),
+            next_step_error: None,
             next_unread: None,
             kill_after_steps: None,
             replies: BTreeMap::new(),

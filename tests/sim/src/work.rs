@@ -10,7 +10,7 @@ use crate::invariants::Violation;
 use crate::real::{self, Read};
 use crate::sim::{Item, Job, Sim};
 use crate::world::disk::SdevState;
-use crate::world::exec::{Progress, Running};
+use crate::world::exec::{Progress, Running, Step};
 
 impl Sim {
     pub(crate) fn carry_out(&mut self, mut out: Outbox) -> Result<(), Violation> {
@@ -83,7 +83,10 @@ impl Sim {
     }
 
     /// The error that the next ioctl meets, if any.
-    fn next_fault(&mut self) -> Option<Errno> {
+    fn next_fault(&mut self, step: &Step) -> Option<Errno> {
+        if let Some((_, errno)) = self.next_step_error.take_if(|(kind, _)| *kind == step.name()) {
+            return Some(errno);
+        }
         if self.next_dm_errors.0 > 0 {
             self.next_dm_errors.0 -= 1;
             return Some(self.next_dm_errors.1);
@@ -198,7 +201,7 @@ impl Sim {
 
     fn work_dm(&mut self, id: u64, mut job: Job) {
         let Some(running) = job.running.as_mut() else { return };
-        let fault = if running.left.is_empty() { None } else { self.next_fault() };
+        let fault = running.left.front().cloned().and_then(|step| self.next_fault(&step));
         match self.world.advance(running, fault) {
             Progress::Finished => {
                 let mut done = Box::new(running.done(&self.world));
