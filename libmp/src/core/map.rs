@@ -2,6 +2,7 @@
 
 use ::core::mem::take;
 use ::core::time::Duration;
+use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::String;
@@ -11,6 +12,7 @@ use alloc::vec::Vec;
 use crate::config::settings::MapSettings;
 use crate::core::event::DmFailure;
 use crate::core::marks::Mark;
+use crate::core::meanwhile::Meanwhile;
 use crate::core::names::Listed;
 use crate::core::partitions::Misnamed;
 use crate::core::path::PathId;
@@ -323,6 +325,8 @@ pub struct Inflight {
     pub purpose: Purpose,
     /// What operators wanted that it is to carry out: nothing else is done when it is.
     pub orders: Orders,
+    /// It loads a table, and hangs: what is done meanwhile.
+    pub meanwhile: Option<Box<Meanwhile>>,
 }
 
 /// What an operation is for.

@@ -13,7 +13,7 @@ use crate::core::failback::may_switch;
 use crate::core::map::{Backoff, Inflight, Map, MapId, Observed, Orders, Purpose};
 use crate::core::notice::{Level, Notice};
 use crate::core::path::Path;
-use crate::core::plan::{Planned, Situation};
+use crate::core::plan::{Planned, QUEUE_OFF, Situation};
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::smaller::{self, Build};
 use crate::core::timers::Timer;
@@ -60,7 +60,7 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.unplanned = map.inflight.is_some();
         if map.unplanned {
-            return; // planned again when it ends
+            return self.plan_meanwhile(now, id, out); // planned again when it ends
         }
         if map.requery {
             self.order(id, Planned { op: DmOp::READ, reason: "it changed" }, Purpose::Change, out);
@@ -69,7 +69,10 @@ impl Core {
         let planned =
             if self.phase == Phase::Stopping { self.plan_stop(id) } else { self.plan_one(now, id, out) };
         match planned {
-            Some(planned) => self.order(id, planned, Purpose::Change, out),
+            Some(planned) => {
+                self.order(id, planned, Purpose::Change, out);
+                self.await_load(now, id);
+            }
             None => self.at_rest(now, id, out),
         }
     }
@@ -126,14 +129,14 @@ impl Core {
     }
 
     /// At the end queues end, so that no shutdown hangs in one; the maps stay. One that is suspended takes no message.
-    fn plan_stop(&self, id: MapId) -> Option<Planned> {
+    pub(super) fn plan_stop(&self, id: MapId) -> Option<Planned> {
         let map = &self.maps[&id];
         let may_tell =
             |observed: &&Observed| !observed.suspended && map.message_backoff.failures < STOP_TRIES;
         let observed = map.observed.as_ref().filter(may_tell)?;
         let queues = observed.table().is_some_and(Table::queues);
         (queues && self.stops_queueing()).then(|| Planned {
-            op: DmOp::Message { messages: ["fail_if_no_path".into()].into() },
+            op: DmOp::Message { messages: [QUEUE_OFF.into()].into() },
             reason: "the daemon stops",
         })
     }
@@ -152,9 +155,9 @@ impl Core {
         map.requery = false;
         let names = planned.op.takes_name().is_some();
         let orders = map.orders.begin(&planned.op);
-        map.inflight =
-            Some(Inflight { token, op: planned.op.clone(), reason: planned.reason, purpose, orders });
-        out.push(Effect::Dm { token, wwid: map.wwid.clone(), op: planned.op });
+        let Planned { op, reason } = planned;
+        map.inflight = Some(Inflight { token, op: op.clone(), reason, purpose, orders, meanwhile: None });
+        out.push(Effect::Dm { token, wwid: map.wwid.clone(), op });
         if names {
             self.list_names(id);
         }
@@ -227,10 +230,26 @@ impl Core {
     /// An operation was answered.
     pub(super) fn dm_done(&mut self, now: Instant, id: MapId, token: Token, done: DmDone, out: &mut Outbox) {
         let Some(map) = self.maps.get_mut(&id) else { return };
-        if map.inflight.as_ref().is_none_or(|i| i.token != token) {
-            return;
+        if map.inflight.as_ref().is_some_and(|load| load.meanwhile.is_some()) {
+            return self.done_meanwhile(now, id, token, done, out);
         }
-        let Some(inflight) = map.inflight.take() else { return };
+        if let Some(inflight) = map.inflight.take_if(|inflight| inflight.token == token) {
+            self.operated(now, id, &inflight, done, out);
+        }
+    }
+
+    /// An operation has ended, and nothing is under way any more.
+    pub(super) fn operated(
+        &mut self,
+        now: Instant,
+        id: MapId,
+        inflight: &Inflight,
+        done: DmDone,
+        out: &mut Outbox,
+    ) {
+        if matches!(inflight.op, DmOp::Reload { .. }) {
+            self.timers.cancel(Timer::Meanwhile(id));
+        }
         self.compare_with_list(id, done.map.as_ref().ok().and_then(Option::as_deref));
         if inflight.op.takes_name().is_some() {
             self.list_names(id);
@@ -241,7 +260,7 @@ impl Core {
         map.left_unread = done.map.is_err() && (loads || left_unread);
         if done.result.is_ok()
             && matches!((&done.map, &map.looked_like), (Ok(Some(seen)), Some(known)) if seen.is(known))
-            && self.may_be_the_same(id, &inflight)
+            && self.may_be_the_same(id, inflight)
         {
             return;
         }
@@ -250,12 +269,11 @@ impl Core {
             Err(errno) => {
                 let unread = DmFailure::new("read", *errno);
                 let failure = done.result.err().unwrap_or(unread);
-                self.failed(now, id, &inflight, failure, out);
-                return;
+                return self.failed(now, id, inflight, failure, out);
             }
         };
         let was = self.maps.get(&id).and_then(|map| map.observed.clone());
-        if done.result.is_ok() && is == was && self.may_be_the_same(id, &inflight) {
+        if done.result.is_ok() && is == was && self.may_be_the_same(id, inflight) {
             if let Some(map) = self.maps.get_mut(&id) {
                 map.looked_like = done.map.ok().flatten().map(Seen::shared);
             }
@@ -274,7 +292,7 @@ impl Core {
         self.say_queueing_ended(id, &inflight.op, (was.as_ref(), is.as_ref()), out);
         match done.result {
             Ok(()) => {
-                self.succeeded(now, id, &inflight, (was.as_ref(), is.as_ref()), out);
+                self.succeeded(now, id, inflight, (was.as_ref(), is.as_ref()), out);
                 self.another_since(id, &inflight.op, is.as_ref());
                 self.set_observed(now, id, is, out);
             }
@@ -282,7 +300,7 @@ impl Core {
                 self.set_observed(now, id, is, out);
                 self.own_leftover(id, &inflight.op, &failure);
                 self.answer_if_without(id, out);
-                self.failed(now, id, &inflight, failure, out);
+                self.failed(now, id, inflight, failure, out);
             }
         }
         self.follow_group(id, &inflight.op, was.as_ref(), out);
@@ -297,7 +315,7 @@ impl Core {
         self.reconsider(id, out); // it may have another size than the map before
     }
 
-    fn succeeded(
+    pub(super) fn succeeded(
         &mut self,
         now: Instant,
         id: MapId,
@@ -426,7 +444,14 @@ impl Core {
         }
     }
 
-    fn failed(&mut self, now: Instant, id: MapId, done: &Inflight, failure: DmFailure, out: &mut Outbox) {
+    pub(super) fn failed(
+        &mut self,
+        now: Instant,
+        id: MapId,
+        done: &Inflight,
+        failure: DmFailure,
+        out: &mut Outbox,
+    ) {
         if matches!(done.op, DmOp::Reassign { .. }) {
             return self.not_reassigned(id, failure, out);
         }
@@ -449,7 +474,9 @@ impl Core {
         if matches!(done.op, DmOp::Create { .. }) {
             self.creation_failed(id, put_down, out);
         }
-        let again = !ordered || put_down || self.is_more_to_do(now, id, is_message, out);
+        // While a load hangs there is.
+        let hangs = self.maps.get(&id).is_some_and(|map| map.inflight.is_some());
+        let again = !ordered || put_down || hangs || self.is_more_to_do(now, id, is_message, out);
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
             let (step, mut error) = (failure.step.clone(), failure.errno.to_string());

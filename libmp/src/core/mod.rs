@@ -7,7 +7,7 @@
 //! ```
 //!
 //! At the end of every `handle` each map that something happened to is planned; nothing else
-//! orders device-mapper operations. A map has at most one under way.
+//! orders device-mapper operations. A map has at most one under way, and one message beside a table load that hangs.
 
 pub mod announce;
 mod answers;
@@ -35,6 +35,7 @@ pub mod map;
 mod map_state;
 mod maps;
 mod marks;
+mod meanwhile;
 mod membership;
 mod mode;
 mod nameless;
@@ -405,6 +406,7 @@ impl Core {
                 Timer::Probe(id) => self.probe_due(id, out),
                 Timer::Hold(id) => self.hold_over(now, id, out),
                 Timer::Retry(id) => self.retry(id),
+                Timer::Meanwhile(id) => self.load_hangs(now, id),
                 Timer::Save(file) => self.save(file, out),
                 Timer::Queueing(id) => self.queueing_over(now, id, out),
                 Timer::Failback(id) => self.failback_due(id),

@@ -202,6 +202,9 @@ impl Core {
             map.in_list = None;
         } else if map.inflight.is_some() {
             map.in_list = Some(listed);
+            if map.is_open() {
+                self.dirty.insert(id);
+            }
         } else {
             self.requery(id);
         }

@@ -74,7 +74,9 @@ pub fn plan(s: &Situation<'_>) -> Option<Planned> {
     if s.map.orders.suspended || (s.map.unfinished.is_some() && !s.map.orders.remove) {
         return None;
     }
-    if let Some(planned) = expel(s.strangers, observed).or_else(|| stay(s, observed)).filter(|_| s.may_tell) {
+    if let Some(planned) =
+        expel(s.strangers, observed).or_else(|| stay(s.map, s.members, observed)).filter(|_| s.may_tell)
+    {
         return Some(planned);
     }
     let load = || if s.map.hold_until.is_some() { None } else { reload(s, observed) };
@@ -296,8 +298,8 @@ fn strange<'a>(strangers: &'a [DevT], observed: &'a Observed) -> impl Iterator<I
 }
 
 /// A path is back in a map that was to go at its last close, for want of paths.
-fn stay(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
-    let wanted = !s.members.is_empty() && !s.map.orders.stay_away && !s.map.orders.remove;
+fn stay(map: &Map, members: &[&Path], observed: &Observed) -> Option<Planned> {
+    let wanted = !members.is_empty() && !map.orders.stay_away && !map.orders.remove;
     (observed.deferred_remove && wanted).then(|| planned(DmOp::CancelRemove, "it has a path again"))
 }
 
@@ -315,28 +317,52 @@ fn reassign(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
     Some(planned(DmOp::Reassign { paths }, "its paths are used directly"))
 }
 
-/// Everything that messages can mend, in one operation.
-fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+/// I/O without a path waits, or fails.
+const QUEUE_ON: &str = "queue_if_no_path";
+pub(super) const QUEUE_OFF: &str = "fail_if_no_path";
+
+/// Queueing and states of paths, where they are not as they are to be.
+fn states(map: &Map, members: &[&Path], observed: &Observed) -> Option<Vec<String>> {
     let table = observed.table()?;
     let mut messages = Vec::new();
-    match s.map.queue.wish(&s.map.settings).filter(|_| !unidentified::is_unknown(s.map)) {
-        Some(true) if !table.queues() => messages.push("queue_if_no_path".to_string()),
-        Some(false) if table.queues() => messages.push("fail_if_no_path".to_string()),
+    match map.queue.wish(&map.settings).filter(|_| !unidentified::is_unknown(map)) {
+        Some(true) if !table.queues() => messages.push(QUEUE_ON.to_string()),
+        Some(false) if table.queues() => messages.push(QUEUE_OFF.to_string()),
         _ => {}
     }
-    for path in s.members {
+    for path in members {
         let devt = path.devt();
         match observed.path_active(devt) {
             Some(true) if path.is_failed_or_held() => messages.push(format!("fail_path {devt}")),
             Some(false)
                 if path.may_be_used()
-                    || (s.map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
+                    || (map.orders.reinstate.contains(&devt) && !path.is_to_be_looked_at()) =>
             {
                 messages.push(format!("reinstate_path {devt}"));
             }
             _ => {}
         }
     }
+    Some(messages)
+}
+
+/// What a map is told while a load hangs. It is not switched to a group, whose number may be another's as soon as the load ends; nor
+/// told to queue, as the load's suspend may be waiting for I/O without a path to fail.
+pub(super) fn meanwhile(map: &Map, members: &[&Path], strangers: &[DevT]) -> Option<Planned> {
+    let observed = map.observed.as_ref().filter(|observed| !observed.suspended)?;
+    expel(strangers, observed).or_else(|| stay(map, members, observed)).or_else(|| {
+        let mut messages = states(map, members, observed)?;
+        messages.retain(|message| message != QUEUE_ON);
+        (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, STATES))
+    })
+}
+
+/// Why messages are sent.
+const STATES: &str = "states of its paths";
+
+/// Everything that messages can mend, in one operation.
+fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
+    let mut messages = states(s.map, s.members, observed)?;
     if let Some(group) = s.map.orders.switch_to {
         messages.push(format!("switch_group {group}"));
     } else if messages.is_empty() && wants_switch(s, observed) {
@@ -344,5 +370,5 @@ fn messages(s: &Situation<'_>, observed: &Observed) -> Option<Planned> {
         let best = desired::best_observed_group(s.map, observed, s.members)?;
         messages.push(format!("switch_group {best}"));
     }
-    (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, "states of its paths"))
+    (!messages.is_empty()).then(|| planned(DmOp::Message { messages }, STATES))
 }

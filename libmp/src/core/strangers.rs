@@ -147,13 +147,17 @@ impl Core {
     pub(super) fn expel_at_once(&mut self, out: &mut Outbox) {
         for id in core::mem::take(&mut self.strangers.new) {
             let Some(map) = self.maps.get(&id) else { continue };
-            if map.inflight.is_some() {
-                self.strangers.new.insert(id);
-                continue;
+            let is_busy = map.inflight.is_some();
+            let expelled =
+                map.observed.as_ref().and_then(|observed| plan::expel(&self.strangers_in(id), observed));
+            match expelled {
+                Some(planned) if is_busy => drop(self.tell_meanwhile(id, planned, out)),
+                Some(planned) => self.order(id, planned, Purpose::Change, out),
+                None => {}
             }
-            let Some(observed) = &map.observed else { continue };
-            if let Some(planned) = plan::expel(&self.strangers_in(id), observed) {
-                self.order(id, planned, Purpose::Change, out);
+            if is_busy {
+                // The table that is being loaded may have it, too.
+                self.strangers.new.insert(id);
             }
         }
     }

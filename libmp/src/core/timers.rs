@@ -29,6 +29,8 @@ pub enum Timer {
     Hold(MapId),
     /// A failed operation is tried again.
     Retry(MapId),
+    /// A table load is not waited for any longer, or its map is looked at meanwhile.
+    Meanwhile(MapId),
     /// Queueing without a path ends.
     Queueing(MapId),
     /// A state file that could not be written is tried again.

@@ -22,6 +22,7 @@ pub enum Act {
     AddDisk,
     DeviceState,
     ReadsFail,
+    HostRecovers,
     AluaState,
     Unmap,
     SwapLun,
@@ -54,6 +55,7 @@ pub const ACTS: &[(u32, Act)] = &[
     (16, Act::AddDisk),
     (8, Act::DeviceState),
     (3, Act::ReadsFail),
+    (4, Act::HostRecovers),
     (10, Act::AluaState),
     (4, Act::Unmap),
     (3, Act::SwapLun),
@@ -102,7 +104,9 @@ impl Sim {
         match act {
             Act::PathLink | Act::HostLink | Act::LunLink => self.cut(act),
             Act::RemoveDisk | Act::AddDisk | Act::Unmap | Act::SwapLun | Act::WrongSize => self.rewire(act),
-            Act::DeviceState | Act::ReadsFail | Act::AluaState | Act::LateUdev => self.sicken(act),
+            Act::DeviceState | Act::ReadsFail | Act::HostRecovers | Act::AluaState | Act::LateUdev => {
+                self.sicken(act);
+            }
             Act::Resize => self.resize(),
             Act::Reload
             | Act::ForeignMessage
@@ -221,6 +225,12 @@ impl Sim {
             (2, SdevState::Blocked),
             (2, SdevState::TransportOffline),
         ]);
+        if act == Act::HostRecovers {
+            let host = self.world.disks[&name].hctl.host;
+            let begins = !self.world.disks[&name].recovering;
+            let of_host = self.world.disks.values_mut().filter(|disk| disk.hctl.host == host);
+            return of_host.for_each(|disk| disk.recovering = begins);
+        }
         let Some(disk) = self.world.disks.get_mut(&name) else { return };
         match act {
             Act::DeviceState => disk.state = state,

@@ -237,7 +237,8 @@ fn heal_disks(sim: &mut Sim, healing: Healing) {
         }
         let Some(disk) = sim.world.disks.get_mut(&name) else { continue };
         // The host has scanned it before it broke.
-        (disk.link, disk.state, disk.reads_fail) = (Link::Up, SdevState::Running, false);
+        (disk.link, disk.state) = (Link::Up, SdevState::Running);
+        (disk.reads_fail, disk.recovering) = (false, false);
         // What the kernel refused is written again when the configuration is read.
         disk.layers.spoilt &= healing != Healing::Reconfigured;
         disk.unannounced &= healing == Healing::ByItself;

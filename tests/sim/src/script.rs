@@ -15,6 +15,7 @@
 //! rescans sda lost | rescans sda read   a rescan meets it when it does not run: it reads nothing, and ends well
 //! scanned sda 2048                   the kernel has read its size anew, and nobody is told
 //! read sda never | read sda now      what a probe reads
+//! opens sda never | opens sda now    a table load that opens it hangs: its host recovers from errors
 //! udev sda never | udev sda now      udev does not come to look at it
 //! udev sda looks                     udev looks at it, and the kernel does not
 //! link sda down | state sda offline | reads sda fail | alua A 1 standby
@@ -23,6 +24,7 @@
 //! fault step resume 12               the next ioctl of this kind ends with this error
 //! lists-late 2s                      lists of maps are told so long after they were made
 //! config-late 2s                     the configuration is read for so long
+//! dm-late 2s                         answers of operations on maps are told so long after they were read
 //! attention sda 3f 0e                its next command is answered with this unit attention
 //! dmsetup message data fail_path 8:0 another tool
 //! told sda identity | told nothing    what it says by itself; that messages of udev's are lost
@@ -182,6 +184,10 @@ impl Script {
             }
             ["config-late", time] => {
                 self.sim.config_late = duration(time)?;
+                Ok(())
+            }
+            ["dm-late", time] => {
+                self.sim.dm_late = duration(time)?;
                 Ok(())
             }
             ["kpartx", map] => {
@@ -376,6 +382,7 @@ impl Script {
             ("state", ["transport-offline"]) => disk.state = SdevState::TransportOffline,
             ("reads", [how]) => disk.reads_fail = *how == "fail",
             ("hold" | "release", []) => disk.busy = verb == "hold",
+            ("opens", [how]) => disk.recovering = *how == "never",
             ("handler", [how]) => disk.late_handler = *how == "late",
             ("page", [how]) => disk.page_lost = *how == "lost",
             ("wwn", [how]) => disk.wwn_lost = *how == "lost",
@@ -405,6 +412,7 @@ impl Script {
             ["message", map, ref rest @ ..] => world.dm.message(map, &rest.join(" ")),
             ["rename", map, to] => world.dm.rename(map, to),
             ["remove", map] => world.dm.remove(map, false),
+            ["remove", map, "deferred"] => world.dm.remove(map, true),
             ["suspend", map] => world.dm.suspend(map, true),
             ["resume", map] => world.dm.resume(map, 0),
             ["reload", map, ref rest @ ..] => {

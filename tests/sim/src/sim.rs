@@ -108,6 +108,8 @@ pub struct Sim {
     pub config_unreadable: bool,
     /// So long it takes to read the configuration, at the least.
     pub config_late: Duration,
+    /// So long after it was read the answer of an operation on a map is told.
+    pub dm_late: Duration,
     wake: Option<(Instant, Instant)>,
     idle_wakes: u32,
     factory: Factory,
@@ -169,6 +171,7 @@ impl Sim {
             bindings_unknown: false,
             config_unreadable: false,
             config_late: Duration::ZERO,
+            dm_late: Duration::ZERO,
             wake: None,
             idle_wakes: 0,
             factory,
@@ -337,13 +340,17 @@ impl Sim {
         for id in jobs {
             let Some(mut job) = self.jobs.remove(&id) else { continue };
             if let Some(running) = job.running.as_mut().filter(|_| self.rng.per_mille(500)) {
+                // A load that hangs does so beyond the daemon's end.
+                if self.world.load_hangs(running) {
+                    continue;
+                }
                 running.left.truncate(1);
                 let _ = self.world.advance(running, None);
             }
         }
         self.hung.clear();
         self.lost.clear();
-        self.world.end_suspends();
+        self.world.end_operations();
     }
 
     /// One event for the daemon, what it orders, and every invariant.

@@ -37,7 +37,7 @@ impl Sim {
                     self.jobs.clear();
                     self.hung.clear();
                     self.lost.clear();
-                    self.world.end_suspends();
+                    self.world.end_operations();
                     if self.restart_after_exit {
                         let delay = self.rng.millis(100..=20_000);
                         self.after(delay, Item::Start);
@@ -190,8 +190,12 @@ impl Sim {
             self.lost.push(id);
             return;
         };
-        let delay =
-            delay + if matches!(event, Event::Config { .. }) { self.config_late } else { Duration::ZERO };
+        let late = match event {
+            Event::Config { .. } => self.config_late,
+            Event::DmDone { .. } => self.dm_late,
+            _ => Duration::ZERO,
+        };
+        let delay = delay + late;
         if self.rng.per_mille(self.faults.duplicated) {
             let again = delay + self.rng.millis(0..=5000);
             self.after(again, Item::Deliver { life: job.life, event: Box::new(event.clone()) });
@@ -201,6 +205,13 @@ impl Sim {
 
     fn work_dm(&mut self, id: u64, mut job: Job) {
         let Some(running) = job.running.as_mut() else { return };
+        if self.world.load_hangs(running) {
+            self.world.opening.insert(id, (running.uuid.clone(), running.devices()));
+            self.jobs.insert(id, job);
+            self.hung.push(id);
+            return;
+        }
+        self.world.opening.remove(&id);
         let fault = running.left.front().cloned().and_then(|step| self.next_fault(&step));
         match self.world.advance(running, fault) {
             Progress::Finished => {
@@ -232,7 +243,7 @@ impl Sim {
         }
     }
 
-    /// Hung checks whose disk answers now are answered, and lost ones once nothing is lost any more.
+    /// Hung checks whose disk answers now are answered, loads whose disk can be opened now go on, and lost ones once nothing is lost any more.
     pub fn unpark(&mut self) {
         let mut due = Vec::new();
         let (jobs, world) = (&self.jobs, &self.world);
@@ -242,6 +253,7 @@ impl Sim {
                     world.check(name.as_str(), *devt, request).is_none()
                 }
                 Effect::Probe { name, .. } => world.is_unread(name.as_str()),
+                Effect::Dm { .. } => job.running.as_ref().is_some_and(|running| world.load_hangs(running)),
                 _ => false,
             });
             if !hangs {

@@ -9,7 +9,7 @@ use libmp::core::notice::Notice;
 use libmp::dm::op::{DmOp, Load, uuid_of};
 use libmp::types::{DevT, Instant, Token, Wwid};
 
-use super::{Asked, Known, Violation, Watch, lun_of};
+use super::{Asked, Kind, Known, Violation, Watch, lun_of};
 use crate::world::World;
 use crate::world::dm::Device;
 
@@ -40,12 +40,15 @@ impl Watch {
             Effect::Dm { token, wwid, op } => {
                 self.operation(world, wwid, op)?;
                 let taken = self.name_taken(wwid.as_str(), op);
-                if self.is_operated(wwid.as_str()) || taken.as_ref().is_some_and(|name| self.is_taken(name)) {
+                let kind = Kind::of(op);
+                if !self.is_free(world.now, wwid.as_str(), kind)
+                    || taken.as_ref().is_some_and(|name| self.is_taken(name))
+                {
                     let detail = format!("{op:?} is ordered while {wwid} or its name is being operated on");
                     return Err(Violation::new("one-dm-operation-a-map", detail));
                 }
-                let (reads, wwid) = (matches!(op, DmOp::Query { .. }), wwid.as_str().into());
-                self.ask(*token, Asked::Dm { wwid, taken, since: world.now, reads })
+                let wwid = wwid.as_str().into();
+                self.ask(*token, Asked::Dm { wwid, taken, since: world.now, kind })
             }
             Effect::Enumerate { token } => self.ask(*token, Asked::Enumerate),
             Effect::LoadConfig { token } => self.ask(*token, Asked::Config),

@@ -48,7 +48,8 @@ impl Watch {
         let may = conf.retry != Retry::Queue
             || self.disabled.contains(wwid)
             || self.dead
-            || self.is_held_up(world.now, wwid)
+            || self.is_changed(wwid)
+            || self.is_held_up(world, wwid)
             || world.now.saturating_since(self.free_since(bio.minor, Instant::default())) < REACTION
             || device.mpath().is_none()
             // A LUN that is excluded is not to be waited for.
@@ -82,7 +83,7 @@ impl Watch {
         }
         let settling = self.is_settling();
         for device in world.dm.devices.values().filter(|d| d.wwid().is_some()) {
-            if settling || self.is_held_up(world.now, device.wwid().unwrap_or_default()) {
+            if settling || self.is_held_up(world, device.wwid().unwrap_or_default()) {
                 self.excused.insert(device.minor, world.now);
                 continue;
             }

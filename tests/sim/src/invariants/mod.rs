@@ -16,6 +16,7 @@ use libmp::check::{Answer, RawCheck};
 use libmp::config::settings::UidSource;
 use libmp::core::effect::StateFile;
 use libmp::core::event::{Event, RequestId, Uevent, UeventAction};
+use libmp::dm::op::DmOp;
 use libmp::identify::{self, RawProbe};
 use libmp::show::view::View;
 use libmp::types::{DevT, Errno, Instant, Token, Wwid};
@@ -31,7 +32,10 @@ pub use rest::{Rest, at_rest};
 /// Name and meaning of every invariant.
 pub const CATALOGUE: &[(&str, &str)] = &[
     ("tokens-are-unique", "No token is given twice in one life."),
-    ("one-dm-operation-a-map", "At most one device-mapper operation is under way for a map."),
+    (
+        "one-dm-operation-a-map",
+        "At most one device-mapper operation is under way for a map, and one message or look beside a table load that hangs.",
+    ),
     ("one-check-a-path", "At most one check is under way for one device: memory and threads stay bounded."),
     ("no-wwids-mixed", "A table that is ordered holds only paths whose last known WWID is the map's."),
     (
@@ -145,12 +149,47 @@ const LATE: Duration = Duration::from_secs(5);
 enum Asked {
     Check { name: String, devt: DevT, of_state: bool },
     Probe { name: String, since: Instant },
-    Dm { wwid: String, taken: Option<String>, since: Instant, reads: bool },
+    Dm { wwid: String, taken: Option<String>, since: Instant, kind: Kind },
     Enumerate,
     Config,
     Save(StateFile),
     Other,
 }
+
+/// What an operation is, by what may be done beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Reads,
+    /// The map is there, and another table is loaded.
+    Loads,
+    Tells,
+    Other,
+}
+
+impl Kind {
+    fn of(op: &DmOp) -> Self {
+        match op {
+            DmOp::Query { .. } => Self::Reads,
+            DmOp::Reload { .. } => Self::Loads,
+            // The number of a group may be another's when the load ends; a map that queues again may keep it from ending.
+            DmOp::Message { messages }
+                if messages.iter().any(|m| m.starts_with("switch_group") || m == "queue_if_no_path") =>
+            {
+                Self::Other
+            }
+            DmOp::Message { .. } | DmOp::CancelRemove => Self::Tells,
+            _ => Self::Other,
+        }
+    }
+
+    /// Does the kernel take it while a table is loaded?
+    const fn is_small(self) -> bool {
+        matches!(self, Self::Reads | Self::Tells)
+    }
+}
+
+/// A load that has been under way for so long keeps no message from the map.
+const HANGS: Duration = Duration::from_secs(1);
 
 /// The books.
 #[derive(Debug, Default)]
@@ -250,8 +289,8 @@ impl Watch {
             }
             Event::DmDone { token, .. } => {
                 // What was done to the map while it was under way is not in the answer.
-                if let Some((_, Asked::Dm { wwid, since, reads, .. })) = self.take(*token)
-                    && (!reads || now.saturating_since(since) > LONG)
+                if let Some((_, Asked::Dm { wwid, since, kind, .. })) = self.take(*token)
+                    && (kind != Kind::Reads || now.saturating_since(since) > LONG)
                 {
                     let maps = world.dm.devices.values().filter(|d| d.wwid() == Some(wwid.as_str()));
                     self.excused.extend(maps.map(|device| (device.minor, now)));
@@ -358,12 +397,35 @@ impl Watch {
         self.asked.values().any(|(_, asked)| matches!(asked, Asked::Dm { wwid, .. } if wwid == of))
     }
 
+    /// May this be ordered now, as far as other operations on the map go? A second one only if it is a message or a look, and the
+    /// first a load that hangs.
+    fn is_free(&self, now: Instant, of: &str, order: Kind) -> bool {
+        let hangs = |kind, since| kind == Kind::Loads && now.saturating_since(since) >= HANGS;
+        self.asked.values().all(|(_, asked)| match asked {
+            Asked::Dm { wwid, kind, since, .. } if wwid == of => order.is_small() && hangs(*kind, *since),
+            _ => true,
+        })
+    }
+
+    /// Is the map being changed? It is not told to queue then.
+    fn is_changed(&self, of: &str) -> bool {
+        let changes = |asked: &Asked| matches!(asked, Asked::Dm { wwid, kind, .. } if wwid == of && *kind != Kind::Reads);
+        self.asked.values().any(|(_, asked)| changes(asked))
+    }
+
     /// Is the map being changed, or has a look at it kept the daemon from acting for long?
-    fn is_held_up(&self, now: Instant, of: &str) -> bool {
+    fn is_held_up(&self, world: &World, of: &str) -> bool {
+        let now = world.now;
         let held = |asked: &Asked| match asked {
-            Asked::Dm { wwid, since, reads, .. } => {
-                wwid == of && (!reads || now.saturating_since(*since) > LONG)
+            Asked::Dm { wwid, since, kind: Kind::Reads, .. } => {
+                wwid == of && now.saturating_since(*since) > LONG
             }
+            // Beside one that hangs it is told what it needs to be told. When it goes on, its table is the live one before its answer
+            // is there.
+            Asked::Dm { wwid, since, kind: Kind::Loads, .. } => {
+                wwid == of && (now.saturating_since(*since) <= HANGS || !world.hangs(of))
+            }
+            Asked::Dm { wwid, .. } => wwid == of,
             _ => false,
         };
         self.asked.values().any(|(_, asked)| held(asked))

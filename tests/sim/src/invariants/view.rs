@@ -24,7 +24,9 @@ impl Watch {
             }
         }
         let held_up = |path: &PathView| {
-            self.is_name_lost(world, path.wwid.as_str()) || self.is_unread(now, path.name().as_str())
+            self.is_name_lost(world, path.wwid.as_str())
+                || self.is_unread(now, path.name().as_str())
+                || is_kept_out(world, path)
         };
         let held_up: Vec<bool> = view.paths.iter().map(held_up).collect();
         let outside: Vec<Option<Instant>> = view.paths.iter().map(|path| self.outside(world, path)).collect();
@@ -72,7 +74,7 @@ impl Watch {
         let is_its = |disk: &Disk| disk.lun.is_some_and(|lun| world.luns[lun].identity.wwid == wwid);
         let fits = |disk: &Disk| is_its(disk) && disk.scanned.sectors >= sectors;
         let fitting = device.disks().any(|used| world.disks.values().any(|d| d.devt == used.devt && fits(d)));
-        device.suspended || self.is_held_up(world.now, wwid) || !fitting
+        device.suspended || self.is_held_up(world, wwid) || !fitting
     }
 
     /// Is a path in no map, or not in the kernel's table of its own, which could have it? Since when nothing has been done to the
@@ -143,4 +145,12 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+/// Hangs the table that it is to come with, or the one that it is to go from?
+fn is_kept_out(world: &World, path: &PathView) -> bool {
+    let has = |device: &Device| device.disks().any(|disk| disk.devt == path.facts.devt);
+    world.opening.values().any(|(uuid, _)| {
+        uuid.strip_prefix("mpath-") == Some(path.wwid.as_str()) || world.dm.by_uuid(uuid).is_some_and(has)
+    })
 }

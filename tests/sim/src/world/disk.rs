@@ -122,6 +122,8 @@ pub struct Disk {
     pub unlooked: bool,
     /// Something else has it open exclusively: no table is loaded with it.
     pub busy: bool,
+    /// Its host recovers from errors: who opens it waits for the end of that.
+    pub recovering: bool,
     pub read_only: bool,
     /// What the kernel learnt when it scanned the disk: sysfs shows this, not the LUN of now.
     pub scanned: Identity,

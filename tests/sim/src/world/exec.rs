@@ -129,6 +129,16 @@ impl Running {
         Self { op, uuid, left: steps.into(), failure: None }
     }
 
+    /// The disks of the table that it loads next.
+    pub fn devices(&self) -> Vec<DevT> {
+        match self.left.front() {
+            Some(Step::Load { params, .. }) => {
+                params.split(' ').filter_map(|word| word.parse().ok()).collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
     /// The answer, once nothing is left.
     pub fn done(&self, world: &World) -> DmDone {
         let result = self.failure.clone().map_or(Ok(()), Err);
@@ -170,6 +180,23 @@ impl World {
         result
     }
 
+    /// Is the next step a load that opens a disk whose host recovers from errors? Until the end of that it holds up nothing but
+    /// other loads: the live table is read, and takes messages.
+    pub fn load_hangs(&self, running: &Running) -> bool {
+        let Some(Step::Load { read_only, .. }) = running.left.front() else { return false };
+        let device = self.dm.by_uuid(&running.uuid);
+        let is_open = |devt| device.is_some_and(|d| d.open_disks(*read_only).any(|disk| disk.devt == devt));
+        let recovers = |devt| self.disks.values().any(|disk| disk.devt == devt && disk.recovering);
+        running.devices().into_iter().any(|devt| recovers(devt) && !is_open(devt))
+    }
+
+    /// Does a load of this LUN's map hang: in what it opens, or in its suspend?
+    pub fn hangs(&self, wwid: &str) -> bool {
+        let uuid = format!("mpath-{wwid}");
+        let opens = self.opening.values().any(|(map, _)| *map == uuid);
+        opens || self.dm.by_uuid(&uuid).is_some_and(|device| device.suspending)
+    }
+
     /// Performs the next step; `fault` is an error that it meets instead.
     pub fn advance(&mut self, running: &mut Running, fault: Option<Errno>) -> Progress {
         let Some(step) = running.left.front().cloned() else { return Progress::Finished };
@@ -206,8 +233,9 @@ impl World {
         if running.left.is_empty() { Progress::Finished } else { Progress::Next }
     }
 
-    /// Whoever suspends a map is killed: no I/O is waited for any more.
-    pub fn end_suspends(&mut self) {
+    /// Whoever operates on maps is killed: no I/O is waited for any more, nor a disk that is being opened.
+    pub fn end_operations(&mut self) {
+        self.opening.clear();
         for device in self.dm.devices.values_mut() {
             device.suspending = false;
         }

@@ -63,6 +63,8 @@ pub struct World {
     pub block_events: Vec<(UeventAction, String)>,
     /// No I/O ever waits: none is looked for.
     pub calm: bool,
+    /// Loads that hang: of which map, by UUID, and the disks that they hold the numbers of.
+    pub opening: BTreeMap<u64, (String, Vec<DevT>)>,
     /// udev's rules claim each disk, but those of which no map could be made.
     pub rules_greedy: bool,
     /// No index below is free.
@@ -106,7 +108,9 @@ impl World {
     }
 
     fn add(&mut self, at: Nexus, tcp: bool) -> String {
-        let held: BTreeSet<DevT> = self.dm.devices.values().flat_map(|d| d.disks().map(|r| r.devt)).collect();
+        let opened = self.dm.devices.values().flat_map(|d| d.disks().map(|r| r.devt));
+        let held: BTreeSet<DevT> =
+            opened.chain(self.opening.values().flat_map(|(_, disks)| disks.iter().copied())).collect();
         let free = |devt: &DevT| !held.contains(devt) && !self.by_devt.contains_key(devt);
         let mut indices = self.lowest_free..1 << 20;
         let (name, devt) =
@@ -138,6 +142,7 @@ impl World {
             unannounced: false,
             unlooked: false,
             busy: false,
+            recovering: false,
             read_only: false,
             scanned: self.luns[at.lun].scan(at.group),
             in_udev: None,
