@@ -9,7 +9,6 @@ A file to compare has lines `NNN WWID TABLE`, and the situations are in its fold
 
 import pathlib
 import random
-import re
 import sys
 
 HOSTS = 3
@@ -93,12 +92,11 @@ def generate(seed, count, directory):
     for number in range(int(count)):
         text = situation(rng, luns)
         drawn = [(disk, rng.random()) for disk in range(HOSTS * len(luns))]
-        states = {"offline": [disk for disk, at in drawn if at < 0.15], "marginal": [disk for disk, at in drawn if at > 0.7]}
-        # The manual page has it that an operator's word for a marginal path is good with this only; where I/O does not go back at once,
-        # the reference's goes with it all the same.
-        if "marginal_pathgroups on" in text:
-            text = re.sub("failback .*\n", "failback immediate\n", text).replace("{\n", "{\n\tfailback immediate\n", 1)
-        else:
+        # One of each LUN: of several groups that are equal the reference has the one first that was called marginal last.
+        marginal = {disk % len(luns): disk for disk, at in drawn if at > 0.7}
+        states = {"offline": [disk for disk, at in drawn if at < 0.15], "marginal": list(marginal.values())}
+        # The manual page has it that an operator's word for a marginal path is good with this only.
+        if "marginal_pathgroups on" not in text:
             states["marginal"] = []
         pathlib.Path(f"{directory}/{number:03}.conf").write_text(text)
         for state, disks in states.items():
