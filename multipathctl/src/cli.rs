@@ -24,7 +24,7 @@ Examples:
   multipathctl show paths               a table; `show` alone prints the whole language
   multipathctl show paths raw format '%d %m %T'
                                         columns of your choice (`show wildcards` lists them)
-  multipathctl show status --json       JSON of everything that `show` shows
+  multipathctl show maps --json         what any `show` shows, as JSON
   multipathctl events --follow          what happens, a line of JSON each; without --follow what happened lately
   multipathctl show replies             how long the daemon took to answer, command by command
   multipathctl fail path sdc            take a path out of use; `reinstate path sdc` puts it back
