@@ -284,12 +284,23 @@ cleanup() {
         dmsetup message "$map" 0 fail_if_no_path 2>/dev/null
     done
     for map in $(jobs -p); do kill -KILL "$map" 2>/dev/null; done
+    disks_free
     udevadm settle --timeout=30
     poll 20 remove_maps || fail cleanup "maps stay: $(maps | xargs)"
     san_down
-    umount /etc/multipath/bindings 2>/dev/null # one scenario makes it a mount of its own
+    umount /etc/multipath/bindings /etc/multipath/wwids 2>/dev/null # scenarios make them mounts of their own
     rm -rf /etc/multipath.conf /etc/multipath /run/multipath /run/multipathd.pid
     mkdir -p /etc/multipath
+}
+
+# What a scenario that ended early has mounted, or swaps to; a disk that is offline would hold it.
+disks_free() {
+    local state
+    for state in /sys/block/sd*/device/state; do
+        ! grep -qsx offline "$state" || echo running >"$state"
+    done
+    swapoff -a
+    ! mountpoint -q /run/mnt || umount /run/mnt
 }
 
 remove_maps() {

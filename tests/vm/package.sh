@@ -57,6 +57,8 @@ with_theirs() {
     swaps_watch
     io_start /dev/mapper/$map
     paused_by theirs "Debian's are installed over themselves" dpkg -i "${theirs[@]}"
+    paused_by once "Debian's are installed over themselves once more" dpkg -i "${theirs[@]}"
+    [ "${paused[theirs]}" -lt "${paused[once]}" ] || paused[theirs]=${paused[once]}
 }
 
 # Names and WWIDs are elsewhere, as the configuration says, and others are where ours reads them; then none.
@@ -164,9 +166,10 @@ with_theirs && replaced && again && back
 io_stop
 echo "# $(cat /run/io.score)"
 elsewhere
-# Each is measured once, beside what else the host does: a moment more than with Debian's package is no sign, a daemon that I/O waits for is seconds.
+# Each is measured once, beside what else the host does: a moment more than the less of two with Debian's package is no sign, a daemon that I/O
+# waits for is seconds.
 for name in replaced again removed; do
-    expect_below "$name: ms that I/O pauses longer than with Debian's over themselves (${paused[theirs]})" $((${paused[$name]:-99999} - ${paused[theirs]:-0})) 500
+    expect_below "$name: ms that I/O pauses longer than with Debian's over themselves (${paused[theirs]})" $((${paused[$name]:-99999} - ${paused[theirs]:-0})) 1000
 done
 [ "$(grep -c '^FAIL' "$verdicts")" = 0 ] || { systemctl status --no-pager $service; journalctl -u $service --no-pager 2>/dev/null | tail -n 30; }
 summary

@@ -4,6 +4,10 @@
 
 rescans() { grep -c 'udev messages were lost: everything is looked at anew' "$MP_LOG"; }
 
+forgotten() { # DISK OTHER: which it has
+    local shown; shown=$(ctl show paths) && line_like " $2 " "$shown" && ! line_like " $1 " "$shown"
+}
+
 # The daemon stands still while more is told than its buffer takes: what happens to disks then is lost, whatever it reads later.
 messages_lost() { # GOES COMES: a LUN of the second host, whose disk goes meanwhile; one whose disk is away, and comes
     local pid goes comes sent; pid=$(daemon_pid) goes=$(debug_disk 1 "$1")
@@ -22,7 +26,7 @@ messages_lost() { # GOES COMES: a LUN of the second host, whose disk goes meanwh
     kill -CONT "$pid"
     wait_for 'that messages are lost is said' 60 says_not '^0$' rescans
     wait_for 'the disk that came is used' 20 path_is "$comes" 'active ready running'
-    wait_for 'the one that went is forgotten' 20 says_not " $goes " ctl show paths
+    wait_for 'the one that went is forgotten' 20 forgotten "$goes" "$comes"
     wait_for 'all others are in service' 20 is 7 ready_paths
     host_rescan "$(debug_host 1)"
     wait_for 'messages are heard again: all are in service' 30 in_service 8

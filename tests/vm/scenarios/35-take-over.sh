@@ -35,14 +35,16 @@ between_daemons() {
     wait_for 'and comes back' 20 is 8 ready_paths
 }
 
-median() { printf '%s\n' "$@" | sort -n | sed -n "$((($# + 1) / 2))p"; }
+nth() { local n=$1; shift; printf '%s\n' "$@" | sort -n | sed -n "${n}p"; }
 
-# What ours adds to a machine at rest, which an emulated one's is rarely: of most rounds.
+# What ours adds to a machine at rest, which an emulated one's is rarely: what else its host does comes on top, of one round or two. A daemon that
+# I/O waited for would take longer in each.
 expect_no_pause() { # WHAT MS-AT-REST... -- MS...
     local what=$1 rest=(); shift
     while [ "$1" != -- ]; do rest+=("$1"); shift; done
     shift
-    expect_below "$what: ms that I/O pauses longer than at rest, the median" $(($(median "$@") - $(median "${rest[@]}"))) 100
+    expect_below "$what: ms that I/O pauses longer than at rest, the least" $(($(nth 1 "$@") - $(nth 1 "${rest[@]}"))) 100
+    expect_below "$what: and of most rounds" $(($(nth 2 "$@") - $(nth 2 "${rest[@]}"))) 300
 }
 
 scenario() {

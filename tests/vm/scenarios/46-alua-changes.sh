@@ -44,6 +44,7 @@ makes() {
 
 # Two port groups, of the same priority. Each number of groups is another than the one before. The reference has no such settings.
 policies() {
+    local limit=$((2 * every + 2)) # how soon is not what is looked at here
     san_access 1 0
     wait_for 'both are optimized again: one group' $limit is 1 groups "$map"
     ours || return 0

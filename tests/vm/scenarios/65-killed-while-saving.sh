@@ -91,7 +91,8 @@ forget_and_name() {
     expect_eq 'its name is forgotten' "$(ctl reconfigure)" ok
     host_rescan "$(debug_host 0)"
     wait_for 'its LUN has another map' 20 in_service $luns
-    expect_ok 'and has a name' grep -q " $wwid\$" /etc/multipath/bindings
+    wait_for 'and has a name' 10 grep -q " $wwid\$" /etc/multipath/bindings
+    wait_for 'which is kept' 10 grep -q 'fsync(.*</etc/multipath>' /run/trace
 }
 
 traced() { # COMMAND...: what is done to keep what that makes, in /run/trace

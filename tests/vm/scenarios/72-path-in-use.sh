@@ -58,7 +58,9 @@ beside_one_offline() {
     path_offline "${disks[1]}"
     daemon_start || return
     wait_for 'a disk is mounted and offline: the LUN is marked' 30 test -e "$mark"
+    settled
     expect_eq 'and has no map' "$(maps_count)" 0
+    expect_ok 'the mark stays, too' test -e "$mark"
     path_online "${disks[1]}"
     umount /run/mnt
     ctl del path "${disks[0]}" >/dev/null

@@ -61,7 +61,7 @@ in_use() { # DISK
     swapoff "/dev/$disk"
     dmsetup create above --table "0 8 linear /dev/$disk 0" || fail "$disk is below a device" "$(dmsetup ls)"
     same 'below another device' -c "/dev/$disk"
-    dmsetup remove above
+    poll 10 dmsetup remove above
     same 'free again' -c "/dev/$disk"
     expect_no_match 'free again: it may be one' "$($names/multipath -c "/dev/$disk")" 'DM_MULTIPATH_DEVICE_PATH="0"'
     rm -rf /run/multipath
