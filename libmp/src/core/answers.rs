@@ -11,7 +11,7 @@ use crate::core::event::{DmFailure, RequestId};
 use crate::core::map::{Live, Map, MapId, Observed, Resize};
 use crate::core::path::{Path, PathId};
 use crate::core::requests::{Answer, Until};
-use crate::core::{Core, Phase};
+use crate::core::{Core, Phase, refused};
 use crate::ctl::{FAIL, IN_USE, OK};
 use crate::dm::op::DmOp;
 use crate::types::{DevT, Errno, Instant};
@@ -201,8 +201,17 @@ impl Core {
             let Some(Until::Map(_, Need::Path(path))) = self.pending.get(&request).map(|p| p.until) else {
                 continue;
             };
-            let refused = self.paths.get(&path).is_some_and(|path| path.refused.is_some());
-            let text = if refused { "fail\nthe kernel does not take it into the table\n" } else { OK };
+            let Some((map, path)) = self.maps.get(&id).zip(self.paths.get(&path)) else { continue };
+            let is_left_out = !refused::is_live(map, path) && (path.is_silent() || path.health.closed);
+            let text = if path.refused.is_some() {
+                "fail\nthe kernel does not take it into the table\n"
+            } else if is_left_out && path.health.closed {
+                "fail\nit can't be opened\n"
+            } else if is_left_out {
+                "fail\nits check is not answered: it is in the table as soon as that is\n"
+            } else {
+                OK
+            };
             self.finish(request, text, out);
         }
     }

@@ -181,7 +181,7 @@ impl Core {
         }
         let Some(path) = self.paths.get_mut(&id) else { return };
         if path.health.held_down {
-            return;
+            return self.dirty.extend(path.map());
         }
         path.health.round.answered(&raw.answers);
         let outdated = core::mem::take(&mut path.health.outdated);

@@ -19,7 +19,7 @@ use crate::core::smaller::{self, Build};
 use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase, refused, unidentified};
-use crate::dm::op::{DmOp, Seen};
+use crate::dm::op::{DmOp, SUSPENDED_SINCE, Seen};
 use crate::dm::table::Table;
 use crate::show::view::MapAction;
 use crate::types::{DevT, Errno, Instant, Token};
@@ -44,7 +44,7 @@ impl Core {
     /// Plans each map that something happened to.
     pub(super) fn plan_dirty(&mut self, now: Instant, out: &mut Outbox) {
         if !matches!(self.phase, Phase::Running | Phase::Stopping) {
-            return self.expel_at_once(out);
+            return self.expel_at_once(now, out);
         }
         self.expel_with_plan();
         while let Some(id) = self.dirty.pop_first() {
@@ -257,7 +257,8 @@ impl Core {
         let Some(map) = self.maps.get_mut(&id) else { return };
         let loads = matches!(inflight.op, DmOp::Create { .. } | DmOp::Reload { .. });
         let left_unread = core::mem::replace(&mut map.left_unread, false);
-        map.left_unread = done.map.is_err() && (loads || left_unread);
+        let is_his = done.result.as_ref().is_err_and(|why| why.step == SUSPENDED_SINCE);
+        map.left_unread = done.map.is_err() && (loads || left_unread) && !is_his;
         if done.result.is_ok()
             && matches!((&done.map, &map.looked_like), (Ok(Some(seen)), Some(known)) if seen.is(known))
             && self.may_be_the_same(id, inflight)

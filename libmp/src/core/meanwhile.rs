@@ -175,7 +175,10 @@ impl Core {
             self.set_observed(now, id, is, out);
             self.follow_group(id, &message.op, was.as_ref(), out);
         }
+        // Whoever has suspended it resumes it, and tells nobody.
+        let is_suspended = !reads && matches!(&done.map, Ok(Some(seen)) if Observed::parse(seen).suspended);
         match &done.result {
+            Err(_) if is_suspended => self.pause(now, id),
             Err(failure) if !reads => self.failed(now, id, &message, failure.clone(), out),
             _ if !is_read => self.pause(now, id),
             _ => {}

@@ -265,14 +265,11 @@ fn reorder(
 ) -> Option<Planned> {
     let best = desired::best_observed_group(s.map, observed, s.members);
     let others = best == Some(observed.current_group()) && difference == Some(Difference::GroupOrder);
-    let marginal = desired::marginal_observed(s.map, observed, s.members);
-    // What is marginal is left at once, however I/O is to go back.
-    let is_marginal = |group: u32| marginal.get((group as usize).wrapping_sub(1)) == Some(&true);
-    let leaves = is_marginal(observed.current_group()) && best.is_some_and(|best| !is_marginal(best));
-    if !others && !leaves && !wants_switch(s, observed) {
+    if !others && !wants_switch(s, observed) {
         return None;
     }
     let rated = desired::rate_observed(observed, s.members);
+    let marginal = desired::marginal_observed(s.map, observed, s.members);
     let usable = rated.iter().zip(marginal).filter(|((_, usable), _)| *usable > 0);
     let ranks: Vec<(bool, i32)> = usable.map(|((priority, _), last)| (!last, priority.0)).collect();
     let descending = ranks.windows(2).all(|w| w[0] >= w[1]);
@@ -282,7 +279,15 @@ fn reorder(
 fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
     let best = desired::best_observed_group(s.map, observed, s.members);
     let known = !s.map.unidentified.any_unknown();
-    s.may_switch && known && best.is_some_and(|best| best != observed.current_group())
+    let may_switch = s.may_switch || leaves_marginal(s, observed, best);
+    may_switch && known && best.is_some_and(|best| best != observed.current_group())
+}
+
+/// What is marginal is left at once, however I/O is to go back.
+fn leaves_marginal(s: &Situation<'_>, observed: &Observed, best: Option<u32>) -> bool {
+    let marginal = desired::marginal_observed(s.map, observed, s.members);
+    let is_marginal = |group: u32| marginal.get((group as usize).wrapping_sub(1)) == Some(&true);
+    is_marginal(observed.current_group()) && best.is_some_and(|best| !is_marginal(best))
 }
 
 /// I/O meant for this LUN must not reach another: such a path is failed before anything else is done,

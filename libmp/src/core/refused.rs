@@ -183,12 +183,12 @@ impl Core {
 }
 
 impl Path {
-    /// Does its first check, or the one after it had hung, wait for its answer?
+    /// Does its first check, or the one after it had hung, wait for its answer? What an operator has said of it meanwhile is none.
     pub(super) const fn is_silent(&self) -> bool {
         let health = &self.health;
         let unknown =
             matches!(health.state, CheckState::Unchecked | CheckState::Pending | CheckState::Timeout);
-        health.stuck.is_some() || (unknown && health.inflight.is_some())
+        health.stuck.is_some() || ((unknown || health.held_down) && health.inflight.is_some())
     }
 }
 

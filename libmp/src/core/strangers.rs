@@ -10,7 +10,7 @@ use crate::core::map::{Map, MapId, Purpose};
 use crate::core::path::{Path, PathId};
 use crate::core::{Core, plan};
 use crate::identify::{self, RawProbe};
-use crate::types::{DevT, Wwid};
+use crate::types::{DevT, Instant, Wwid};
 
 /// What strangers there are, and what tells of some.
 #[derive(Debug, Clone, Default)]
@@ -144,14 +144,17 @@ impl Core {
     }
 
     /// While disks are still being read no table is made. Those that are known to be other LUNs are failed all the same.
-    pub(super) fn expel_at_once(&mut self, out: &mut Outbox) {
+    pub(super) fn expel_at_once(&mut self, now: Instant, out: &mut Outbox) {
         for id in core::mem::take(&mut self.strangers.new) {
             let Some(map) = self.maps.get(&id) else { continue };
             let is_busy = map.inflight.is_some();
             let expelled =
                 map.observed.as_ref().and_then(|observed| plan::expel(&self.strangers_in(id), observed));
             match expelled {
-                Some(planned) if is_busy => drop(self.tell_meanwhile(id, planned, out)),
+                Some(planned) if is_busy && !map.message_backoff.blocks(now) => {
+                    self.tell_meanwhile(id, planned, out);
+                }
+                Some(_) if is_busy => {}
                 Some(planned) => self.order(id, planned, Purpose::Change, out),
                 None => {}
             }

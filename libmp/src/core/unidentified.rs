@@ -190,22 +190,25 @@ pub(super) fn without_doubt(
     if matches!(planned.op, DmOp::Reload { .. }) && small {
         return plan::plan(&Situation { desired: None, ..*situation });
     }
-    if !matches!(planned.op, DmOp::Reload { .. }) || !situation.members.iter().any(|path| path.is_doubtful())
-    {
+    let observed = situation.map.observed.as_ref();
+    // One that the kernel does not use, and that was well when it was last looked at, is as little known.
+    let is_used = |path: &Path| observed.and_then(|o| o.path_active(path.devt())) == Some(true);
+    let waits = |path: &Path| path.is_usable() && !path.may_be_used() && !is_used(path);
+    let is_doubtful = |path: &Path| path.is_doubtful() || waits(path);
+    if !matches!(planned.op, DmOp::Reload { .. }) || !situation.members.iter().any(|path| is_doubtful(path)) {
         return Some(planned);
     }
     let with = |wanted: &dyn Fn(&Path) -> bool| {
         let members: Vec<&Path> = situation.members.iter().copied().filter(|path| wanted(path)).collect();
         plan(&members)
     };
-    let observed = situation.map.observed.as_ref();
     if observed.is_none_or(|observed| observed.table().is_none()) {
-        let certain = with(&|path| !path.is_doubtful());
+        let certain = with(&|path| !is_doubtful(path));
         return certain.filter(|next| matches!(next.op, DmOp::Reload { .. })).or(Some(planned));
     }
     let is_live = |path: &Path| observed.and_then(|o| o.path_active(path.devt())).is_some();
-    match with(&|path| !path.is_doubtful() || is_live(path)) {
-        Some(Planned { op: DmOp::Reload { .. }, .. }) => with(&|path| !path.is_doubtful()),
+    match with(&|path| !is_doubtful(path) || is_live(path)) {
+        Some(Planned { op: DmOp::Reload { .. }, .. }) => with(&|path| !is_doubtful(path)),
         // Those that are not in the table are all that it lacks.
         otherwise => otherwise,
     }

@@ -125,6 +125,8 @@ pub struct Sim {
     pub replies: BTreeMap<u64, String>,
     pub log: Vec<String>,
     pub checks_of: BTreeMap<String, u64>,
+    /// How often a map was told something.
+    pub messages: u64,
     pub io_done: u64,
     pub io_errors: u64,
     /// Kinds of mischief, by weight.
@@ -182,6 +184,7 @@ impl Sim {
             replies: BTreeMap::new(),
             log: Vec::new(),
             checks_of: BTreeMap::new(),
+            messages: 0,
             io_done: 0,
             io_errors: 0,
             acts: Vec::new(),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use libmp::core::effect::{Effect, Outbox, StateFile};
 use libmp::core::event::{Event, Loaded, Survey};
+use libmp::dm::op::DmOp;
 use libmp::types::{Errno, PathName, Token};
 
 use crate::invariants::Violation;
@@ -77,6 +78,7 @@ impl Sim {
                 self.replies.insert(id.0, text.clone());
             }
             Effect::Notify(notice) => self.log.push(notice.to_string()),
+            Effect::Dm { op: DmOp::Message { .. }, .. } => self.messages += 1,
             Effect::Check { name, .. } => *self.checks_of.entry(name.as_str().into()).or_default() += 1,
             _ => {}
         }

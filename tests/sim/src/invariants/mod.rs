@@ -292,7 +292,12 @@ impl Watch {
                 if let Some((_, Asked::Dm { wwid, since, kind, .. })) = self.take(*token)
                     && (kind != Kind::Reads || now.saturating_since(since) > LONG)
                 {
-                    let maps = world.dm.devices.values().filter(|d| d.wwid() == Some(wwid.as_str()));
+                    // What is told beside a load that hangs leaves all else as it is.
+                    let hangs = |uuid: &str| world.opening.values().any(|(other, _)| other == uuid);
+                    let is_it = |d: &&Device| {
+                        d.wwid() == Some(wwid.as_str()) && (kind != Kind::Tells || !hangs(&d.uuid))
+                    };
+                    let maps = world.dm.devices.values().filter(is_it);
                     self.excused.extend(maps.map(|device| (device.minor, now)));
                 }
             }

@@ -113,6 +113,9 @@ impl Script {
                 let seen = self.sim.log.iter().filter(|line| line.contains(&wanted)).count();
                 holds(seen == number::<usize>(times)?, || format!("said {seen} times"))
             }
+            ["messages", "at-most", count] => {
+                holds(self.sim.messages <= number(count)?, || format!("{} messages", self.sim.messages))
+            }
             ["checks", name, bound @ ("at-least" | "at-most"), count] => {
                 let seen = self.sim.checks_of.get(name).copied().unwrap_or(0);
                 self.known_disk(name)?;
