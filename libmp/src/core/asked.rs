@@ -12,7 +12,7 @@ use crate::identify::{self, RawProbe};
 use crate::types::Wwid;
 
 /// What the kernel shows of a disk after a rescan, and its answer is held against.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shown(RawProbe);
 
 /// What a disk has answered.

@@ -37,7 +37,7 @@ impl Core {
     }
 
     /// It stands otherwise now.
-    pub(super) fn is_taken_back(&mut self, id: PathId) {
+    pub(super) fn forget_taken_out(&mut self, id: PathId) {
         let back = |path: &&mut Path| path.standing != Standing::Excluded(Exclusion::Deleted);
         if let Some(wwid) = self.paths.get_mut(&id).filter(back).and_then(|path| path.taken_out_of.take()) {
             self.taken_out.remove(&(wwid, id));

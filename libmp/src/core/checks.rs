@@ -69,7 +69,7 @@ impl Core {
             return self.look_while_waiting(now, id, out);
         }
         let timeout = timeout(path);
-        if path.steadiness.puts_off_check() {
+        if path.steadiness.put_off_check() {
             return;
         }
         let health = &path.health;
@@ -224,8 +224,8 @@ impl Core {
 
     /// The check had begun before something that its answer says nothing of. Who waits for one is given another at once.
     fn check_again(&mut self, now: Instant, id: PathId, out: &mut Outbox) {
-        match self.paths.get(&id).map(|path| (path.resizing, path.recheck)) {
-            Some((Resizing::CheckedAgain, _) | (_, Recheck::Asked)) => self.start_check(now, id, out),
+        match self.paths.get(&id).map(|path| (path.resizing, &path.recheck)) {
+            Some((Resizing::CheckedAgain, _) | (_, Recheck::Asked(_))) => self.start_check(now, id, out),
             _ => self.schedule(now, id, false),
         }
     }

@@ -22,7 +22,7 @@ pub struct Contest {
 
 impl Contest {
     /// It was read anew, and is who it was.
-    pub fn is_settled(&mut self) {
+    pub fn settle(&mut self) {
         if let Some(asked) = self.asked.take() {
             self.wrong = Some(asked);
         }

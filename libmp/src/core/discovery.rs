@@ -424,7 +424,7 @@ impl Core {
     fn keep_names(&mut self, id: PathId, member: Option<MapId>, raw: &RawProbe) {
         let stays = |path: &Path| {
             let is_compared =
-                path.designated.is_some() || matches!(path.recheck, Recheck::UnderWay | Recheck::Asked);
+                path.designated.is_some() || matches!(path.recheck, Recheck::UnderWay | Recheck::Asked(_));
             path.map().is_some() && path.map() == member && is_compared
         };
         if let Some(path) = self.paths.get_mut(&id).filter(|path| !stays(path)) {

@@ -175,7 +175,7 @@ impl Steadiness {
     }
 
     /// A check is due while a read is under way: it comes after it. Says if so.
-    pub const fn puts_off_check(&mut self) -> bool {
+    pub const fn put_off_check(&mut self) -> bool {
         match &mut self.reads {
             Reads::Running { asked: Some(_), check_due, .. } => {
                 *check_due = true;

@@ -477,7 +477,7 @@ impl Core {
         }
         // While a load hangs there is.
         let hangs = self.maps.get(&id).is_some_and(|map| map.inflight.is_some());
-        let again = !ordered || put_down || hangs || self.is_more_to_do(now, id, is_message, out);
+        let again = !ordered || put_down || hangs || self.keeps_failing(now, id, is_message, out);
         let removal = matches!(done.op, DmOp::Remove { .. });
         if !(removal && failure.errno == Errno::EBUSY) {
             let (step, mut error) = (failure.step.clone(), failure.errno.to_string());
@@ -505,7 +505,7 @@ impl Core {
 
     /// An operation for an order has failed, and the order is forgotten. Where the map is as it is wanted without it, so is the failure:
     /// nothing is tried again.
-    fn is_more_to_do(&mut self, now: Instant, id: MapId, is_message: bool, out: &mut Outbox) -> bool {
+    fn keeps_failing(&mut self, now: Instant, id: MapId, is_message: bool, out: &mut Outbox) -> bool {
         fn backoff(map: &mut Map, is_message: bool) -> &mut Backoff {
             if is_message { &mut map.message_backoff } else { &mut map.backoff }
         }

@@ -79,9 +79,9 @@ impl Core {
     pub(super) fn stand(&mut self, id: PathId, standing: Standing) {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let was = core::mem::replace(&mut path.standing, standing);
-        self.is_named(id);
+        self.forget_nameless(id);
         self.contradicting.remove(&id);
-        self.is_taken_back(id);
+        self.forget_taken_out(id);
         if let Standing::Waiting { wwid } = was
             && let Some(alone) = self.alone.get_mut(&wwid)
         {
@@ -344,7 +344,7 @@ impl Core {
         if map.hold_until.is_some()
             && rated
             && !map.members.iter().any(unchecked)
-            && !self.awaits_disks(now, id)
+            && !self.await_disks(now, id)
         {
             self.timers.cancel(Timer::Hold(id));
             self.hold_over(now, id, out);

@@ -27,7 +27,7 @@ impl Core {
         if path.nameless.as_ref() == Some(&wwid) {
             return; // what is waited for does not begin anew with each look at it
         }
-        self.is_named(id); // it is of this LUN now, and of none before
+        self.forget_nameless(id); // it is of this LUN now, and of none before
         if let Some(path) = self.paths.get_mut(&id) {
             path.nameless = Some(wwid.clone());
         }
@@ -40,7 +40,7 @@ impl Core {
     }
 
     /// It is somebody by now, or gone.
-    pub(super) fn is_named(&mut self, id: PathId) {
+    pub(super) fn forget_nameless(&mut self, id: PathId) {
         if let Some(wwid) = self.paths.get_mut(&id).and_then(|path| path.nameless.take()) {
             self.named.extend(self.by_wwid.get(&wwid));
             self.nameless.remove(&(wwid, id));
@@ -75,8 +75,8 @@ impl Core {
         self.nameless_of(map).filter_map(|(id, _)| Some(&self.paths.get(&id)?.name)).collect()
     }
 
-    /// Is it to be made, and a disk of it not named yet, or one that nobody has read yet, which may be of its LUN?
-    pub(super) fn awaits_disks(&mut self, now: Instant, id: MapId) -> bool {
+    /// Is it to be made, and a disk of it not named yet, or one that nobody has read yet, which may be of its LUN? It is looked at again then.
+    pub(super) fn await_disks(&mut self, now: Instant, id: MapId) -> bool {
         let Some(map) = self.maps.get(&id).filter(|map| map.observed.is_none()) else { return false };
         let reads = self.waiting.probes();
         let awaits = reads || self.names_until(map).is_some_and(|until| until > now);
@@ -87,7 +87,7 @@ impl Core {
     }
 
     /// A map is there: it waits for the first checks of those that have just joined, and for no name.
-    pub(super) fn awaits_no_name(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
+    pub(super) fn await_no_name(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let until = now + HOLD_LIMIT;
         let Some(map) = self.maps.get_mut(&id).filter(|map| map.observed.is_some()) else { return };
         if map.hold_until.is_some_and(|at| at > until) {

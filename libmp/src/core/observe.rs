@@ -110,7 +110,7 @@ impl Core {
         if let Some(observed) = map.observed.as_ref().filter(|_| map.action == MapAction::None) {
             map.queue.found(starting, observed.suspended, ended(observed));
         }
-        self.awaits_no_name(now, id, out);
+        self.await_no_name(now, id, out);
     }
 
     /// An I/O failed on a path. What its checker said before is worth nothing any more, and so is

@@ -2,7 +2,6 @@
 
 use ::core::fmt;
 use ::core::time::Duration;
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,7 +14,6 @@ use crate::config;
 use crate::config::considered::{Considered, PROPERTY};
 use crate::config::settings::{BlacklistReason, Checker, DeviceId, PathSettings, Prioritizer};
 use crate::core::announce::Rules;
-use crate::core::asked::Shown;
 use crate::core::contested::Contest;
 use crate::core::flaky::Steadiness;
 use crate::core::map::MapId;
@@ -91,8 +89,6 @@ pub struct Path {
     pub unexplained: bool,
     /// The rescan for that is under way.
     pub rescanning: bool,
-    /// What the kernel shows of it after that: its own answer is held against it.
-    pub shown: Option<Box<Shown>>,
     /// The WWID in its own page 0x83 when it joined its map.
     pub designated: Option<Wwid>,
     /// udev's `scsi_id` has called it as its map is called.
@@ -393,7 +389,6 @@ impl Path {
             doubted: false,
             unexplained: false,
             rescanning: false,
-            shown: None,
             designated: None,
             named_alike: false,
             contest: Contest::default(),

@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use crate::check::{self, Answer, Answers, Ask, CheckState, Judged, Step, Wanted, detect};
 use crate::config::settings::{Checker, PathSettings, Prioritizer};
 use crate::core::path::{Health, Path};
+use crate::core::unmapped::Recheck;
 use crate::identify::Facts;
 use crate::prio::{self, PrioError};
 use crate::types::Priority;
@@ -96,7 +97,7 @@ impl Path {
         let health = &mut self.health;
         let runs = check::sysfs::runs(setting.sysfs_state) && health.round.requests < MOST_REQUESTS;
         if runs
-            && let Some(shown) = &self.shown
+            && let Recheck::Asked(shown) = &self.recheck
             && let Err(wanted) = shown.word(None, &health.round.answers)
         {
             return Turn::Ask(wanted.0);

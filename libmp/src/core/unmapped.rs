@@ -11,6 +11,7 @@
 //!                └──── it says otherwise, or is doubted ─────┘
 //! ```
 
+use alloc::boxed::Box;
 use alloc::format;
 
 use crate::check::sense::Ending;
@@ -38,15 +39,15 @@ pub enum Purge {
 }
 
 /// What is known of a path that came back.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Recheck {
     /// It was not away, or nobody has looked yet.
     #[default]
     Wanted,
     /// It is being rescanned and probed.
     UnderWay,
-    /// The kernel shows who it was. It is asked itself with its next check.
-    Asked,
+    /// The kernel shows who it was. It is asked itself with its next check, and has to say the same.
+    Asked(Box<Shown>),
     /// It is who it was.
     Done,
 }
@@ -144,8 +145,8 @@ impl Core {
         out: &mut Outbox,
     ) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
-        if path.recheck == Recheck::Asked && judged.state.is_usable() {
-            return !self.is_recognized(now, id, round, out);
+        if matches!(path.recheck, Recheck::Asked(_)) && judged.state.is_usable() {
+            return !self.take_word(now, id, round, out);
         }
         // One on standby serves no I/O, neither the right LUN's nor another's.
         let known = matches!(path.health.state, CheckState::Up | CheckState::Unchecked);
@@ -204,23 +205,22 @@ impl Core {
             self.ask_udev(id, out);
             return;
         }
-        path.recheck = Recheck::Asked;
-        path.shown = Some(Shown::of(raw, &path.health.unread_pages).into());
+        path.recheck = Recheck::Asked(Shown::of(raw, &path.health.unread_pages).into());
         // A check that began before that has not asked it.
         path.health.outdated |= path.health.inflight.is_some();
         self.start_check(now, id, out);
     }
 
     /// A path answers after the kernel was told to read it. Does it say that it is who it was?
-    fn is_recognized(&mut self, now: Instant, id: PathId, round: &Round, out: &mut Outbox) -> bool {
+    fn take_word(&mut self, now: Instant, id: PathId, round: &Round, out: &mut Outbox) -> bool {
         let Some(path) = self.paths.get_mut(&id) else { return false };
-        let word = path.shown.as_ref().and_then(|shown| shown.word(path.wwid(), round.answers()).ok());
-        match word {
+        let Recheck::Asked(shown) = &path.recheck else { return false };
+        match shown.word(path.wwid(), round.answers()).ok() {
             // Its transport had it blocked: the rescan may have met it so.
             Some(Word::Nameless) if path.health.blocked => path.went_away(),
             Some(Word::Same | Word::Nameless) => {
-                (path.recheck, path.doubted, path.shown) = (Recheck::Done, false, None);
-                path.contest.is_settled();
+                (path.recheck, path.doubted) = (Recheck::Done, false);
+                path.contest.settle();
                 return true;
             }
             // The rescan has not read it. It is failed until one has.
@@ -246,12 +246,12 @@ impl Path {
     /// Its next good check is one of a path that comes back.
     pub(super) fn went_away(&mut self) {
         // What a rescan under way has read may be older.
-        self.doubted |= matches!(self.recheck, Recheck::UnderWay | Recheck::Asked);
+        self.doubted |= matches!(self.recheck, Recheck::UnderWay | Recheck::Asked(_));
         self.start_recheck_over();
     }
 
     /// What was found out of who it is holds no more.
     pub(super) fn start_recheck_over(&mut self) {
-        (self.recheck, self.shown) = (Recheck::Wanted, None);
+        self.recheck = Recheck::Wanted;
     }
 }
