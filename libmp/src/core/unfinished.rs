@@ -11,12 +11,12 @@
 
 use ::core::time::Duration;
 
-use crate::core::Core;
 use crate::core::effect::Outbox;
 use crate::core::event::DmFailure;
 use crate::core::map::{Live, Map, MapId, Observed};
 use crate::core::notice::{Level, Notice};
 use crate::core::timers::Timer;
+use crate::core::{Core, Phase};
 use crate::dm::op::{DmOp, SUSPENDED_SINCE};
 use crate::types::Instant;
 
@@ -53,7 +53,8 @@ fn grace(map: &Map, was: Option<&Observed>, now: Instant, starting: bool) -> Opt
 impl Core {
     /// A map was read: is somebody still making it?
     pub(super) fn review_making(&mut self, now: Instant, id: MapId, was: Option<&Observed>) {
-        let starting = !self.ready;
+        // Once it makes maps, others do, too, though it may not say for long that it is ready.
+        let starting = !self.ready && self.phase != Phase::Running;
         if let Some(map) = self.maps.get_mut(&id) {
             map.unfinished = grace(map, was, now, starting);
         }
