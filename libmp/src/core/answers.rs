@@ -201,17 +201,8 @@ impl Core {
             let Some(Until::Map(_, Need::Path(path))) = self.pending.get(&request).map(|p| p.until) else {
                 continue;
             };
-            let Some((map, path)) = self.maps.get(&id).zip(self.paths.get(&path)) else { continue };
-            let is_left_out = !refused::is_live(map, path) && (path.is_silent() || path.health.closed);
-            let text = if path.refused.is_some() {
-                "fail\nthe kernel does not take it into the table\n"
-            } else if is_left_out && path.health.closed {
-                "fail\nit can't be opened\n"
-            } else if is_left_out {
-                "fail\nits check is not answered: it is in the table as soon as that is\n"
-            } else {
-                OK
-            };
+            let added = self.maps.get(&id).zip(self.paths.get(&path));
+            let text = added.map_or(FAIL, |(map, path)| added_or_not(map, path));
             self.finish(request, text, out);
         }
     }
@@ -257,6 +248,23 @@ impl Core {
         orders.resize = orders.resize.filter(|resize| *resize != Resize::Ordered);
         (orders.reload, orders.reassign_now, orders.switch_to) = (false, false, None);
         orders.reinstate.clear();
+    }
+}
+
+/// Whether a path that was added is in the table, or why not.
+fn added_or_not(map: &Map, path: &Path) -> &'static str {
+    if path.refused.is_some() {
+        "fail\nthe kernel does not take it into the table\n"
+    } else if refused::is_live(map, path) {
+        OK
+    } else if path.health.closed {
+        "fail\nit can't be opened\n"
+    } else if path.is_silent() {
+        "fail\nits check is not answered: it is in the table as soon as that is\n"
+    } else if path.is_doubtful() || (path.is_usable() && !path.may_be_used()) {
+        DOUBTFUL
+    } else {
+        OK
     }
 }
 

@@ -41,7 +41,11 @@ impl Core {
             let Some(path) = self.paths.get_mut(id) else { continue };
             let was = path.steadiness.impaired_on.replace(host);
             if was.is_none() {
-                self.dirty.extend(path.map());
+                let in_map = path.map();
+                self.dirty.extend(in_map);
+                if let Some(map) = in_map.and_then(|id| self.maps.get_mut(&id)) {
+                    map.switch.leaves = true;
+                }
                 self.say_marginal(*id, "marginal now: it is used last", out);
             }
             let Some(path) = self.paths.get(id) else { continue };

@@ -343,7 +343,8 @@ impl Core {
             return;
         }
         let Some(map_id) = path.map() else { return };
-        let Some(map) = self.maps.get(&map_id) else { return };
+        let Some(map) = self.maps.get_mut(&map_id) else { return };
+        map.switch.leaves |= marginal;
         let (name, path) = (map.kernel_name(), &path.name);
         let text = if marginal {
             format!("{name}: {path} is marginal now: it is used last")

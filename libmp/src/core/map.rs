@@ -272,6 +272,8 @@ pub struct Switch {
     pub not_before: Option<Instant>,
     /// The group (from 1) that I/O went to when that was last known, in this table.
     pub group: Option<u32>,
+    /// A path has become marginal since I/O was last sent to a group.
+    pub leaves: bool,
 }
 
 /// Failed operations in a row.

@@ -258,7 +258,7 @@ impl Core {
         let loads = matches!(inflight.op, DmOp::Create { .. } | DmOp::Reload { .. });
         let left_unread = core::mem::replace(&mut map.left_unread, false);
         let is_his = done.result.as_ref().is_err_and(|why| why.step == SUSPENDED_SINCE);
-        map.left_unread = done.map.is_err() && (loads || left_unread) && !is_his;
+        map.left_unread = done.map.is_err() && (left_unread || (loads && !is_his));
         if done.result.is_ok()
             && matches!((&done.map, &map.looked_like), (Ok(Some(seen)), Some(known)) if seen.is(known))
             && self.may_be_the_same(id, inflight)
@@ -342,6 +342,7 @@ impl Core {
                 self.told_ready(now, id, *flags);
                 let Some(map) = self.maps.get_mut(&id) else { return };
                 map.action = if done.orders.resize.is_some() { MapAction::Resize } else { MapAction::Reload };
+                map.switch.leaves = false;
                 map.stats.map_loads += 1;
                 let (table, reason) = (load.params.clone(), done.reason);
                 out.notify(Notice::MapReloaded { map: name, table, reason });
@@ -411,6 +412,7 @@ impl Core {
                     map.orders.switch_to.take_if(|group| Some(*group) == orders.switch_to);
                     map.stats.switch_group += 1;
                     map.switch.not_before = Some(now + interval);
+                    map.switch.leaves = false;
                     // What an operator ordered is not the daemon's doing.
                     if !ordered {
                         map.action = MapAction::SwitchPg;

@@ -283,8 +283,11 @@ fn wants_switch(s: &Situation<'_>, observed: &Observed) -> bool {
     may_switch && known && best.is_some_and(|best| best != observed.current_group())
 }
 
-/// What is marginal is left at once, however I/O is to go back.
+/// What has become marginal is left at once, however I/O is to go back.
 fn leaves_marginal(s: &Situation<'_>, observed: &Observed, best: Option<u32>) -> bool {
+    if !s.map.switch.leaves {
+        return false;
+    }
     let marginal = desired::marginal_observed(s.map, observed, s.members);
     let is_marginal = |group: u32| marginal.get((group as usize).wrapping_sub(1)) == Some(&true);
     is_marginal(observed.current_group()) && best.is_some_and(|best| !is_marginal(best))

@@ -54,7 +54,7 @@ impl Core {
         let is_new = |path: &&Path| !is_live(map, path) && may_try(path);
         let anew = map.read_only().is_some_and(|was| was != desired::read_only(map, members));
         let mut new = members.iter().copied().filter(is_new);
-        let first = new.clone().find(|path| path.is_usable()).or_else(|| new.next()).map(|path| path.id);
+        let first = new.clone().find(|path| path.may_be_used()).or_else(|| new.next()).map(|path| path.id);
         let admitted = |path: &&Path| {
             (is_live(map, path) && !(anew && path.health.closed))
                 || (may_try(path) && (!map.one_by_one || first == Some(path.id)))

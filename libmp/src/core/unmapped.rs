@@ -221,6 +221,8 @@ impl Core {
             Some(Word::Same | Word::Nameless) => {
                 (path.recheck, path.doubted) = (Recheck::Done, false);
                 path.contest.settle();
+                // Its map may have been made without it.
+                self.dirty.extend(path.map());
                 return true;
             }
             // The rescan has not read it. It is failed until one has.
