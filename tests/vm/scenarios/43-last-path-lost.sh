@@ -52,6 +52,8 @@ deferred_are() { # DEVICE...: just these go at their last close
 }
 
 lost_while_open() {
+    # A rule that still reads a map as its last path is lost waits in it, and keeps it.
+    udevadm settle --timeout=30
     every_path path_offline
     wait_for 'no path is left again' 30 is 0 active_paths
     every_path path_delete
