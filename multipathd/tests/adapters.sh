@@ -10,7 +10,6 @@ adapters=$(echo "$vm"/files/adapters*)
 status=0
 san_scsi_debug 2 1 || exit 1
 "$adapters" --guest "$@" || status=1
-udevadm settle --timeout=180 # the last of them has told it of more than it does in a moment, and it holds the disks
 cleanup
 # Hosts that take one command at a time.
 san_scsi_debug 2 1 max_queue=1 || exit 1
