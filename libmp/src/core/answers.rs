@@ -202,8 +202,8 @@ impl Core {
                 continue;
             };
             let added = self.maps.get(&id).zip(self.paths.get(&path));
-            let text = added.map_or(FAIL, |(map, path)| added_or_not(map, path));
-            self.finish(request, text, out);
+            let text = added.map_or_else(|| FAIL.into(), |(map, path)| added_or_not(map, path));
+            self.finish(request, &text, out);
         }
     }
 
@@ -252,20 +252,18 @@ impl Core {
 }
 
 /// Whether a path that was added is in the table, or why not.
-fn added_or_not(map: &Map, path: &Path) -> &'static str {
+fn added_or_not(map: &Map, path: &Path) -> String {
     if path.refused.is_some() {
-        "fail\nthe kernel does not take it into the table\n"
-    } else if refused::is_live(map, path) {
-        OK
-    } else if path.health.closed {
-        "fail\nit can't be opened\n"
-    } else if path.is_silent() {
-        "fail\nits check is not answered: it is in the table as soon as that is\n"
-    } else if path.is_doubtful() || (path.is_usable() && !path.may_be_used()) {
-        DOUBTFUL
-    } else {
-        OK
+        return "fail\nthe kernel does not take it into the table\n".into();
     }
+    if refused::is_live(map, path) {
+        return OK.into();
+    }
+    if let Some(why) = path.left_out() {
+        return format!("fail\n{why}\n");
+    }
+    let text = if path.is_doubtful() || (path.is_usable() && !path.may_be_used()) { DOUBTFUL } else { OK };
+    text.into()
 }
 
 fn text(result: &Result<(), DmFailure>) -> String {

@@ -267,11 +267,13 @@ impl Core {
             _ if self.is_leaving(path) => "that of another map still has it".into(),
             _ if map.orders.suspended => "the map is suspended".into(),
             _ if map.unfinished.is_some() => "another tool is making the map".into(),
-            _ if path.health.closed => "it can't be opened".into(),
-            _ if map.hold_until.is_some() => self.held_for(map),
-            _ if path.is_silent() => "its check is not answered".into(),
-            _ if map.backoff.failures > 0 => "the last operation on the map failed".into(),
-            _ => "the next one may have it".into(),
+            _ if map.hold_until.is_some() && !path.health.closed => self.held_for(map),
+            _ => {
+                let failed = map.backoff.failures > 0;
+                let or =
+                    if failed { "the last operation on the map failed" } else { "the next one may have it" };
+                path.left_out().unwrap_or(or).into()
+            }
         })
     }
 

@@ -41,11 +41,7 @@ impl Core {
             let Some(path) = self.paths.get_mut(id) else { continue };
             let was = path.steadiness.impaired_on.replace(host);
             if was.is_none() {
-                let in_map = path.map();
-                self.dirty.extend(in_map);
-                if let Some(map) = in_map.and_then(|id| self.maps.get_mut(&id)) {
-                    map.switch.leaves = true;
-                }
+                self.review_marginal(*id);
                 self.say_marginal(*id, "marginal now: it is used last", out);
             }
             let Some(path) = self.paths.get(id) else { continue };

@@ -343,8 +343,7 @@ impl Core {
             return;
         }
         let Some(map_id) = path.map() else { return };
-        let Some(map) = self.maps.get_mut(&map_id) else { return };
-        map.switch.leaves |= marginal;
+        let Some(map) = self.maps.get(&map_id) else { return };
         let (name, path) = (map.kernel_name(), &path.name);
         let text = if marginal {
             format!("{name}: {path} is marginal now: it is used last")
@@ -352,7 +351,15 @@ impl Core {
             format!("{name}: {path} is no longer marginal")
         };
         out.notify(Notice::Other { level: Level::Notice, text });
-        self.dirty.insert(map_id);
+        self.review_marginal(id);
+    }
+
+    /// A path of a map is marginal now, or no longer: where it is, I/O leaves its group.
+    pub(super) fn review_marginal(&mut self, id: PathId) {
+        let Some(path) = self.paths.get(&id) else { return };
+        let Some(map) = path.map().and_then(|map| self.maps.get_mut(&map)) else { return };
+        map.switch.leaves |= path.steadiness.is_marginal();
+        self.dirty.insert(map.id);
     }
 
     /// The last usable path of a map is lost: those that are held back are better than none.

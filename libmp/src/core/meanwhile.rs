@@ -108,25 +108,22 @@ impl Core {
             plan::meanwhile(map, &members, &self.strangers_in(id))
         };
         match planned {
-            Some(planned) => drop(self.tell_meanwhile(id, planned, out)),
+            Some(planned) => self.tell_meanwhile(id, planned, out),
             None => self.all_is_told(id, out),
         }
     }
 
-    /// Tells it to a map whose load hangs, or reads it. Says if it can be told now.
-    pub(super) fn tell_meanwhile(&mut self, id: MapId, planned: Planned, out: &mut Outbox) -> bool {
-        let Some(map) = self.maps.get_mut(&id).filter(|map| map.is_open()) else { return false };
+    /// Tells it to a map whose load hangs, or reads it, if it can be told now.
+    pub(super) fn tell_meanwhile(&mut self, id: MapId, planned: Planned, out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id).filter(|map| map.is_open()) else { return };
         map.requery = false;
         let orders = map.orders.begin(&planned.op);
-        let Some(meanwhile) = map.inflight.as_mut().and_then(|load| load.meanwhile.as_mut()) else {
-            return false;
-        };
+        let Some(meanwhile) = map.inflight.as_mut().and_then(|load| load.meanwhile.as_mut()) else { return };
         let token = self.waiting.token(Awaited::Dm(id));
         let Planned { op, reason } = planned;
         out.push(Effect::Dm { token, wwid: map.wwid.clone(), op: op.clone() });
         let message = Inflight { token, op, reason, purpose: Purpose::Change, orders, meanwhile: None };
         (meanwhile.message, meanwhile.told) = (Some(message.into()), true);
-        true
     }
 
     /// Nothing can be told a map whose load hangs. Who waits for what comes after the load goes on waiting.

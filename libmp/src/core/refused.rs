@@ -183,6 +183,17 @@ impl Core {
 }
 
 impl Path {
+    /// Why no table is loaded with it, though nobody has refused it; `None` where one may be.
+    pub(super) const fn left_out(&self) -> Option<&'static str> {
+        if self.health.closed {
+            Some("it can't be opened")
+        } else if self.is_silent() {
+            Some("its check is not answered")
+        } else {
+            None
+        }
+    }
+
     /// Does its first check, or the one after it had hung, wait for its answer? What an operator has said of it meanwhile is none.
     pub(super) const fn is_silent(&self) -> bool {
         let health = &self.health;

@@ -465,10 +465,7 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return FAIL.into() };
         let Some(map) = path.map() else { return FAIL.into() };
         act(path);
-        let is_marginal = path.steadiness.is_marginal();
-        if let Some(map) = self.maps.get_mut(&map) {
-            map.switch.leaves |= is_marginal;
-        }
+        self.review_marginal(id);
         self.when(map, Need::Table)
     }
 
