@@ -6,12 +6,14 @@ use std::time::Duration;
 
 use libmp::core::event::Uevent;
 use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 use crate::sys::dm::{Announced, is_of};
 
 /// It is looked at so often whether udev has finished with a new map: its rules take longer than that.
 const LOOK: Duration = Duration::from_millis(32);
-/// Where its messages come, they tell: a look in between is for one that is lost.
+/// Where its messages come, they tell: a look in between is for one that is lost. All look at one time then, so that one waking
+/// does for all.
 const LOOK_TOLD: Duration = Duration::from_millis(500);
 
 /// Those who wait, by the number in the map's `dm-N`.
@@ -23,6 +25,8 @@ struct Waiting {
     by_minor: BTreeMap<u32, Made>,
     /// Messages of udev about maps come.
     told: bool,
+    /// When the first one began to wait.
+    since: Option<Instant>,
 }
 
 /// A map that was made, of which udev has not told yet.
@@ -40,10 +44,16 @@ impl Waiting {
         self.by_minor.iter().find_map(|(minor, made)| Some((*minor, made.waiter.as_ref()?)))
     }
 
-    /// How long one waits before it looks: until udev tells, the first one looks for all, as udev takes its maps by turns.
-    fn pause(&self, minor: u32) -> Duration {
+    /// When one looks next: until udev tells, the first one looks for all, as udev takes its maps by turns.
+    fn next_look(&mut self, minor: u32) -> Instant {
+        let now = Instant::now();
         let is_first = self.first().is_none_or(|(first, _)| first == minor);
-        if is_first && !self.told { LOOK } else { LOOK_TOLD }
+        if is_first && !self.told {
+            return now + LOOK;
+        }
+        let since = *self.since.get_or_insert(now);
+        let looks = (now - since).as_millis() / LOOK_TOLD.as_millis();
+        since + LOOK_TOLD * u32::try_from(looks + 1).unwrap_or(u32::MAX)
     }
 
     /// One no longer waits, and the next one looks, where udev does not tell.
@@ -53,7 +63,10 @@ impl Waiting {
         {
             made.waiter = None;
         }
-        if let Some((_, next)) = self.first().filter(|_| !self.told) {
+        let next = self.first();
+        if next.is_none() {
+            self.since = None;
+        } else if let Some((_, next)) = next.filter(|_| !self.told) {
             next.notify_one();
         }
     }
@@ -94,8 +107,8 @@ impl Waiters {
         let waiter = Arc::<Notify>::default();
         self.lock().by_minor.insert(minor, Made { cookie, waiter: Some(waiter.clone()) });
         while !is_over() {
-            let pause = self.lock().pause(minor);
-            let _ = tokio::time::timeout(pause, waiter.notified()).await;
+            let look = self.lock().next_look(minor);
+            let _ = timeout_at(look, waiter.notified()).await;
         }
         self.lock().leave(minor, &waiter);
     }
@@ -112,7 +125,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn where_udev_does_not_tell_one_looks_for_all() {
         let (waiters, asked) = (Waiters::default(), AtomicU32::new(0));
-        let start = tokio::time::Instant::now();
+        let start = Instant::now();
         let over_after = |ms| {
             let asked = &asked;
             move || {
@@ -131,6 +144,33 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn all_look_at_one_time() {
+        let (waiters, start) = (Waiters::default(), Instant::now());
+        waiters.lock().told = true;
+        let looks = Mutex::new(Vec::new());
+        let begun_after = |minor: u32, ms| {
+            let (waiters, looks) = (&waiters, &looks);
+            async move {
+                tokio::time::sleep(Duration::from_millis(ms)).await;
+                let begun = start.elapsed();
+                waiters
+                    .wait(minor, minor, || {
+                        let now = start.elapsed();
+                        if now > begun {
+                            looks.lock().expect("alone").push(now);
+                        }
+                        now >= Duration::from_millis(1600)
+                    })
+                    .await;
+            }
+        };
+        tokio::join!(begun_after(3, 100), begun_after(4, 170), begun_after(5, 700));
+        let looks = looks.into_inner().expect("alone");
+        assert_eq!(looks.len(), 8, "{looks:?}");
+        assert!(looks.iter().all(|look| [600, 1100, 1600].contains(&look.as_millis())), "{looks:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn where_udev_tells_it_is_hardly_asked() {
         let about = |device: &str, cookie: &str| Uevent {
             action: UeventAction::Change,
@@ -140,7 +180,7 @@ mod tests {
         };
         for (told, device, most) in [(true, "dm-3", 5), (true, "dm-4", 5), (false, "dm-3", 40)] {
             let (waiters, asked, over) = (Waiters::default(), AtomicU32::new(0), AtomicU32::new(0));
-            let start = tokio::time::Instant::now();
+            let start = Instant::now();
             let is_over = || {
                 asked.fetch_add(1, Ordering::Relaxed);
                 over.load(Ordering::Relaxed) == 1

@@ -29,7 +29,7 @@ use crate::sys::dm::{self, Mapper, Poller};
 use crate::sys::failing::Failing;
 use crate::sys::lane::Lane;
 use crate::sys::pidfile::{PID_FILE, PidFile};
-use crate::sys::poll::readable;
+use crate::sys::poll::until_readable;
 use crate::sys::signals::{self, Signals};
 use crate::sys::socket::{Address, Listening, Server};
 use crate::sys::udev::{Monitor, RECEIVE_BUFFER};
@@ -44,6 +44,8 @@ const THREAD_STACK: usize = 128 << 10;
 const THREAD_KEEP_ALIVE: Duration = Duration::from_mins(1);
 /// Maps are listed at most so often, however many of their events there are.
 const LIST_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at udev's messages: where many come, as for each new map, they are taken together.
+const UEVENT_PAUSE: Duration = Duration::from_millis(100);
 /// When the daemon stops, clients get so long to take their last reply, and the log to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A source of events that failed is tried again after that.
@@ -320,8 +322,7 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
                 if batch.lost {
                     let _ = events.send(Event::UeventsLost);
                 }
-                // Who has a backlog would go on without a pause.
-                tokio::task::yield_now().await;
+                sleep(UEVENT_PAUSE).await; // nothing is lost: the kernel keeps what comes
             }
             Err(errno) => return errno,
         }
@@ -329,8 +330,7 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
 }
 
 async fn forward_map_events(events: UnboundedSender<Event>, mapper: Arc<Mapper>, lane: Lane) {
-    let open =
-        || async { Poller::open().and_then(|poller| readable(poller).map_err(|error| errno_of(&error))) };
+    let open = || async { Poller::open() };
     // Opened late, it tells of nothing that happened before.
     let mut missed = false;
     let poller = match open().await {
@@ -343,13 +343,13 @@ async fn forward_map_events(events: UnboundedSender<Event>, mapper: Arc<Mapper>,
     };
     loop {
         if !std::mem::take(&mut missed) {
-            let Ok(mut ready) = poller.readable().await else { return };
-            // In this order: what happens after the list is made wakes again.
-            ready.clear_ready();
-            drop(ready);
-            let arm = || async { poller.get_ref().arm() };
-            if let Err(errno) = arm().await {
-                again("events of maps are not received", errno, RETRY, arm).await;
+            // Armed before the list is made: what happens after that wakes again.
+            let event = || async {
+                until_readable(&poller).await.map_err(|error| errno_of(&error))?;
+                poller.arm()
+            };
+            if let Err(errno) = event().await {
+                again("events of maps are not received", errno, RETRY, event).await;
             }
         }
         let list = || {

@@ -21,6 +21,10 @@ use crate::sys::{self, process};
 /// Lines that may wait for the thread.
 const LINES_MAX: usize = 1024;
 const STACK: usize = 128 << 10;
+/// Lines come several at a time: who writes them waits so long for those that follow the first.
+const GATHER: Duration = Duration::from_millis(2);
+/// So many are written in one piece at the most.
+const PIECE: usize = 16;
 
 /// Where the lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,28 +159,38 @@ pub fn say(notice: &Notice) {
 }
 
 fn write_lines(lines: &Receiver<Line>, log: &Log) {
-    let sink = log.sink;
-    if sink == Sink::Syslog {
+    if log.sink == Sink::Syslog {
         process::open_syslog();
     }
-    while let Ok(line) = lines.recv() {
-        write_line(sink, &line);
-        let lost = log.lost.swap(0, Ordering::Relaxed);
-        if lost > 0 {
-            let text = format!("{lost} lines of the log were lost: it is read too slowly");
-            write_line(sink, &Line { priority: libc::LOG_WARNING, text, ..line });
+    let mut piece = Vec::new();
+    while let Ok(first) = lines.recv() {
+        thread::sleep(GATHER);
+        piece.push(first);
+        while !piece.is_empty() {
+            piece.extend(lines.try_iter().take(PIECE - piece.len()));
+            let lost = log.lost.swap(0, Ordering::Relaxed);
+            let said = piece.len();
+            if lost > 0 {
+                let text = format!("{lost} lines of the log were lost: it is read too slowly");
+                piece.push(Line { priority: libc::LOG_WARNING, micros: sys::now().as_micros(), text });
+            }
+            write_piece(log.sink, &piece);
+            piece.clear();
+            log.waiting.fetch_sub(said, Ordering::Release);
+            piece.extend(lines.try_recv());
         }
-        log.waiting.fetch_sub(1, Ordering::Release);
     }
 }
 
-fn write_line(sink: Sink, line: &Line) {
-    let text = printable(&line.text);
+/// Lines of which none was written yet.
+fn write_piece(sink: Sink, lines: &[Line]) {
+    let printed = lines.iter().map(|line| (line, printable(&line.text)));
     if sink == Sink::Syslog {
-        return process::syslog(line.priority, &text);
+        return printed.for_each(|(line, text)| process::syslog(line.priority, &text));
     }
+    let text: String = printed.map(|(line, text)| written(sink, line, &text)).collect();
     // In one piece: stderr has no buffer, and others may write to it. Nobody is left to be told that it failed.
-    let _ = io::stderr().write_all(written(sink, line, &text).as_bytes());
+    let _ = io::stderr().write_all(text.as_bytes());
 }
 
 /// As it stands in a stream.

@@ -148,6 +148,12 @@ pub fn has_failed(wwid: &Wwid) -> bool {
     failed_mark(wwid).is_some_and(|mark| fs::symlink_metadata(mark).is_ok())
 }
 
+/// The same, or can't it be told?
+pub fn may_be_failed(wwid: &Wwid) -> bool {
+    failed_mark(wwid)
+        .is_some_and(|mark| or_absent(fs::symlink_metadata(mark)).map_or(true, |mark| mark.is_some()))
+}
+
 /// Marks a WWID as one that no map could be made of, or takes its mark away.
 pub fn mark(wwid: &Wwid, failed: bool) -> io::Result<()> {
     let Some(mark) = failed_mark(wwid) else { return Ok(()) };

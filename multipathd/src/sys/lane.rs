@@ -1,8 +1,8 @@
 //! Calls that may block, one thread for all of them as long as none does.
 //!
-//! A lane is a queue with one worker, a thread of its own. When a call waits for longer than
-//! [`STUCK_AFTER`] while others wait behind it, another worker takes over the queue, and the stuck one is spare
-//! when its call returns. So the number of threads follows the number of stuck calls, not of calls.
+//! A lane is a queue with one worker, a thread of its own. When a call waits for longer than [`STUCK_AFTER`] (in a patient lane
+//! [`PATIENCE`]) while others wait behind it, another worker takes over the queue, and the stuck one is spare when its call
+//! returns. So the number of threads follows the number of stuck calls, not of calls.
 //! The more of them are stuck, the sooner the next one is taken for stuck, too: a crowd of calls that hang is got past in a moment.
 //! (The runtime's blocking pool wakes its idle threads in turn, so that none of them ever leaves.)
 
@@ -21,6 +21,8 @@ use tokio::sync::oneshot;
 
 /// A call that takes longer is given up as stuck, if others wait behind it.
 const STUCK_AFTER: Duration = Duration::from_millis(10);
+/// The same where calls that are well take their time: the kernel makes a map's device in some of those 10 ms.
+const PATIENCE: Duration = Duration::from_millis(50);
 /// A queue that was found to get on so many times is looked at less often.
 const GETS_ON: u32 = 8;
 const PAUSE_MAX: Duration = STUCK_AFTER.saturating_mul(4);
@@ -47,6 +49,8 @@ pub struct Lane {
     /// For the worker that has nothing to do.
     work_came: Arc<Condvar>,
     runtime: Handle,
+    /// A call that takes longer is stuck.
+    patience: Duration,
 }
 
 #[derive(Default)]
@@ -87,7 +91,16 @@ impl Lane {
     /// An empty one, of the runtime that this is called in.
     #[allow(clippy::new_without_default, reason = "it needs a runtime around it")]
     pub fn new() -> Self {
-        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current() }
+        Self::with(STUCK_AFTER)
+    }
+
+    /// One for calls that take longer.
+    pub fn patient() -> Self {
+        Self::with(PATIENCE)
+    }
+
+    fn with(patience: Duration) -> Self {
+        Self { state: Arc::default(), work_came: Arc::default(), runtime: Handle::current(), patience }
     }
 
     /// Runs a call and gives its result; `EIO` of one that panicked.
@@ -276,7 +289,7 @@ impl Lane {
     async fn watch(self) {
         let mut seen = Seen { taken: self.lock().taken, ..Seen::default() };
         loop {
-            tokio::time::sleep(seen.pause()).await;
+            tokio::time::sleep(seen.pause(self.patience)).await;
             let (results, over) = self.look(&mut seen);
             give(results);
             if over {
@@ -323,10 +336,10 @@ struct Seen {
 
 impl Seen {
     /// Until the next look.
-    fn pause(&self) -> Duration {
+    fn pause(&self, patience: Duration) -> Duration {
         match self.gets_on {
-            GETS_ON.. => PAUSE_MAX,
-            _ => (STUCK_AFTER / (1 + self.stuck / CROWD)).max(PAUSE_MIN),
+            GETS_ON.. => patience.max(PAUSE_MAX),
+            _ => (patience / (1 + self.stuck / CROWD)).max(PAUSE_MIN),
         }
     }
 }

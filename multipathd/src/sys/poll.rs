@@ -36,3 +36,10 @@ pub fn readable<T: AsFd>(inner: T) -> io::Result<Readable<T>> {
         error
     })
 }
+
+/// Waits until it is readable, and is registered for that long only: what comes between two waits wakes nobody. To be called inside
+/// the runtime.
+pub async fn until_readable(it: &impl AsFd) -> io::Result<()> {
+    let registered = readable(it.as_fd())?;
+    registered.readable().await.map(drop)
+}

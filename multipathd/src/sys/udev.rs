@@ -15,7 +15,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use udev::{MonitorBuilder, MonitorSocket};
 
 use super::errno_of;
-use super::poll::{Readable, readable};
+use super::poll::until_readable;
 
 /// Room for the messages of a storm: memory is taken only when they come.
 pub const RECEIVE_BUFFER: usize = 128 << 20;
@@ -36,31 +36,29 @@ pub struct Batch {
 
 /// An open subscription.
 pub struct Monitor {
-    socket: Readable<MonitorSocket>,
+    socket: MonitorSocket,
     /// Messages were lost. More are, without a word, until the kernel's buffer has been empty (`NETLINK_S_CONGESTED`).
     losing: AtomicBool,
 }
 
 impl Monitor {
-    /// Subscribes to what udev says of disks (no partitions), and of SCSI devices, with room for so many bytes of it. To be
-    /// called inside the runtime.
+    /// Subscribes to what udev says of disks (no partitions), and of SCSI devices, with room for so many bytes of it.
     pub fn new(receive_buffer: usize) -> Result<Self, Errno> {
         let open = || -> std::io::Result<Self> {
             let disks = MonitorBuilder::new()?.match_subsystem_devtype("block", "disk")?;
             let socket = disks.match_subsystem_devtype("scsi", "scsi_device")?.listen()?;
             // The kernel doubles it; without the privilege the default stays.
             let _ = setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
-            Ok(Self { socket: readable(socket)?, losing: AtomicBool::new(false) })
+            Ok(Self { socket, losing: AtomicBool::new(false) })
         };
         open().map_err(|error| errno_of(&error))
     }
 
-    /// Waits for messages and takes them.
+    /// Waits for messages and takes them. To be called inside the runtime.
     pub async fn receive(&self) -> Result<Batch, Errno> {
-        let mut ready = self.socket.readable().await.map_err(|error| errno_of(&error))?;
+        until_readable(&self.socket).await.map_err(|error| errno_of(&error))?;
         let mut batch = Batch::default();
         if self.drain(&mut batch) {
-            ready.clear_ready();
             batch.lost = self.losing.swap(false, Ordering::Relaxed);
         }
         Ok(batch)
@@ -71,10 +69,9 @@ impl Monitor {
     /// libudev answers "nothing" to an empty socket, to an overflow and to a message that it can't
     /// read alike; errno tells them apart.
     fn drain(&self, batch: &mut Batch) -> bool {
-        let socket: &MonitorSocket = self.socket.get_ref();
         for _ in 0..BATCH {
             Raw::clear();
-            match socket.iter().next() {
+            match self.socket.iter().next() {
                 Some(event) if event.subsystem() == Some(OsStr::new("scsi")) => {
                     batch.told.extend(told(&event));
                 }
@@ -92,8 +89,8 @@ impl Monitor {
 
     fn has_more(&self) -> bool {
         use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-        let socket: &MonitorSocket = self.socket.get_ref();
-        poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO).is_ok_and(|n| n > 0)
+        poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], PollTimeout::ZERO)
+            .is_ok_and(|n| n > 0)
     }
 }
 
