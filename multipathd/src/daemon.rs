@@ -44,8 +44,8 @@ const THREAD_STACK: usize = 128 << 10;
 const THREAD_KEEP_ALIVE: Duration = Duration::from_mins(1);
 /// Maps are listed at most so often, however many of their events there are.
 const LIST_PAUSE: Duration = Duration::from_millis(100);
-/// Between two looks at udev's messages: where many come, as for each new map, they are taken together.
-const UEVENT_PAUSE: Duration = Duration::from_millis(100);
+/// Between two looks at udev's messages, where those were about maps alone: of each new one there are two, and they are taken together.
+const UEVENT_PAUSE: Duration = Duration::from_millis(50);
 /// When the daemon stops, clients get so long to take their last reply, and the log to be written.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 /// A source of events that failed is tried again after that.
@@ -83,7 +83,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     for (what, errno) in refused {
         info!("not granted: {what}: {errno}");
     }
-    let runtime = runtime()?;
+    let runtime = runtime().inspect_err(|_| log::flush(LAST_WORDS))?;
     let ours = listening.ours().to_vec();
     let core = Core::new(CoreInit { pid: std::process::id(), resident: true });
     // As a task: what wakes the future that the runtime itself runs is a call to the kernel each time.
@@ -91,6 +91,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     let result = match served {
         Ok(result) => result,
         Err(died) => {
+            log::flush(LAST_WORDS); // which tell what it died of
             std::mem::forget(runtime); // dropped, it would wait for threads that hang
             std::panic::resume_unwind(died.into_panic())
         }
@@ -313,6 +314,8 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
     loop {
         match monitor.receive().await {
             Ok(batch) => {
+                let of_maps = batch.uevents.iter().all(|uevent| uevent.name.as_str().starts_with("dm-"));
+                let pause = !batch.more && of_maps && !batch.uevents.is_empty() && batch.told.is_empty();
                 for uevent in batch.uevents {
                     let _ = events.send(Event::Uevent(uevent));
                 }
@@ -322,7 +325,12 @@ async fn forward_from(monitor: &Monitor, events: &UnboundedSender<Event>) -> Err
                 if batch.lost {
                     let _ = events.send(Event::UeventsLost);
                 }
-                sleep(UEVENT_PAUSE).await; // nothing is lost: the kernel keeps what comes
+                if pause {
+                    sleep(UEVENT_PAUSE).await;
+                } else {
+                    // Who has a backlog would go on without a pause.
+                    tokio::task::yield_now().await;
+                }
             }
             Err(errno) => return errno,
         }

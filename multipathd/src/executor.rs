@@ -40,6 +40,8 @@ pub struct Executor {
     pub checks: Arc<Checks>,
     /// Operations on maps.
     pub maps: Lane,
+    /// Those that make one, which takes its time.
+    pub new_maps: Lane,
     /// Reads of sysfs and files, writes of both.
     pub work: Lane,
     /// Of all that a reconfigure would read.
@@ -58,7 +60,8 @@ impl Executor {
             files,
             options,
             checks,
-            maps: Lane::patient(),
+            maps: Lane::new(),
+            new_maps: Lane::patient(),
             work,
             surveys: Lane::new(),
             announced: Waiters::default(),
@@ -160,19 +163,21 @@ impl Executor {
             token,
             done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }),
         };
-        let (promise, lane, uuid) = (self.promise(failed), self.maps.clone(), uuid_of(wwid));
+        let lane = if matches!(op, DmOp::Create { .. }) { &self.new_maps } else { &self.maps };
+        let (promise, lane, uuid) = (self.promise(failed), lane.clone(), uuid_of(wwid));
         let announced = self.announced.clone();
         let begin = {
             let (mapper, uuid) = (mapper.clone(), uuid.clone());
             move || mapper.begin(&uuid, &op)
         };
-        self.maps.push_for(begin, move |begun| match begun {
+        let end_on = lane.clone();
+        lane.push_for(begin, move |begun| match begun {
             Begun::Done(done) => promise.keep(Event::DmDone { token, done }),
             Begun::Announced(made) => {
                 tokio::spawn(async move {
                     announced.done(&made).await;
                     let end = move || Event::DmDone { token, done: Box::new(mapper.end(&uuid, &made)) };
-                    promise.kept_by(&lane, end);
+                    promise.kept_by(&end_on, end);
                 });
             }
         });

@@ -3,7 +3,8 @@
 //! Whoever reads the log may sit on the disk that is gone: no write of a line may block the daemon.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, Write as _};
+use std::io;
+use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -23,8 +24,6 @@ const LINES_MAX: usize = 1024;
 const STACK: usize = 128 << 10;
 /// Lines come several at a time: who writes them waits so long for those that follow the first.
 const GATHER: Duration = Duration::from_millis(2);
-/// So many are written in one piece at the most.
-const PIECE: usize = 16;
 
 /// Where the lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -162,35 +161,61 @@ fn write_lines(lines: &Receiver<Line>, log: &Log) {
     if log.sink == Sink::Syslog {
         process::open_syslog();
     }
-    let mut piece = Vec::new();
+    let mut piece = Piece { log, out: io::stderr(), text: String::new(), lines: 0 };
     while let Ok(first) = lines.recv() {
         thread::sleep(GATHER);
-        piece.push(first);
-        while !piece.is_empty() {
-            piece.extend(lines.try_iter().take(PIECE - piece.len()));
-            let lost = log.lost.swap(0, Ordering::Relaxed);
-            let said = piece.len();
-            if lost > 0 {
-                let text = format!("{lost} lines of the log were lost: it is read too slowly");
-                piece.push(Line { priority: libc::LOG_WARNING, micros: sys::now().as_micros(), text });
-            }
-            write_piece(log.sink, &piece);
-            piece.clear();
-            log.waiting.fetch_sub(said, Ordering::Release);
-            piece.extend(lines.try_recv());
+        for line in iter::once(first).chain(lines.try_iter()) {
+            piece.add(&line);
         }
+        piece.end();
     }
 }
 
-/// Lines of which none was written yet.
-fn write_piece(sink: Sink, lines: &[Line]) {
-    let printed = lines.iter().map(|line| (line, printable(&line.text)));
-    if sink == Sink::Syslog {
-        return printed.for_each(|(line, text)| process::syslog(line.priority, &text));
+/// Lines that are written together: others may write to stderr, too, and what is longer than a pipe takes at once is not in one piece.
+struct Piece<'a, W> {
+    log: &'a Log,
+    out: W,
+    text: String,
+    /// So many of those that wait are in it.
+    lines: usize,
+}
+
+impl<W: io::Write> Piece<'_, W> {
+    fn add(&mut self, line: &Line) {
+        let text = printable(&line.text);
+        if self.log.sink == Sink::Syslog {
+            process::syslog(line.priority, &text);
+        } else {
+            let written = written(self.log.sink, line, &text);
+            if self.text.len() + written.len() > libc::PIPE_BUF {
+                self.write();
+            }
+            self.text += &written;
+        }
+        self.lines += 1;
     }
-    let text: String = printed.map(|(line, text)| written(sink, line, &text)).collect();
-    // In one piece: stderr has no buffer, and others may write to it. Nobody is left to be told that it failed.
-    let _ = io::stderr().write_all(text.as_bytes());
+
+    /// Writes what there is of it, and how much was lost.
+    fn end(&mut self) {
+        self.write();
+        let lost = self.log.lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let text = format!("{lost} lines of the log were lost: it is read too slowly");
+            self.add(&Line { priority: libc::LOG_WARNING, micros: sys::now().as_micros(), text });
+            self.lines = 0; // nobody waits for that one
+            self.write();
+        }
+    }
+
+    /// Nobody is left to be told where that fails, but those who read what comes later.
+    fn write(&mut self) {
+        if self.out.write_all(self.text.as_bytes()).is_err() {
+            self.log.lost.fetch_add(self.lines, Ordering::Relaxed);
+        }
+        self.log.waiting.fetch_sub(self.lines, Ordering::Release);
+        self.text.clear();
+        self.lines = 0;
+    }
 }
 
 /// As it stands in a stream.
@@ -278,6 +303,35 @@ mod tests {
         let shown = "a\n  9.000000 | b??[2J?1m?\tc\n";
         for (sink, before) in [(Sink::Stderr, "1.000002 | "), (Sink::Plain, ""), (Sink::Journal, "<5>")] {
             assert_eq!(written(sink, &line, &printable(&line.text)), format!("{before}{shown}"));
+        }
+    }
+
+    #[test]
+    fn lines_are_written_together_as_far_as_a_pipe_takes_them_at_once() {
+        struct Out(Vec<usize>, bool);
+        impl io::Write for Out {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                if self.1 && bytes.len() > 4000 {
+                    return Err(io::ErrorKind::StorageFull.into());
+                }
+                self.0.push(bytes.len());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let log = Log::new(Sink::Plain);
+        let line = |length: usize| Line { priority: libc::LOG_INFO, micros: 0, text: "x".repeat(length - 1) };
+        for (full, wanted) in [(false, vec![3000, 4096, 5000, 10]), (true, vec![3000, 10, 52])] {
+            let mut piece = Piece { log: &log, out: Out(Vec::new(), full), text: String::new(), lines: 0 };
+            for length in [1000, 2000, 4000, 96, 5000, 10] {
+                log.waiting.fetch_add(1, Ordering::Relaxed);
+                piece.add(&line(length));
+            }
+            assert!(log.waiting.load(Ordering::Relaxed) > 0, "what is not written waits");
+            piece.end();
+            assert_eq!((piece.out.0, log.waiting.load(Ordering::Relaxed)), (wanted, 0));
         }
     }
 

@@ -11,18 +11,19 @@ use std::path::Path;
 use std::process::Command as Process;
 use std::time::{Duration, Instant};
 
-use libmp::core::event::{DmDone, UeventAction};
+use libmp::core::event::DmDone;
 use libmp::dm::op::{DmOp, Load, NodeAccess, RawMap, UdevFlags};
 use libmp::types::{DevT, Errno, MapName, PathName};
 use multipathd::sys::dm::{Mapper, Poller};
-use multipathd::sys::poll::readable;
+use multipathd::sys::poll::until_readable;
 use multipathd::sys::sysfs;
-use multipathd::sys::udev::Monitor;
 
 #[path = "adapters/checks.rs"]
 mod checks;
 #[path = "adapters/kernel.rs"]
 mod kernel;
+#[path = "adapters/uevents.rs"]
+mod uevents;
 
 use checks::{
     a_deleted_path_is_an_errno_and_its_successor_is_opened_anew, a_device_that_does_not_run_is_not_asked,
@@ -31,6 +32,7 @@ use checks::{
     the_way_without_a_generic_device_says_the_same,
 };
 use kernel::the_kernel_does_what_the_contract_says;
+use uevents::udev_tells_of_disks_and_of_what_it_lost;
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -454,13 +456,14 @@ fn one_poll_tells_of_every_maps_events() {
     let map = Map::create(&mapper, "contract-k", lun.load(2));
     let before = map.read().event_nr;
     run(async {
-        let poller = readable(Poller::open().expect("opened")).expect("registered");
+        let poller = Poller::open().expect("opened");
         for text in ["fail_path", "reinstate_path"] {
             map.perform(&message(&[format!("{text} {}", lun.paths[0].1)])).expect("done");
-            poller.readable().await.expect("readable").clear_ready();
-            poller.get_ref().arm().expect("armed");
+            // What happened before it is waited for tells, too.
+            until_readable(&poller).await.expect("readable");
+            poller.arm().expect("armed");
         }
-        let silent = tokio::time::timeout(Duration::from_millis(500), poller.readable()).await;
+        let silent = tokio::time::timeout(Duration::from_millis(500), until_readable(&poller)).await;
         assert!(silent.is_err(), "and then nothing");
     });
     assert!(map.read().event_nr > before);
@@ -529,42 +532,6 @@ fn a_probe_says_what_libudev_and_the_attributes_say() {
         }
     }
     assert!(scsi > 1, "no SCSI disks to compare");
-}
-
-fn udev_tells_of_disks_and_of_what_it_lost() {
-    let lun = lun();
-    let path = &lun.paths[0].0;
-    run(async {
-        let monitor = Monitor::new(128 << 20).expect("subscribed");
-        sysfs::write(path, None, "uevent", "change").expect("triggered");
-        let uevent = loop {
-            let batch = monitor.receive().await.expect("received");
-            assert!(!batch.lost);
-            if let Some(uevent) = batch.uevents.into_iter().find(|uevent| uevent.name == *path) {
-                break uevent;
-            }
-        };
-        assert_eq!(uevent.action, UeventAction::Change);
-        assert_eq!(uevent.properties.get("DEVTYPE").map(String::as_str), Some("disk"));
-        let small = Monitor::new(4 << 10).expect("subscribed");
-        for _ in 0..60 {
-            sysfs::write(path, None, "uevent", "change").expect("triggered");
-        }
-        udev_settle();
-        while !small.receive().await.expect("received").lost {}
-        // While what there was room for is read, more is lost: that is told when there is no more of it. Of SCSI devices, as udev
-        // has little to do for them.
-        let large = Monitor::new(256 << 10).expect("subscribed");
-        for _ in 0..900 {
-            sysfs::write(path, None, "device/uevent", "change").expect("triggered");
-        }
-        udev_settle();
-        let mut times = 1;
-        while !large.receive().await.expect("received").lost {
-            times += 1;
-        }
-        assert!(times > 1, "told before there was room again");
-    });
 }
 
 /// What kpartx would make.

@@ -29,8 +29,8 @@ impl<T: AsFd> AsRawFd for Fd<T> {
 
 /// Registers it with the runtime. To be called inside of that.
 pub fn readable<T: AsFd>(inner: T) -> io::Result<Readable<T>> {
-    // SAFETY: `Fd` owns `inner` and never gives it away or lends it mutably: its descriptor is the
-    // same and stays open until it is dropped, after its registration.
+    // SAFETY: `Fd` has `inner`, its owner or a borrow of that, and never gives it away or lends it mutably: its descriptor is
+    // the same and stays open until it is dropped, after its registration.
     unsafe { AsyncFd::register_with_interest(Fd(inner), Interest::READABLE) }.map_err(|error| {
         let (_, error) = error.into_parts();
         error

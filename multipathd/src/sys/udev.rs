@@ -32,6 +32,8 @@ pub struct Batch {
     /// Some messages did not fit into the kernel's buffer and are lost. Those after this batch are not: whatever is looked at now
     /// is as up to date as it was with none lost.
     pub lost: bool,
+    /// More of them lie there already.
+    pub more: bool,
 }
 
 /// An open subscription.
@@ -58,7 +60,9 @@ impl Monitor {
     pub async fn receive(&self) -> Result<Batch, Errno> {
         until_readable(&self.socket).await.map_err(|error| errno_of(&error))?;
         let mut batch = Batch::default();
-        if self.drain(&mut batch) {
+        // A batch may be full with the last message that there was: none will come that wakes for what was lost before it.
+        batch.more = !self.drain(&mut batch) && self.has_more();
+        if !batch.more {
             batch.lost = self.losing.swap(false, Ordering::Relaxed);
         }
         Ok(batch)
