@@ -91,27 +91,32 @@ impl Checks {
     ///
     /// A device that its transport has blocked is asked all the same, and `waits` is told of its
     /// state: the answer comes as soon as the transport is back or given up.
-    pub async fn check(
+    ///
+    /// What is open of it is found at once, not when the check begins: a path that is forgotten in between is not opened anew.
+    pub fn check<W: FnOnce(String)>(
         self: &Arc<Self>,
-        name: PathName,
+        name: &PathName,
         devt: DevT,
         request: CheckRequest,
-        waits: impl FnOnce(String),
-    ) -> Answered {
-        let (path, mut sysfs_state) = self.path(&name, devt);
-        let blocked = sysfs_state.clone().filter(|state| is_blocked(Some(state)));
-        let running = blocked.is_some() || matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
-        let waited = blocked.map(waits).is_some();
-        let answers = self.ask_all(&path, &request, running).await;
-        if waited {
-            sysfs_state = path.state.as_ref().and_then(|state| state.read().ok());
+        waits: W,
+    ) -> impl Future<Output = Answered> + use<W> {
+        let (checks, (path, mut sysfs_state)) = (self.clone(), self.path(name, devt));
+        async move {
+            let blocked = sysfs_state.clone().filter(|state| is_blocked(Some(state)));
+            let running =
+                blocked.is_some() || matches!(sysfs_state.as_deref(), None | Some("running" | "live"));
+            let waited = blocked.map(waits).is_some();
+            let answers = checks.ask_all(&path, &request, running).await;
+            if waited {
+                sysfs_state = path.state.as_ref().and_then(|state| state.read().ok());
+            }
+            let gone = |answer: &Answer| matches!(answer, Answer::Failed(Errno::ENODEV | Errno::ENXIO));
+            if answers.iter().any(gone) {
+                // What was open led to a device that is gone; another may have its name by now.
+                checks.forget_this(&path);
+            }
+            request.answered(RawCheck { sysfs_state, answers })
         }
-        let gone = |answer: &Answer| matches!(answer, Answer::Failed(Errno::ENODEV | Errno::ENXIO));
-        if answers.iter().any(gone) {
-            // What was open led to a device that is gone; another may have its name by now.
-            self.forget_this(&path);
-        }
-        request.answered(RawCheck { sysfs_state, answers })
     }
 
     /// Side by side: none waits for another's answer, but for what sysfs tells of the path's access. One that can't
@@ -363,6 +368,20 @@ impl OpenPath {
 mod tests {
     use super::*;
 
+    /// A check that was ordered before, and begins after, is of what was open.
+    #[test]
+    fn what_is_forgotten_is_not_opened_anew() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+        let _entered = runtime.enter();
+        let (checks, name) = (Checks::new(), PathName::new("no-such-disk"));
+        let asks = [Ask::DirectRead].into();
+        let request = CheckRequest { asks, timeout: Duration::from_secs(1), usual: None };
+        let check = checks.check(&name, DevT::default(), request, |_| ());
+        checks.forget(&name);
+        runtime.block_on(check);
+        assert!(checks.lock().paths.is_empty());
+    }
+
     /// There is one for each path that hangs.
     #[test]
     fn a_check_that_is_awaited_takes_little_memory() {
@@ -371,7 +390,7 @@ mod tests {
         let asks = [Ask::DirectRead].into();
         let request = CheckRequest { asks, timeout: Duration::ZERO, usual: None };
         let checks = Checks::new();
-        let bytes = size_of_val(&checks.check("sda".into(), DevT::default(), request, |_| ()));
+        let bytes = size_of_val(&checks.check(&"sda".into(), DevT::default(), request, |_| ()));
         assert!(bytes <= 600, "{bytes}");
     }
 }

@@ -74,6 +74,7 @@ pub fn run(options: Options) -> Result<Infallible, String> {
     log::set_verbosity(options.verbosity.unwrap_or(2));
     let refused = process::prepare();
     log::start(sink);
+    info!("multipathd {} starts, process {}", env!("CARGO_PKG_VERSION"), std::process::id());
     for why in listening.refused() {
         warn!("not listened to: {why}");
     }
@@ -97,9 +98,10 @@ pub fn run(options: Options) -> Result<Infallible, String> {
         }
     };
     Listening::remove(&ours);
-    pid_file.remove();
     dm::leave_none();
     log::flush(LAST_WORDS);
+    // Last of all: who comes next takes over with it, and this one still listens.
+    pid_file.remove();
     // Threads that are stuck in a call are not waited for, nor is anything closed by hand.
     std::mem::forget(runtime);
     result.map(|()| std::process::exit(0))

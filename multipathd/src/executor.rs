@@ -76,7 +76,7 @@ impl Executor {
             Effect::Survey { token, file } => self.survey(token, file),
             Effect::Enumerate { token } => self.enumerate(token),
             Effect::Probe { token, name } => self.probe(token, name),
-            Effect::Check { token, name, devt, request } => self.check(token, name, devt, request),
+            Effect::Check { token, name, devt, request } => self.check(token, &name, devt, request),
             Effect::Dm { token, wwid, op } => self.dm(token, &wwid, op),
             Effect::SysfsWrite { token, name, devt, attribute, value } => {
                 self.sysfs_write(token, (name, devt), attribute, value);
@@ -143,15 +143,16 @@ impl Executor {
         self.promise(failed).kept_by(&self.work, probed);
     }
 
-    fn check(&self, token: Token, name: PathName, devt: DevT, request: CheckRequest) {
+    fn check(&self, token: Token, name: &PathName, devt: DevT, request: CheckRequest) {
         // A check that went wrong in this process says nothing of the device.
         let answers = vec![Answer::Failed(Errno::EAGAIN); request.asks.len()];
         let raw = RawCheck { sysfs_state: None, answers };
         let promise = self.promise(move || Event::Checked { token, raw: Answered::News(raw) });
-        let (checks, events) = (self.checks.clone(), self.events.clone());
+        let (checks, events) = (&self.checks, self.events.clone());
+        let waits = move |sysfs_state| drop(events.send(Event::Checking { token, sysfs_state }));
+        let check = checks.check(name, devt, request, waits);
         tokio::spawn(async move {
-            let waits = |sysfs_state| drop(events.send(Event::Checking { token, sysfs_state }));
-            let raw = checks.check(name, devt, request, waits).await;
+            let raw = check.await;
             promise.keep(Event::Checked { token, raw });
         });
     }

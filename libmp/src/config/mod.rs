@@ -305,6 +305,7 @@ pub(crate) fn check_map_name(name: &str) -> Result<(), String> {
     match name {
         "" => Err("an empty name".into()),
         "." | ".." => Err("not a name for a device node".into()),
+        "control" => Err("the name of device-mapper's own node".into()),
         _ if name.len() > LONGEST_NAME => Err(format!("longer than {LONGEST_NAME} bytes")),
         _ if name.contains('/') => Err("a slash in a name".into()),
         _ if name.chars().any(char::is_control) => Err("a control character in a name".into()),

@@ -343,10 +343,10 @@ mpatha 333333330000007d0
     #[test]
     fn what_the_kernel_would_refuse_is_no_name() {
         let long = "ü".repeat(32); // 127 bytes are not enough for it mangled
-        let text = format!("# mine\ndb/1 1\n{long} 2\n.. 3\nmy\\x20disk 4\n");
+        let text = format!("# mine\ndb/1 1\n{long} 2\n.. 3\ncontrol 5\nmy\\x20disk 4\n");
         let (mut bindings, ignored) = Bindings::parse(&text);
         assert_eq!(ignored[0], "line 2: alias db/1: a slash in a name");
-        assert_eq!((ignored.len(), bindings.iter().count()), (3, 1), "{ignored:?}");
+        assert_eq!((ignored.len(), bindings.iter().count()), (4, 1), "{ignored:?}");
         assert_eq!(bindings.allocate("mpath", &"1".into(), &free).as_str(), "mpatha");
         assert_eq!(bindings.to_text(), format!("{text}mpatha 1\n"), "the lines stay");
     }

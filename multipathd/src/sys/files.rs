@@ -296,20 +296,20 @@ fn carried_over(path: &Path, file: StateFile, there: &str, was: &str, is: &str) 
     text
 }
 
-/// `merged` makes the new text of the one that is there, which is none where it can't be read.
+/// `merged` makes the new text of the one that is there. What can't be read, or is no file, stays as it is: there may be more in it.
 fn replace(path: &Path, text: &str, merged: impl FnOnce(&str) -> String, anew: bool) -> io::Result<()> {
     let dir = path.parent().unwrap_or(Path::new("."));
     DirBuilder::new().recursive(true).mode(0o755).create(dir)?;
     let path = &resolved(path);
     let held = lock(path)?;
-    let raw = read_bytes(path).ok();
-    let there = raw.as_deref().map(String::from_utf8_lossy);
+    let raw = read_bytes(path)?;
+    let there = String::from_utf8_lossy(&raw);
     // The lock makes an empty one where there was none.
-    let text = there.as_deref().filter(|there| !there.is_empty()).map_or_else(|| text.to_owned(), merged);
-    if !anew && there.as_deref() == Some(text.as_str()) {
+    let text = if there.is_empty() { text.to_owned() } else { merged(&there) };
+    if !anew && there == text {
         return Ok(());
     }
-    let bytes = bytes_of(&text, raw.as_deref().unwrap_or_default());
+    let bytes = bytes_of(&text, &raw);
     match replace_by_rename(path, &bytes) {
         Err(error) if cannot_be_replaced(&error) => write_in_place(&held, &bytes),
         other => other,

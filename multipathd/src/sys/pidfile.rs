@@ -1,9 +1,11 @@
 //! One daemon a machine: the pid file and its lock.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions, TryLockError};
 use std::io::{ErrorKind, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::Duration;
 
 use super::files::{is_in_place, is_locked, try_lock};
 
@@ -12,6 +14,9 @@ pub const PID_FILE: &str = "/run/multipathd.pid";
 
 /// No pid is longer.
 const LENGTH_MAX: usize = 64;
+
+/// For so long another one may decide whose it is.
+const DECIDING_MAX: Duration = Duration::from_secs(2);
 
 /// The held pid file. The lock goes with the last process that has it open: it survives a fork.
 #[derive(Debug)]
@@ -34,6 +39,7 @@ impl PidFile {
         options.read(true).write(true).create(true).truncate(false).mode(0o644);
         let opened = options.custom_flags(libc::O_CLOEXEC | libc::O_NOFOLLOW).open(path);
         let mut file = opened.map_err(|error| format!("{}: {error}", path.display()))?;
+        decide_alone(&file);
         match try_lock(&file) {
             // A daemon that stops removes its file: the lock may be on one that nobody sees.
             Ok(()) if !is_in_place(&file, path) => {
@@ -44,6 +50,7 @@ impl PidFile {
                 let length = file.metadata().map_or(0, |there| there.len());
                 let length = usize::try_from(length).map_or(LENGTH_MAX, |length| length.min(LENGTH_MAX));
                 let _ = file.write_all_at(&[b' '; LENGTH_MAX][..length], 0);
+                let _ = file.unlock();
                 Ok(Self { file, path: path.into() })
             }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -65,6 +72,8 @@ impl PidFile {
     pub fn write(&self) -> Result<(), String> {
         let line = format!("{}\n", std::process::id());
         let write = || {
+            // Scripts of any user read it, whatever this process leaves out of what it makes.
+            self.file.set_permissions(Permissions::from_mode(0o644))?;
             self.file.write_all_at(line.as_bytes(), 0)?;
             self.file.set_len(line.len() as u64)
         };
@@ -74,6 +83,18 @@ impl PidFile {
     /// Removes it: the daemon stops.
     pub fn remove(self) {
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// One at a time decides whose the file is: two that find the same one hanging would each remove what the other has made. That is
+/// another kind of lock than the daemon's own, which keeps none of it. Whoever else has such a one for long is not waited for.
+fn decide_alone(file: &File) {
+    const STEP: Duration = Duration::from_millis(10);
+    for _ in 0..DECIDING_MAX.as_millis() / STEP.as_millis() {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => thread::sleep(STEP),
+            _ => return,
+        }
     }
 }
 
@@ -98,22 +119,47 @@ fn says_ended(status: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Child;
+
     use super::*;
+
+    fn held_by_one_that_has_ended(path: &Path) -> (PidFile, Child) {
+        let held = PidFile::take(path).expect("free");
+        let ended = std::process::Command::new("true").spawn().expect("started");
+        let pid = ended.id().to_string();
+        held.file.write_all_at(pid.as_bytes(), 0).expect("written");
+        while !has_ended(&pid) {
+            thread::yield_now();
+        }
+        (held, ended)
+    }
 
     #[test]
     fn one_that_was_killed_and_hangs_makes_way() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let path = dir.path().join("multipathd.pid");
-        let first = PidFile::take(&path).expect("free");
-        let mut ended = std::process::Command::new("true").spawn().expect("started");
-        let pid = ended.id().to_string();
-        first.file.write_all_at(pid.as_bytes(), 0).expect("written");
-        while !has_ended(&pid) {
-            std::thread::yield_now();
-        }
+        let (first, mut ended) = held_by_one_that_has_ended(&path);
         let second = PidFile::take(&path).expect("it makes way");
         assert!(is_in_place(&second.file, &path) && !is_in_place(&first.file, &path));
         assert!(PidFile::take(&path).is_err(), "one alone");
+        ended.wait().expect("it has ended");
+    }
+
+    #[test]
+    fn two_that_take_over_decide_one_after_the_other() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("multipathd.pid");
+        let (first, mut ended) = held_by_one_that_has_ended(&path);
+        let other = File::open(&path).expect("there");
+        other.lock().expect("another one decides");
+        let taking = thread::spawn({
+            let path = path.clone();
+            move || PidFile::take(&path).map(|second| is_in_place(&second.file, &path))
+        });
+        thread::sleep(Duration::from_millis(50));
+        assert!(is_in_place(&first.file, &path), "it is not removed meanwhile");
+        other.unlock().expect("decided");
+        assert_eq!(taking.join().expect("ended"), Ok(true));
         ended.wait().expect("it has ended");
     }
 
@@ -131,6 +177,16 @@ mod tests {
     }
 
     /// As on a disk that is full: what has no place gets none, and what has one must keep it.
+    #[test]
+    fn everybody_can_read_who_it_is() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let path = dir.path().join("multipathd.pid");
+        let held = PidFile::take(&path).expect("free");
+        fs::set_permissions(&path, Permissions::from_mode(0o600)).expect("as a unit's UMask has it");
+        held.write().expect("written");
+        assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o644);
+    }
+
     #[test]
     fn the_place_of_the_last_pid_is_kept_for_the_next() {
         let dir = tempfile::tempdir().expect("temporary directory");

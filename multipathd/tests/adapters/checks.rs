@@ -25,7 +25,7 @@ fn ready() -> Ask {
 
 /// One question, answered.
 async fn asked(checks: &Arc<Checks>, path: &PathName, devt: DevT, ask: Ask) -> (Option<String>, Answer) {
-    let raw = checks.check(path.clone(), devt, request(&[ask]), |_| ()).await;
+    let raw = checks.check(path, devt, request(&[ask]), |_| ()).await;
     (raw.sysfs_state.clone(), raw.answers[0].clone())
 }
 
@@ -58,7 +58,7 @@ pub fn checks_bring_back_what_the_device_says() {
         let read = Ask::Scsi(ScsiCommand::read_first_block(512));
         let reads = Ask::TimedReads { count: 5, within: Duration::from_secs(1) };
         let all = [ready(), page, rtpg, read, Ask::DirectRead, reads, Ask::AccessState];
-        let raw = checks.check(path.clone(), devt, request(&all), |_| ()).await;
+        let raw = checks.check(&path, devt, request(&all), |_| ()).await;
         assert_eq!(raw.sysfs_state.as_deref(), Some("running"));
         let mut answers = raw.answers.iter().cloned();
         let mut next = || answers.next().expect("an answer each, in their order");
@@ -74,7 +74,7 @@ pub fn checks_bring_back_what_the_device_says() {
         assert!(matches!(next(), Answer::AccessState { .. }));
         let nvme = ask(Ask::Nvme(NvmeCommand::identify_controller())).await;
         assert!(matches!(nvme, Answer::Failed(_)), "a SCSI disk is no NVMe namespace: {nvme:?}");
-        let nothing = checks.check(path.clone(), devt, request(&[]), |_| ()).await;
+        let nothing = checks.check(&path, devt, request(&[]), |_| ()).await;
         assert_eq!((nothing.sysfs_state.as_deref(), nothing.answers.len()), (Some("running"), 0));
         let wrong = asked(&checks, &path, DevT::new(8, 4095), Ask::DirectRead).await.1;
         assert_eq!(wrong, Answer::Failed(Errno::ENXIO), "a node of that name, another device");

@@ -11,6 +11,7 @@ use libmp::types::DevT;
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
 const NODES: &str = "/dev/mapper";
+const CONTROL: &str = "control";
 const RULE: &str = "rules.d/95-dm-notify.rules";
 
 /// Will udev's rules complete a cookie? udevd runs, and device-mapper's rules are installed. They are looked for until they were
@@ -30,9 +31,9 @@ fn path_of(name: &str) -> PathBuf {
     Path::new(NODES).join(name)
 }
 
-/// A name that stays inside its directory.
+/// A name that stays inside its directory, and is not that of what all of device-mapper's tools open there.
 fn is_plain(name: &str) -> bool {
-    !name.is_empty() && name != "." && name != ".." && !name.contains('/')
+    !matches!(name, "" | "." | ".." | CONTROL) && !name.contains('/')
 }
 
 fn leads_to(path: &Path, devt: DevT) -> bool {
@@ -90,7 +91,7 @@ mod tests {
     #[test]
     fn names_can_not_leave_the_directory() {
         assert!(is_plain("mpatha") && is_plain("a..b"));
-        for bad in ["", ".", "..", "../sda", "a/b"] {
+        for bad in ["", ".", "..", "../sda", "a/b", "control"] {
             assert!(!is_plain(bad), "{bad}");
         }
     }

@@ -1,6 +1,6 @@
 //! State files and configuration, in folders of their own.
 
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{FileTypeExt, symlink};
 
 use super::*;
 
@@ -201,6 +201,26 @@ fn a_file_that_can_not_be_replaced_is_written_in_place() {
     }
     assert!(cannot_be_replaced(&io::Error::from_raw_os_error(libc::EBUSY)));
     assert!(!cannot_be_replaced(&io::Error::from_raw_os_error(libc::ENOSPC)));
+}
+
+/// As `ln -s /dev/null /etc/multipath/wwids`, which is to keep it from growing: the device would be renamed over.
+#[test]
+fn what_is_no_file_or_can_not_be_read_is_not_written_over() {
+    let dir = tempfile::tempdir().expect("temporary directory");
+    let files = Files::new(paths(dir.path()));
+    let path = dir.path().join("multipath/wwids");
+    let save = |was: &str, text: &str| files.save(files.order(), StateFile::Wwids, was, text);
+    save("", "/1/\n").expect("saved");
+    let elsewhere = dir.path().join("fifo");
+    nix::unistd::mkfifo(&elsewhere, nix::sys::stat::Mode::from_bits_truncate(0o600)).expect("made");
+    fs::remove_file(&path).expect("removed");
+    symlink(&elsewhere, &path).expect("linked");
+    save("/1/\n", "/1/\n/2/\n").expect_err("no file");
+    assert!(fs::metadata(&elsewhere).expect("there").file_type().is_fifo());
+    fs::remove_file(&path).expect("removed");
+    File::create(&path).and_then(|file| file.set_len(FILE_MAX + 2)).expect("made");
+    save("/1/\n", "/1/\n/2/\n").expect_err("too long to be read");
+    assert_eq!(fs::metadata(&path).expect("there").len(), FILE_MAX + 2);
 }
 
 #[test]
