@@ -495,12 +495,13 @@ impl Core {
             return;
         }
         if path.facts.is_some() {
+            let was_in = path.map().and_then(|map| Some(self.maps.get(&map)?.kernel_name().clone()));
             let (path, reason) = (path.name.clone(), exclusion.to_string());
             out.notify(match &exclusion {
                 Exclusion::Contradicts { wwid, .. } => {
                     Notice::PathRefused { path, wwid: wwid.clone(), reason }
                 }
-                _ => Notice::PathIgnored { path, reason },
+                _ => Notice::PathIgnored { path, reason, was_in },
             });
         }
         if exclusion.is_by_configuration()

@@ -60,7 +60,13 @@ impl Core {
         map.switch.group = if same && !loads { group.or(before) } else { group };
         let (Some(before), Some(group)) = (before, group) else { return };
         if same && !loads && !switches && before != group {
-            let (map, reason) = (map.kernel_name().clone(), "not by this daemon");
+            let left = (before as usize).checked_sub(1).and_then(|left| observed.status()?.groups.get(left));
+            let reason = if left.is_some_and(|left| left.paths.iter().all(|path| !path.active)) {
+                "by the kernel, as the one before has no path left"
+            } else {
+                "not by this daemon"
+            };
+            let map = map.kernel_name().clone();
             out.notify(Notice::GroupSwitched { map, group: group as usize, reason });
         }
     }

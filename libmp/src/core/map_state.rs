@@ -7,7 +7,9 @@ use alloc::vec::Vec;
 
 use crate::config::settings::{Failback, NoPathRetry};
 use crate::core::Core;
+use crate::core::effect::Outbox;
 use crate::core::map::{Map, Observed};
+use crate::core::notice::Notice;
 use crate::core::queueing::Phase;
 use crate::core::readiness::Readiness;
 use crate::core::timers::Timer;
@@ -84,6 +86,17 @@ fn without_paths(map: &Map, observed: &Observed, now: Instant) -> Option<String>
         _ => String::new(),
     };
     Some(format!("no usable path{lasts}: {what}"))
+}
+
+/// The last usable path is lost. Where the daemon has it queue, that is said with for how long; where it ends that, when it has.
+pub(super) fn say_all_lost(map: &Map, out: &mut Outbox) {
+    let Some(queues) = map.observed.as_ref().and_then(Observed::table).map(Table::queues) else { return };
+    let name = map.kernel_name().clone();
+    match (map.queue.wish(&map.settings), queues) {
+        (Some(true), _) | (Some(false), true) => {}
+        (None, true) => out.notify(Notice::QueueingStarted { map: name, seconds: None }),
+        (_, false) => out.notify(Notice::IoFails { map: name, reason: why_not(map, map.queue.phase) }),
+    }
 }
 
 /// Why it does not queue.

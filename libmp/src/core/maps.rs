@@ -1,6 +1,7 @@
 //! Drives maps: plans what is dirty, takes in how operations went.
 
 use ::core::time::Duration;
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -22,7 +23,7 @@ use crate::core::{Core, Phase, refused, unidentified};
 use crate::dm::op::{DmOp, SUSPENDED_SINCE, Seen};
 use crate::dm::table::Table;
 use crate::show::view::MapAction;
-use crate::types::{DevT, Errno, Instant, Token};
+use crate::types::{DevT, Errno, Instant, MapName, PathName, Token};
 
 /// A map without paths that somebody holds open is looked at again after so long: what is done to it is
 /// known within half a minute, the answer included.
@@ -360,6 +361,11 @@ impl Core {
                 map.orders.end(&done.orders);
             }
             DmOp::Resume { .. } => {
+                if done.orders.suspend_or_resume.is_none() {
+                    let text =
+                        format!("{}: it was suspended, and nobody wanted it so: resumed", map.kernel_name());
+                    out.notify(Notice::Other { level: Level::Warning, text });
+                }
                 map.orders.suspended = false;
                 map.orders.end(&done.orders);
             }
@@ -394,6 +400,7 @@ impl Core {
                         observed.set_active(p.devt(), false); // by us, not by an I/O
                     }
                 }
+                ("fail_path", None) => out.notify(self.failed_stranger(name, arg)),
                 ("reinstate_path", Some(p)) => {
                     let (id, devt) = (p.id, p.devt());
                     map.orders.reinstate.remove(&devt);
@@ -412,7 +419,7 @@ impl Core {
                     map.orders.switch_to.take_if(|group| Some(*group) == orders.switch_to);
                     map.stats.switch_group += 1;
                     map.switch.not_before = Some(now + interval);
-                    map.switch.leaves = false;
+                    let leaves = core::mem::take(&mut map.switch.leaves);
                     // What an operator ordered is not the daemon's doing.
                     if !ordered {
                         map.action = MapAction::SwitchPg;
@@ -420,6 +427,7 @@ impl Core {
                     let reason = match ordered {
                         true => "operator",
                         false if lost => "failover",
+                        false if leaves => "its paths are marginal",
                         false => "failback",
                     };
                     out.notify(Notice::GroupSwitched { map: name, group: arg.parse().unwrap_or(0), reason });
@@ -431,6 +439,14 @@ impl Core {
                 _ => {}
             }
         }
+    }
+
+    /// A disk has been failed that is in the table, and none of the map's paths.
+    fn failed_stranger(&self, map: MapName, number: &str) -> Notice {
+        let devt = number.parse().unwrap_or_default();
+        let path = self.paths.values().find(|path| path.devt() == devt).map(|path| path.name.clone());
+        let path = path.unwrap_or_else(|| PathName::new(number));
+        Notice::Failed { map, path, devt, why: "it is in the table and none of this map's paths" }
     }
 
     /// How long what fails is let be, at the most.

@@ -70,7 +70,7 @@ impl Core {
             let reason = self.why_alone(id, &wwid);
             let waiting = Standing::Waiting { wwid };
             let Some(path) = self.paths.get(&id).filter(|path| path.standing != waiting) else { return };
-            out.notify(Notice::PathIgnored { path: path.name.clone(), reason });
+            out.notify(Notice::PathIgnored { path: path.name.clone(), reason, was_in: None });
             self.stand(id, waiting);
         }
     }

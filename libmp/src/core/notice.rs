@@ -107,6 +107,8 @@ pub enum Notice {
         path: PathName,
         /// Why.
         reason: String,
+        /// The map that it leaves for that.
+        was_in: Option<MapName>,
     },
     /// The kernel refuses a table with this path; the map goes on without it.
     PathNotTaken {
@@ -204,6 +206,13 @@ pub enum Notice {
         /// Why.
         reason: &'static str,
     },
+    /// A map has lost its last usable path, and its I/O does not wait for one.
+    IoFails {
+        /// The map.
+        map: MapName,
+        /// Why it does not wait.
+        reason: &'static str,
+    },
     /// A path is back: the map queues again when all are lost.
     QueueingRestored {
         /// The map.
@@ -271,11 +280,13 @@ impl Notice {
             | KernelFailed { .. }
             | PathNotTaken { .. }
             | PathRefused { .. }
+            | PathIgnored { was_in: Some(_), .. }
             | QueueingStarted { .. }
             | QueueingStopped { .. }
+            | IoFails { .. }
             | Config { .. }
             | UeventsLost => Level::Warning,
-            PathIgnored { .. } | Configured { .. } => Level::Info,
+            PathIgnored { was_in: None, .. } => Level::Info,
             PathState { state, .. } if state.is_failed() => Level::Warning,
             Other { level, .. } | PathStillFailed { level, .. } => *level,
             _ => Level::Notice,
@@ -305,7 +316,10 @@ impl fmt::Display for Notice {
             ActivePaths { map, active } => write!(f, "{map}: remaining active paths: {active}"),
             PathAdded { map, path, devt } => write!(f, "{map}: path {path} ({devt}) added"),
             PathRemoved { map, path } => write!(f, "{map}: path {path} removed"),
-            PathIgnored { path, reason } => write!(f, "{path}: not used: {reason}"),
+            PathIgnored { path, reason, was_in: None } => write!(f, "{path}: not used: {reason}"),
+            PathIgnored { path, reason, was_in: Some(map) } => {
+                write!(f, "{map}: {path}: not used any more: {reason}")
+            }
             PathNotTaken { map, path, error } => {
                 write!(f, "{map}: {path}: the kernel does not take it into the table: {error}")
             }
@@ -333,6 +347,7 @@ impl fmt::Display for Notice {
             QueueingStopped { map, reason } => {
                 write!(f, "{map}: queueing disabled ({reason}): I/O without a path fails")
             }
+            IoFails { map, reason } => write!(f, "{map}: no usable path: I/O fails: {reason}"),
             QueueingRestored { map } => write!(f, "{map}: queueing restored"),
             Configured { maps, paths } => write!(f, "configured: {maps} maps, {paths} paths"),
             AliasConflict { alias, wwid, holder } => {

@@ -67,7 +67,7 @@ impl Core {
             }
         } else if !map.smaller.said {
             let has = small.iter().map(|path| self.sectors(path.id)).min().unwrap_or(0);
-            let then = "I/O beyond that fails until it is resized";
+            let then = "I/O beyond that fails until it is resized (`resize map`)";
             warn(
                 format!("{name}: its LUN has become smaller: {has} sectors, the map has {size}; {then}"),
                 out,

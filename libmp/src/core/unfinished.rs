@@ -10,6 +10,7 @@
 //! ```
 
 use ::core::time::Duration;
+use alloc::format;
 
 use crate::core::effect::Outbox;
 use crate::core::event::DmFailure;
@@ -99,14 +100,25 @@ impl Core {
         let ours =
             matches!(op, DmOp::Create { .. } | DmOp::Reload { .. } | DmOp::Suspend | DmOp::Resume { .. });
         let found = result.as_ref().is_err_and(|why| why.step == SUSPENDED_SINCE);
+        if !ours && was.is_some_and(stopped) && is.is_some_and(runs) {
+            return self.say(id, Level::Notice, "somebody else has resumed it", out);
+        }
         if (ours && !found) || !was.is_some_and(runs) || !is.is_some_and(stopped) {
             return;
         }
         let Some(map) = self.maps.get_mut(&id) else { return };
         map.orders.suspended = true;
-        let name = map.kernel_name();
-        let text = alloc::format!("{name}: somebody has suspended it: it is left so until it is resumed");
-        out.notify(Notice::Other { level: Level::Warning, text });
+        let text = format!(
+            "somebody has suspended it: I/O waits, and it is left so until it is resumed (`resume map {}`)",
+            map.name
+        );
+        self.say(id, Level::Warning, &text, out);
+    }
+
+    fn say(&self, id: MapId, level: Level, what: &str, out: &mut Outbox) {
+        if let Some(map) = self.maps.get(&id) {
+            out.notify(Notice::Other { level, text: format!("{}: {what}", map.kernel_name()) });
+        }
     }
 
     /// An unfinished map is read again when its time is over: nobody tells of a table that was loaded, or cleared.

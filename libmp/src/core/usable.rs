@@ -8,7 +8,7 @@ use crate::core::notice::Notice;
 use crate::core::path::Path;
 use crate::core::queueing::{Change, Clock};
 use crate::core::timers::Timer;
-use crate::core::{Core, Phase, unidentified};
+use crate::core::{Core, Phase, map_state, unidentified};
 use crate::dm::op::DmOp;
 use crate::dm::table::Table;
 use crate::types::Instant;
@@ -43,7 +43,12 @@ impl Core {
             };
         match map.queue.observe(now, usable) {
             Change::None => return self.review_queueing(now, id, out),
-            Change::Lost => map.stats.map_failures += 1,
+            Change::Lost => {
+                map.stats.map_failures += 1;
+                if !empty || open {
+                    map_state::say_all_lost(map, out);
+                }
+            }
             Change::Back => {}
         }
         self.review_queueing(now, id, out);

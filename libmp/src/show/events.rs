@@ -61,8 +61,9 @@ fn members(line: &mut Line, notice: &Notice) {
         PathRemoved { map, path } => {
             line.event("path_removed").text("map", map).text("path", path);
         }
-        PathIgnored { path, reason } => {
-            line.event("path_ignored").text("path", path).text("reason", reason);
+        PathIgnored { path, reason, was_in } => {
+            line.event("path_ignored").known("map", was_in.as_ref());
+            line.text("path", path).text("reason", reason);
         }
         PathNotTaken { map, path, error } => {
             line.event("path_not_taken").text("map", map).text("path", path).text("reason", error);
@@ -81,6 +82,9 @@ fn members(line: &mut Line, notice: &Notice) {
         }
         QueueingStopped { map, reason } => {
             line.event("queueing_stopped").text("map", map).text("reason", reason);
+        }
+        IoFails { map, reason } => {
+            line.event("io_fails").text("map", map).text("reason", reason);
         }
         QueueingRestored { map } => drop(line.event("queueing_restored").text("map", map)),
         Command { command, peer, outcome } => {
