@@ -165,13 +165,12 @@ impl Executor {
             done: Box::new(DmDone { result: Err(why), map: Err(Errno::EIO) }),
         };
         let lane = if matches!(op, DmOp::Create { .. }) { &self.new_maps } else { &self.maps };
-        let (promise, lane, uuid) = (self.promise(failed), lane.clone(), uuid_of(wwid));
+        let (promise, end_on, uuid) = (self.promise(failed), lane.clone(), uuid_of(wwid));
         let announced = self.announced.clone();
         let begin = {
             let (mapper, uuid) = (mapper.clone(), uuid.clone());
             move || mapper.begin(&uuid, &op)
         };
-        let end_on = lane.clone();
         lane.push_for(begin, move |begun| match begun {
             Begun::Done(done) => promise.keep(Event::DmDone { token, done }),
             Begun::Announced(made) => {
@@ -212,7 +211,7 @@ impl Executor {
     fn mark(&self, token: Token, wwid: Wwid, failed: bool) {
         let promise = self.promise(move || Event::Saved { token, result: Err(WENT_WRONG.into()) });
         // Hardly a map has a mark, and what lies in memory tells so at once: that is worth no thread's turn.
-        if !failed && !claims::may_be_failed(&wwid) {
+        if !failed && matches!(claims::has_failed(&wwid), Ok(false)) {
             return promise.keep(Event::Saved { token, result: Ok(()) });
         }
         let marked = move || {

@@ -164,7 +164,7 @@ fn write_lines(lines: &Receiver<Line>, log: &Log) {
     let mut piece = Piece { log, out: io::stderr(), text: String::new(), lines: 0 };
     while let Ok(first) = lines.recv() {
         thread::sleep(GATHER);
-        for line in iter::once(first).chain(lines.try_iter()) {
+        for line in iter::once(first).chain(lines.try_iter().take(LINES_MAX)) {
             piece.add(&line);
         }
         piece.end();

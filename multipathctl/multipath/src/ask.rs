@@ -138,7 +138,7 @@ impl Surroundings for Around<'_> {
     }
 
     fn has_failed(&self, wwid: &Wwid) -> bool {
-        claims::has_failed(wwid)
+        claims::has_failed(wwid).unwrap_or(false)
     }
 
     fn is_in_use(&self) -> bool {

@@ -143,15 +143,10 @@ fn failed_mark(wwid: &Wwid) -> Option<PathBuf> {
     is_name.then(|| Path::new(FAILED).join(name))
 }
 
-/// Has making a map of it failed?
-pub fn has_failed(wwid: &Wwid) -> bool {
-    failed_mark(wwid).is_some_and(|mark| fs::symlink_metadata(mark).is_ok())
-}
-
-/// The same, or can't it be told?
-pub fn may_be_failed(wwid: &Wwid) -> bool {
-    failed_mark(wwid)
-        .is_some_and(|mark| or_absent(fs::symlink_metadata(mark)).map_or(true, |mark| mark.is_some()))
+/// Has making a map of it failed? The error: that can't be told.
+pub fn has_failed(wwid: &Wwid) -> io::Result<bool> {
+    let Some(mark) = failed_mark(wwid) else { return Ok(false) };
+    Ok(or_absent(fs::symlink_metadata(mark))?.is_some())
 }
 
 /// Marks a WWID as one that no map could be made of, or takes its mark away.

@@ -71,9 +71,9 @@ impl PidFile {
     /// Writes this process's pid into it. Where that can't be, it is held all the same: others learn that there is somebody, and not who.
     pub fn write(&self) -> Result<(), String> {
         let line = format!("{}\n", std::process::id());
+        // Scripts of any user read it, whatever this process leaves out of what it makes.
+        let _ = self.file.set_permissions(Permissions::from_mode(0o644));
         let write = || {
-            // Scripts of any user read it, whatever this process leaves out of what it makes.
-            self.file.set_permissions(Permissions::from_mode(0o644))?;
             self.file.write_all_at(line.as_bytes(), 0)?;
             self.file.set_len(line.len() as u64)
         };
@@ -176,7 +176,6 @@ mod tests {
         assert!(!says_ended(""));
     }
 
-    /// As on a disk that is full: what has no place gets none, and what has one must keep it.
     #[test]
     fn everybody_can_read_who_it_is() {
         let dir = tempfile::tempdir().expect("temporary directory");
@@ -187,6 +186,7 @@ mod tests {
         assert_eq!(fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o644);
     }
 
+    /// As on a disk that is full: what has no place gets none, and what has one must keep it.
     #[test]
     fn the_place_of_the_last_pid_is_kept_for_the_next() {
         let dir = tempfile::tempdir().expect("temporary directory");

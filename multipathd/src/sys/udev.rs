@@ -19,7 +19,7 @@ use super::poll::until_readable;
 
 /// Room for the messages of a storm: memory is taken only when they come.
 pub const RECEIVE_BUFFER: usize = 128 << 20;
-/// So many messages are read before the loop gets its turn.
+/// Messages that are read before the loop gets its turn.
 const BATCH: usize = 256;
 
 /// What was received.
@@ -41,17 +41,24 @@ pub struct Monitor {
     socket: MonitorSocket,
     /// Messages were lost. More are, without a word, until the kernel's buffer has been empty (`NETLINK_S_CONGESTED`).
     losing: AtomicBool,
+    /// So many messages are read before the loop gets its turn.
+    batch: usize,
 }
 
 impl Monitor {
     /// Subscribes to what udev says of disks (no partitions), and of SCSI devices, with room for so many bytes of it.
     pub fn new(receive_buffer: usize) -> Result<Self, Errno> {
+        Self::in_batches(receive_buffer, BATCH)
+    }
+
+    /// The same, with so many messages in a batch.
+    pub fn in_batches(receive_buffer: usize, batch: usize) -> Result<Self, Errno> {
         let open = || -> std::io::Result<Self> {
             let disks = MonitorBuilder::new()?.match_subsystem_devtype("block", "disk")?;
             let socket = disks.match_subsystem_devtype("scsi", "scsi_device")?.listen()?;
             // The kernel doubles it; without the privilege the default stays.
             let _ = setsockopt(&socket, sockopt::RcvBufForce, &receive_buffer);
-            Ok(Self { socket, losing: AtomicBool::new(false) })
+            Ok(Self { socket, losing: AtomicBool::new(false), batch })
         };
         open().map_err(|error| errno_of(&error))
     }
@@ -73,7 +80,7 @@ impl Monitor {
     /// libudev answers "nothing" to an empty socket, to an overflow and to a message that it can't
     /// read alike; errno tells them apart.
     fn drain(&self, batch: &mut Batch) -> bool {
-        for _ in 0..BATCH {
+        for _ in 0..self.batch {
             Raw::clear();
             match self.socket.iter().next() {
                 Some(event) if event.subsystem() == Some(OsStr::new("scsi")) => {

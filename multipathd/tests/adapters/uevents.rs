@@ -33,7 +33,8 @@ pub(super) fn udev_tells_of_disks_and_of_what_it_lost() {
     assert_eq!(uevent.action, UeventAction::Change);
     assert_eq!(uevent.properties.get("DEVTYPE").map(String::as_str), Some("disk"));
 
-    let small = Monitor::new(4 << 10).expect("subscribed");
+    // Each batch is full, the last one, too.
+    let small = Monitor::in_batches(4 << 10, 1).expect("subscribed");
     until_some_are_lost(path, "uevent");
     run(async { while !small.receive().await.expect("received").lost {} });
     drop(small);

@@ -258,6 +258,13 @@ fn a_worker_that_was_stuck_is_used_again() {
 }
 
 #[test]
+fn a_patient_lane_looks_later_and_no_less_soon_in_a_crowd() {
+    let pause = |gets_on, stuck| Seen { stuck, gets_on, ..Seen::default() }.pause(PATIENCE);
+    assert_eq!([pause(0, 0), pause(GETS_ON, 0), pause(0, CROWD)], [PATIENCE, PATIENCE, PATIENCE / 2]);
+    assert_eq!(Seen { gets_on: GETS_ON, ..Seen::default() }.pause(STUCK_AFTER), PAUSE_MAX);
+}
+
+#[test]
 fn of_spare_workers_the_last_is_called() {
     runtime().block_on(async {
         let lane = Lane::new();
