@@ -46,6 +46,7 @@ array_disk() {
     lun=$san_config/loopback/naa.600140570000000$host/tpgt_1/lun/lun_$lun
     mkdir "$lun" && ln -s "$disk" "$lun/$name"
     echo "$host ${lun##*_}" >"$array_folder/$name/.at"
+    poll 10 array_dev "$name"
 }
 
 array_dev() { # NAME: sdX

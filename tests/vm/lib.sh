@@ -396,7 +396,7 @@ END
 
 write_once() { # MAP SECONDS: written, failed or waiting. Direct, of one block.
     local status=0
-    timeout --signal=KILL "$2" dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 oflag=direct conv=notrunc >/dev/null 2>&1 || status=$?
+    timeout --signal=KILL "$2" dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 oflag=direct conv=nocreat,notrunc >/dev/null 2>&1 || status=$?
     case $status in 0) echo written ;; 137) echo waiting ;; *) echo failed ;; esac
 }
 

@@ -20,5 +20,5 @@ scenario() {
     expect_eq 'show paths' "$(ctl show paths 2>/dev/null | grep -cE ' sd[a-z]+ .* active +ready +running')" 8
     expect_eq 'show maps' "$(ctl show maps 2>/dev/null | grep -cE ' dm-[0-9]+ +3[0-9a-f]+')" 4
     expect_eq 'show maps json' "$(ctl show maps json 2>/dev/null | jq '[.maps[].path_groups[].paths[]] | length')" 8
-    expect_ok 'I/O through a map' dd if=/dev/zero "of=/dev/mapper/$map" bs=64k count=16 oflag=direct
+    expect_ok 'I/O through a map' dd if=/dev/zero "of=/dev/mapper/$map" bs=64k count=16 oflag=direct conv=nocreat
 }

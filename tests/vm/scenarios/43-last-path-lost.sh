@@ -30,7 +30,7 @@ every_path() { # OPERATION
 }
 
 # Its partition has the map open, so that closing it writes nothing.
-write_to_memory() { dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 seek=1500 conv=notrunc 2>&1; }
+write_to_memory() { dd if=/dev/zero "of=/dev/mapper/$1" bs=4k count=1 seek=1500 conv=nocreat,notrunc 2>&1; }
 
 is_gone() { ! dmsetup info "$1" >/dev/null 2>&1; }
 

@@ -20,7 +20,7 @@ scenario() {
     path=$(cat "/sys/block/${disks[0]}/dev")
     linear root "${disks[0]}" 0 && linear home "${disks[0]}" 4096 || return
     echo "0 2048 snapshot-origin /dev/${disks[1]}" | dmsetup create origin --noudevsync || return
-    dd if=/dev/urandom of=/dev/mapper/root oflag=direct bs=64k count=16 2>/dev/null
+    dd if=/dev/urandom of=/dev/mapper/root oflag=direct conv=nocreat bs=64k count=16 2>/dev/null
     before=$(sums root)
     conf_debug
     daemon_start || return
@@ -30,7 +30,7 @@ scenario() {
 
     # Somebody writes all the time.
     until [ -e /run/written ]; do
-        dd if=/dev/zero of=/dev/mapper/home oflag=direct bs=4k count=256 2>/run/home.err || { cp /run/home.err /run/home.bad; break; }
+        dd if=/dev/zero of=/dev/mapper/home oflag=direct conv=nocreat bs=4k count=256 2>/run/home.err || { cp /run/home.err /run/home.bad; break; }
     done &
     local writer=$!
     expect_eq 'what has a state of its own is refused' "$(ctl reset map "$(maps)" | tr '\n' ' ')" \

@@ -59,7 +59,7 @@ scenario() {
     udevadm settle --timeout=30
     expect_eq 'it can be removed' "$(ctl del map 'my disk(1)')" ok
     wait_for 'with its partition' 20 is '' in_kernel
-    dd if=/dev/zero of="/dev/$(debug_disk 0 0)" bs=512 count=1 oflag=direct status=none
+    dd if=/dev/zero of="/dev/$(debug_disk 0 0)" bs=512 count=1 oflag=direct conv=nocreat status=none
 
     daemon_stop
     conf_alias 'my disk(1)'

@@ -21,7 +21,7 @@ scenario() {
     san_lun_gone 1
     wait_for 'the LUN is unmapped: no path is left' 20 is 2 active_paths
     printf 'x%.0s' {1..4096} >/run/pattern
-    dd if=/run/pattern of="/dev/mapper/$map" bs=4k count=1 oflag=direct conv=notrunc 2>/run/writer &
+    dd if=/run/pattern of="/dev/mapper/$map" bs=4k count=1 oflag=direct conv=nocreat,notrunc 2>/run/writer &
     writer=$!
     wait_for 'a write waits' 10 is 1 blocked_writers
     san_lun 1 disk3

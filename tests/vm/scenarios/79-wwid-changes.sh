@@ -68,7 +68,7 @@ becomes_another() { # HOW COMMAND
 }
 
 write_text() { # what is there to be found, where it should not be
-    yes text | timeout --signal=KILL 20 dd "of=/dev/mapper/$map" bs=4k count=1 iflag=fullblock oflag=direct conv=notrunc \
+    yes text | timeout --signal=KILL 20 dd "of=/dev/mapper/$map" bs=4k count=1 iflag=fullblock oflag=direct conv=nocreat,notrunc \
         >/dev/null 2>&1 && echo written || echo failed
 }
 
