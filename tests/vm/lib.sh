@@ -243,6 +243,9 @@ maps() { dmsetup ls --target multipath 2>/dev/null | awk '$1 != "No" { print $1 
 
 maps_count() { maps | wc -l; }
 
+# A map's name below /sys/block. The kernel is asked: udev makes links later.
+node_of() { dmsetup info -c --noheadings -o blkdevname "$1"; }
+
 is() { [ "$("${@:2}")" = "$1" ]; } # is VALUE COMMAND...: the command prints just that
 
 # What the kernel counts: how often a table was swapped in, in any map. Zero between two moments: nothing was reloaded.
@@ -349,7 +352,7 @@ map_of() { # sdX: the map it belongs to
 
 map_paths() { # how many paths the kernel's table of the map has
     local dir slaves=0
-    for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do
+    for dir in /sys/block/"$(node_of "$1")"/slaves/sd*; do
         [ -e "$dir" ] && slaves=$((slaves + 1))
     done
     echo $slaves
@@ -367,7 +370,7 @@ table_groups() { # MAP: its groups in the kernel's table, a line each: the numbe
 
 map_wwids() { # the WWIDs of the map's paths, each once
     local dir
-    for dir in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$1")")"/slaves/sd*; do san_wwid "${dir##*/}"; done | sort -u
+    for dir in /sys/block/"$(node_of "$1")"/slaves/sd*; do san_wwid "${dir##*/}"; done | sort -u
 }
 
 paths_status() { dmsetup status "$1" | grep -oE '[0-9]+:[0-9]+ [AF] ' | sed 's/^/ /'; }

@@ -25,7 +25,7 @@ scenario() {
     conf_debug
     daemon_start || return
     wait_for 'a map of both' 30 is 2 ready_paths || return
-    map=$(cat "/sys/block/$(basename "$(readlink -f "/dev/mapper/$(maps)")")/dev")
+    map=$(cat "/sys/block/$(node_of "$(maps)")/dev")
     expect_eq 'nothing is touched unasked' "$(stands_on root) $(stands_on home)" "$path $path"
 
     # Somebody writes all the time.

@@ -27,8 +27,8 @@ scenario() {
     wait_for 'deadline of the host' 20 is 25 cat "/sys/class/scsi_host/$(debug_host 0)/eh_deadline"
     wait_for 'retries of the disk' 20 is 3 retries "$disk"
     expect_eq 'requests of the disk' "$(cat "/sys/block/$disk/queue/max_sectors_kb")" 128
-    shown=$(readlink -f "/dev/mapper/$(maps)")
-    expect_eq 'requests of the map' "$(cat "/sys/block/${shown##*/}/queue/max_sectors_kb")" 128
+    shown=$(node_of "$(maps)")
+    expect_eq 'requests of the map' "$(cat "/sys/block/$shown/queue/max_sectors_kb")" 128
     expect_eq 'a transport without times is said once' "$(grep -c 'has no such times' "$MP_LOG")" 1
     echo 60 >"/sys/class/scsi_host/$(debug_host 0)/eh_deadline"
     udevadm trigger --action=change "/sys/block/$disk"

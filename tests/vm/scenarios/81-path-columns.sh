@@ -102,7 +102,7 @@ later() {
         expect_eq "%k %L %A %I of $disk" "$line" "$(told_by "$disk")"
     done <<<"$(ctl show paths raw format '%d %k %L %A %I')"
     while read -r map line; do
-        limit=$(cat "/sys/block/$(basename "$(readlink -f "/dev/mapper/$map")")/queue/max_sectors_kb")
+        limit=$(cat "/sys/block/$(node_of "$map")/queue/max_sectors_kb")
         expect_eq "%k of the map $map" "$line" "$limit"
     done <<<"$(ctl show maps raw format '%n %k')"
 }

@@ -54,5 +54,5 @@ disks_there() { find /sys/block/ -name 'sd[b-z]' | wc -l; }
 
 path_sectors() { # each size once
     local path
-    for path in /sys/block/"$(basename "$(readlink -f "/dev/mapper/$map")")"/slaves/sd*; do cat "$path/size"; done | sort -u | xargs
+    for path in /sys/block/"$(node_of "$map")"/slaves/sd*; do cat "$path/size"; done | sort -u | xargs
 }
