@@ -243,8 +243,8 @@ maps() { dmsetup ls --target multipath 2>/dev/null | awk '$1 != "No" { print $1 
 
 maps_count() { maps | wc -l; }
 
-# A map's name below /sys/block. The kernel is asked: udev makes links later.
-node_of() { dmsetup info -c --noheadings -o blkdevname "$1"; }
+# A map's name below /sys/block, nothing without one. The kernel is asked: udev makes links later.
+node_of() { [ -n "$1" ] && dmsetup info -c --noheadings -o blkdevname "$1" 2>/dev/null; }
 
 is() { [ "$("${@:2}")" = "$1" ]; } # is VALUE COMMAND...: the command prints just that
 

@@ -98,8 +98,8 @@ by_itself() {
 
 shown_protection() { ctl show maps raw format %r | tr -d ' '; }
 
-# In the kernel, and as `show maps` has it. With a map that becomes read-only device-mapper's rules take its link away, and bring it back with the
-# table's message.
+# In the kernel, and as `show maps` has it. With a map that becomes read-only device-mapper's rules take its link away, and bring it back
+# with the table's message.
 protected_is() { # 0|1 ro|rw
     udevadm settle --timeout=10 && [ -b "/dev/mapper/$map" ] && is "$1" blockdev --getro "/dev/mapper/$map" && is "$2" shown_protection
 }

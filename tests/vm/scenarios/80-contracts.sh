@@ -45,13 +45,11 @@ silence() { # 1: whoever reads both streams as one parses what comes
         # shellcheck disable=SC2086
         silent 1 mpd $line
     done
-    for line in -ll -l '-v1 -ll' "-ll $map" "-c /dev/$disk" "-C /dev/$(dm_node)" -d -r '' "-a $wwid" -W -t -T; do
+    for line in -ll -l '-v1 -ll' "-ll $map" "-c /dev/$disk" "-C /dev/$(node_of "$map")" -d -r '' "-a $wwid" -W -t -T; do
         # shellcheck disable=SC2086
         silent 1 mp $line
     done
 }
-
-dm_node() { basename "$(readlink -f "/dev/mapper/$map")"; }
 
 failures() { # 2: how a failure looks
     fails 2 'device not found' mpd show map nosuch topology
@@ -136,7 +134,7 @@ keywords() { # 6: short words, other words, and the help
 }
 
 devices() { # 7: whatever a device is called
-    local name node; node=$(dm_node)
+    local name node; node=$(node_of "$map")
     for name in "$map" "$wwid" "/dev/mapper/$map" "$node" "/dev/$node" "$(cat "/sys/block/$node/dev")" \
         "/dev/disk/by-id/dm-uuid-mpath-$wwid" "/dev/disk/by-id/dm-name-$map"; do
         oks 7 mpd resize map "$name"
