@@ -6,6 +6,7 @@
 use ::core::time::Duration;
 use alloc::collections::BTreeMap;
 use alloc::format;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::config::settings::AutoResize;
@@ -65,8 +66,15 @@ impl Core {
             Attention::Identity | Attention::Luns => true,
         };
         let who = path.id;
-        let text = format!("{}: {}: its array tells that {told}", map.kernel_name(), path.name);
-        let level = if looked_at { Level::Notice } else { Level::Info };
+        let name = map.kernel_name();
+        let (level, then) = match told {
+            Attention::Capacity if !looked_at => {
+                (Level::Notice, format!("; auto_resize is never: `resize map {name}` reads it anew"))
+            }
+            _ if looked_at => (Level::Notice, String::new()),
+            _ => (Level::Info, String::new()),
+        };
+        let text = format!("{name}: {}: its array tells that {told}{then}", path.name);
         out.notify(Notice::Other { level, text });
         if looked_at {
             for (id, _) in &hit {

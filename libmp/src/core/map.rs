@@ -124,6 +124,8 @@ pub struct Map {
     pub size_due: bool,
     /// Number of usable paths that was last said.
     pub said_active: Option<usize>,
+    /// The size of its LUN, larger than its own, that was last said.
+    pub said_grown: Option<u64>,
     /// That it was taken over as it is was said.
     pub said_adopted: bool,
     /// The last name conflict that was said.
@@ -545,6 +547,7 @@ impl Map {
             smaller: Smaller::default(),
             size_due: false,
             said_active: None,
+            said_grown: None,
             said_adopted: false,
             said_conflict: None,
             misnamed: Misnamed::default(),

@@ -30,6 +30,7 @@ impl Core {
             observed.deferred_remove.then(|| "it is in use, and is removed when it is closed".into()),
             without_paths(map, observed, now),
             withheld(map, now),
+            self.explain_grown(map),
             self.other_group(map, observed, now),
         ];
         rows.into_iter().flatten().map(|result| Step { what: "map", result }).collect()

@@ -84,6 +84,7 @@ impl Core {
         self.review_mode(now, id, out);
         self.review_prioritizers(id);
         self.review_sizes(now, id, out);
+        self.review_grown(id, out);
         self.review_readiness(now, id);
         self.review_queueing(now, id, out);
         let name = self.free_name(id, out);

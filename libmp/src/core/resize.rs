@@ -16,6 +16,7 @@ use crate::config::settings::AutoResize;
 use crate::core::desired;
 use crate::core::effect::{Effect, Outbox};
 use crate::core::map::{Map, MapId, Observed, Resize};
+use crate::core::notice::{Level, Notice};
 use crate::core::path::{Exclusion, Path, PathId, Standing};
 use crate::core::requests::Until;
 use crate::core::waiting::Awaited;
@@ -45,6 +46,11 @@ pub enum Resizing {
     Rescanned,
     /// Another one is to say if it still can be.
     CheckedAgain,
+}
+
+/// Is it asked of a map's paths what size it is to have, or is it to take one?
+fn is_resizing(map: &Map) -> bool {
+    map.size_due || !map.rescans.is_empty() || map.orders.resize.is_some()
 }
 
 impl Core {
@@ -198,6 +204,43 @@ impl Core {
         if who.takes(size, now) {
             self.take_size(id, who, out);
         }
+    }
+
+    /// A LUN that has grown, of a map that does not follow it by itself, is said once for each size.
+    pub(super) fn review_grown(&mut self, id: MapId, out: &mut Outbox) {
+        let Some(map) = self.maps.get(&id) else { return };
+        if self.phase != Phase::Running || is_resizing(map) {
+            return;
+        }
+        let grown = self.grown(map);
+        if map.said_grown == grown {
+            return;
+        }
+        if let Some(what) = self.explain_grown(map) {
+            let text = format!("{}: {what}", map.kernel_name());
+            out.notify(Notice::Other { level: Level::Warning, text });
+        }
+        if let Some(map) = self.maps.get_mut(&id) {
+            map.said_grown = grown;
+        }
+    }
+
+    /// The size that all paths of a map show which is to keep a smaller one until an operator says otherwise.
+    fn grown(&self, map: &Map) -> Option<u64> {
+        let now = map.observed.as_ref().and_then(Observed::sectors)?;
+        let never = self.config.globals().auto_resize == AutoResize::Never;
+        match self.sizes(map.id) {
+            Sizes::New(size) if size > now && never => Some(size),
+            _ => None,
+        }
+    }
+
+    /// What there is to say of a map whose LUN has grown.
+    pub(super) fn explain_grown(&self, map: &Map) -> Option<String> {
+        let now = map.observed.as_ref().and_then(Observed::sectors)?;
+        let size = self.grown(map).filter(|_| !is_resizing(map))?;
+        let how = format!("`resize map {}` gives it the new size", map.kernel_name());
+        Some(format!("its LUN has grown: {size} sectors, the map has {now}; {how}"))
     }
 
     fn is_resize_awaited(&self, id: MapId) -> bool {

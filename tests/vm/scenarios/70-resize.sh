@@ -67,6 +67,7 @@ scenario() {
     expect_eq 'resize map, to less again' "$(ctl resize map "$map")" ok
     wait_for 'both paths are back' 20 is 2 map_paths "$map"
     part one_lags
+    part grown_is_said
     part by_itself
     part read_only
 }
@@ -82,6 +83,24 @@ one_lags() {
     wait_for 'it is back' 20 in_service 2
     expect_eq 'resize map with all of them' "$(ctl resize map "$map")" ok
     expect_eq 'gives it the new size' "$(map_sectors "$map")" 2097152
+}
+
+# Nobody follows it by himself: what can be done is said when the array tells of it, and when all disks show it.
+grown_is_said() {
+    local disk how="\`resize map $map\`"
+    echo 0 >/sys/bus/pseudo/drivers/scsi_debug/virtual_gb
+    expect_eq 'resize map, to less once more' "$(ctl resize map "$map")" ok
+    udevadm settle --timeout=30
+    : >"$MP_LOG"
+    echo 1 >/sys/bus/pseudo/drivers/scsi_debug/virtual_gb
+    wait_for 'its array tells' 20 says "its size has changed; auto_resize is never: $how" cat "$MP_LOG"
+    for disk in $(debug_disks); do echo 1 >"/sys/block/$disk/device/rescan"; done
+    wait_for 'it has grown' 10 says "its LUN has grown: 2097152 sectors, the map has 16384; $how" cat "$MP_LOG"
+    expect_match 'explain says so' "$(ctl explain "$map")" 'its LUN has grown: 2097152 sectors'
+    expect_eq 'the map keeps its size' "$(map_sectors "$map")" 16384
+    expect_eq 'resize map, as was said' "$(ctl resize map "$map")" ok
+    expect_eq 'the map has grown' "$(map_sectors "$map")" 2097152
+    expect_no_match 'explain has no more to say of it' "$(ctl explain "$map")" 'its LUN has grown'
 }
 
 # The disk tells with the next check that its size is another (2A/09).
