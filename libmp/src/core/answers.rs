@@ -269,12 +269,67 @@ fn added_or_not(map: &Map, path: &Path) -> String {
 fn text(result: &Result<(), DmFailure>) -> String {
     match result {
         Ok(()) => OK.to_string(),
-        Err(e) if e.errno == Errno::EBUSY && e.step.starts_with("remove") && e.holders.is_empty() => {
-            IN_USE.to_string()
-        }
         Err(e) if e.errno == Errno::EBUSY && !e.holders.is_empty() => {
-            format!("{IN_USE}held by: {}\n", e.holders.join(", "))
+            format!("{IN_USE}{}\n", why_not_done(e))
         }
-        Err(e) => format!("fail\n{}: {}\n", e.step, e.errno),
+        Err(e) if is_in_use(e) => IN_USE.to_string(),
+        Err(e) => format!("{FAIL}{}\n", why_not_done(e)),
+    }
+}
+
+/// Could a map not be removed as somebody, of whom the kernel does not tell, has it or a partition of it open?
+fn is_in_use(failure: &DmFailure) -> bool {
+    failure.errno == Errno::EBUSY && failure.step.starts_with("remove")
+}
+
+/// Why something could not be done to a map: who holds it, where that is why.
+fn why_not_done(failure: &DmFailure) -> String {
+    match failure {
+        e if e.errno == Errno::EBUSY && !e.holders.is_empty() => format!("held by: {}", e.holders.join(", ")),
+        e if is_in_use(e) => "in use".into(),
+        e => format!("{}: {}", e.step, e.errno),
+    }
+}
+
+/// Why a map is there still that was to go with all others.
+pub(super) fn why_left(map: &Map) -> String {
+    match &map.not_removed {
+        Some(failure) => why_not_done(failure),
+        None if is_foreign(map) => FOREIGN.trim_start_matches(FAIL).trim_end().into(),
+        None if map.observed.as_ref().is_some_and(|observed| observed.deferred_remove) => {
+            "in use, and removed when it is closed".into()
+        }
+        None => "it is new, or nobody waits for its removal any more".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_could_not_be_done_is_told_with_who_holds_the_map() {
+        let failure = |step: &str, errno, holders: &[&str]| DmFailure {
+            holders: holders.iter().map(ToString::to_string).collect(),
+            ..DmFailure::new(step, errno)
+        };
+        let busy = Errno::EBUSY;
+        let cases = [
+            (
+                failure("remove", busy, &["vg-root", "swap"]),
+                "fail\nmap or partition in use\nheld by: vg-root, swap\n",
+            ),
+            (failure("remove data-part1", busy, &[]), "fail\nmap or partition in use\n"),
+            (failure("load", busy, &[]), "fail\nload: EBUSY: in use\n"),
+            (failure("remove", Errno::ENOMEM, &[]), "fail\nremove: ENOMEM: out of memory\n"),
+        ];
+        for (failure, expected) in &cases {
+            assert_eq!(text(&Err(failure.clone())), *expected);
+        }
+        let why: Vec<String> = cases.iter().map(|(failure, _)| why_not_done(failure)).collect();
+        assert_eq!(
+            why,
+            ["held by: vg-root, swap", "in use", "load: EBUSY: in use", "remove: ENOMEM: out of memory"]
+        );
     }
 }

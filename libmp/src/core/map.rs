@@ -101,6 +101,8 @@ pub struct Map {
     pub switch: Switch,
     /// Wishes of operators.
     pub orders: Orders,
+    /// Why it could not be removed, when that was last ordered.
+    pub not_removed: Option<DmFailure>,
     /// The last thing done to it.
     pub action: MapAction,
     /// What has happened to it.
@@ -536,6 +538,7 @@ impl Map {
             queue: Queue::default(),
             switch: Switch::default(),
             orders: Orders::default(),
+            not_removed: None,
             action: MapAction::None,
             stats: MapStats::default(),
             rerated: BTreeSet::new(),

@@ -487,6 +487,9 @@ impl Core {
         // An operator's order that can't be carried out is answered, not tried again.
         let ordered = done.orders.any();
         map.orders.end(&done.orders);
+        if done.orders.remove {
+            map.not_removed = Some(failure.clone());
+        }
         let backoff = if is_message { &mut map.message_backoff } else { &mut map.backoff };
         let until = backoff.failed(now, longest, &failure);
         let failures = backoff.failures;

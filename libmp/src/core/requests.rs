@@ -17,9 +17,7 @@ use crate::core::timers::Timer;
 use crate::core::waiting::Awaited;
 use crate::core::{Core, Phase};
 use crate::ctl::device::{MapRef, PathRef};
-use crate::ctl::{
-    self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, IN_USE, OK, PERMISSION_DENIED, TIMEOUT,
-};
+use crate::ctl::{self, BLACKLISTED, Command, DEVICE_NOT_FOUND, FAIL, Form, OK, PERMISSION_DENIED, TIMEOUT};
 use crate::types::{Instant, MapName, PathName, Wwid};
 
 /// A request that is answered later.
@@ -315,30 +313,6 @@ impl Core {
         }
     }
 
-    fn del_maps(&mut self) -> Answer {
-        for map in self.maps.values_mut().filter(|m| m.observed.is_some()) {
-            map.orders.remove = true;
-            map.backoff.clear();
-            self.dirty.insert(map.id);
-        }
-        Answer::When(Until::Removals)
-    }
-
-    /// All maps that were to go have gone, or could not.
-    pub(super) fn answer_removals(&mut self, out: &mut Outbox) {
-        if self.pending.is_empty() {
-            return;
-        }
-        let asked = self.waiting_for(Until::Removals);
-        if asked.is_empty() || self.maps.values().any(|m| m.orders.remove) {
-            return;
-        }
-        let left = self.maps.values().any(|m| m.observed.is_some());
-        for request in asked {
-            self.finish(request, if left { IN_USE } else { OK }, out);
-        }
-    }
-
     fn switch_group(&mut self, name: &str, group: u32) -> Answer {
         let groups = self.find_map(name).and_then(|id| {
             let observed = self.maps[&id].observed.as_ref()?;
@@ -539,10 +513,15 @@ impl Core {
     }
 
     pub(super) fn finish(&mut self, id: RequestId, text: &str, out: &mut Outbox) {
+        self.finish_as(id, text, text, out);
+    }
+
+    /// The same, where the log has another text of it.
+    pub(super) fn finish_as(&mut self, id: RequestId, text: &str, said: &str, out: &mut Outbox) {
         if let Some(pending) = self.forget_request(id) {
             // Other users can only ask: what they say is no operator's command.
             if pending.peer.uid == 0 {
-                Self::say_command(&pending.command, pending.peer, text, out);
+                Self::say_command(&pending.command, pending.peer, said, out);
             }
             reply(id, text.into(), out);
         }

@@ -45,6 +45,8 @@ scenario() {
     expect_eq 'a mounted map stays' "$(maps_count)" 1
     expect_match 'it is in use' "$out" '^map or partition in use$'
     expect_match 'by whom' "$out" '^held by: mounted on /run/mnt$'
+    expect_match 'del maps: which stays, and by whom it is held' "$(ctl del maps 2>&1)" "^$map: held by: mounted on /run/mnt\$"
+    wait_for 'so says the log' 5 says "$map: not removed: held by: mounted on /run/mnt" cat "$MP_LOG"
     expect_eq 'and goes on' "$(ready_paths)" 2
     umount /run/mnt
     swapped_to "/dev/mapper/$map" "$map"
