@@ -1,17 +1,23 @@
 //! `failback`: when I/O goes back to a better group.
 
+use ::core::time::Duration;
+use alloc::format;
+
 use crate::config::settings::Failback;
-use crate::core::Core;
 use crate::core::desired;
 use crate::core::effect::Outbox;
 use crate::core::map::{Map, MapId, Observed};
-use crate::core::notice::Notice;
+use crate::core::notice::{Level, Notice};
 use crate::core::path::PathId;
 use crate::core::queueing::Phase as QueuePhase;
 use crate::core::timers::Timer;
+use crate::core::{Core, Phase};
 use crate::dm::op::DmOp;
 use crate::dm::status::GroupStatus;
 use crate::types::Instant;
+
+/// That I/O stays in a group which is not the best is said again after so long, at the earliest.
+const SAID_AGAIN: Duration = Duration::from_mins(10);
 
 impl Core {
     /// The best group, where I/O is not in it.
@@ -22,7 +28,7 @@ impl Core {
     }
 
     /// I/O is not in the best group: when may it go back?
-    pub(super) fn plan_failback(&mut self, now: Instant, id: MapId) {
+    pub(super) fn plan_failback(&mut self, now: Instant, id: MapId, out: &mut Outbox) {
         let better = self.better_group(&self.maps[&id]).is_some();
         let due = self.switch_stays_due(now, id, better);
         let map = &self.maps[&id];
@@ -40,6 +46,30 @@ impl Core {
             }
             (true, _) => {}
             (false, _) => self.timers.cancel(timer),
+        }
+        self.say_left_behind(now, id, (better, due), out);
+    }
+
+    /// I/O stays in a group that is not the best any more, as priorities have changed or paths are back. That is said once, until it moves
+    /// or its group is the best again; who has moved it there knows. Priorities that come and go are not said all the time.
+    fn say_left_behind(&mut self, now: Instant, id: MapId, (better, due): (bool, bool), out: &mut Outbox) {
+        let Some(map) = self.maps.get_mut(&id) else { return };
+        map.switch.known &= better;
+        let soon = due || map.settings.failback == Failback::Immediate;
+        let unsure = !map.rerated.is_empty() || self.phase != Phase::Running;
+        let too_soon = map.switch.said.is_some_and(|at| at + SAID_AGAIN > now);
+        if !better || map.switch.known || soon || unsure || too_soon {
+            return;
+        }
+        let map = &self.maps[&id];
+        let Some(what) = map.observed.as_ref().and_then(|observed| self.other_group(map, observed, now))
+        else {
+            return;
+        };
+        let text = format!("{}: {what}", map.kernel_name());
+        out.notify(Notice::Other { level: Level::Notice, text });
+        if let Some(map) = self.maps.get_mut(&id) {
+            (map.switch.known, map.switch.said) = (true, Some(now));
         }
     }
 
@@ -66,6 +96,7 @@ impl Core {
             } else {
                 "not by this daemon"
             };
+            map.switch.known = true;
             let map = map.kernel_name().clone();
             out.notify(Notice::GroupSwitched { map, group: group as usize, reason });
         }

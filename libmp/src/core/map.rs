@@ -276,6 +276,10 @@ pub struct Switch {
     pub not_before: Option<Instant>,
     /// The group (from 1) that I/O went to when that was last known, in this table.
     pub group: Option<u32>,
+    /// That it is not the best group which I/O is in was said, or whoever has moved it knows.
+    pub known: bool,
+    /// When that was last said.
+    pub said: Option<Instant>,
     /// A path has become marginal since I/O was last sent to a group.
     pub leaves: bool,
 }

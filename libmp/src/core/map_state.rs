@@ -36,14 +36,16 @@ impl Core {
         rows.into_iter().flatten().map(|result| Step { what: "map", result }).collect()
     }
 
-    /// I/O is not in the best group, and when it goes there.
-    fn other_group(&self, map: &Map, observed: &Observed, now: Instant) -> Option<String> {
-        let better = self.better_group(map).filter(|_| observed.current_group() > 0)?;
+    /// I/O is not in the best group, and when it goes there. Where its own has no path left, that is with the next I/O.
+    pub(super) fn other_group(&self, map: &Map, observed: &Observed, now: Instant) -> Option<String> {
+        let goes = observed.current_group() == 0 || self.has_lost_its_group(map.id, observed);
+        let better = self.better_group(map).filter(|_| !goes)?;
+        let order = format!("`switchgroup map {} group {better}`", map.kernel_name());
         let when = match (map.settings.failback, self.timers.get(Timer::Failback(map.id))) {
-            (Failback::Manual, _) => "failback is manual, so it stays until `switch map`".into(),
+            (Failback::Manual, _) => format!("failback is manual, so it stays until {order}"),
             (_, Some(at)) => format!("it goes back in {} s (failback)", seconds(at, now)),
             (Failback::Followover, None) => {
-                "it follows when a first path is back there (failback followover)".into()
+                format!("it follows when a first path is back there (failback followover), or with {order}")
             }
             (Failback::Immediate | Failback::Deferred(_), None) => "it is to go back (failback)".into(),
         };

@@ -215,7 +215,7 @@ impl Core {
         }
         if self.maps.contains_key(&id) {
             self.await_maker(now, id);
-            self.plan_failback(now, id);
+            self.plan_failback(now, id, out);
         }
         self.answer_at_rest(now, id, out);
     }
@@ -420,6 +420,7 @@ impl Core {
                     map.orders.switch_to.take_if(|group| Some(*group) == orders.switch_to);
                     map.stats.switch_group += 1;
                     map.switch.not_before = Some(now + interval);
+                    map.switch.known = true;
                     let leaves = core::mem::take(&mut map.switch.leaves);
                     // What an operator ordered is not the daemon's doing.
                     if !ordered {

@@ -41,6 +41,8 @@ kinds() {
     wait_for 'the paths are back' 20 in_service 8
     settled # a check more of all paths
     expect_ok 'manual: it stays' uses 2 "$by_hand"
+    wait_for 'manual: that it stays is said, and what brings it back' 10 says "$by_hand: I/O is in path group 2, group 1 is better: \
+failback is manual, so it stays until \`switchgroup map $by_hand group 1\`" cat "$MP_LOG"
     expect_eq 'manual: nobody has switched it back' "$(switched failback 1 "$by_hand")" 0
     expect_eq 'manual: an operator does' "$(ctl switchgroup map "$by_hand" group 1)" ok
     expect_ok 'manual: the better group is used again' uses 1 "$by_hand"
