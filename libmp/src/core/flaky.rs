@@ -315,13 +315,13 @@ impl Core {
                 }
                 match steadiness.reads {
                     Reads::None => None,
-                    Reads::Due { last: Some(_), .. } => Some("held back: its reads failed"),
-                    _ => Some("held back: it is tested with reads"),
+                    Reads::Due { last: Some(_), .. } => Some("held back: its reads failed (marginal_path_*)"),
+                    _ => Some("held back: it is tested with reads (marginal_path_*)"),
                 }
             }
             Some(Test::Failures { threshold, forget, recovery }) => {
                 let waits = steadiness.counted(now, was, alone, (threshold, forget, recovery));
-                waits.then_some("held back: it failed too often")
+                waits.then_some("held back: it failed too often (san_path_err_*)")
             }
             None => None,
         };
@@ -329,9 +329,12 @@ impl Core {
         self.found_marginal(id, marginal, out);
         let Some(path) = self.paths.get(&id) else { return judged };
         // What fails every I/O is of no use, even where there is nothing else.
-        let dampened = waits && (!path.steadiness.is_reliable() || (dampens && !alone));
-        let held = held.filter(|_| !marginal);
-        match held.or(dampened.then_some("held back: it failed again and again")) {
+        let dampened = match path.steadiness.is_reliable() {
+            _ if !waits => None,
+            false => Some("held back: it failed again and again, and its checker does not find why"),
+            true => (dampens && !alone).then_some("held back: it failed again and again (flap_dampening)"),
+        };
+        match held.filter(|_| !marginal).or(dampened) {
             Some(why) => Judged::new(CheckState::Delayed, why),
             None => judged,
         }
@@ -428,8 +431,8 @@ impl Core {
         let Some(path) = self.paths.get_mut(&id) else { return };
         let Reads::Running { reads, errors, .. } = path.steadiness.reads else { return };
         let map = path.map().and_then(|map| self.maps.get(&map));
-        let test = map.and_then(|map| map.settings.flaky.test);
-        let Some(Test::Reads { per_mille, gap, .. }) = test else {
+        let test = map.and_then(|map| Some((map.kernel_name(), map.settings.flaky.test?)));
+        let Some((name, Test::Reads { per_mille, gap, .. })) = test else {
             path.steadiness.reads = Reads::None;
             return self.start_check(now, id, out);
         };
@@ -437,7 +440,7 @@ impl Core {
         let verdict = if bad { "marginal" } else { "good" };
         let again = Reads::Due { at: now + gap, last: Some((errors, reads)) };
         path.steadiness.reads = if bad { again } else { Reads::None };
-        let text = format!("{}: {errors} of {reads} reads failed: the path is {verdict}", path.name);
+        let text = format!("{name}: {}: {errors} of {reads} reads failed: the path is {verdict}", path.name);
         out.notify(Notice::Other { level: Level::Notice, text });
         self.start_check(now, id, out);
     }

@@ -107,7 +107,8 @@ impl Core {
     pub(super) fn wwid_changed(&mut self, now: Instant, id: PathId, is: &Wwid, out: &mut Outbox) {
         let Some(path) = self.paths.get(&id) else { return };
         let Standing::Member { wwid: was, map: from } = path.standing.clone() else { return };
-        out.notify(Notice::WwidChanged { path: path.name.clone(), was: was.clone(), is: is.clone() });
+        let map = self.maps.get(&from).map(|map| map.kernel_name().clone());
+        out.notify(Notice::WwidChanged { map, path: path.name.clone(), was: was.clone(), is: is.clone() });
         self.start_over(now, id, Exclusion::WwidChanged { was, is: is.clone() }, out);
         self.moved_from(id, from);
         // What the array has done to one path it has done to the others, most likely: each is looked at with its next check.

@@ -130,6 +130,8 @@ pub enum Notice {
     },
     /// A path's WWID changed under it.
     WwidChanged {
+        /// Map it was in.
+        map: Option<MapName>,
         /// The path.
         path: PathName,
         /// The WWID it joined with.
@@ -298,11 +300,13 @@ impl fmt::Display for Notice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         use Notice::*;
         match self {
-            PathState { map, path, checker, message, .. } => {
-                if let Some(map) = map {
-                    write!(f, "{map}: ")?;
+            PathState { map, path, checker, message, state } => {
+                of_map(f, map.as_ref())?;
+                verdict(f, path, checker, message)?;
+                if *state == CheckState::Delayed {
+                    write!(f, "; `reinstate path {path}` has it used at once")?;
                 }
-                verdict(f, path, checker, message)
+                Ok(())
             }
             PathStillFailed { map, path, checker, message, .. } => {
                 write!(f, "{map}: ")?;
@@ -324,7 +328,8 @@ impl fmt::Display for Notice {
                 write!(f, "{map}: {path}: the kernel does not take it into the table: {error}")
             }
             PathRefused { path, wwid, reason } => write!(f, "{path}: not merged with {wwid}: {reason}"),
-            WwidChanged { path, was, is } => {
+            WwidChanged { map, path, was, is } => {
+                of_map(f, map.as_ref())?;
                 write!(f, "{path}: its WWID changed from {was} to {is}; it is taken out of its map")
             }
             MapCreated { map, table } => write!(f, "{map}: created [{table}]"),
@@ -360,6 +365,11 @@ impl fmt::Display for Notice {
             Config { text } | Other { text, .. } => f.write_str(text),
         }
     }
+}
+
+/// The map that a line is about, in front of it.
+fn of_map(f: &mut fmt::Formatter<'_>, map: Option<&MapName>) -> fmt::Result {
+    map.map_or(Ok(()), |map| write!(f, "{map}: "))
 }
 
 /// What was found of a path: in its checker's words, or in the daemon's own.

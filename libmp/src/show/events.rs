@@ -71,8 +71,9 @@ fn members(line: &mut Line, notice: &Notice) {
         PathRefused { path, wwid, reason } => {
             line.event("path_refused").text("path", path).text("uuid", wwid).text("reason", reason);
         }
-        WwidChanged { path, was, is } => {
-            line.event("wwid_changed").text("path", path).text("from", was).text("to", is);
+        WwidChanged { map, path, was, is } => {
+            line.event("wwid_changed").known("map", map.as_ref());
+            line.text("path", path).text("from", was).text("to", is);
         }
         QueueingStarted { map, seconds } => {
             line.event("queueing_started").text("map", map);
