@@ -233,6 +233,10 @@ impl Core {
         if !health.state.is_usable() && !health.message.is_empty() {
             result = format!("{result}, {}", health.message);
         }
+        if health.waits_for_transport() && health.state != CheckState::Pending {
+            result += "; its transport has blocked it: its check waits, and it counts as it did until the transport is back or gives \
+                       up (fast_io_fail_tmo, dev_loss_tmo)";
+        }
         if health.held_down {
             result += "; `fail path` holds until `reinstate path`";
         }

@@ -303,6 +303,11 @@ pub struct Calm {
 }
 
 impl Health {
+    /// Does a check wait for a device that its transport has blocked?
+    pub const fn waits_for_transport(&self) -> bool {
+        self.blocked && (self.inflight.is_some() || self.stuck.is_some())
+    }
+
     /// Of a path that is to be checked anew. What a check under way will say counts no more; it goes
     /// on holding the path's slot.
     #[must_use]
