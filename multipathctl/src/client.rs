@@ -1,17 +1,14 @@
 //! One connection to the daemon, with a limit on every wait.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
-use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use libmp::ctl::wire::{self, Decoder};
-use multipath_rules::socket::{ABSTRACT, ENVIRONMENT, PATH, address, is_of_root};
+use mpathcmd::socket::{self, Wait};
 use multipathd::reading;
 use multipathd::sys::files::Files;
 use nix::errno::Errno;
-use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, sockopt};
-use nix::sys::time::TimeVal;
 
 /// How long a reply may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,11 +73,7 @@ pub struct Client {
 impl Client {
     /// Connects; each answer may then take so long.
     pub fn connect(patience: Patience) -> io::Result<Self> {
-        let limit = patience.at_first();
-        let stream = match named_socket() {
-            Some(name) => connect(&name, limit)?,
-            None => connect_to_any(&[(PATH, Trust::Name), (ABSTRACT, Trust::Root)], limit)?,
-        };
+        let stream = socket::open(socket::named().as_deref(), Wait::AtMost(patience.at_first()))?.into();
         Ok(Self { stream, decoder: Decoder::new(wire::MAX_REPLY_BYTES), patience })
     }
 
@@ -140,76 +133,11 @@ impl Client {
     }
 }
 
-/// The socket that the environment names.
-fn named_socket() -> Option<String> {
-    std::env::var(ENVIRONMENT).ok().filter(|name| !name.is_empty())
-}
-
 /// Is it another daemon's socket than that of the service?
 pub fn socket_is_named() -> bool {
-    named_socket().is_some()
+    socket::named().is_some()
 }
 
 fn is_busy(error: &io::Error) -> bool {
     error.kind() == ErrorKind::WouldBlock
-}
-
-/// Who may listen at a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Trust {
-    /// Whoever could make it: root, where it is in a folder of root's.
-    Name,
-    /// Root. Any user can take an abstract name where no daemon runs.
-    Root,
-}
-
-/// Connects to the first that a daemon listens at. The error says whether there is such a one. Of a full queue nobody can tell
-/// whose it is: that of a name which anybody can take is none.
-fn connect_to_any(names: &[(&str, Trust)], limit: Duration) -> io::Result<UnixStream> {
-    let mut failed = io::Error::from(ErrorKind::NotFound);
-    for (name, trust) in names {
-        match connect(name, limit) {
-            Ok(stream) if *trust == Trust::Name || is_of_root(&stream) => return Ok(stream),
-            Ok(_) => {}
-            Err(error) if is_busy(&error) && *trust == Trust::Root => {}
-            Err(_) if is_busy(&failed) => {}
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
-/// Connects to a socket by its name, `@…` for an abstract one. Where the daemon's queue of
-/// connections is full, this waits no longer than `limit`.
-fn connect(name: &str, limit: Duration) -> io::Result<UnixStream> {
-    let address = address(name)?;
-    let socket = socket::socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
-    let limit = TimeVal::new(limit.as_secs().try_into().unwrap_or(i64::MAX), limit.subsec_micros().into());
-    socket::setsockopt(&socket, sockopt::SendTimeout, &limit)?;
-    socket::connect(socket.as_raw_fd(), &address)?;
-    Ok(UnixStream::from(socket))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use nix::sys::socket::Backlog;
-
-    #[test]
-    fn one_whose_queue_is_full_is_there() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let name = folder.path().join("socket").display().to_string();
-        let nobody = folder.path().join("nobody").display().to_string();
-        let limit = Duration::from_millis(10);
-        let connected = || connect_to_any(&[(&name, Trust::Name), (&nobody, Trust::Name)], limit);
-        assert_eq!(connected().expect_err("nobody").kind(), ErrorKind::NotFound);
-        let kind = (AddressFamily::Unix, SockType::Stream);
-        let listener = socket::socket(kind.0, kind.1, SockFlag::SOCK_CLOEXEC, None).expect("made");
-        socket::bind(listener.as_raw_fd(), &address(&name).expect("a name")).expect("bound");
-        socket::listen(&listener, Backlog::new(0).expect("none more than one")).expect("listened");
-        let first = connected().expect("the first waits in the queue");
-        let refused = connected().expect_err("it is full");
-        assert!(is_busy(&refused), "{refused}");
-        drop(first);
-    }
 }

@@ -36,13 +36,20 @@ need_build() {
     need_packages gcc libc6-dev libudev-dev pkg-config
 }
 
-# Builds the programs, in release. The one that udev's rules start for every event of every disk is linked statically: loading
+# Builds the programs and the library, in release. The one that udev's rules start for every event of every disk is linked statically: loading
 # libraries would take it several times as long as the answer.
 build_programs() { # FOLDER OF THE PROJECT
     local manifest=$1/Cargo.toml
     cargo build --release --quiet --manifest-path "$manifest" -p multipathd -p multipathctl &&
         cargo rustc --release --quiet --manifest-path "$manifest" -p multipath --bin multipath -- \
-            -C target-feature=+crt-static -C relocation-model=static
+            -C target-feature=+crt-static -C relocation-model=static &&
+        build_library "$1"
+}
+
+# Builds libmpathcmd.so.0, in the folder of the programs.
+build_library() { # FOLDER OF THE PROJECT
+    cargo rustc --release --quiet --manifest-path "$1/Cargo.toml" -p libmpathcmd --crate-type staticlib &&
+        "$1/multipathctl/libmpathcmd/link" "${CARGO_TARGET_DIR:-$1/target}/release"
 }
 
 # What is fetched is kept under a name of what it is made of: of another list it is fetched anew.

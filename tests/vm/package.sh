@@ -29,6 +29,8 @@ main_pid() { systemctl show -P MainPID $service; }
 is_active() { [ "$(systemctl is-active $service)" = active ]; }
 runs() { cmp -s "/proc/$(main_pid)/exe" "$1"; } # the daemon's program
 files() { sha256sum /etc/multipath.conf /etc/multipath/bindings /etc/multipath/wwids; }
+asks() { /vm/files/libmpathcmd 'show maps raw format %n' 2>&1 | tr '\n' ' '; } # with the library that is installed
+library() { dpkg-query -S "$(LD_TRACE_LOADED_OBJECTS=1 /vm/files/libmpathcmd | awk '/libmpathcmd/ { print $3 }')"; } # the one that it takes
 table() { dmsetup table "$map"; dmsetup info -c --noheadings -o major,minor,uuid "$map"; }
 both_usable() { [ "$(paths_status "$map" | grep -c ' A ')" = 2 ]; }
 
@@ -52,6 +54,7 @@ with_theirs() {
     san_scsi_debug 2 1 || return
     map=mpatha
     wait_for 'a map of two paths' 30 both_usable || return
+    expect_eq 'a program on its libmpathcmd is answered' "$(asks)" '0 mpatha closed 0 '
     kept_elsewhere
     was=$(table)
     swaps_watch
@@ -105,6 +108,8 @@ replaced() {
     expect_eq 'no table was loaded' "$(swaps)" 0
     wait_for 'two paths, for the old name too' 20 says "^mpatha .*dm-" multipath -ll
     expect_eq 'names lead to one program' "$(readlink -f /sbin/multipathc /sbin/mpathpersist | sort -u)" /usr/sbin/multipathctl
+    expect_eq 'its libmpathcmd is ours' "$(library)" 'multipathd: /lib/libmpathcmd.so.0'
+    expect_eq 'a program on it is answered' "$(asks)" '0 mpatha closed 0 '
     expect_eq 'udev asks ours' "$(multipath -u "$(debug_disk 0 0)")" 'DM_MULTIPATH_DEVICE_PATH="1"'
     expect_eq 'the unit of the old name' "$(systemctl show -P Id multipath-tools.service)" $service
     expect_eq 'it starts with the machine' "$(systemctl is-enabled $service multipathd.socket | xargs)" 'enabled enabled'
@@ -137,6 +142,7 @@ back() {
     wait_for 'its daemon runs' 30 is_active
     expect_ok "it is Debian's" runs /opt/reference/sbin/multipathd
     wait_for 'it has both paths' 20 says 'mpatha.*2' multipathd show maps status
+    expect_eq 'and so is libmpathcmd' "$(library) $(asks)" 'multipath-tools: /lib/libmpathcmd.so.0 0 mpatha closed 0 '
     expect_eq 'the files stay' "$(files)" "$before"
     done_by 'ours is purged' dpkg -P multipathd
     expect_eq "Debian's starts with the machine" "$(systemctl is-enabled $service)" enabled

@@ -1,15 +1,22 @@
-//! Framing of the control socket, the same in both directions: the length as a native `size_t`,
+//! The control socket: where it is, and its framing, the same in both directions: the length as a native `size_t`,
 //! then so many bytes of text. The last of them is a NUL; some clients leave it out.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
+/// The environment variable that names another socket (`@` first: an abstract one).
+pub const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
+/// The socket in the file system, which clients try first.
+pub const PATH: &str = "/run/multipathd.socket";
+/// The abstract socket, which older clients know alone.
+pub const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
+
 /// Bytes of the length.
 pub const HEADER_BYTES: usize = size_of::<usize>();
 /// No command is longer (the reference takes 512).
 pub const MAX_COMMAND_BYTES: usize = 4_096;
-/// No reply is longer.
-pub const MAX_REPLY_BYTES: usize = 32 << 20;
+/// No reply is longer: the reference's clients take less than 32 MiB.
+pub const MAX_REPLY_BYTES: usize = (32 << 20) - 1;
 
 /// What can't be a message. The connection is of no use any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,11 +38,27 @@ pub enum WireError {
 pub fn encode(text: &str) -> Vec<u8> {
     // Nothing after a NUL would be seen by the other end.
     let text = text.split('\0').next().unwrap_or_default();
-    let mut bytes = Vec::with_capacity(HEADER_BYTES + text.len() + 1);
-    bytes.extend_from_slice(&(text.len() + 1).to_ne_bytes());
-    bytes.extend_from_slice(text.as_bytes());
-    bytes.push(0);
+    frame(&[text.as_bytes(), b"\0"])
+}
+
+/// One message of these bytes, as they are.
+pub fn frame(parts: &[&[u8]]) -> Vec<u8> {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let mut bytes = Vec::with_capacity(HEADER_BYTES + length);
+    bytes.extend_from_slice(&length.to_ne_bytes());
+    for part in parts {
+        bytes.extend_from_slice(part);
+    }
     bytes
+}
+
+/// How many bytes follow.
+pub const fn length(header: [u8; HEADER_BYTES], limit: usize) -> Result<usize, WireError> {
+    match usize::from_ne_bytes(header) {
+        0 => Err(WireError::Empty),
+        length if length > limit => Err(WireError::TooLong { length, limit }),
+        length => Ok(length),
+    }
 }
 
 /// Puts messages together from whatever pieces arrive. Holds no more than one message and the last
@@ -65,13 +88,7 @@ impl Decoder {
     /// The next whole message, up to its first NUL; what is no UTF-8 is replaced.
     pub fn next_message(&mut self) -> Result<Option<String>, WireError> {
         let Some((header, body)) = self.buffer.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
-        let length = usize::from_ne_bytes(*header);
-        if length == 0 {
-            return Err(WireError::Empty);
-        }
-        if length > self.limit {
-            return Err(WireError::TooLong { length, limit: self.limit });
-        }
+        let length = length(*header, self.limit)?;
         let Some(message) = body.get(..length) else { return Ok(None) };
         let text = message.split(|b| *b == 0).next().unwrap_or_default();
         let text = String::from_utf8_lossy(text).into_owned();
@@ -87,6 +104,12 @@ mod tests {
 
     fn frame(bytes: &[u8]) -> Vec<u8> {
         [&bytes.len().to_ne_bytes(), bytes].concat()
+    }
+
+    #[test]
+    fn bytes_as_they_are() {
+        assert_eq!(super::frame(&[]), frame(b""));
+        assert_eq!(super::frame(&[b"\xff\0", b"\n"]), frame(b"\xff\0\n"));
     }
 
     #[test]

@@ -10,13 +10,14 @@ use libmp::core::judge::{Judged, judge};
 use libmp::core::path::{Exclusion, device_id};
 use libmp::identify::{Bus, RawProbe, identify};
 use libmp::types::{Errno, PathName, Wwid};
+use mpathcmd::socket::is_listening;
 use multipathd::sys::dm::Mapper;
 use multipathd::sys::{claims, sysfs};
 
 use crate::args::Args;
 use crate::device::{Device, Kind};
+use crate::output;
 use crate::texts::TextsRead;
-use crate::{output, socket};
 
 /// From this verbosity on more is said than the answer.
 const DEBUG: u8 = 3;
@@ -130,7 +131,7 @@ impl Around<'_> {
 
 impl Surroundings for Around<'_> {
     fn has_daemon(&self) -> bool {
-        socket::is_listening()
+        is_listening()
     }
 
     fn is_in_map(&self) -> bool {

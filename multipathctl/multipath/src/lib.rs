@@ -6,7 +6,6 @@ pub mod args;
 pub mod ask;
 pub mod device;
 pub mod output;
-pub mod socket;
 pub mod texts;
 
 use std::process::ExitCode;

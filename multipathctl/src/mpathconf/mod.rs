@@ -13,8 +13,8 @@ use libmp::config::options::{Key, Section};
 use libmp::config::{Config, Severity, Source, edit};
 use libmp::dm::mangle::unmangled;
 use libmp::dm::op::wwid_of;
+use mpathcmd::socket::is_listening;
 use multipath_rules::device::Device;
-use multipath_rules::socket::is_listening;
 use multipathd::sys::files::Paths;
 use multipathd::sys::process::is_root;
 

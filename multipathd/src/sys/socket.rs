@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use libmp::core::event::{Event, Peer, RequestId};
 use libmp::ctl::Book;
-use libmp::ctl::wire::{self, Decoder, MAX_COMMAND_BYTES};
+use libmp::ctl::wire::{self, ABSTRACT, Decoder, ENVIRONMENT, MAX_COMMAND_BYTES, PATH};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc::UnboundedSender;
@@ -34,13 +34,6 @@ use crate::replies::{Moment, Replies, Watch};
 use crate::sys::claims::since_1970;
 use crate::sys::failing::Failing;
 use crate::sys::places::{Place, Places};
-
-/// The environment variable that names another socket (`@` first: an abstract one).
-pub const ENVIRONMENT: &str = "MULTIPATH_SOCKET_NAME";
-/// The socket in the file system, which clients try first.
-pub const PATH: &str = "/run/multipathd.socket";
-/// The abstract socket, which older clients know alone.
-pub const ABSTRACT: &str = "@/org/kernel/linux/storage/multipathd";
 
 /// From the first byte of a request to its last.
 const REQUEST_LIMIT: Duration = Duration::from_secs(5);

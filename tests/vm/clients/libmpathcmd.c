@@ -7,37 +7,21 @@
  *	libmpathcmd --parts COMMAND	by mpath_send_cmd, mpath_recv_reply_len and mpath_recv_reply_data
  *	libmpathcmd --silence		waits 300 ms for a reply to nothing
  *
- * What each call returned, and the replies, are printed. The library is looked for when it runs, as it has no header here.
+ * What each call returned, and the replies, are printed.
  */
-#include <dlfcn.h>
 #include <errno.h>
+#include <mpath_cmd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
 
 #define TIMEOUT_MS 4000
 
-static void *library;
-
-static void *function(const char *name)
-{
-	void *found = dlsym(library, name);
-
-	if (!found) {
-		fprintf(stderr, "%s\n", dlerror());
-		exit(2);
-	}
-	return found;
-}
-
 static int each(int fd, char **commands)
 {
-	int (*process)(int, const char *, char **, unsigned int) = function("mpath_process_cmd");
-
 	for (; *commands; commands++) {
 		char *reply = NULL;
-		int rc = process(fd, *commands, &reply, TIMEOUT_MS);
+		int rc = mpath_process_cmd(fd, *commands, &reply, TIMEOUT_MS);
 
 		printf("%d %s", rc, reply ? reply : "(none)\n");
 		free(reply);
@@ -47,11 +31,8 @@ static int each(int fd, char **commands)
 
 static int parts(int fd, const char *command)
 {
-	int (*send)(int, const char *) = function("mpath_send_cmd");
-	ssize_t (*length)(int, unsigned int) = function("mpath_recv_reply_len");
-	int (*data)(int, char *, size_t, unsigned int) = function("mpath_recv_reply_data");
-	int sent = send(fd, command);
-	ssize_t len = length(fd, TIMEOUT_MS);
+	int sent = mpath_send_cmd(fd, command);
+	ssize_t len = mpath_recv_reply_len(fd, TIMEOUT_MS);
 	char *reply;
 	int rc;
 
@@ -60,7 +41,7 @@ static int parts(int fd, const char *command)
 		return 1;
 	}
 	reply = calloc(1, len + 1);
-	rc = data(fd, reply, len, TIMEOUT_MS);
+	rc = mpath_recv_reply_data(fd, reply, len, TIMEOUT_MS);
 	printf("sent %d, length %zd, text %zu, received %d\n%s", sent, len, strlen(reply), rc, reply);
 	free(reply);
 	return 0;
@@ -68,28 +49,23 @@ static int parts(int fd, const char *command)
 
 static int silence(int fd)
 {
-	ssize_t (*length)(int, unsigned int) = function("mpath_recv_reply_len");
 	ssize_t len;
 
 	errno = 0;
-	len = length(fd, 300);
+	len = mpath_recv_reply_len(fd, 300);
 	printf("%zd %s\n", len, strerror(errno));
 	return 0;
 }
 
 int main(int argc, char **argv)
 {
-	int (*connect)(void), (*disconnect)(int);
 	int fd, status;
 
-	library = dlopen("libmpathcmd.so.0", RTLD_NOW);
-	if (!library || argc < 2) {
-		fprintf(stderr, "%s\n", library ? "what shall be asked?" : dlerror());
+	if (argc < 2) {
+		fprintf(stderr, "what shall be asked?\n");
 		return 2;
 	}
-	connect = function("mpath_connect");
-	disconnect = function("mpath_disconnect");
-	fd = connect();
+	fd = mpath_connect();
 	if (fd < 0) {
 		printf("not connected: %s\n", strerror(errno));
 		return 1;
@@ -100,6 +76,6 @@ int main(int argc, char **argv)
 		status = silence(fd);
 	else
 		status = each(fd, argv + 1);
-	printf("closed %d\n", disconnect(fd));
+	printf("closed %d\n", mpath_disconnect(fd));
 	return status;
 }
