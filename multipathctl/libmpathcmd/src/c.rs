@@ -10,11 +10,18 @@ use std::time::Duration;
 
 use libc::{size_t, ssize_t};
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::close;
 
 use crate::exchange;
 use crate::socket::{self, Wait};
+
+// SAFETY: as pthread.h declares it.
+unsafe extern "C" {
+    fn pthread_setcancelstate(state: c_int, before: *mut c_int) -> c_int;
+}
+
+/// As glibc's pthread.h and musl's have it.
+const PTHREAD_CANCEL_DISABLE: c_int = 1;
 
 /// Connects to the daemon: returns the connection. Not 0: a daemon whose queue of connections is full is not waited for (`EAGAIN`).
 #[unsafe(no_mangle)]
@@ -25,8 +32,7 @@ pub extern "C" fn mpath_connect__(nonblocking: c_int) -> c_int {
             socket::open(name.as_deref(), Wait::Forever)?
         } else {
             let connection = socket::open(name.as_deref(), Wait::Not)?;
-            let flags = OFlag::from_bits_retain(fcntl(&connection, FcntlArg::F_GETFL)?);
-            fcntl(&connection, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK))?;
+            socket::block(&connection)?;
             connection
         };
         Ok(connection.into_raw_fd())
@@ -153,7 +159,7 @@ pub unsafe extern "C" fn mpath_recv_reply(fd: c_int, reply: *mut *mut c_char, ti
     status
 }
 
-/// Sends a command and reads its reply. Where it can't be sent, `reply` is left as it was.
+/// Sends a command and reads its reply. Where it can't be sent, `reply` is left as it was; without `reply` it is not sent (`EINVAL`).
 ///
 /// # Safety
 ///
@@ -165,6 +171,9 @@ pub unsafe extern "C" fn mpath_process_cmd(
     reply: *mut *mut c_char,
     timeout: c_uint,
 ) -> c_int {
+    if reply.is_null() {
+        return said(|| Err(Errno::EINVAL));
+    }
     // SAFETY: the caller's promises are those of both.
     unsafe {
         if mpath_send_cmd(fd, cmd) != 0 {
@@ -174,15 +183,23 @@ pub unsafe extern "C" fn mpath_process_cmd(
     }
 }
 
-/// What C hears.
+/// What C hears. A thread that is cancelled meanwhile goes on until then: glibc would unwind it from within a system call, through all of this.
 fn said<T: From<i8>>(call: impl FnOnce() -> nix::Result<T>) -> T {
-    let failed = match catch_unwind(AssertUnwindSafe(call)) {
-        Ok(Ok(value)) => return value,
-        Ok(Err(error)) => error,
-        Err(_) => Errno::EIO,
-    };
-    failed.set();
-    T::from(-1)
+    let before = set_cancel_state(PTHREAD_CANCEL_DISABLE);
+    let result = catch_unwind(AssertUnwindSafe(call)).unwrap_or(Err(Errno::EIO));
+    set_cancel_state(before);
+    result.unwrap_or_else(|failed| {
+        failed.set();
+        T::from(-1)
+    })
+}
+
+/// May the thread be cancelled? Returns what held before.
+fn set_cancel_state(state: c_int) -> c_int {
+    let mut before = 0;
+    // SAFETY: a state that there is, and room for the one before.
+    unsafe { pthread_setcancelstate(state, &raw mut before) };
+    before
 }
 
 /// A descriptor of the caller's.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use libmp::ctl::wire::{ABSTRACT, ENVIRONMENT, PATH};
 use nix::errno::Errno;
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, UnixAddr, sockopt};
 use nix::sys::time::TimeVal;
 
@@ -15,7 +16,7 @@ pub enum Wait {
     Not,
     /// So long: then `EAGAIN`. So long may each sending take, too.
     AtMost(Duration),
-    /// As long as it takes.
+    /// As long as it takes; not at all where any user can have filled it.
     Forever,
 }
 
@@ -65,12 +66,24 @@ fn address(name: &str) -> nix::Result<UnixAddr> {
     }
 }
 
+/// Makes a connection one that blocks.
+pub fn block(connection: &OwnedFd) -> nix::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(connection, FcntlArg::F_GETFL)?);
+    fcntl(connection, FcntlArg::F_SETFL(flags - OFlag::O_NONBLOCK)).map(drop)
+}
+
 /// Connects to the first that a daemon listens at. The error says whether there is such a one. Of a full queue nobody can tell
-/// whose it is: that of a name which anybody can take is none.
+/// whose it is: that of a name which anybody can take is none. Nor is it waited for without an end.
 fn connect_to_any(names: &[(&str, Trust)], wait: Wait) -> nix::Result<OwnedFd> {
     let mut failed = Errno::ENOENT;
     for (name, trust) in names {
-        match connect(name, wait) {
+        let connected = match (trust, wait) {
+            (Trust::Root, Wait::Forever) => {
+                connect(name, Wait::Not).and_then(|socket| block(&socket).map(|()| socket))
+            }
+            _ => connect(name, wait),
+        };
+        match connected {
             Ok(socket) if *trust == Trust::Name || is_of_root(&socket) => return Ok(socket),
             Ok(_) => {}
             Err(Errno::EAGAIN) if *trust == Trust::Root => {}
@@ -98,6 +111,8 @@ fn connect(name: &str, wait: Wait) -> nix::Result<OwnedFd> {
 mod tests {
     use super::*;
     use nix::sys::socket::Backlog;
+    use std::sync::mpsc;
+    use std::thread;
 
     fn listening(name: &str, backlog: i32) -> OwnedFd {
         let kind = (AddressFamily::Unix, SockType::Stream);
@@ -137,5 +152,24 @@ mod tests {
         let _full = open(Some(&name), Wait::Not);
         let other = connected().expect_err("whose a full one is can't be told");
         assert_eq!(other, Errno::ENOENT);
+
+        let (answer, answered) = mpsc::channel();
+        thread::spawn(move || {
+            let names = [("/nobody/here", Trust::Name), (&*name, Trust::Root)];
+            answer.send(connect_to_any(&names, Wait::Forever).err())
+        });
+        let error =
+            answered.recv_timeout(Duration::from_secs(1)).expect("nobody waits for who can't be told");
+        assert_eq!(error, Some(Errno::ENOENT));
+    }
+
+    #[test]
+    fn what_waits_gets_a_connection_that_blocks() {
+        let name = format!("@mpathcmd-blocks-{}", std::process::id());
+        let _listener = listening(&name, 1);
+        let trust = if nix::unistd::geteuid().is_root() { Trust::Root } else { Trust::Name };
+        let connection = connect_to_any(&[(&name, trust)], Wait::Forever).expect("there is room");
+        let flags = OFlag::from_bits_retain(fcntl(&connection, FcntlArg::F_GETFL).expect("open"));
+        assert!(!flags.contains(OFlag::O_NONBLOCK));
     }
 }

@@ -223,5 +223,11 @@ fn no_room_for_a_reply() {
         assert_eq!(lib.data(-1, 0, SHORT_MS), Ok(vec![]));
         assert_eq!(lib.data_to_nowhere(4), Err(Errno::EINVAL));
         assert_eq!(lib.reply_to_nowhere(), Err(Errno::EINVAL));
+        let (client, mut daemon) = connection();
+        assert_eq!(lib.process_to_nowhere(client.as_raw_fd(), c"del maps"), Err(Errno::EINVAL));
+        drop(client);
+        let mut seen = Vec::new();
+        daemon.read_to_end(&mut seen).expect("all");
+        assert_eq!(seen, b"", "nothing is done whose answer nobody could read");
     }
 }

@@ -163,6 +163,12 @@ impl Library {
         result(|| unsafe { (self.reply)(-1, null_mut(), 0) }.into()).map(int)
     }
 
+    /// `mpath_process_cmd` without a pointer.
+    pub fn process_to_nowhere(&self, fd: c_int, command: &CStr) -> Result<c_int, Errno> {
+        // SAFETY: a text with a NUL, and NULL is refused.
+        result(|| unsafe { (self.process)(fd, command.as_ptr(), null_mut(), 0) }.into()).map(int)
+    }
+
     /// `mpath_process_cmd`.
     pub fn ask(&self, fd: c_int, command: &CStr, timeout_ms: c_uint) -> Result<Vec<u8>, Errno> {
         let (status, reply) = self.process(fd, command, timeout_ms);
