@@ -293,12 +293,11 @@ fn why_not_done(failure: &DmFailure) -> String {
 
 /// Why a map is there still that was to go with all others.
 pub(super) fn why_left(map: &Map) -> String {
+    let deferred = map.observed.as_ref().is_some_and(|observed| observed.deferred_remove);
     match &map.not_removed {
+        _ if deferred => "in use, and removed when it is closed".into(),
         Some(failure) => why_not_done(failure),
         None if is_foreign(map) => FOREIGN.trim_start_matches(FAIL).trim_end().into(),
-        None if map.observed.as_ref().is_some_and(|observed| observed.deferred_remove) => {
-            "in use, and removed when it is closed".into()
-        }
         None => "it is new, or nobody waits for its removal any more".into(),
     }
 }

@@ -57,9 +57,12 @@ impl Core {
         map.switch.known &= better;
         let soon = due || map.settings.failback == Failback::Immediate;
         let unsure = !map.rerated.is_empty() || self.phase != Phase::Running;
-        let too_soon = map.switch.said.is_some_and(|at| at + SAID_AGAIN > now);
-        if !better || map.switch.known || soon || unsure || too_soon {
+        let again = map.switch.said.map(|at| at + SAID_AGAIN).filter(|at| *at > now);
+        if !better || map.switch.known || soon || unsure {
             return;
+        }
+        if let Some(again) = again {
+            return self.timers.set_by(Timer::Retry(id), again);
         }
         let map = &self.maps[&id];
         let Some(what) = map.observed.as_ref().and_then(|observed| self.other_group(map, observed, now))

@@ -206,12 +206,10 @@ impl Core {
                 self.timers.cancel(timer(id));
             }
             self.forget_map(id, out);
-        } else if map.observed.is_some()
-            && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
-            && self.timers.get(Timer::Retry(id)).is_none()
+        } else if map.observed.is_some() && (map.members.is_empty() || map.queue.phase != QueuePhase::Normal)
         {
             // Nobody says when it is closed, or told to queue again: look at it now and then.
-            self.timers.set(Timer::Retry(id), now + IDLE_RECHECK);
+            self.timers.set_by(Timer::Retry(id), now + IDLE_RECHECK);
         }
         if self.maps.contains_key(&id) {
             self.await_maker(now, id);
@@ -512,8 +510,8 @@ impl Core {
                 out.notify(Notice::MapOpFailed { map, step, error, again });
             }
         }
-        if !put_down && self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
-            self.timers.set(Timer::Retry(id), until);
+        if !put_down {
+            self.timers.set_by(Timer::Retry(id), until);
         }
         // What is put down to one path, or to the handler, the next plan does without.
         if failures > 1 && !put_down {

@@ -192,9 +192,7 @@ impl Core {
         let until = now + PAUSE;
         map.requery = true;
         map.message_backoff.until = Some(until);
-        if self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
-            self.timers.set(Timer::Retry(id), until);
-        }
+        self.timers.set_by(Timer::Retry(id), until);
     }
 
     /// An answer has come while a load hangs. If it is the load's, and there was a message, how it went is taken in when the map has been

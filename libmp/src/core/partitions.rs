@@ -170,9 +170,7 @@ impl Core {
             let (step, error) = (failure.step, failure.errno.to_string());
             out.notify(Notice::MapOpFailed { map: map.kernel_name().clone(), step, error, again: true });
         }
-        if self.timers.get(Timer::Retry(id)).is_none_or(|at| at > until) {
-            self.timers.set(Timer::Retry(id), until);
-        }
+        self.timers.set_by(Timer::Retry(id), until);
         self.dirty.insert(id);
     }
 }

@@ -545,8 +545,9 @@ impl Core {
         self.finish(id, &text, out);
         match until {
             Some(Until::Map(map, _)) if self.waiting_for_map(map, |_| true).is_empty() => self.withdraw(map),
-            Some(Until::Removals) => {
-                for map in self.maps.keys().collect::<Vec<_>>() {
+            Some(Until::Removals) if self.waiting_for(Until::Removals).is_empty() => {
+                let is_alone = |map: &MapId| self.waiting_for_map(*map, |_| true).is_empty();
+                for map in self.maps.keys().filter(is_alone).collect::<Vec<_>>() {
                     self.withdraw(map);
                 }
             }

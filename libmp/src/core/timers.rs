@@ -218,6 +218,13 @@ impl Timers {
         }
     }
 
+    /// Sets a timer, unless it is due sooner.
+    pub fn set_by(&mut self, timer: Timer, at: Instant) {
+        if self.get(timer).is_none_or(|set| set > at) {
+            self.set(timer, at);
+        }
+    }
+
     /// Takes a timer away, if it is set.
     pub fn cancel(&mut self, timer: Timer) {
         if let Some(at) = self.at.remove(timer) {

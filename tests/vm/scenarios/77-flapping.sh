@@ -20,7 +20,7 @@ scenario() {
         poll 20 says "^$first (ready|delayed)" states || fail "path comes back, turn $turn" "$(states)"
     done
     wait_for 'the path is held back' 5 says "^$first delayed" states
-    expect_match 'that is said' "$(cat "$MP_LOG")" ": $first - held back: it failed again and again \\(flap_dampening\\); \`reinstate path $first\`"
+    wait_for 'that is said' 5 says ": $first - held back: it failed again and again \\(flap_dampening\\); \`reinstate path $first\`" cat "$MP_LOG"
     path_offline "$second"
     wait_for 'the last path is called' 3 says "^$first ready" states
     path_online "$second"

@@ -40,7 +40,7 @@ becomes_another() { # HOW COMMAND
     array_says b wwid $three
     $2
     wait_for "$1: it is out of the map" 15 out "$number"
-    expect_match 'that is said' "$(cat "$MP_LOG")" "$map: $disk: its WWID changed from 3$one to 3$three"
+    wait_for 'that is said' 5 says "$map: $disk: its WWID changed from 3$one to 3$three" cat "$MP_LOG"
     expect_no_match 'nobody reinstates it' "$(ctl reinstate path "$disk" 2>&1)" '^ok'
     ctl reconfigure >/dev/null
     wait_for 'reconfigured' 10 daemon_ready
