@@ -9,8 +9,8 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::thread;
-use std::time::Duration;
+use std::thread::{self, Thread};
+use std::time::{Duration, Instant};
 
 use libmp::core::notice::{self, Notice};
 use libmp::show::without_controls;
@@ -22,8 +22,10 @@ use crate::sys::{self, process};
 /// Lines that may wait for the thread.
 const LINES_MAX: usize = 1024;
 const STACK: usize = 128 << 10;
-/// Lines come several at a time: who writes them waits so long for those that follow the first.
-const GATHER: Duration = Duration::from_millis(2);
+/// Lines come several at a time: who writes them waits so long for those that follow the first, unless somebody waits for them.
+const GATHER: Duration = Duration::from_millis(20);
+/// So many lines are gathered at the most.
+const GATHERED_MAX: usize = LINES_MAX / 4;
 
 /// Where the lines go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,6 +81,10 @@ struct Log {
     to_write: Arc<Mutex<Receiver<Line>>>,
     /// There is a thread.
     written: Arc<AtomicBool>,
+    /// That one, once it runs.
+    writer: Arc<OnceLock<Thread>>,
+    /// It is to write what there is now.
+    at_once: Arc<AtomicBool>,
     lost: Arc<AtomicUsize>,
     waiting: Arc<AtomicUsize>,
 }
@@ -87,7 +93,16 @@ impl Log {
     fn new(sink: Sink) -> Self {
         let (lines, to_write) = sync_channel(LINES_MAX);
         let to_write = Arc::new(Mutex::new(to_write));
-        Self { sink, lines, to_write, written: Arc::default(), lost: Arc::default(), waiting: Arc::default() }
+        Self {
+            sink,
+            lines,
+            to_write,
+            written: Arc::default(),
+            writer: Arc::default(),
+            at_once: Arc::default(),
+            lost: Arc::default(),
+            waiting: Arc::default(),
+        }
     }
 
     /// Sees to a thread. Where none can be made now, the lines wait, and the next one asks again.
@@ -103,10 +118,28 @@ impl Log {
     }
 
     fn add(&self, line: Line) {
-        self.waiting.fetch_add(1, Ordering::AcqRel);
+        if self.waiting.fetch_add(1, Ordering::AcqRel) == GATHERED_MAX {
+            self.write_at_once();
+        }
         if self.lines.try_send(line).is_err() {
             self.waiting.fetch_sub(1, Ordering::AcqRel);
             self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn write_at_once(&self) {
+        self.at_once.store(true, Ordering::Release);
+        self.writer.get().into_iter().for_each(Thread::unpark);
+    }
+
+    /// Waits for lines that follow the first.
+    fn gather(&self) {
+        let begun = Instant::now();
+        while !self.at_once.swap(false, Ordering::Acquire)
+            && self.waiting.load(Ordering::Acquire) <= GATHERED_MAX
+            && let Some(rest) = GATHER.checked_sub(begun.elapsed())
+        {
+            thread::park_timeout(rest); // others may wake it, too
         }
     }
 }
@@ -141,6 +174,7 @@ pub fn flush(limit: Duration) {
     const STEP: Duration = Duration::from_millis(2);
     let Some(log) = LOG.get() else { return };
     let mut waited = Duration::ZERO;
+    log.write_at_once();
     while log.waiting.load(Ordering::Acquire) > 0 && waited < limit {
         thread::sleep(STEP);
         waited += STEP;
@@ -161,9 +195,10 @@ fn write_lines(lines: &Receiver<Line>, log: &Log) {
     if log.sink == Sink::Syslog {
         process::open_syslog();
     }
+    let _ = log.writer.set(thread::current());
     let mut piece = Piece { log, out: io::stderr(), text: String::new(), lines: 0 };
     while let Ok(first) = lines.recv() {
-        thread::sleep(GATHER);
+        log.gather();
         for line in iter::once(first).chain(lines.try_iter().take(LINES_MAX)) {
             piece.add(&line);
         }
@@ -333,6 +368,22 @@ mod tests {
             piece.end();
             assert_eq!((piece.out.0, log.waiting.load(Ordering::Relaxed)), (wanted, 0));
         }
+    }
+
+    #[test]
+    fn lines_are_gathered_until_somebody_waits_or_there_are_many() {
+        let log = Log::new(Sink::Plain);
+        let gathered = || {
+            let begun = Instant::now();
+            log.gather();
+            begun.elapsed()
+        };
+        assert!(gathered() >= GATHER);
+        log.write_at_once();
+        assert!(gathered() < GATHER && gathered() >= GATHER, "once");
+        let line = || Line { priority: libc::LOG_INFO, micros: 0, text: "a test's line".into() };
+        (0..=GATHERED_MAX).for_each(|_| log.add(line()));
+        assert!(gathered() < GATHER && gathered() < GATHER, "as long as they wait");
     }
 
     #[test]
